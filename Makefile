@@ -1,0 +1,48 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: help repro test check data-docs slow bench fashion-mnist clean constraints
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprise needs Python 3.11 or newer; try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+repro: .venv/.installed  ## run the stages that changed, then print the metrics
+	dvc repro
+	dvc metrics show
+
+test: .venv/.installed  ## run the test suite
+	pytest
+
+check: .venv/.installed  ## lint, format and type checks
+	ruff check
+	ruff format --check
+	mypy
+
+data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
+	python -m src.data_docs data/prepared data/docs
+
+slow: .venv/.installed  ## run the long proofs
+	pytest -m slow
+
+fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
+	python -m benchmarks.fashion_mnist
+
+bench: .venv/.installed  ## time and memory of prepare and validate on 1 and 5 million rows
+	python -m benchmarks.big_table
+
+constraints:  ## pin what a fresh install of pyproject.toml takes
+	rm -rf .venv && $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[dev]'
+	(echo '# Every package of the environment, pinned: made by `make constraints` from a fresh install.'; \
+	 $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.txt
+
+clean:  ## remove the virtual environment and caches, not data
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis data/docs dvc_plots *.egg-info

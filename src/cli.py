@@ -1,0 +1,44 @@
+"""The command line that every stage shares: `python -m src.<stage> PATHS…`."""
+
+import argparse
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from src.errors import InputError
+
+# Without these, libraries pick instructions by the CPU at hand, and their sums differ in the last bit.
+# torch, MKL and oneDNN read them at their first operation, so setting them here is early enough.
+SAME_BYTES = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+
+
+def main(run: Callable[..., None]) -> None:
+    """Runs a stage: its first argument from params.yaml, the others, all paths, from the command line.
+
+    Bad input, a full disk and the like end as one line on stderr and exit status 1; Ctrl-C as 130.
+    """
+    module = inspect.getmodule(run)
+    assert module is not None
+    assert module.__file__ is not None
+    stage = Path(module.__file__).stem
+    params, *paths = inspect.signature(run, eval_str=True).parameters.values()
+    parser = argparse.ArgumentParser(f"python -m src.{stage}", description=module.__doc__)
+    for path in paths:
+        parser.add_argument(path.name, type=Path)
+    arguments = vars(parser.parse_args())
+    guarded(stage, lambda: run(params.annotation.load(), **arguments))
+
+
+def guarded(name: str, work: Callable[[], None]) -> None:
+    """Runs the work; what a user can cause becomes one line and an exit status."""
+    os.environ.update(SAME_BYTES)
+    try:
+        work()
+    except InputError as e:
+        sys.exit(f"{name}: {e}")
+    except OSError as e:
+        sys.exit(f"{name}: {e.filename or 'input/output'}: {e.strerror or e}")
+    except KeyboardInterrupt:
+        sys.exit(130)

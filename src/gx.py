@@ -1,0 +1,162 @@
+"""Great Expectations over DuckDB: its engine, a suite from params.yaml, and results without run ids or times."""
+
+import builtins
+import logging
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import duckdb
+import great_expectations as gx
+from great_expectations.compatibility.pydantic import ValidationError
+from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.datasource.fluent import SQLDatasource
+from great_expectations.execution_engine import SqlAlchemyExecutionEngine
+from great_expectations.expectations.expectation import Expectation
+from great_expectations.expectations.registry import get_expectation_impl, list_registered_expectation_implementations
+from sqlalchemy import Connection
+
+from src.errors import InputError, one_of, shown
+from src.schema import Split
+from src.tables import text
+
+logging.getLogger("great_expectations").setLevel(logging.ERROR)
+
+
+class DuckDBEngine(SqlAlchemyExecutionEngine):
+    """Keeps one connection open: GX closes each before it reads the result (GX issues 10738, 11579)."""
+
+    _connection: Connection | None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # GX has no regex for DuckDB; Dremio's, REGEXP_MATCHES(column, regex), means the same in both.
+        self.dialect_module: Any = SimpleNamespace(DremioDialect=None)
+
+    @contextmanager
+    def get_connection(self) -> Generator[Connection, None, None]:
+        self._connection = self._connection or self.engine.connect()
+        yield self._connection
+
+
+class DuckDBDatasource(SQLDatasource):
+    """`context.data_sources.add_duckdb(name, connection_string=…)`"""
+
+    type: Literal["duckdb"] = "duckdb"
+
+    @property
+    def execution_engine_type(self) -> builtins.type[SqlAlchemyExecutionEngine]:
+        return DuckDBEngine
+
+
+Context = Any  # GX exports no type of its ephemeral context
+
+
+@contextmanager
+def rows_of(splits: Mapping[Split, Path]) -> Iterator[tuple[Context, BatchDefinition[Any]]]:
+    """A GX context, and a batch of all the Parquet files' rows with a `split` column."""
+    selects = [f"SELECT *, {text(s)} AS split FROM read_parquet({text(p.resolve())})" for s, p in splits.items()]
+    with TemporaryDirectory(prefix="reprise-") as folder:
+        database = Path(folder) / "rows.duckdb"
+        with duckdb.connect(str(database)) as con:
+            con.execute(f"CREATE VIEW data AS {' UNION ALL '.join(selects)}")
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = {"globally": False, "metric_calculations": False}
+        source = context.data_sources.add_duckdb("prepared", connection_string=f"duckdb:///{database}")
+        try:
+            yield context, source.add_table_asset("data", table_name="data").add_batch_definition_whole_table("all")
+        finally:
+            source.get_execution_engine().close()
+
+
+def expectations(where: str, declared: list[dict[str, Any]], columns: list[str]) -> list[Expectation]:
+    """Expectations by name and arguments; `columns`, a pattern or a list of them, makes one a column.
+
+    Raises InputError for a name, argument or pattern that is wrong.
+    """
+    made = []
+    for i, entry in enumerate(declared):
+        for name, kwargs in entry.items():
+            made += _expectations(f"{where}[{i}]", name, dict(kwargs or {}), columns)
+    return made
+
+
+def _expectations(where: str, name: str, kwargs: dict[str, Any], columns: list[str]) -> list[Expectation]:
+    known = list_registered_expectation_implementations()
+    if name not in known:
+        raise InputError(where, shown(name), f"a Great Expectations expectation: {one_of(known, name)}")
+    expectation = get_expectation_impl(name)
+    if "columns" not in kwargs or "columns" in expectation.__fields__:
+        return [_construct(f"{where}.{name}", expectation, kwargs)]
+    patterns = kwargs.pop("columns")
+    matched = []
+    for pattern in patterns if isinstance(patterns, list) else [patterns]:
+        found = [c for c in columns if fnmatchcase(c, str(pattern))]
+        if not found:
+            raise InputError(
+                f"{where}.{name}.columns", shown(pattern), f"a pattern of columns: {one_of(columns, str(pattern))}"
+            )
+        matched += found
+    return [_construct(f"{where}.{name}", expectation, {**kwargs, "column": c}) for c in dict.fromkeys(matched)]
+
+
+def _construct(where: str, expectation: type[Expectation], kwargs: dict[str, Any]) -> Expectation:
+    try:
+        return expectation(**kwargs)
+    except ValidationError as e:
+        first = e.errors()[0]
+        key = str(first["loc"][0])
+        if first["type"] == "value_error.extra":
+            raise InputError(f"{where}.{key}", "an unknown argument", one_of(_arguments(expectation), key)) from None
+        raise InputError(f"{where}.{key}", shown(kwargs.get(key)), first["msg"]) from None
+    except (TypeError, ValueError) as e:
+        raise InputError(where, shown(kwargs), f"arguments it takes ({e})") from None
+
+
+def _arguments(expectation: type[Expectation]) -> list[str]:
+    own = {"id", "meta", "notes", "result_format", "catch_exceptions", "rendered_content", "windows", "batch_id"}
+    return [n for n in expectation.__fields__ if n not in own]
+
+
+def validate(batch: BatchDefinition[Any], suite: list[Expectation]) -> list[dict[str, Any]]:
+    """One entry an expectation, in the suite's order: what was expected, whether it held, what was observed."""
+    made = gx.ExpectationSuite(name="validate", expectations=suite)
+    # meta carries the place in the suite, since GX orders results by column and type.
+    for i, expectation in enumerate(made.expectations):
+        expectation.meta = {"place": i}
+    form = {"result_format": "BASIC", "partial_unexpected_count": 3}
+    outcome = batch.get_batch().validate(made, result_format=form)
+    results = sorted(outcome.results, key=lambda r: int(r.expectation_config.meta["place"]))
+    return [_entry(r) for r in results]
+
+
+def _entry(result: Any) -> dict[str, Any]:
+    """GX's result less its ids, times and rendering."""
+    config, outcome = result.expectation_config, result.to_json_dict()
+    kwargs = {k: v for k, v in outcome["expectation_config"]["kwargs"].items() if k != "batch_id"}
+    entry = {"expectation": config.type, "success": bool(result.success)}
+    if config.description:
+        entry["description"] = config.description
+    return {**entry, "kwargs": kwargs, **_observed(outcome["result"], result.exception_info)}
+
+
+def _observed(found: dict[str, Any], exception: dict[str, Any]) -> dict[str, Any]:
+    keys = {
+        "observed_value": "observed",
+        "element_count": "rows",
+        "missing_count": "missing",
+        "unexpected_count": "unexpected",
+        "partial_unexpected_list": "examples",
+    }
+    observed = {ours: found[theirs] for theirs, ours in keys.items() if found.get(theirs) not in (None, [])}
+    if "unexpected_rows" in found.get("details", {}):
+        observed["examples"] = found["details"]["unexpected_rows"][:3]
+    errors = [exception, *exception.values()] if isinstance(exception, dict) else []
+    messages = {e["exception_message"] for e in errors if isinstance(e, dict) and e.get("exception_message")}
+    if messages:
+        observed["error"] = " ".join(sorted(messages)[0].split())
+    return observed

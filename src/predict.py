@@ -1,0 +1,74 @@
+"""Predicts raw rows with a trained model: the columns that went into `prepare`, without the target."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from src.cli import guarded
+from src.errors import InputError, one_of
+from src.files import whole
+from src.model_file import Model
+from src.schema import Schema
+from src.tables import columns, connect, files, ident, readable, source, typed
+
+
+def read(rows: Path, schema: Schema) -> pa.Table:
+    """The feature columns of the raw rows as `prepare` stores them, and `id` where the model has one."""
+    if not rows.is_file():
+        raise InputError(rows, "no such file", "a .parquet, .csv or .csv.gz file of rows")
+    wanted: Mapping[str, str] = {c.name: c.type for c in schema.columns}
+    with TemporaryDirectory(prefix="reprise-") as spill, connect(Path(spill)) as con:
+        paths = files(rows)
+        found = columns(con, paths, {})
+        for name in wanted:
+            if name not in found:
+                raise InputError(
+                    rows, f"no column {name!r}", f"every column of the model; it has {one_of(found, name)}"
+                )
+        has_id = schema.id is not None and schema.id in found
+        key = [f"CAST({ident(schema.id)} AS VARCHAR) AS id"] if has_id and schema.id else []
+        casts = [f"CAST({ident(n)} AS {t}) AS {ident(n)}" for n, t in wanted.items()]
+        kept = [f"{typed(n, t)} AS {ident(n)}" for n, t in wanted.items()]
+        given = {n: t for n, t in wanted.items() if paths[0].suffix != ".parquet"}
+        typed_rows = f"SELECT * REPLACE ({', '.join(casts)}) FROM {source(paths, given)}"
+        with readable(rows):
+            return con.execute(f"SELECT {', '.join([*key, *kept])} FROM ({typed_rows})").to_arrow_table()
+
+
+def predict(model: Model, table: pa.Table) -> pa.Table:
+    """`prediction`, and for a classifier `probability_<class>`, one row a row."""
+    key = {"id": table.column("id")} if "id" in table.column_names else {}
+    classes = model.encoder.schema.classes
+    if classes is None:
+        return pa.table({**key, "prediction": model.estimate(table).numpy()})
+    labels, probability = model.classify(table)
+    columns = {f"probability_{c}": probability[:, i].numpy() for i, c in enumerate(classes)}
+    return pa.table({**key, "prediction": pa.array(labels), **columns})
+
+
+def run(model: Path, rows: Path, out: Path) -> None:
+    trained = Model.load(model)
+    table = read(rows, trained.encoder.schema)
+    if table.num_rows == 0:
+        raise InputError(rows, "no rows", "rows to predict")
+    predictions = predict(trained, table)
+    with whole(out) as part:
+        if out.suffix == ".parquet":
+            pq.write_table(predictions, part)
+        else:
+            pc.write_csv(predictions, part)
+    print(f"{out}: {predictions.num_rows} predictions")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser("python -m src.predict", description=__doc__)
+    parser.add_argument("model", type=Path, help="model.safetensors")
+    parser.add_argument("rows", type=Path, help=".parquet, .csv or .csv.gz")
+    parser.add_argument("-o", "--out", type=Path, required=True, help=".csv or .parquet to write")
+    arguments = parser.parse_args()
+    guarded("predict", lambda: run(**vars(arguments)))

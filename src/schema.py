@@ -1,0 +1,64 @@
+"""What `prepare` found out about a table: schema.json, which the other stages read."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from src.files import write_text
+
+Task = Literal["classification", "regression"]
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+Label = bool | int | float | str  # a class, as it stands in the target column
+
+
+class Column(BaseModel):
+    """A feature: `number` (dates become seconds since 1970) or `category` (text of few values)."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    type: str  # DuckDB's name of the type
+    kind: Literal["number", "category"]
+    missing: int  # rows
+    categories: list[str] | None = None
+
+
+class Rows(BaseModel):
+    """Numbers of rows."""
+
+    model_config = ConfigDict(extra="forbid")
+    read: int
+    without_target: int
+    train: int
+    val: int
+    test: int
+
+
+class Schema(BaseModel):
+    """The prepared table: `id`, the features in this order, the target."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    task: Task
+    target: str
+    target_type: str
+    id: str | None  # the raw column that `id` came from; none: a hash of the row
+    columns: list[Column]
+    ignored: dict[str, str]  # raw column: why it is no feature
+    classes: list[Label] | None
+    rows: Rows
+
+    @property
+    def numbers(self) -> list[str]:
+        return [c.name for c in self.columns if c.kind == "number"]
+
+    @property
+    def categories(self) -> list[str]:
+        return [c.name for c in self.columns if c.kind == "category"]
+
+    def write(self, folder: Path) -> None:
+        write_text(folder / "schema.json", self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Schema":
+        return cls.model_validate_json((folder / "schema.json").read_bytes())
