@@ -21,5 +21,6 @@ def one_of(names: Iterable[str], wrong: str) -> str:
     """`a, b or c`, and the name that was probably meant when one is close to the wrong one."""
     known = list(names)
     listed = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
-    close = difflib.get_close_matches(wrong, known, n=1)
-    return f"one of {listed}" + (f" (did you mean {close[0]!r}?)" if close else "")
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(wrong.lower(), folded, n=1)
+    return f"one of {listed}" + (f" (did you mean {folded[close[0]]!r}?)" if close else "")

@@ -64,7 +64,7 @@ def target_form(name: str, task: Task, classes: int) -> Callable[[Tensor], Tenso
 def _try(where: str, name: str, made: Objective, task: Task, outputs: int) -> None:
     """One loss of two made-up rows: what it refuses here it would refuse in the middle of training."""
     logits = torch.zeros(2, outputs, requires_grad=True)
-    encoded = torch.zeros(2, 1) if task == "regression" else torch.zeros(2, dtype=torch.int64)
+    encoded = torch.tensor([[-1.5], [1.5]]) if task == "regression" else torch.zeros(2, dtype=torch.int64)
     try:
         loss = made.criterion(logits, made.targets(encoded))
         scalar = isinstance(loss, Tensor) and loss.ndim == 0
@@ -74,6 +74,8 @@ def _try(where: str, name: str, made: Objective, task: Task, outputs: int) -> No
         raise InputError(where, shown(name), f"a loss of outputs and targets for {task} ({e})") from None
     if not scalar:
         raise InputError(where, f"{name} with one value a row", "reduction mean or sum")
+    if not loss.isfinite():
+        raise InputError(where, shown(name), f"a loss that is finite for any targets of {task}")
 
 
 def probabilities(name: str, outputs: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -51,7 +52,7 @@ class Params(BaseModel):
         """Reads the file as YAML 1.2, as DVC does (so `1e-3` is a number); InputError if it is wrong."""
         document = read_yaml(file)
         for name, value in document.items():
-            if name in cls.model_fields:
+            if name in keys(cls):
                 _check_finite(f"{file}: {name}", value)
         try:
             return cls.model_validate(document)
@@ -113,7 +114,12 @@ def _input_error(model: type[BaseModel], file: Path, document: dict[str, Any], e
 def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     """Names of the keys known at a place."""
     for key in loc:
-        annotation: Any = model.model_fields[str(key)].annotation
+        annotation: Any = keys(model)[str(key)].annotation
         inner = [a for a in getattr(annotation, "__args__", (annotation,)) if isinstance(a, type)]
         model = next(a for a in inner if issubclass(a, BaseModel))
-    return list(model.model_fields)
+    return list(keys(model))
+
+
+def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The model's fields by their names in params.yaml (`validate` is a method of pydantic's, hence an alias)."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

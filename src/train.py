@@ -63,7 +63,7 @@ def check_passed(prepared: Path, validated: Path) -> None:
 
 
 def make_optimizer(spec: Named, network: nn.Module) -> torch.optim.Optimizer:
-    known = sorted(n for n in torch.optim.__all__ if n not in ("Optimizer", "lr_scheduler", "swa_utils"))
+    known = sorted(n for n in torch.optim.__all__ if n[0].isupper() and n != "Optimizer")
     where = f"{WHERE}.optimizer"
     if spec.name not in known:
         raise InputError(f"{where}.name", shown(spec.name), f"an optimizer of torch.optim: {one_of(known, spec.name)}")

@@ -1,0 +1,111 @@
+"""A copy of the project to break, and its commands run as a user runs them."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests import warm
+
+ROOT = Path(__file__).parent.parent
+YAML_ = YAML(typ="safe", pure=True)
+TRACKED = ("src", ".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+
+
+SHORT = {
+    "train.epochs": 2,
+    "train.batch_size": 100,
+    "validate.expectations": [{"expect_column_to_exist": {"column": "pixel_00"}}],
+}
+
+
+class Project:
+    """A folder with the project's files, under git and DVC."""
+
+    def __init__(self, root: Path, path: str) -> None:
+        self.root, self.path = root, path
+
+    def run(self, *command: str, code: int | None = 0, **env: str) -> str:
+        """Output of the command, stderr with it; fails if it exits otherwise than by the code (None: any)."""
+        full = {**os.environ, "PATH": self.path, "OMP_NUM_THREADS": "1", **env}
+        done = subprocess.run(command, cwd=self.root, env=full, text=True, capture_output=True, check=False)
+        output = done.stdout + done.stderr
+        assert code is None or done.returncode == code, output
+        return output
+
+    def stage(self, name: str, *paths: str, code: int | None = 0) -> str:
+        return self.run("python", "-m", f"src.{name}", *paths, code=code)
+
+    def repro(self, code: int | None = 0, *more: str) -> set[str]:
+        """Runs `dvc repro`; the stages whose commands ran."""
+        lines = self.run("dvc", "repro", *more, code=code).splitlines()
+        return {line.split("'")[1] for line in lines if line.startswith("Running stage")}
+
+    @property
+    def params(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = YAML_.load(self.root / "params.yaml")
+        return loaded
+
+    def set(self, changes: dict[str, Any]) -> None:
+        """Writes params.yaml with dotted keys changed."""
+        params = self.params
+        for key, value in changes.items():
+            *sections, last = key.split(".")
+            holder = params
+            for section in sections:
+                holder = holder[section]
+            holder[last] = value
+        with (self.root / "params.yaml").open("w") as file:
+            YAML_.dump(params, file)
+
+    def commit(self) -> str:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", "a state")
+        return self.run("git", "rev-parse", "HEAD").strip()
+
+
+@pytest.fixture(scope="session")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """PATH with the project's `python` and `dvc`."""
+    folder = tmp_path_factory.mktemp("warm")
+    server = warm.start(folder)
+    yield f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    server.kill()
+    server.wait()
+
+
+def new_project(root: Path, path: str) -> Project:
+    for name in TRACKED:
+        source, target = ROOT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    project = Project(root, path)
+    for command in (["init", "-q"], ["config", "user.name", "a"], ["config", "user.email", "a@example.org"]):
+        project.run("git", *command)
+    (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
+    return project
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, commands: str) -> Project:
+    """A project that has run once, for tests that only read it."""
+    made = new_project(tmp_path_factory.mktemp("finished"), commands)
+    made.set(SHORT)
+    made.repro()
+    return made
+
+
+@pytest.fixture
+def project(tmp_path: Path, commands: str) -> Project:
+    """A fresh copy with the default params, two short epochs and one declared expectation."""
+    made = new_project(tmp_path, commands)
+    made.set(SHORT)
+    return made

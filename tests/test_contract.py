@@ -1,0 +1,120 @@
+"""dvc.yaml, params.yaml, the stages' imports and what a run really opens say the same."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.params import keys
+from tests.conftest import ROOT, YAML_, Project
+
+STAGES: dict[str, Any] = YAML_.load(ROOT / "dvc.yaml")["stages"]
+LOWER = {"cli", "download", "encoder", "errors", "files", "gx", "model_file"} | {
+    "networks",
+    "objective",
+    "params",
+    "schema",
+    "tables",
+}
+
+
+def imports(module: str) -> set[str]:
+    """Names of `src` modules that a module imports, inside functions too."""
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / "src" / f"{module}.py").read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == "src":
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("src."):
+            found.add(str(node.module).removeprefix("src."))
+    return found
+
+
+def reachable(module: str) -> set[str]:
+    found, queue = {module}, [module]
+    while queue:
+        new = imports(queue.pop()) - found
+        found |= new
+        queue += new
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_name_every_module_the_stage_imports(stage: str) -> None:
+    named = {d for d in STAGES[stage]["deps"] if d.startswith("src/")}
+    assert named == {f"src/{m}.py" for m in reachable(stage)}
+
+
+def test_no_stage_imports_another() -> None:
+    for stage in STAGES:
+        assert imports(stage) <= LOWER, stage
+
+
+def test_src_knows_nothing_of_dvc_or_prefect() -> None:
+    for path in (ROOT / "src").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {n.split(".")[0] for n in names} & {"dvc", "prefect", "pipeline"}, path
+
+
+def test_each_stage_declares_the_params_sections_it_reads() -> None:
+    import importlib
+
+    for stage in STAGES:
+        read = set(keys(importlib.import_module(f"src.{stage}").Params)) - {"runtime"}
+        assert set(STAGES[stage]["params"]) == read, stage
+
+
+def test_one_name_for_stage_section_module_and_test() -> None:
+    sections = set(YAML_.load(ROOT / "params.yaml")) - {"seed", "runtime"}
+    assert sections == set(STAGES)
+    for stage in STAGES:
+        assert (ROOT / "src" / f"{stage}.py").exists()
+        assert (ROOT / "tests" / f"test_{stage}.py").exists()
+
+
+HOOK = """
+import sys, json, atexit
+opened = set()
+sys.addaudithook(lambda event, args: opened.add(str(args[0])) if event == "open" else None)
+atexit.register(lambda: print("OPENED", json.dumps(sorted(opened))))
+import runpy
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_run_opens_what_its_deps_name_and_no_other_project_file(
+    stage: str, finished: Project, tmp_path: Path
+) -> None:
+    """Python's own opens by an audit hook. What C++ readers open is held by the next test."""
+    _, _, module, *paths = STAGES[stage]["cmd"].split()
+    (finished.root / "hook.py").write_text(HOOK)
+    output = finished.run("python", "-m", "hook", module, *paths)
+    line = next(line for line in output.splitlines() if line.startswith("OPENED"))
+    tracked = set(finished.run("git", "ls-files", "-co", "--exclude-standard").split()) | {"params.yaml"}
+    opened = {p.removeprefix(f"{finished.root}/") for p in json.loads(line.removeprefix("OPENED "))}
+    assert opened & tracked <= {*STAGES[stage]["deps"], "params.yaml", "hook.py"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_runs_with_nothing_but_its_deps(stage: str, finished: Project, tmp_path: Path) -> None:
+    """In a folder that holds only the deps and the declared params, the outputs are the same."""
+    import shutil
+
+    for dep in [*STAGES[stage]["deps"]]:
+        source = finished.root / dep
+        (tmp_path / dep).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / dep)
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML_.dump({k: v for k, v in finished.params.items() if k in STAGES[stage]["params"]}, file)
+    Project(tmp_path, finished.path).run(*STAGES[stage]["cmd"].split())
+    outs = [*STAGES[stage]["outs"], *(path for m in STAGES[stage].get("metrics", []) for path in m)]
+    for out in outs:
+        files = [tmp_path / out] if (tmp_path / out).is_file() else sorted((tmp_path / out).rglob("*.*"))
+        assert files
+        for file in files:
+            assert file.read_bytes() == (finished.root / file.relative_to(tmp_path)).read_bytes(), file

@@ -1,0 +1,246 @@
+"""The training loop against the textbook's, and what params.yaml can name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch import nn
+
+from src.encoder import Encoder
+from src.errors import InputError
+from src.files import sha256
+from src.model_file import Model
+from src.networks import build
+from src.objective import objective
+from src.schema import Column, Rows, Schema
+from src.train import Params, check_passed, fit, make_optimizer, run
+
+N = 103  # rows: the last batch is shorter
+
+
+def params(**train: Any) -> Params:
+    spec = {
+        "model": {"name": "mlp", "hidden": [8]},
+        "loss": {"name": "MSELoss"},
+        "optimizer": {"name": "SGD", "lr": 0.1},
+        "epochs": 3,
+        "batch_size": 10,
+        "shuffle": False,
+        **train,
+    }
+    return Params.model_validate({"seed": 1, "train": spec, "runtime": {"progress": False}})
+
+
+def table() -> pa.Table:
+    x = torch.randn(N, 4, generator=torch.Generator().manual_seed(0))
+    columns = {f"x{i}": x[:, i].numpy() for i in range(4)}
+    score = x[:, 0] + 0.5 * x[:, 1]
+    return pa.table(
+        {**columns, "value": score.numpy(), "label": (score > 0).long().numpy() + (score > 1).long().numpy()}
+    )
+
+
+def schema(task: str) -> Schema:
+    columns = [Column(name=f"x{i}", type="FLOAT", kind="number", missing=0) for i in range(4)]
+    target, classes = ("label", [0, 1, 2]) if task == "classification" else ("value", None)
+    return Schema.model_validate(
+        {
+            "task": task,
+            "target": target,
+            "target_type": "BIGINT",
+            "id": None,
+            "columns": columns,
+            "ignored": {},
+            "classes": classes,
+            "rows": Rows(read=N, without_target=0, train=N, val=N, test=N),
+        }
+    )
+
+
+def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
+    """Weights after the last epoch, and the history."""
+    data = table()
+    encoder = Encoder.fit(schema(task), data, p.train.scale)
+    torch.manual_seed(p.seed)
+    network = build("model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs)
+    goal = objective("loss", p.train.loss.name, p.train.loss.kwargs, encoder.schema.task, encoder.outputs)
+    model = Model(network, encoder, p.train.model.model_dump(), p.train.loss.name)
+    x, y = encoder.features(data), encoder.targets(data)
+    history, _ = fit(p, model, goal, x, goal.targets(y), x, y)
+    return model, history
+
+
+def test_mse_with_sgd_is_the_textbook_loop_bit_for_bit() -> None:
+    model, _ = trained(params(), "regression")
+    encoder = Encoder.fit(schema("regression"), table(), "column")
+    x, y = encoder.features(table()), encoder.targets(table())
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    criterion, optimizer = nn.MSELoss(), torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(3):
+        for i in range(0, N, 10):
+            outputs = net(x[i : i + 10])
+            loss = criterion(outputs, y[i : i + 10])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert y.shape == (N, 1)
+    for ours, theirs in zip(model.network.parameters(), net.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_cross_entropy_with_momentum_is_the_textbook_loop_bit_for_bit() -> None:
+    p = params(loss={"name": "CrossEntropyLoss"}, optimizer={"name": "SGD", "lr": 0.05, "momentum": 0.9})
+    model, _ = trained(p, "classification")
+    encoder = Encoder.fit(schema("classification"), table(), "column")
+    x, y = encoder.features(table()), encoder.targets(table())
+    torch.manual_seed(1)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    criterion, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(3):
+        for i in range(0, N, 10):
+            outputs = net(x[i : i + 10])
+            loss = criterion(outputs, y[i : i + 10])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    assert y.dtype == torch.int64
+    for ours, theirs in zip(model.network.parameters(), net.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+# Losses that take other inputs than outputs and targets; everything else of torch.nn trains.
+OTHER_INPUTS = {
+    "AdaptiveLogSoftmaxWithLoss",
+    "CTCLoss",
+    "CosineEmbeddingLoss",
+    "GaussianNLLLoss",
+    "LinearCrossEntropyLoss",  # a layer and its loss: takes features, not outputs
+    "MarginRankingLoss",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
+}
+CLASSES_ONLY = {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", "MultiLabelMarginLoss", "BCELoss", "KLDivLoss"}
+
+
+@pytest.mark.filterwarnings("ignore:reduction")  # torch of KLDivLoss: which mean it takes
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("name", sorted(n for n in dir(nn) if n.endswith("Loss")))
+def test_every_loss_trains_or_is_refused_before_training(name: str, task: str) -> None:
+    p = params(loss={"name": name}, optimizer={"name": "SGD", "lr": 0.001}, epochs=1)
+    try:
+        _, history = trained(p, task)
+    except InputError as e:
+        assert "\n" not in str(e)
+        refused = OTHER_INPUTS | ({"MultiLabelMarginLoss"} if task == "classification" else CLASSES_ONLY)
+        assert name in refused, e
+    else:
+        assert len(history) == 1
+        assert name not in OTHER_INPUTS
+
+
+@pytest.mark.parametrize("name", sorted(n for n in torch.optim.__all__ if n[0].isupper() and n != "Optimizer"))
+def test_every_optimizer_trains_or_is_refused_before_training(name: str) -> None:
+    p = params(optimizer={"name": name}, epochs=1)
+    try:
+        _, history = trained(p, "regression")
+        assert len(history) == 1
+    except InputError as e:
+        assert name in ("LBFGS", "SparseAdam", "Muon"), e  # closure, sparse gradients, matrices only
+
+
+SCHEDULERS = {
+    "ConstantLR": {},
+    "CosineAnnealingLR": {"T_max": 3},
+    "CosineAnnealingWarmRestarts": {"T_0": 4},
+    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1, "every": "batch"},
+    "ExponentialLR": {"gamma": 0.5},
+    "LinearLR": {},
+    "MultiStepLR": {"milestones": [1]},
+    "OneCycleLR": {"max_lr": 0.1, "total_steps": 33, "every": "batch"},
+    "PolynomialLR": {},
+    "ReduceLROnPlateau": {"patience": 0},
+    "StepLR": {"step_size": 1},
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_scheduler_changes_the_learning_rate_by_epoch_or_batch(name: str) -> None:
+    p = params(optimizer={"name": "SGD", "lr": 0.1, "momentum": 0.9}, scheduler={"name": name, **SCHEDULERS[name]})
+    _, history = trained(p, "regression")
+    rates = [row["lr"] for row in history]
+    assert rates[0] != rates[-1] or name in ("ConstantLR", "ReduceLROnPlateau", "LinearLR"), rates
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimizer": {"name": "Sdg", "lr": 0.1}}, "did you mean 'SGD'"),
+        ({"optimizer": {"name": "SGD", "lrr": 0.1}}, "train.optimizer.lrr: found an unknown argument"),
+        ({"optimizer": {"name": "SGD", "lr": -1}}, "Invalid learning rate"),
+        ({"model": {"name": "mpl", "hidden": [8]}}, "did you mean 'mlp'"),
+        ({"model": {"name": "mlp", "hidden": [-8]}}, "train.model"),
+        ({"model": {"name": "no.such:Class"}}, "an importable module:Class"),
+        ({"model": {"name": "cnn", "channels": [2, 2, 2]}}, "leave nothing"),
+        ({"loss": {"name": "MSELos"}}, "did you mean 'MSELoss'"),
+        ({"scheduler": {"name": "StepLR"}}, "step_size"),
+        ({"optimizer": {"name": "SGD", "lr": 1e30}}, "finite losses"),
+    ],
+)
+def test_wrong_names_and_arguments_are_params_errors(change: dict[str, Any], message: str) -> None:
+    p = params(**change)
+    with pytest.raises(InputError) as e:
+        data = table()
+        encoder = Encoder.fit(schema("regression"), data, "column")
+        net = build("params.yaml: train.model", p.train.model.name, p.train.model.kwargs, encoder.width, 1)
+        make_optimizer(p.train.optimizer, net)
+        trained(p, "regression")
+    assert message in str(e.value)
+    assert "\n" not in str(e.value)
+
+
+def test_the_best_epoch_is_kept_and_training_stops_without_a_better_one() -> None:
+    p = params(optimizer={"name": "SGD", "lr": 0.3}, epochs=50, patience=2)
+    _, history = trained(p, "regression")
+    losses = [row["val_loss"] for row in history]
+    assert len(losses) == min(50, losses.index(min(losses)) + 3)
+
+
+def test_clipping_limits_the_step() -> None:
+    torch.manual_seed(1)
+    before = [w.detach().clone() for w in nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)).parameters()]
+    p = params(clip_norm=1e-6, epochs=1)
+    model, _ = trained(p, "regression")
+    moved = [(a - b).norm().item() for a, b in zip(model.network.parameters(), before, strict=True)]
+    assert 0 < max(moved) < 11 * 0.1 * 1e-6 * 1.01  # steps x lr x norm
+
+
+def test_untested_data_is_not_trained_on(tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        pq.write_table(table(), tmp_path / f"{name}.parquet")
+    with pytest.raises(InputError, match="data that passed `validate`"):
+        check_passed(tmp_path, tmp_path)
+    (tmp_path / "passed.json").write_text(json.dumps({"train.parquet": sha256(tmp_path / "train.parquet")}))
+    check_passed(tmp_path, tmp_path)
+    pq.write_table(table().slice(1), tmp_path / "train.parquet")
+    with pytest.raises(InputError, match="other data than passed"):
+        check_passed(tmp_path, tmp_path)
+
+
+def test_your_own_class_trains_and_loads_again(tmp_path: Path) -> None:
+    (tmp_path / "passed.json").write_text("{}")
+    for name in ("train", "val"):
+        pq.write_table(table(), tmp_path / f"{name}.parquet")
+    schema("regression").write(tmp_path)
+    p = params(model={"name": "tests.own:Net", "width": 5})
+    run(p, tmp_path, tmp_path, tmp_path / "model")
+    model = Model.load(tmp_path / "model" / "model.safetensors")
+    assert type(model.network).__name__ == "Net"
+    again = tmp_path / "again"
+    run(p, tmp_path, tmp_path, again)
+    for name in ("model.safetensors", "history.csv"):
+        assert (again / name).read_bytes() == (tmp_path / "model" / name).read_bytes()

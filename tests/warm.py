@@ -1,0 +1,100 @@
+"""Runs `python -m …` and `dvc …` in forks of one process that has the heavy imports behind it.
+
+The commands are the real ones, from dvc.yaml, and run the real code of the project they stand in; only the
+seconds that torch and Great Expectations take to import are saved, since a suite runs hundreds of stages.
+"""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CLIENT = """#!{python} -ISE
+import json, os, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect({address!r})
+args = sys.argv[1:] if {name!r} == "python" else ["-m", {name!r}, *sys.argv[1:]]
+request = json.dumps({{"args": args, "cwd": os.getcwd(), "env": dict(os.environ)}}).encode()
+socket.send_fds(s, [len(request).to_bytes(8, "big")], [0, 1, 2])
+s.sendall(request)
+sys.exit(s.makefile("rb").read(1)[0])
+"""
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """Writes the stand-ins for `python` and `dvc` into folder/bin and starts the process behind them."""
+    address = folder / "warm.socket"
+    (folder / "bin").mkdir()
+    for name in ("python", "dvc"):
+        client = folder / "bin" / name
+        client.write_text(CLIENT.format(python=sys.executable, address=str(address), name=name))
+        client.chmod(0o755)
+    server = subprocess.Popen([sys.executable, __file__, str(address)])
+    while not address.exists():
+        assert server.poll() is None
+        time.sleep(0.05)
+    return server
+
+
+def serve(address: str) -> None:
+
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address + ".new")
+    listener.listen(64)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of the forks that answer
+    os.rename(address + ".new", address)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            _handle(connection)
+        connection.close()
+
+
+def _handle(connection: socket.socket) -> None:
+    """In a fork: forks again, runs the command, and answers with its exit status."""
+    size, fds, _, _ = socket.recv_fds(connection, 8, 3)
+    content = connection.makefile("rb").read(int.from_bytes(size, "big"))
+    request = json.loads(content)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        for i, fd in enumerate(fds):
+            os.dup2(fd, i)
+            os.close(fd)
+        os.chdir(request["cwd"])
+        os.environ.clear()
+        os.environ.update(request["env"])
+        _run(request["args"])
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    connection.sendall(bytes([code if code >= 0 else 128 - code]))
+    os._exit(0)
+
+
+def _run(args: list[str]) -> None:
+    assert args[0] == "-m", args
+    sys.argv = args[1:]
+    sys.path[0] = os.getcwd()
+    code = 0
+    try:
+        runpy.run_module(args[1], run_name="__main__", alter_sys=True)
+    except SystemExit as e:
+        code = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
+        if isinstance(e.code, str):
+            print(e.code, file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
