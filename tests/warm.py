@@ -47,7 +47,7 @@ def serve(address: str) -> None:
     listener.bind(address + ".new")
     listener.listen(64)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of the forks that answer
-    os.rename(address + ".new", address)
+    Path(address + ".new").rename(address)
     while True:
         connection, _ = listener.accept()
         if os.fork() == 0:
@@ -80,7 +80,7 @@ def _handle(connection: socket.socket) -> None:
 def _run(args: list[str]) -> None:
     assert args[0] == "-m", args
     sys.argv = args[1:]
-    sys.path[0] = os.getcwd()
+    sys.path[0] = str(Path.cwd())
     code = 0
     try:
         runpy.run_module(args[1], run_name="__main__", alter_sys=True)

@@ -1,0 +1,59 @@
+"""Wall time and peak memory of prepare and validate on big tables of 21 columns, each in a process of its own.
+
+python -m benchmarks.big_table [ROWS …]        default: 1000000 5000000
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+from ruamel.yaml import YAML
+
+MEASURE = """
+import resource, runpy, sys, time
+sys.argv = sys.argv[1:]
+start = time.monotonic()
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(f"{time.monotonic() - start:.1f} s, {peak:.0f} MiB at most")
+"""
+
+
+def table(path: Path, rows: int) -> None:
+    """An id, 16 floats, 2 categories, a whole number and the target, from a fixed seed."""
+    floats = ", ".join(f"random() * {i + 1} AS x{i:02}" for i in range(16))
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("SELECT setseed(0.5)")
+        con.execute(
+            f"COPY (SELECT range AS key, {floats}, ['a', 'b', 'c'][1 + range % 3] AS c0, "
+            f"['u', 'v'][1 + range % 2] AS c1, range % 100 AS k, range // 7 % 2 AS y FROM range({rows})) TO '{path}' (FORMAT parquet)"
+        )
+
+
+def main(sizes: list[int]) -> None:
+    start = time.monotonic()
+    sum(range(30_000_000))
+    print(f"this machine: sum(range(30_000_000)) in {time.monotonic() - start:.2f} s")
+    between = {"expect_column_values_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}}
+    checks = [between, {"expect_column_values_to_not_be_null": {"columns": "*"}}]
+    checks.append({"expect_column_mean_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}})
+    spec = {"target": "y", "task": "classification", "id": "key"}
+    for rows in sizes:
+        with TemporaryDirectory() as temporary:
+            root = Path(temporary)
+            (root / "raw").mkdir()
+            table(root / "raw" / "big.parquet", rows)
+            params = {"seed": 1, "prepare": spec, "validate": {"expectations": checks}}
+            YAML(typ="safe", pure=True).dump(params, root / "params.yaml")
+            (root / "src").symlink_to(Path("src").resolve())
+            for stage, paths in (("prepare", ["raw", "prepared"]), ("validate", ["prepared", "validated"])):
+                command = [sys.executable, "-c", MEASURE, f"src.{stage}", *paths]
+                done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+                print(f"{rows} rows: {stage}: {'; '.join(done.stdout.splitlines())}", flush=True)
+
+
+if __name__ == "__main__":
+    main([int(a) for a in sys.argv[1:]] or [1_000_000, 5_000_000])

@@ -1,0 +1,108 @@
+"""Own data, end to end: a CSV with numbers, categories, text ids and missing values."""
+
+import csv
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Project
+
+
+def own_csv(path: Path, n: int = 1500) -> None:
+    """income and city decide the class `bought`, with noise; `amount` is the regression target."""
+    draw = random.Random(0)
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["customer", "age", "income", "city", "note", "bought", "amount"])
+        for i in range(n):
+            age, income, city = draw.randint(18, 90), draw.gauss(50, 15), draw.choice(["Köln", "Paris", "São Paulo"])
+            amount = income * 2 + (30 if city == "Paris" else 0) + draw.gauss(0, 5)
+            shown_income = "" if draw.random() < 0.1 else f"{income:.2f}"
+            bought = "yes" if amount > 110 else "no"
+            city = city if i % 20 else ""
+            out.writerow([f"C-{i:05}", age, shown_income, city, f"note, {i}", bought, f"{amount:.2f}"])
+
+
+@pytest.fixture(scope="module", params=["classification", "regression"])
+def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commands: str) -> Any:
+    """The README's three commands, on a CSV."""
+    from tests.conftest import new_project
+
+    made = new_project(tmp_path_factory.mktemp("own"), commands)
+    target, other, loss = ("bought", "amount", "CrossEntropyLoss")
+    if request.param == "regression":
+        target, other, loss = "amount", "bought", "MSELoss"
+    made.run("dvc", "remove", "fetch")
+    (made.root / "data/raw").mkdir(parents=True)
+    own_csv(made.root / "data/raw/customers.csv")
+    made.run("dvc", "add", "data/raw")
+    made.set(
+        {
+            "prepare.target": target,
+            "prepare.task": request.param,
+            "prepare.id": "customer",
+            "prepare.drop": [other],
+            "validate.expectations": [],
+            "train.loss.name": loss,
+            "train.optimizer": {"name": "Adam", "lr": 0.01},
+            "train.epochs": 8,
+            "train.batch_size": 50,
+            "train.scale": "column",
+        }
+    )
+    assert made.repro() == {"prepare", "validate", "train", "evaluate"}
+    return made
+
+
+def test_own_data_trains_to_a_useful_model(own: Project) -> None:
+    import json
+
+    metrics = json.loads((own.root / "data/evaluation/metrics.json").read_text())
+    if "r2" in metrics:
+        assert metrics["r2"] > 0.7
+        assert list(metrics) == ["mse", "rmse", "mae", "r2"]
+    else:
+        assert metrics["accuracy"] > 0.85
+        assert list(metrics) == ["accuracy", "f1_macro", "log_loss", "roc_auc", "ece"]
+
+
+def test_predictions_of_raw_rows_are_those_of_evaluate(own: Project) -> None:
+    """Raw columns in, the same prediction out as on the prepared test split: no skew."""
+    import pyarrow.parquet as pq
+
+    own.stage("predict", "data/model/model.safetensors", "data/raw/customers.csv", "-o", "out.csv")
+    with (own.root / "out.csv").open() as file:
+        predicted = {row["id"]: row for row in csv.DictReader(file)}
+    assert len(predicted) == 1500
+    rows = pq.read_table(own.root / "data/evaluation/predictions.parquet").to_pylist()
+    for row in rows:
+        mine = predicted[row["id"]]["prediction"]
+        if isinstance(row["prediction"], str):
+            assert mine == row["prediction"]
+        else:
+            assert float(mine) == pytest.approx(row["prediction"], rel=1e-4, abs=1e-3)
+
+
+def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(own: Project) -> None:
+    rows = own.root / "rows.csv"
+    rows.write_text("customer,age,income,city,note\na,40,50,Paris,x\nb,,,,\nc,40,50,Atlantis,x\nd,40,50,,x\n")
+    own.stage("predict", "data/model/model.safetensors", "rows.csv", "-o", "out.csv")
+    with (own.root / "out.csv").open() as file:
+        out = list(csv.DictReader(file))
+    assert [row["id"] for row in out] == ["a", "b", "c", "d"]
+    last = "probability_yes" if "probability_yes" in out[0] else "prediction"
+    assert out[2][last] == out[3][last]  # a city never seen counts as none
+    rows.write_text("customer,age,city,note\na,40,Paris,x\n")
+    output = own.stage("predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1)
+    assert output.startswith("predict: rows.csv: found no column 'income'; expected every column of the model")
+    assert output.count("\n") == 1
+    rows.write_text("customer,age,income,city,note\na,old,50,Paris,x\n")
+    output = own.stage("predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1)
+    assert "old" in output
+    assert output.count("\n") == 1
+    output = own.stage("predict", "params.yaml", "rows.csv", "-o", "no.csv", code=1)
+    assert "expected a whole model file" in output
+    assert output.count("\n") == 1
+    assert not (own.root / "no.csv").exists()

@@ -1,0 +1,37 @@
+"""The README is a transcript: what it shows is what the commands print."""
+
+import re
+import subprocess
+
+from tests.conftest import ROOT, Project, new_project
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_first_screen_is_what_the_commands_print(commands: str, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
+    project = new_project(tmp_path_factory.mktemp("readme"), commands)
+    repro = project.run("dvc", "repro").splitlines()
+    shown = [line for line in BLOCKS[0].splitlines() if not line.startswith("$")]
+    assert len(shown) == 4
+    assert [line for line in repro if line in shown] == shown
+    edit, rerun, *expected = BLOCKS[1].splitlines()
+    assert rerun == "$ dvc repro"
+    before = (project.root / "params.yaml").read_text()
+    project.run("sh", "-c", edit.removeprefix("$ "))
+    assert (project.root / "params.yaml").read_text() != before
+    output = [line for line in project.run("dvc", "repro").splitlines() if line.startswith(("Stage", "Running"))]
+    assert output == expected
+
+
+def test_make_help_lists_every_target_the_readme_names() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    targets = {line.split()[0] for line in listed.splitlines()}
+    assert set(re.findall(r"`?make ([a-z-]+)", README)) <= targets | {"help"}
+    assert {"repro", "test", "check", "data-docs", "slow", "bench", "clean"} <= targets
+
+
+def test_every_stage_has_a_heading(finished: Project) -> None:
+    stages = finished.run("dvc", "stage", "list", "--name-only").split()
+    headings = re.findall(r"^## (\w+)$", README, re.MULTILINE)
+    assert [h for h in headings if h in stages] == stages

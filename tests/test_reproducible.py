@@ -1,0 +1,64 @@
+"""Versions come back byte for byte; the same inputs give the same bytes."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SHORT, Project, new_project
+
+OUTPUTS = ("data/raw", "data/prepared", "data/validated", "data/model", "data/evaluation")
+
+
+def contents(project: Project) -> dict[str, bytes]:
+    found = [p for out in OUTPUTS for p in (project.root / out).rglob("*") if p.is_file()]
+    return {str(p.relative_to(project.root)): p.read_bytes() for p in found}
+
+
+def test_an_older_commit_comes_back_from_the_remote(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    remote = tmp_path_factory.mktemp("remote")
+    project.run("dvc", "remote", "add", "-d", "local", str(remote))
+    project.repro()
+    old, before = project.commit(), contents(project)
+    project.run("dvc", "push")
+    project.set({"train.optimizer.lr": 0.02, "prepare.split.val": 0.2})
+    assert project.repro() == {"prepare", "validate", "train", "evaluate"}
+    project.commit()
+    project.run("dvc", "push")
+    assert "train.optimizer.lr" in project.run("dvc", "params", "diff", old)
+    assert "accuracy" in project.run("dvc", "metrics", "diff", old)
+    assert "index.html" in project.run("dvc", "plots", "diff", old)
+    shutil.rmtree(project.root / ".dvc/cache")
+    for out in OUTPUTS:
+        shutil.rmtree(project.root / out)
+    project.run("git", "checkout", "-qf", old)
+    project.run("dvc", "pull")
+    assert contents(project) == before
+    assert project.repro() == set()
+
+
+def test_two_projects_give_the_same_lock(finished: Project, tmp_path: Path) -> None:
+    other = new_project(tmp_path, finished.path)
+    other.set(SHORT)
+    other.repro()
+    assert (other.root / "dvc.lock").read_bytes() == (finished.root / "dvc.lock").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_threads_and_instruction_sets_change_no_byte(model: str, tmp_path: Path, commands: str) -> None:
+    locks = set()
+    for i, env in enumerate(
+        [
+            {"OMP_NUM_THREADS": "1"},
+            {"OMP_NUM_THREADS": "2"},
+            {"OMP_NUM_THREADS": "2", "ATEN_CPU_CAPABILITY": "avx2"},
+            {"OMP_NUM_THREADS": "1", "ATEN_CPU_CAPABILITY": "default"},
+        ]
+    ):
+        project = new_project(tmp_path / str(i), commands)
+        if model == "cnn":
+            project.set({"train.model": {"name": "cnn", "channels": [8, 16]}, "train.epochs": 2})
+        project.run("dvc", "repro", **env)
+        locks.add((project.root / "dvc.lock").read_bytes())
+    assert len(locks) == 1
