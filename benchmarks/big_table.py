@@ -29,7 +29,8 @@ def table(path: Path, rows: int) -> None:
         con.execute("SELECT setseed(0.5)")
         con.execute(
             f"COPY (SELECT range AS key, {floats}, ['a', 'b', 'c'][1 + range % 3] AS c0, "
-            f"['u', 'v'][1 + range % 2] AS c1, range % 100 AS k, range // 7 % 2 AS y FROM range({rows})) TO '{path}' (FORMAT parquet)"
+            f"['u', 'v'][1 + range % 2] AS c1, range % 100 AS k, range // 7 % 2 AS y "
+            f"FROM range({rows})) TO '{path}' (FORMAT parquet)"
         )
 
 

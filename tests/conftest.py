@@ -30,9 +30,9 @@ class Project:
     def __init__(self, root: Path, path: str) -> None:
         self.root, self.path = root, path
 
-    def run(self, *command: str, code: int | None = 0, **env: str) -> str:
+    def run(self, *command: str, code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Output of the command, stderr with it; fails if it exits otherwise than by the code (None: any)."""
-        full = {**os.environ, "PATH": self.path, "OMP_NUM_THREADS": "1", **env}
+        full = {**os.environ, "PATH": self.path, "OMP_NUM_THREADS": "1", **(env or {})}
         done = subprocess.run(command, cwd=self.root, env=full, text=True, capture_output=True, check=False)
         output = done.stdout + done.stderr
         assert code is None or done.returncode == code, output

@@ -59,6 +59,6 @@ def test_threads_and_instruction_sets_change_no_byte(model: str, tmp_path: Path,
         project = new_project(tmp_path / str(i), commands)
         if model == "cnn":
             project.set({"train.model": {"name": "cnn", "channels": [8, 16]}, "train.epochs": 2})
-        project.run("dvc", "repro", **env)
+        project.run("dvc", "repro", env=env)
         locks.add((project.root / "dvc.lock").read_bytes())
     assert len(locks) == 1

@@ -153,7 +153,7 @@ def test_every_optimizer_trains_or_is_refused_before_training(name: str) -> None
         assert name in ("LBFGS", "SparseAdam", "Muon"), e  # closure, sparse gradients, matrices only
 
 
-SCHEDULERS = {
+SCHEDULERS: dict[str, dict[str, Any]] = {
     "ConstantLR": {},
     "CosineAnnealingLR": {"T_max": 3},
     "CosineAnnealingWarmRestarts": {"T_0": 4},

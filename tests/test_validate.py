@@ -4,6 +4,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +17,7 @@ from tests.conftest import Project
 Break = Callable[[pa.Table], pa.Table]
 
 
-def replace(name: str, make: Callable[[list[int]], list[object]]) -> Break:
+def replace(name: str, make: Callable[[list[Any]], list[Any]]) -> Break:
     def change(table: pa.Table) -> pa.Table:
         i = table.column_names.index(name)
         return table.set_column(i, name, pa.array(make(table.column(name).to_pylist())))
@@ -29,7 +30,7 @@ CHECKS = [
     {"expect_column_distinct_values_to_be_in_set": {"column": "digit", "value_set": list(range(10))}},
     {"expect_column_proportion_of_non_null_values_to_be_between": {"column": "digit", "min_value": 1}},
     {"expect_table_row_count_to_be_between": {"min_value": 1500}},
-    {"expect_column_type_to_be": {"column": "pixel_00", "type_": "UTINYINT"}},
+    {"expect_column_type_to_be": {"column": "pixel_00", "type_": "UTinyInteger"}},
 ]
 
 # What is wrong: how the raw table is broken, and what the output says.
@@ -43,7 +44,7 @@ BAD: dict[str, tuple[Break, str]] = {
     "missing column": (lambda t: t.drop_columns(["pixel_00"]), "expect_column_type_to_be: column pixel_00"),
     "wrong type": (
         replace("pixel_00", lambda v: ["a", "b", *map(str, v[2:])]),
-        "expect_column_type_to_be: column pixel_00: observed 'VARCHAR'; expected type_ 'UTINYINT'",
+        "expect_column_type_to_be: column pixel_00: observed 'VARCHAR'; expected type_ 'UTinyInteger'",
     ),
     "missing target column": (lambda t: t.drop_columns(["digit"]), "prepare.target: found no column 'digit'"),
     "too few rows": (
@@ -75,7 +76,7 @@ def outcome(project: Project, raw: Path) -> str:
         (project.root / "data/raw" / raw.name).write_bytes(raw.read_bytes())
         text = declared.read_text()
         declared.write_text(text[: text.index("  fetch:")] + text[text.index("  prepare:") :])
-        output = project.run("dvc", "repro", code=1)
+        output = project.run("dvc", "repro", code=255)
     finally:
         (project.root / "data/raw" / raw.name).unlink(missing_ok=True)
         kept.write_bytes(original)
@@ -186,7 +187,7 @@ def test_regex_and_types_work_on_duckdb(good: Project, tmp_path: Path) -> None:
     entries = [
         {"expect_column_values_to_match_regex": {"column": "id", "regex": "^[0-9a-f]"}},
         {"expect_column_values_to_not_match_regex": {"column": "id", "regex": "[g-z]"}},
-        {"expect_column_values_to_be_of_type": {"column": "pixel_00", "type_": "UTINYINT"}},
+        {"expect_column_values_to_be_of_type": {"column": "pixel_00", "type_": "UTinyInteger"}},
     ]
     good.set({"validate.expectations": entries})
     good.stage("validate", "data/prepared", str(tmp_path))
