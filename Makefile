@@ -45,4 +45,4 @@ constraints:  ## pin what a fresh install of pyproject.toml takes
 	 $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.txt
 
 clean:  ## remove the virtual environment and caches, not data
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis data/docs dvc_plots *.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache data/docs dvc_plots *.egg-info

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from src.schema import Column, Label, Schema
 
+FAR = 1e6  # deviations; beyond, float32 sums of the network would overflow
 Scale = Literal["column", "table"]
 
 
@@ -19,7 +20,7 @@ Scale = Literal["column", "table"]
 class Encoder:
     """Standardised numbers, then one-hot categories; missing or unseen values encode as zeros.
 
-    A missing number so takes the training mean. mean, std: float32 [numbers]; target_mean,
+    A missing number so takes the mean that it is standardised by.  mean, std: float32 [numbers]; target_mean,
     target_std: float32 [1], 0 and 1 for classification.
     """
 
@@ -45,9 +46,9 @@ class Encoder:
         return cls(
             schema=schema.model_copy(update={"columns": [_seen(c, train) for c in schema.columns]}),
             mean=_float32(np.broadcast_to(mean, (1, numbers.shape[1]))[0]),
-            std=_float32(np.broadcast_to(_positive(std), (1, numbers.shape[1]))[0]),
+            std=_float32(np.broadcast_to(_positive(std, mean), (1, numbers.shape[1]))[0]),
             target_mean=_float32(target.mean(keepdims=True)),
-            target_std=_float32(_positive(target.std(keepdims=True))),
+            target_std=_float32(_positive(target.std(keepdims=True), target.mean(keepdims=True))),
         )
 
     @property
@@ -65,8 +66,9 @@ class Encoder:
         encoded = torch.zeros(table.num_rows, self.width)
         numbers = self.schema.numbers
         for i, name in enumerate(numbers):
-            values = torch.from_numpy(_number(table.column(name)).astype(np.float32))
-            encoded[:, i] = torch.nan_to_num((values - self.mean[i]) / self.std[i], nan=0.0)
+            values = torch.from_numpy(_number(table.column(name)))  # float64: times need all their digits
+            scaled = (values - self.mean[i].double()) / self.std[i].double()
+            encoded[:, i] = torch.nan_to_num(scaled, nan=0.0).clamp(-FAR, FAR)
         start = len(numbers)
         for column in self.schema.columns:
             if column.categories:
@@ -115,7 +117,7 @@ def _seen(column: Column, train: pa.Table) -> Column:
 
 def _number(column: pa.ChunkedArray) -> np.ndarray:
     """A number column as float64 [rows], NaN where missing."""
-    return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)  # a copy: Arrow's is read-only
 
 
 def _numbers(table: pa.Table, names: list[str]) -> np.ndarray:
@@ -132,9 +134,9 @@ def _present(codes: pa.ChunkedArray) -> tuple[Tensor, Tensor]:
     return rows, values[rows]
 
 
-def _positive(std: np.ndarray) -> np.ndarray:
-    """A constant column has no deviation; 1 leaves it at zero instead of dividing by zero."""
-    return np.where(std > 0, std, 1.0)
+def _positive(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """A constant column's deviation is 0, or rounding noise beside its mean; 1 leaves it at zero."""
+    return np.where(std > 1e-9 * np.abs(mean), std, 1.0)
 
 
 def _float32(values: np.ndarray) -> Tensor:

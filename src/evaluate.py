@@ -97,15 +97,16 @@ def classify(p: Evaluate, model: Model, test: pa.Table) -> tuple[dict[str, Any],
     """Metrics, predictions (`correct` 0 or 1, `loss` −ln of the true class's probability) and plots."""
     schema = model.encoder.schema
     assert schema.classes is not None
-    labels, probability = model.classify(test)
+    predicted, probability = model.classify(test)
+    labels = model.encoder.labels(predicted)
     truth = model.encoder.targets(test)
     own = probability[torch.arange(len(truth)), truth]
     loss = -own.clamp_min(torch.finfo(torch.float32).tiny).log()
     scores = probability.double().numpy()
     scores /= scores.sum(axis=1, keepdims=True)  # float32 rows add up to 1 within 1e-7; scikit-learn warns
     target = test.column(schema.target).to_pylist()
-    correct = (probability.argmax(dim=1) == truth).numpy()
-    metrics = classification_metrics(truth.numpy(), probability.argmax(dim=1).numpy(), scores)
+    correct = (predicted == truth).numpy()
+    metrics = classification_metrics(truth.numpy(), predicted.numpy(), scores)
     metrics["ece"], calibration = expected_calibration_error(scores.max(axis=1), correct, p.bins)
     predictions = pa.table(
         {

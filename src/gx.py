@@ -141,7 +141,7 @@ def _entry(result: Any) -> dict[str, Any]:
     entry = {"expectation": config.type, "success": bool(result.success)}
     if config.description:
         entry["description"] = config.description
-    return {**entry, "kwargs": kwargs, **_observed(outcome["result"], result.exception_info)}
+    return {**entry, "kwargs": kwargs, **_rounded(_observed(outcome["result"], result.exception_info))}
 
 
 def _observed(found: dict[str, Any], exception: dict[str, Any]) -> dict[str, Any]:
@@ -160,3 +160,12 @@ def _observed(found: dict[str, Any], exception: dict[str, Any]) -> dict[str, Any
     if messages:
         observed["error"] = " ".join(sorted(messages)[0].split())
     return observed
+
+
+def _rounded(value: Any) -> Any:
+    """Floats in six significant digits: what is beyond depends on how many threads DuckDB adds up with."""
+    if isinstance(value, dict):
+        return {k: _rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -17,7 +17,7 @@ from src.errors import InputError
 from src.files import whole
 from src.networks import build
 from src.objective import probabilities
-from src.schema import Label, Schema
+from src.schema import Schema
 
 FORMAT = "reprise.model.1"
 BATCH = 1024  # rows at a time when predicting; a fixed number, for the last bits depend on it
@@ -34,7 +34,7 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Writes weights and encoder as tensors, the rest as JSON in safetensors' metadata."""
-        tensors = {f"network.{k}": v.contiguous() for k, v in self.network.state_dict().items()}
+        tensors = {f"network.{k}": v.contiguous().clone() for k, v in self.network.state_dict().items()}
         about = {"model": self.spec, "loss": self.loss, "schema": self.encoder.schema.model_dump(mode="json")}
         # One key: safetensors writes several in an order that changes from run to run.
         metadata = {FORMAT: json.dumps(about, sort_keys=True, ensure_ascii=False)}
@@ -57,7 +57,10 @@ class Model:
         spec = dict(about["model"])
         network = build(f"{path}: model", spec.pop("name"), spec, encoder.width, encoder.outputs)
         weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
-        network.load_state_dict(weights)
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as e:
+            raise InputError(path, str(e)[:200], f"weights of {about['model']['name']} as it is now") from None
         return cls(network, encoder, about["model"], about["loss"])
 
     @torch.inference_mode()
@@ -66,10 +69,10 @@ class Model:
         self.network.eval()
         return torch.cat([self.network(batch) for batch in torch.split(x, BATCH)])
 
-    def classify(self, table: pa.Table) -> tuple[list[Label], Tensor]:
-        """Predicted class of each row, and float32 probabilities [rows, classes]."""
-        probability = probabilities(self.loss, self.outputs(self.encoder.features(table)))
-        return self.encoder.labels(probability.argmax(dim=1)), probability
+    def classify(self, table: pa.Table) -> tuple[Tensor, Tensor]:
+        """Class indices int64 [rows], those of the largest outputs, and float32 probabilities [rows, classes]."""
+        outputs = self.outputs(self.encoder.features(table))
+        return outputs.argmax(dim=1), probabilities(self.loss, outputs)
 
     def estimate(self, table: pa.Table) -> Tensor:
         """Predicted values in the target's own unit, float32 [rows]."""

@@ -1,6 +1,7 @@
 """The models: `mlp`, `linear`, `cnn`, or a class of your own."""
 
 import importlib
+import inspect
 import itertools
 import math
 from typing import Any
@@ -82,6 +83,8 @@ def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: i
             raise InputError(f"{where}.name", f"{shown(name)} ({e})", "an importable module:Class") from None
     elif name in NETWORKS:
         found = NETWORKS[name]
+        if not isinstance(found, type):
+            raise InputError(f"{where}.name", shown(name), "an importable module:Class")
     else:
         raise InputError(f"{where}.name", shown(name), f"{one_of(NETWORKS, name)}, or your.module:Class")
     network = construct(where, found, {"inputs": inputs, "outputs": outputs}, kwargs)
@@ -92,12 +95,9 @@ def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: i
 
 def construct(where: str, cls: Any, given: dict[str, Any], kwargs: dict[str, Any]) -> Any:
     """Calls the class; InputError names the unknown, missing or refused argument."""
-    import inspect
-
     parameters = inspect.signature(cls).parameters
     free = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    first = next(iter(parameters)) if "params" in parameters or "optimizer" in parameters else None
-    known = [n for n in parameters if n not in given and n != first]
+    known = [n for n in parameters if n not in given]
     for key in kwargs:
         if key not in known and not free:
             raise InputError(f"{where}.{key}", "an unknown argument", one_of(known, key) if known else "none")

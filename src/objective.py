@@ -12,10 +12,15 @@ from src.networks import construct
 from src.schema import Task
 
 INDEX = {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"}  # take class indices; others a float a class
+REFUSED = {  # train these outputs towards something else than what is predicted
+    "classification": {"HingeEmbeddingLoss", "PoissonNLLLoss"},
+    "regression": {"BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HingeEmbeddingLoss", "KLDivLoss"}
+    | {"MultiLabelSoftMarginLoss", "PoissonNLLLoss", "SoftMarginLoss"},
+}
 LOG_PROBABILITIES = {"NLLLoss", "KLDivLoss"}  # want log probabilities where the network gives logits
 SIGMOIDS = {"BCEWithLogitsLoss", "BCELoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"}
 DISTANCES = {"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"}  # train outputs towards 0 and 1 themselves
-SIGNS = {"SoftMarginLoss", "HingeEmbeddingLoss"}  # targets -1 and 1
+SIGNS = {"SoftMarginLoss"}  # targets -1 and 1
 
 
 class Objective(NamedTuple):
@@ -42,7 +47,11 @@ def objective(where: str, name: str, kwargs: dict[str, Any], task: Task, outputs
     known = sorted(n for n in dir(nn) if n.endswith("Loss"))
     if name not in known:
         raise InputError(f"{where}.name", shown(name), f"a loss of torch.nn: {one_of(known, name)}")
-    kwargs = {k: torch.tensor(v) if isinstance(v, list) else v for k, v in kwargs.items()}  # class weights
+    if name in REFUSED[task]:
+        raise InputError(f"{where}.name", name, f"a loss whose smallest value is the best prediction of {task}")
+    if kwargs.get("reduction", "mean") not in ("mean", "batchmean"):
+        raise InputError(f"{where}.reduction", shown(kwargs["reduction"]), "mean")
+    kwargs = {k: _weights(f"{where}.{k}", v) if isinstance(v, list) else v for k, v in kwargs.items()}
     criterion: nn.Module = construct(where, getattr(nn, name), {}, kwargs)
     if name in LOG_PROBABILITIES and task == "classification":
         criterion = After(nn.LogSoftmax(dim=1), criterion)
@@ -51,6 +60,13 @@ def objective(where: str, name: str, kwargs: dict[str, Any], task: Task, outputs
     targets = target_form(name, task, outputs)
     _try(where, name, Objective(criterion, targets), task, outputs)
     return Objective(criterion, targets)
+
+
+def _weights(where: str, values: list[Any]) -> Tensor:
+    """A list in params.yaml, such as a weight for each class, as float32."""
+    if not all(isinstance(v, int | float) for v in values):
+        raise InputError(where, shown(values), "numbers, one a class")
+    return torch.tensor(values, dtype=torch.float32)
 
 
 def target_form(name: str, task: Task, classes: int) -> Callable[[Tensor], Tensor]:
@@ -72,8 +88,7 @@ def _try(where: str, name: str, made: Objective, task: Task, outputs: int) -> No
             loss.backward()
     except (TypeError, ValueError, RuntimeError, IndexError) as e:
         raise InputError(where, shown(name), f"a loss of outputs and targets for {task} ({e})") from None
-    if not scalar:
-        raise InputError(where, f"{name} with one value a row", "reduction mean or sum")
+    assert scalar, name
     if not loss.isfinite():
         raise InputError(where, shown(name), f"a loss that is finite for any targets of {task}")
 

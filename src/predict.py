@@ -14,7 +14,7 @@ from src.errors import InputError, one_of
 from src.files import whole
 from src.model_file import Model
 from src.schema import Schema
-from src.tables import columns, connect, files, ident, readable, source, typed
+from src.tables import as_text, columns, connect, files, ident, readable, source, typed
 
 
 def read(rows: Path, schema: Schema) -> pa.Table:
@@ -31,7 +31,7 @@ def read(rows: Path, schema: Schema) -> pa.Table:
                     rows, f"no column {name!r}", f"every column of the model; it has {one_of(found, name)}"
                 )
         has_id = schema.id is not None and schema.id in found
-        key = [f"CAST({ident(schema.id)} AS VARCHAR) AS id"] if has_id and schema.id else []
+        key = [f"{as_text(schema.id, found[schema.id])} AS id"] if has_id and schema.id else []
         casts = [f"CAST({ident(n)} AS {t}) AS {ident(n)}" for n, t in wanted.items()]
         kept = [f"{typed(n, t)} AS {ident(n)}" for n, t in wanted.items()]
         given = {n: t for n, t in wanted.items() if paths[0].suffix != ".parquet"}
@@ -46,9 +46,9 @@ def predict(model: Model, table: pa.Table) -> pa.Table:
     classes = model.encoder.schema.classes
     if classes is None:
         return pa.table({**key, "prediction": model.estimate(table).numpy()})
-    labels, probability = model.classify(table)
+    predicted, probability = model.classify(table)
     columns = {f"probability_{c}": probability[:, i].numpy() for i, c in enumerate(classes)}
-    return pa.table({**key, "prediction": pa.array(labels), **columns})
+    return pa.table({**key, "prediction": pa.array(model.encoder.labels(predicted)), **columns})
 
 
 def run(model: Path, rows: Path, out: Path) -> None:

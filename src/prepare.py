@@ -21,6 +21,7 @@ from src.tables import (
     INTEGERS,
     TEXTS,
     TIMES,
+    as_text,
     columns,
     connect,
     files,
@@ -70,19 +71,12 @@ WHERE = "params.yaml: prepare"
 def content_hash(names: list[str], types: dict[str, str]) -> str:
     """SQL of a row's hash: the same for equal rows, in any column order, and whether whole numbers
     are stored as integers or floats (one appended 1.5 must not move the rows that hold 1)."""
-    parts = []
-    for name in sorted(names):
-        column = ident(name)
-        as_text = f"CAST({column} AS VARCHAR)"
-        if is_a(types[name], FLOATS):
-            whole_number = f"{column} = trunc({column}) AND abs({column}) < 1e15"
-            as_text = f"CASE WHEN {whole_number} THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE {as_text} END"
-        parts.append(f"coalesce({as_text}, chr(30))")
+    parts = [f"coalesce({as_text(n, types[n])}, chr(30))" for n in sorted(names)]
     return f"left(md5(concat_ws(chr(31), {', '.join(parts)})), 16)"
 
 
 def split_sql(by: SplitBy, named: set[str], seed: int) -> str:
-    """SQL of a row's split, from `id` alone (or the split column): no other row can move it.
+    """SQL of a row's split, from `id` alone, so that no other row can move it; or the split column.
 
     MD5 of seed and id, as a number in [0, 1), is below `test`, below `test + val`, or above.
     """
@@ -111,12 +105,11 @@ def check_names(p: Prepare, found: dict[str, str]) -> None:
             if name == p.target and key != "target":
                 raise InputError(f"{WHERE}.{key}", "the target", "another column")
     taken = {"id": p.id, "split": p.split.column}  # names that prepared rows have for themselves
-    for name, holder in taken.items():
-        if name in found and name != holder and name not in p.drop:
+    for name, holder in taken.items():  # DuckDB's names are the same in upper and lower case
+        raw = next((n for n in found if n.lower() == name), None)
+        if raw is not None and raw != holder and raw not in p.drop:
             key = "id" if name == "id" else "split.column"
-            raise InputError(
-                f"{WHERE}.{key}", f"a column {name!r} of another use", f"it named here, or in {WHERE}.drop"
-            )
+            raise InputError(f"{WHERE}.{key}", f"a column {raw!r} of another use", f"it named here, or in {WHERE}.drop")
 
 
 def splits_named(con: duckdb.DuckDBPyConnection, p: Prepare, table: str) -> set[str]:
@@ -196,7 +189,7 @@ def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> 
 
 def run(params: Params, raw: Path, prepared: Path) -> None:
     prepared.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=prepared, prefix=".spill-") as spill, connect(Path(spill)) as con:
+    with TemporaryDirectory(dir=prepared, prefix=".spill-") as spill, connect(Path(spill)) as con, readable(raw):
         schema = prepare(con, params, files(raw), Path(spill), prepared)
     schema.write(prepared)
     r = schema.rows
@@ -214,7 +207,7 @@ def prepare(con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], s
     names = [n for n in types if n not in roles]
     if not names:
         raise InputError(paths[0].parent, "no column besides those of the params", "features")
-    key = f"CAST({ident(p.id)} AS VARCHAR)" if p.id else content_hash([*names, p.target], types)
+    key = as_text(p.id, types[p.id]) if p.id else content_hash([*names, p.target], types)
     kept = [f"{typed(n, types[n])} AS {ident(n)}" for n in names]
     target = typed(p.target, types[p.target]) if types[p.target] != "BOOLEAN" else ident(p.target)
     said = [ident(p.split.column)] if p.split.column else []
@@ -235,6 +228,8 @@ def prepare(con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], s
         raise InputError(f"column {p.id!r}", f"{total - present['id']} rows without a value", "an id in every row")
     found = {n: feature(con, n, types[n], total - present[n], p.max_categories) for n in names}
     features = [c for c in found.values() if isinstance(c, Column)]
+    if not features:
+        raise InputError(WHERE, f"no feature: {next(iter(found.values()))}", "a column of numbers or categories")
     classes = classes_of(con, p, "typed", types)
     split = split_sql(p.split, splits_named(con, p, "typed"), params.seed)
     listed = ", ".join(ident(c.name) for c in features)

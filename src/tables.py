@@ -71,9 +71,11 @@ def source(paths: list[Path], types: Mapping[str, str]) -> str:
         return f"read_parquet({names})"
     given = "{" + ", ".join(f"{text(c)}: {text(t)}" for c, t in types.items()) + "}"
     options = f", types = {given}" if types else ""
-    return f"read_csv({names}, header = true, sample_size = -1, auto_type_candidates = {CSV_TYPES}{options})"
+    inference = f"sample_size = -1, auto_type_candidates = {CSV_TYPES}, nullstr = {NULLS}"
+    return f"read_csv({names}, header = true, union_by_name = true, {inference}{options})"
 
 
+NULLS = "['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL']"  # what stands for a missing value in CSV
 CSV_TYPES = "['BOOLEAN', 'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
 
 
@@ -83,20 +85,27 @@ def columns(con: duckdb.DuckDBPyConnection, paths: list[Path], types: Mapping[st
     Raises InputError when a file can't be read, lacks columns that another has, or has other types.
     """
     seen: dict[str, str] = {}
+    unknown: set[str] = set()  # columns without a value so far
     for path in paths:
         with readable(path):
             rows = con.execute(f"DESCRIBE SELECT * FROM {source([path], {})}").fetchall()
-        found = {str(name): str(type_) for name, type_, *_ in rows}
+            found = {str(name): str(type_) for name, type_, *_ in rows}
+            texts = [n for n, t in found.items() if t == "VARCHAR" and path.suffix != ".parquet"]
+            empty = _empty(con, path, texts) if texts and len(paths) > 1 else set()
         if not seen:
-            seen = found
+            seen, unknown = found, empty
         for name in [*seen, *found]:
             if name not in found or name not in seen:
                 where, has = (path, paths[0]) if name not in found else (paths[0], path)
                 raise InputError(where, f"no column {name!r}", f"the columns of {has.name}")
             if path.suffix == ".parquet" and found[name] != seen[name]:
                 raise InputError(path, f"column {name!r} of type {found[name]}", f"{seen[name]}, as in {paths[0].name}")
+            if name in empty or name in unknown:  # a column without a value takes the others' type
+                seen[name] = seen[name] if name in empty else found[name]
+                continue
             if found[name] != seen[name]:  # CSV: `1` and `1.5` in two files are both numbers
                 seen[name] = "DOUBLE" if {found[name], seen[name]} == {"BIGINT", "DOUBLE"} else "VARCHAR"
+        unknown &= empty
     for name in types:
         if name not in seen:
             raise InputError("params.yaml: prepare.types", f"no column {name!r}", one_of(seen, name))
@@ -126,3 +135,21 @@ def typed(name: str, type_: str) -> str:
     if is_a(type_, TEXTS):
         return f"CAST({column} AS VARCHAR)"
     raise InputError(f"column {name!r}", f"type {type_}", "numbers, text or times; else list it in prepare.drop")
+
+
+def _empty(con: duckdb.DuckDBPyConnection, path: Path, names: list[str]) -> set[str]:
+    """The named columns of a CSV file that hold no value at all."""
+    counts = con.execute(
+        f"SELECT {', '.join(f'count({ident(n)})' for n in names)} FROM {source([path], {})}"
+    ).fetchone()
+    assert counts is not None
+    return {name for name, count in zip(names, counts, strict=True) if count == 0}
+
+
+def as_text(name: str, type_: str) -> str:
+    """SQL of a value as text, a whole number the same whether it is stored as an integer or a float."""
+    column = ident(name)
+    if not is_a(type_, FLOATS):
+        return f"CAST({column} AS VARCHAR)"
+    whole = f"{column} = trunc({column}) AND abs({column}) < 1e15"
+    return f"CASE WHEN {whole} THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE CAST({column} AS VARCHAR) END"

@@ -57,8 +57,9 @@ def check_passed(prepared: Path, validated: Path) -> None:
     passed = validated / "passed.json"
     if not passed.is_file():
         raise InputError(passed, "no such file", "data that passed `validate`")
-    for name, fingerprint in json.loads(passed.read_text(encoding="utf-8")).items():
-        if sha256(prepared / name) != fingerprint:
+    fingerprints = json.loads(passed.read_text(encoding="utf-8"))
+    for name in [*(f"{split}.parquet" for split in SPLITS), "schema.json"]:
+        if sha256(prepared / name) != fingerprints.get(name):
             raise InputError(prepared / name, "other data than passed `validate`", "a run of `validate` on it")
 
 
@@ -88,10 +89,14 @@ def make_scheduler(spec: Scheduler | None, optimizer: torch.optim.Optimizer) -> 
 
 
 def step_scheduler(scheduler: Any, value: float) -> None:
-    if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-        scheduler.step(value)
-    else:
-        scheduler.step()
+    """value: the loss, for ReduceLROnPlateau."""
+    try:
+        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            scheduler.step(value)
+        else:
+            scheduler.step()
+    except ValueError as e:  # OneCycleLR past its total_steps
+        raise InputError(f"{WHERE}.scheduler", str(e), "as many steps as training takes") from None
 
 
 @torch.inference_mode()
@@ -143,7 +148,7 @@ def fit(
                 nn.utils.clip_grad_norm_(network.parameters(), p.clip_norm)
             optimizer.step()
             if by_batch:
-                scheduler.step()
+                step_scheduler(scheduler, loss.item())
             total += loss.detach() * len(rows)
             if step % params.runtime.log_every == 0:
                 tqdm.write(f"Epoch [{epoch}/{p.epochs}], Step [{step}/{steps}], Loss: {loss.item():.4f}")
@@ -178,6 +183,9 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(params.seed)  # initial weights, dropout
     train, val = (pq.read_table(prepared / f"{split}.parquet") for split in SPLITS[:2])
+    for split, table in (("train", train), ("val", val)):
+        if table.num_rows == 0:
+            raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
     encoder = Encoder.fit(schema, train, p.scale)
     network = build(f"{WHERE}.model", p.model.name, p.model.kwargs, encoder.width, encoder.outputs)
     goal = objective(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)

@@ -93,10 +93,11 @@ def test_a_run_opens_what_its_deps_name_and_no_other_project_file(
     """Python's own opens by an audit hook. What C++ readers open is held by the next test."""
     _, _, module, *paths = STAGES[stage]["cmd"].split()
     (finished.root / "hook.py").write_text(HOOK)
-    output = finished.run("python", "-m", "hook", module, *paths)
+    output = finished.run("python", "-m", "hook", module, *paths, env={"PYTHONPYCACHEPREFIX": str(tmp_path)})
     line = next(line for line in output.splitlines() if line.startswith("OPENED"))
     tracked = set(finished.run("git", "ls-files", "-co", "--exclude-standard").split()) | {"params.yaml"}
     opened = {p.removeprefix(f"{finished.root}/") for p in json.loads(line.removeprefix("OPENED "))}
+    assert f"src/{stage}.py" in opened
     assert opened & tracked <= {*STAGES[stage]["deps"], "params.yaml", "hook.py"}
 
 

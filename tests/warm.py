@@ -4,6 +4,7 @@ The commands are the real ones, from dvc.yaml, and run the real code of the proj
 seconds that torch and Great Expectations take to import are saved, since a suite runs hundreds of stages.
 """
 
+import importlib
 import json
 import os
 import runpy
@@ -13,6 +14,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+HEAVY = (
+    "dvc.cli",
+    "great_expectations.expectations",
+    "pyarrow.compute",
+    "pyarrow.csv",
+    "pyarrow.parquet",
+    "sklearn.datasets",
+    "sklearn.metrics",
+    "torch",
+)
 
 CLIENT = """#!{python} -ISE
 import json, os, socket, sys
@@ -42,7 +54,8 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def serve(address: str) -> None:
-
+    for name in HEAVY:
+        importlib.import_module(name)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address + ".new")
     listener.listen(64)
