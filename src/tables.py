@@ -1,5 +1,7 @@
 """Raw tables through DuckDB: finding files, typed columns, and DuckDB's errors in one line."""
 
+import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,9 +45,10 @@ def readable(where: object) -> Iterator[None]:
     except duckdb.Error as e:
         lines = [line.strip() for line in str(e).splitlines() if line.strip()]
         row = next((line for line in lines if line.startswith("Original Line:")), "")
-        found = " ".join([lines[0].split(": ", 1)[-1], row])
-        hint = "a table that can be read whole"
-        if "unicode" in str(e).lower() or "utf-8" in str(e).lower():
+        found, hint = " ".join([lines[0].split(": ", 1)[-1], row]), "a table that can be read whole"
+        if "error when sniffing" in found.lower():  # DuckDB then lists all that it tried
+            found, hint = "rows that don't fit the header", "as many values as columns in every row"
+        if "invalid unicode" in str(e).lower() or "not utf-8 encoded" in str(e).lower():
             hint = "UTF-8 (`iconv -f latin1 -t utf-8` converts Latin-1)"
         raise InputError(where, found[:400], hint) from None
 
@@ -61,7 +64,26 @@ def files(raw: Path) -> list[Path]:
     for path in found:
         if path.stat().st_size == 0:
             raise InputError(path, "an empty file", "a header and rows")
+        if path.suffix == ".gz":
+            _check_gzip(path)
     return found
+
+
+def _check_gzip(path: Path) -> None:
+    """InputError unless the file is whole: DuckDB reads what there is of a truncated one and says nothing."""
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as e:
+        raise InputError(path, str(e), "a whole gzip file") from None
+
+
+def _delimiter(path: Path) -> str:
+    """The delimiter of the header. DuckDB's own guess fits a ragged row by taking other lines for the header."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        header = file.readline().decode("utf-8", "replace")
+    return max(",;\t|", key=header.count)
 
 
 def source(paths: list[Path], types: Mapping[str, str]) -> str:
@@ -72,7 +94,8 @@ def source(paths: list[Path], types: Mapping[str, str]) -> str:
     given = "{" + ", ".join(f"{text(c)}: {text(t)}" for c, t in types.items()) + "}"
     options = f", types = {given}" if types else ""
     inference = f"sample_size = -1, auto_type_candidates = {CSV_TYPES}, nullstr = {NULLS}"
-    return f"read_csv({names}, header = true, union_by_name = true, {inference}{options})"
+    form = f"skip = 0, delim = {text(_delimiter(paths[0]))}, quote = '\"', escape = '\"'"
+    return f"read_csv({names}, header = true, {form}, union_by_name = true, {inference}{options})"
 
 
 NULLS = "['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL']"  # what stands for a missing value in CSV

@@ -83,7 +83,8 @@ def failure(entry: dict[str, Any]) -> str:
         return f"{where}: could not be checked: {entry['error'][:200]}"
     found = f"observed {shown(entry['observed'])}" if "observed" in entry else "not so"
     if "unexpected" in entry:
-        found = f"{entry['unexpected']} of {entry['rows']} rows unexpected"
+        of = f" of {entry['rows']} rows" if "rows" in entry else ""
+        found = f"{entry['unexpected']}{of} unexpected"
     if "examples" in entry:
         found += f", such as {', '.join(map(shown, entry['examples']))}"
     expected = ", ".join(f"{k} {shown(v)}" for k, v in kwargs.items() if k != "description" and v is not None)
