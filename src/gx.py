@@ -11,7 +11,9 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import duckdb
+import duckdb_engine.datatypes
 import great_expectations as gx
+import sqlalchemy.types
 from great_expectations.compatibility.pydantic import ValidationError
 from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.datasource.fluent import SQLDatasource
@@ -35,7 +37,9 @@ class DuckDBEngine(SqlAlchemyExecutionEngine):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         # GX has no regex for DuckDB; Dremio's, REGEXP_MATCHES(column, regex), means the same in both.
-        self.dialect_module: Any = SimpleNamespace(DremioDialect=None)
+        # Types of columns are known by the names of their SQLAlchemy classes: String, BigInteger, UTinyInteger.
+        names = {**vars(sqlalchemy.types), **vars(duckdb_engine.datatypes), "__name__": "duckdb"}
+        self.dialect_module: Any = SimpleNamespace(**names, DremioDialect=None)
 
     @contextmanager
     def get_connection(self) -> Generator[Connection, None, None]:

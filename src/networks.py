@@ -38,9 +38,10 @@ class Linear(MLP):
 
 
 class CNN(nn.Module):
-    """Convolution, batch norm, relu and pooling, once a channel count, then two linear layers.
+    """Convolution, max pooling, batch norm and relu, once a channel count, then two linear layers.
 
-    Rows are square images of one channel, pixel by pixel: [rows, side²] → [rows, outputs]
+    Rows are square images of one channel, pixel by pixel: [rows, side²] → [rows, outputs].
+    Pooling first leaves batch norm and relu a quarter of the pixels. Memory is channels last: faster on CPUs.
     """
 
     def __init__(self, inputs: int, outputs: int, channels: list[int], hidden: int = 128, dropout: float = 0.0) -> None:
@@ -54,11 +55,11 @@ class CNN(nn.Module):
         for before, after in zip([1, *channels], channels, strict=False):
             blocks += [
                 nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
+                nn.MaxPool2d(2),
                 nn.BatchNorm2d(after),
                 nn.ReLU(),
-                nn.MaxPool2d(2),
             ]
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = nn.Sequential(*blocks).to(memory_format=torch.channels_last)
         flat = channels[-1] * (self.side >> len(channels)) ** 2
         self.head = nn.Sequential(
             nn.Dropout(dropout), nn.Linear(flat, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs)

@@ -8,14 +8,15 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from src.cli import main
-from src.errors import InputError, one_of, shown
+from src.errors import InputError, one_of
 from src.files import whole
-from src.params import Fraction, Section, Seed
 from src.params import Params as BaseParams
+from src.params import Section, Seed
 from src.schema import SPLITS, Column, Label, Rows, Schema, Split, Task
+from src.split import SplitBy, content_hash, split_sql, splits_named
 from src.tables import (
     FLOATS,
     INTEGERS,
@@ -32,21 +33,6 @@ from src.tables import (
     text,
     typed,
 )
-
-
-class SplitBy(Section):
-    """Fractions of the rows; or a column that says train, val or test, the fraction of a split
-    that it never says then coming out of its train rows."""
-
-    column: str | None = None
-    val: Fraction = 0.1
-    test: Fraction = 0.2
-
-    @model_validator(mode="after")
-    def leaves_rows(self) -> "SplitBy":
-        if self.val + self.test >= 1:
-            raise ValueError("val + test below 1, so that rows to train on are left")
-        return self
 
 
 class Prepare(Section):
@@ -66,28 +52,6 @@ class Params(BaseParams):
 
 ROW_GROUP = 50_000  # rows
 WHERE = "params.yaml: prepare"
-
-
-def content_hash(names: list[str], types: dict[str, str]) -> str:
-    """SQL of a row's hash: the same for equal rows, in any column order, and whether whole numbers
-    are stored as integers or floats (one appended 1.5 must not move the rows that hold 1)."""
-    parts = [f"coalesce({as_text(n, types[n])}, chr(30))" for n in sorted(names)]
-    return f"left(md5(concat_ws(chr(31), {', '.join(parts)})), 16)"
-
-
-def split_sql(by: SplitBy, named: set[str], seed: int) -> str:
-    """SQL of a row's split, from `id` alone, so that no other row can move it; or the split column.
-
-    MD5 of seed and id, as a number in [0, 1), is below `test`, below `test + val`, or above.
-    """
-    u = f"md5_number_upper({text(f'{seed}:')} || id) / 18446744073709551616.0"  # 2^64
-    test = 0.0 if "test" in named else by.test
-    val = 0.0 if "val" in named else by.val
-    drawn = f"CASE WHEN {u} < {test} THEN 'test' WHEN {u} < {test + val} THEN 'val' ELSE 'train' END"
-    if by.column is None:
-        return drawn
-    said = ident(by.column)
-    return f"CASE WHEN {said} = 'train' THEN {drawn} ELSE {said} END"
 
 
 def check_names(p: Prepare, found: dict[str, str]) -> None:
@@ -112,18 +76,7 @@ def check_names(p: Prepare, found: dict[str, str]) -> None:
             raise InputError(f"{WHERE}.{key}", f"a column {raw!r} of another use", f"it named here, or in {WHERE}.drop")
 
 
-def splits_named(con: duckdb.DuckDBPyConnection, p: Prepare, table: str) -> set[str]:
-    """The splits that the split column says; InputError if it says anything else."""
-    if p.split.column is None:
-        return set()
-    rows = con.execute(f"SELECT DISTINCT {ident(p.split.column)} FROM {table}").fetchall()
-    wrong = sorted(shown(value) for (value,) in rows if value not in SPLITS)
-    if wrong:
-        raise InputError(f"column {p.split.column!r}", ", ".join(wrong[:3]), "train, val or test in every row")
-    return {value for (value,) in rows}
-
-
-def classes_of(con: duckdb.DuckDBPyConnection, p: Prepare, table: str, types: dict[str, str]) -> list[Label] | None:
+def classes_of(con: duckdb.DuckDBPyConnection, p: Prepare, types: dict[str, str]) -> list[Label] | None:
     """The classes in order; none for regression. InputError if the target does not fit the task."""
     target, type_ = ident(p.target), types[p.target]
     where = f"{WHERE}.target: column {p.target!r}"
@@ -134,7 +87,7 @@ def classes_of(con: duckdb.DuckDBPyConnection, p: Prepare, table: str, types: di
     if is_a(type_, TIMES):
         raise InputError(where, f"type {type_}", "classes: text, whole numbers or true / false")
     limit = p.max_categories + 1
-    rows = con.execute(f"SELECT DISTINCT {target} FROM {table} WHERE {target} IS NOT NULL LIMIT {limit}").fetchall()
+    rows = con.execute(f"SELECT DISTINCT {target} FROM typed WHERE {target} IS NOT NULL LIMIT {limit}").fetchall()
     if len(rows) == limit:
         raise InputError(where, f"over {p.max_categories} classes", "task: regression, or a larger max_categories")
     if len(rows) < 2:
@@ -198,28 +151,39 @@ def run(params: Params, raw: Path, prepared: Path) -> None:
         print(f"no feature: {name}: {why}")
 
 
-def prepare(con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], spill: Path, prepared: Path) -> Schema:
-    """One pass over the raw files into one typed table on disk, a pass over that a question, one to write."""
-    p = params.prepare
-    types = columns(con, paths, p.types)
-    check_names(p, types)
-    roles = {p.target, p.id, p.split.column, *p.drop}
-    names = [n for n in types if n not in roles]
-    if not names:
-        raise InputError(paths[0].parent, "no column besides those of the params", "features")
+def ingest(con: duckdb.DuckDBPyConnection, p: Prepare, paths: list[Path], types: dict[str, str], spill: Path) -> None:
+    """One pass over the raw files into the view `typed`: id, the features as they are stored, split column, target."""
+    names = candidates(p, types)
     key = as_text(p.id, types[p.id]) if p.id else content_hash([*names, p.target], types)
     kept = [f"{typed(n, types[n])} AS {ident(n)}" for n in names]
     target = typed(p.target, types[p.target]) if types[p.target] != "BOOLEAN" else ident(p.target)
     said = [ident(p.split.column)] if p.split.column else []
     once = f"SELECT {key} AS id, {', '.join([*kept, *said])}, {target} AS {ident(p.target)} "
-    everything = spill / "typed.parquet"
     casts = [f"CAST({ident(n)} AS {t}) AS {ident(n)}" for n, t in p.types.items()]
     replaced = f"* REPLACE ({', '.join(casts)})" if casts else "*"
+    everything = text(spill / "typed.parquet")
     with readable(paths[0] if len(paths) == 1 else paths[0].parent):
         con.execute(
-            f"COPY ({once} FROM (SELECT {replaced} FROM {source(paths, types)})) TO {text(everything)} (FORMAT parquet)"
+            f"COPY ({once} FROM (SELECT {replaced} FROM {source(paths, types)})) TO {everything} (FORMAT parquet)"
         )
-        con.execute(f"CREATE VIEW typed AS SELECT * FROM read_parquet({text(everything)})")
+        con.execute(f"CREATE VIEW typed AS SELECT * FROM read_parquet({everything})")
+
+
+def candidates(p: Prepare, types: dict[str, str]) -> list[str]:
+    """The columns that the params give no other role."""
+    roles = {p.target, p.id, p.split.column, *p.drop}
+    return [n for n in types if n not in roles]
+
+
+def prepare(con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], spill: Path, prepared: Path) -> Schema:
+    """One pass over the raw files into one typed table on disk, a pass over that a question, one to write."""
+    p = params.prepare
+    types = columns(con, paths, p.types)
+    check_names(p, types)
+    names = candidates(p, types)
+    if not names:
+        raise InputError(paths[0].parent, "no column besides those of the params", "features")
+    ingest(con, p, paths, types, spill)
     counted = ["id", p.target, *names]
     row = con.execute(f"SELECT count(*), {', '.join(f'count({ident(n)})' for n in counted)} FROM typed").fetchone()
     assert row is not None
@@ -230,14 +194,12 @@ def prepare(con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], s
     features = [c for c in found.values() if isinstance(c, Column)]
     if not features:
         raise InputError(WHERE, f"no feature: {next(iter(found.values()))}", "a column of numbers or categories")
-    classes = classes_of(con, p, "typed", types)
-    split = split_sql(p.split, splits_named(con, p, "typed"), params.seed)
+    classes = classes_of(con, p, types)
+    split = split_sql(p.split, splits_named(con, p.split), params.seed)
     listed = ", ".join(ident(c.name) for c in features)
-    counts = write_splits(
-        con,
-        f"SELECT id, {listed}, {ident(p.target)}, {split} AS split FROM typed WHERE {ident(p.target)} IS NOT NULL",
-        prepared,
-    )
+    there = f"{ident(p.target)} IS NOT NULL"
+    rows = f"SELECT id, {listed}, {ident(p.target)}, {split} AS split FROM typed WHERE {there}"
+    counts = write_splits(con, rows, prepared)
     return Schema(
         task=p.task,
         target=p.target,

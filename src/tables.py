@@ -99,7 +99,8 @@ def source(paths: list[Path], types: Mapping[str, str]) -> str:
 
 
 NULLS = "['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL']"  # what stands for a missing value in CSV
-CSV_TYPES = "['BOOLEAN', 'BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
+# No BOOLEAN: `yes` and `no` would come back as `true` and `false`.
+CSV_TYPES = "['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
 
 
 def columns(con: duckdb.DuckDBPyConnection, paths: list[Path], types: Mapping[str, str]) -> dict[str, str]:

@@ -72,7 +72,7 @@ def test_dvc_draws_every_declared_plot(finished: Project) -> None:
     plots = [next(iter(p)) for p in YAML_.load(ROOT / "dvc.yaml")["plots"]]
     assert len(plots) == 4
     for plot in plots:
-        assert f'id="{plot.replace("/", "_").replace(".", "_")}"' in page
+        assert f"vegaEmbed('#{plot.replace('/', '_').replace('.', '_')}'" in page
 
 
 def test_the_committed_metrics_of_digits_are_good() -> None:

