@@ -32,7 +32,11 @@ def one_cycle(max_lr: float, epochs: int) -> dict[str, Any]:
 
 MODELS: dict[str, dict[str, Any]] = {
     "mlp": {"model": {"name": "mlp", "hidden": [256, 128], "dropout": 0.2}, **one_cycle(0.003, 10)},
-    "cnn": {"model": {"name": "cnn", "channels": [16, 32, 64], "hidden": 256, "dropout": 0.3}, **one_cycle(0.004, 8)},
+    "cnn": {
+        "model": {"name": "cnn", "channels": [32, 64, 128], "hidden": 256, "dropout": 0.3},
+        "loss": {"name": "CrossEntropyLoss", "label_smoothing": 0.1},
+        **one_cycle(0.004, 12),
+    },
 }
 
 

@@ -96,11 +96,17 @@ def new_project(root: Path, path: str) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, commands: str) -> Project:
-    """A project that has run once, for tests that only read it."""
+    """A project that has run once, to read or to copy."""
     made = new_project(tmp_path_factory.mktemp("finished"), commands)
     made.set(SHORT)
     made.repro()
     return made
+
+
+def copied(project: Project, root: Path) -> Project:
+    """The project as it is, in a folder of its own."""
+    shutil.copytree(project.root, root, dirs_exist_ok=True)
+    return Project(root, project.path)
 
 
 @pytest.fixture

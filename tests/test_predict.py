@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import Project
 
+pytestmark = pytest.mark.xdist_group("own")  # its fixture takes long
+
 
 def own_csv(path: Path, n: int = 1500) -> None:
     """income and city decide the class `bought`, with noise; `amount` is the regression target."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SHORT, Project, new_project
+from tests.conftest import SHORT, Project, copied, new_project
 
 OUTPUTS = ("data/raw", "data/prepared", "data/validated", "data/model", "data/evaluation")
 
@@ -15,10 +15,9 @@ def contents(project: Project) -> dict[str, bytes]:
     return {str(p.relative_to(project.root)): p.read_bytes() for p in found}
 
 
-def test_an_older_commit_comes_back_from_the_remote(project: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
-    remote = tmp_path_factory.mktemp("remote")
-    project.run("dvc", "remote", "add", "-d", "local", str(remote))
-    project.repro()
+def test_an_older_commit_comes_back_from_the_remote(finished: Project, tmp_path: Path) -> None:
+    project = copied(finished, tmp_path / "project")
+    project.run("dvc", "remote", "add", "-d", "local", str(tmp_path / "remote"))
     old, before = project.commit(), contents(project)
     project.run("dvc", "push")
     project.set({"train.optimizer.lr": 0.02, "prepare.split.val": 0.2})

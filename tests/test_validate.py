@@ -12,7 +12,7 @@ import pytest
 
 from src.errors import InputError
 from src.gx import expectations
-from tests.conftest import Project
+from tests.conftest import Project, copied
 
 Break = Callable[[pa.Table], pa.Table]
 
@@ -57,11 +57,12 @@ BAD: dict[str, tuple[Break, str]] = {
 
 
 @pytest.fixture(scope="module")
-def good(finished: Project) -> Project:
+def good(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A finished project whose params hold the checks."""
-    finished.set({"validate.expectations": CHECKS})
-    assert finished.repro() == {"validate"}
-    return finished
+    made = copied(finished, tmp_path_factory.mktemp("good"))
+    made.set({"validate.expectations": CHECKS})
+    assert made.repro() == {"validate"}
+    return made
 
 
 def outcome(project: Project, raw: Path) -> str:

@@ -16,14 +16,30 @@ import time
 from pathlib import Path
 
 HEAVY = (
+    "dulwich.ignore",
+    "dvc.cachemgr",
     "dvc.cli",
+    "dvc.commands.repro",
+    "dvc.data_cloud",
+    "dvc.dirs",
+    "dvc.repo.index",
+    "dvc.repo.plots",
+    "dvc.repo.reproduce",
+    "dvc.stage.cache",
+    "dvc.stage.loader",
     "great_expectations.expectations",
+    "networkx",
     "pyarrow.compute",
     "pyarrow.csv",
     "pyarrow.parquet",
+    "pydantic",
+    "ruamel.yaml",
+    "safetensors.torch",
+    "scmrepo.git",
     "sklearn.datasets",
     "sklearn.metrics",
-    "torch",
+    "torch._dynamo",  # the first optimizer imports it
+    "tqdm",
 )
 
 CLIENT = """#!{python} -ISE
