@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 
 from src.errors import InputError, one_of, shown
 from src.schema import Split
-from src.tables import text
+from src.tables import MEMORY, text
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)
 
@@ -70,7 +70,9 @@ def rows_of(splits: Mapping[Split, Path]) -> Iterator[tuple[Context, BatchDefini
             con.execute(f"CREATE VIEW data AS {' UNION ALL '.join(selects)}")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-        source = context.data_sources.add_duckdb("prepared", connection_string=f"duckdb:///{database}")
+        source = context.data_sources.add_duckdb(
+            "prepared", connection_string=f"duckdb:///{database}?memory_limit={MEMORY}"
+        )
         try:
             yield context, source.add_table_asset("data", table_name="data").add_batch_definition_whole_table("all")
         finally:

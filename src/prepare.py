@@ -116,7 +116,8 @@ def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> 
     schema = reader.schema.remove(reader.schema.get_field_index("split"))
     with ExitStack() as stack:
         parts = {s: stack.enter_context(whole(prepared / f"{s}.parquet")) for s in SPLITS}
-        writers = {s: stack.enter_context(pq.ParquetWriter(parts[s], schema)) for s in SPLITS}
+        texts = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "id"]  # few distinct values
+        writers = {s: stack.enter_context(pq.ParquetWriter(parts[s], schema, use_dictionary=texts)) for s in SPLITS}
         waiting: dict[Split, list[pa.RecordBatch]] = {s: [] for s in SPLITS}
         counts: dict[str, int] = dict.fromkeys(SPLITS, 0)
 
