@@ -1,6 +1,5 @@
 PYTHON ?= python3
 BIN := .venv/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help repro test check data-docs slow bench fashion-mnist clean constraints
@@ -12,8 +11,7 @@ help:  ## list the targets
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprise needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(PIP) --no-deps -r constraints.txt  # all is pinned: pip's search for versions that agree would take minutes
-	$(PIP) -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 repro: .venv/.installed  ## run the stages that changed, then print the metrics
