@@ -13,7 +13,7 @@ from src.validate import Params, suite
 def run(params: Params, prepared: Path, docs: Path) -> None:
     checks = suite(params.validate_, Schema.read(prepared))
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
-    with gx.rows_of({s: prepared / f"{s}.parquet" for s in SPLITS}) as (context, batch):
+    with gx.rows_of({s: prepared / f"{s}.parquet" for s in SPLITS}, params.runtime.workers) as (context, batch):
         index = {"class_name": "DefaultSiteIndexBuilder"}
         site = {"class_name": "SiteBuilder", "site_index_builder": index, "store_backend": backend}
         context.add_data_docs_site("local", site)

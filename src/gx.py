@@ -61,7 +61,7 @@ Context = Any  # GX exports no type of its ephemeral context
 
 
 @contextmanager
-def rows_of(splits: Mapping[Split, Path]) -> Iterator[tuple[Context, BatchDefinition[Any]]]:
+def rows_of(splits: Mapping[Split, Path], threads: int | None) -> Iterator[tuple[Context, BatchDefinition[Any]]]:
     """A GX context, and a batch of all the Parquet files' rows with a `split` column."""
     selects = [f"SELECT *, {text(s)} AS split FROM read_parquet({text(p.resolve())})" for s, p in splits.items()]
     with TemporaryDirectory(prefix="reprise-") as folder:
@@ -70,9 +70,8 @@ def rows_of(splits: Mapping[Split, Path]) -> Iterator[tuple[Context, BatchDefini
             con.execute(f"CREATE VIEW data AS {' UNION ALL '.join(selects)}")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-        source = context.data_sources.add_duckdb(
-            "prepared", connection_string=f"duckdb:///{database}?memory_limit={MEMORY}"
-        )
+        settings = f"memory_limit={MEMORY}" + (f"&threads={threads}" if threads is not None else "")
+        source = context.data_sources.add_duckdb("prepared", connection_string=f"duckdb:///{database}?{settings}")
         try:
             yield context, source.add_table_asset("data", table_name="data").add_batch_definition_whole_table("all")
         finally:

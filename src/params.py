@@ -39,7 +39,7 @@ class Runtime(Section):
 
     log_every: int = Field(100, ge=1, le=10**9)  # steps between log lines
     progress: bool = True  # progress bars, where stderr is a terminal
-    workers: int | None = Field(None, ge=1, le=1024)  # CPU threads; null: one a core
+    workers: int | None = Field(None, ge=1, le=1024)  # DuckDB's threads; null: one a core
 
 
 class Params(BaseModel):

@@ -14,7 +14,7 @@ from src.cli import main
 from src.errors import InputError, one_of
 from src.files import whole
 from src.params import Params as BaseParams
-from src.params import Section, Seed
+from src.params import Runtime, Section, Seed
 from src.schema import SPLITS, Column, Label, Rows, Schema, Split, Task
 from src.split import SplitBy, content_hash, split_sql, splits_named
 from src.tables import (
@@ -48,6 +48,7 @@ class Prepare(Section):
 class Params(BaseParams):
     seed: Seed
     prepare: Prepare
+    runtime: Runtime = Runtime()
 
 
 ROW_GROUP = 50_000  # rows
@@ -143,7 +144,11 @@ def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> 
 
 def run(params: Params, raw: Path, prepared: Path) -> None:
     prepared.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=prepared, prefix=".spill-") as spill, connect(Path(spill)) as con, readable(raw):
+    with (
+        TemporaryDirectory(dir=prepared, prefix=".spill-") as spill,
+        connect(Path(spill), params.runtime.workers) as con,
+        readable(raw),
+    ):
         schema = prepare(con, params, files(raw), Path(spill), prepared)
     schema.write(prepared)
     r = schema.rows

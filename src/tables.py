@@ -29,10 +29,12 @@ def text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def connect(spill: Path) -> duckdb.DuckDBPyConnection:
+def connect(spill: Path, threads: int | None = None) -> duckdb.DuckDBPyConnection:
     """An in-memory DuckDB that keeps the order of rows and spills to the folder."""
     con = duckdb.connect()
     con.execute(f"SET temp_directory = {text(spill)}; SET memory_limit = '{MEMORY}'")
+    if threads is not None:
+        con.execute(f"SET threads = {threads}")
     con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
     return con
 
@@ -46,6 +48,8 @@ def readable(where: object) -> Iterator[None]:
         lines = [line.strip() for line in str(e).splitlines() if line.strip()]
         row = next((line for line in lines if line.startswith("Original Line:")), "")
         found, hint = " ".join([lines[0].split(": ", 1)[-1], row]), "a table that can be read whole"
+        if isinstance(e, duckdb.IOException) and "no space left" in str(e).lower():
+            hint = "free disk space"
         if "error when sniffing" in found.lower():  # DuckDB then lists all that it tried
             found, hint = "rows that don't fit the header", "as many values as columns in every row"
         if "invalid unicode" in str(e).lower() or "not utf-8 encoded" in str(e).lower():

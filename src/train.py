@@ -40,6 +40,7 @@ class Train(Section):
     monitor: Literal["loss", "accuracy", "r2"] = "loss"
     patience: int | None = Field(None, ge=1, le=1_000_000)
     clip_norm: float | None = Field(None, gt=0)
+    threads: int = Field(1, ge=1, le=1024)  # sums in another number of parts differ in the last bit
 
 
 class Params(BaseParams):
@@ -178,8 +179,7 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     schema = Schema.read(prepared)
     if p.monitor == ("r2" if schema.task == "classification" else "accuracy"):
         raise InputError(f"{WHERE}.monitor", p.monitor, f"loss or a metric of {schema.task}")
-    if params.runtime.workers is not None:
-        torch.set_num_threads(params.runtime.workers)
+    torch.set_num_threads(p.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(params.seed)  # initial weights, dropout
     train, val = (pq.read_table(prepared / f"{split}.parquet") for split in SPLITS[:2])

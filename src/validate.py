@@ -10,7 +10,7 @@ from src.cli import main
 from src.errors import InputError, shown
 from src.files import sha256, write_json
 from src.params import Params as BaseParams
-from src.params import Section
+from src.params import Runtime, Section
 from src.schema import SPLITS, Schema
 from src.tables import ident
 
@@ -25,6 +25,7 @@ class Validate(Section):
 
 class Params(BaseParams):
     validate_: Validate = Field(alias="validate")
+    runtime: Runtime = Runtime()
 
 
 def derived(schema: Schema, min_rows: int) -> list[Entry]:
@@ -98,7 +99,7 @@ def run(params: Params, prepared: Path, validated: Path) -> None:
     schema = Schema.read(prepared)
     splits = {s: prepared / f"{s}.parquet" for s in SPLITS}
     checks = suite(params.validate_, schema)
-    with gx.rows_of(splits) as (_, batch):
+    with gx.rows_of(splits, params.runtime.workers) as (_, batch):
         entries = gx.validate(batch, checks) if checks else []
     failed = [e for e in entries if not e["success"]]
     write_json(validated / "report.json", {"checked": len(entries), "failed": len(failed), "results": entries})

@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "train.monitor": ("accuracy", {}, {"train"}),  # the second epoch is best by both: the same model
     "train.patience": (5, {}, {"train"}),  # more than there are epochs: the same model
     "train.clip_norm": (0.5, {}, MODEL),
+    "train.threads": (2, {"train.epochs": 3}, MODEL),  # alone it changes the model on some CPUs only
     "evaluate.bins": (5, {}, {"evaluate"}),
     "evaluate.plot_points": (50, {}, {"evaluate"}),
     "runtime.log_every": (10, {}, set()),
