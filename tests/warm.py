@@ -1,4 +1,4 @@
-"""Runs `python -m …` and `dvc …` in forks of one process that has the heavy imports behind it.
+"""Runs `python -m …`, `dvc …` and `reprise …` in forks of one process that has the heavy imports behind it.
 
 The commands are the real ones, from dvc.yaml, and run the real code of the project they stand in; only the
 seconds that torch and Great Expectations take to import are saved, since a suite runs hundreds of stages.
@@ -29,10 +29,14 @@ HEAVY = (
     "dvc.stage.loader",
     "great_expectations.expectations",
     "networkx",
+    "psutil",
     "pyarrow.compute",
     "pyarrow.csv",
     "pyarrow.parquet",
     "pydantic",
+    "rich.console",
+    "rich.status",
+    "tomlkit",
     "ruamel.yaml",
     "safetensors.torch",
     "scmrepo.git",
@@ -46,7 +50,7 @@ CLIENT = """#!{python} -ISE
 import json, os, socket, sys
 s = socket.socket(socket.AF_UNIX)
 s.connect({address!r})
-args = sys.argv[1:] if {name!r} == "python" else ["-m", {name!r}, *sys.argv[1:]]
+args = [*{prefix!r}, *sys.argv[1:]]
 request = json.dumps({{"args": args, "cwd": os.getcwd(), "env": dict(os.environ)}}).encode()
 socket.send_fds(s, [len(request).to_bytes(8, "big")], [0, 1, 2])
 s.sendall(request)
@@ -58,9 +62,9 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     """Writes the stand-ins for `python` and `dvc` into folder/bin and starts the process behind them."""
     address = folder / "warm.socket"
     (folder / "bin").mkdir()
-    for name in ("python", "dvc"):
+    for name, prefix in {"python": [], "dvc": ["-m", "dvc"], "reprise": ["-m", "pipeline.cli"]}.items():
         client = folder / "bin" / name
-        client.write_text(CLIENT.format(python=sys.executable, address=str(address), name=name))
+        client.write_text(CLIENT.format(python=sys.executable, address=str(address), prefix=prefix))
         client.chmod(0o755)
     server = subprocess.Popen([sys.executable, __file__, str(address)])
     while not address.exists():

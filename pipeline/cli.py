@@ -1,0 +1,117 @@
+"""The command line: `reprise plan` and `reprise run`."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from pipeline.errors import PipelineError
+from pipeline.journal import History
+from pipeline.plan import make_plan
+from pipeline.reporter import ConsoleReporter, plan_json
+from pipeline.repository import Repository, Stage
+from pipeline.run import Interrupted, Options, Runner
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    args = _parser().parse_args(arguments)
+    logging.getLogger("dvc").setLevel(logging.ERROR)
+    try:
+        if args.directory:
+            os.chdir(args.directory)
+        sys.exit(args.command(args))
+    except PipelineError as e:
+        sys.exit(f"reprise: {e}")
+    except Interrupted as e:
+        sys.exit(e.status)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as e:
+        sys.exit(f"reprise: {e.filename or 'input/output'}: {e.strerror or e}")
+
+
+def plan(args: argparse.Namespace) -> int:
+    repository = Repository()
+    steps = make_plan(_steps(repository, args), force=args.force)
+    history = History(repository.temporary)
+    if args.json:
+        print(plan_json(steps, history))
+    else:
+        ConsoleReporter(Console()).plan(steps, history)
+    return 2 if args.exit_code and any(s.kind != "unchanged" for s in steps) else 0
+
+
+def run(args: argparse.Namespace) -> int:
+    reporter = ConsoleReporter(Console())
+    repository = Repository()
+    with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
+        stages = _steps(repository, args)
+        history = History(repository.temporary)
+        reporter.plan(make_plan(stages, force=args.force), history)
+    options = Options(args.jobs, args.force, args.keep_going, args.pull, not args.no_sandbox)
+    runner = Runner(repository, stages, options, reporter)
+    reporter.begin()
+    try:
+        succeeded = runner.run()
+    finally:
+        reporter.finish()
+        last = [history.last(s.name) for s in runner.seconds]
+        reporter.summary(runner.states, sum(filter(None, last)) if last and None not in last else None)
+    return 0 if succeeded else 1
+
+
+def _steps(repository: Repository, args: argparse.Namespace) -> list[Stage]:
+    return repository.steps(
+        args.targets, downstream=args.downstream, single_item=args.single_item, everything=args.all_pipelines
+    )
+
+
+def _jobs(text: str) -> int:
+    jobs = int(text)
+    if jobs < 1:
+        raise ValueError(text)
+    return jobs
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("reprise", description="Plans and runs the stages of a DVC repository.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files")
+    common.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
+    common.add_argument("-f", "--force", action="store_true", help="run stages even if nothing changed")
+    common.add_argument("-s", "--single-item", action="store_true", help="only the targets, not what they depend on")
+    common.add_argument("--downstream", action="store_true", help="the targets and what depends on them")
+    common.add_argument("-P", "--all-pipelines", action="store_true", help="every dvc.yaml of the repository")
+
+    planning = commands.add_parser("plan", parents=[common], help="what would run, and why; runs nothing")
+    planning.add_argument("--json", action="store_true", help="the whole plan as JSON")
+    planning.add_argument("--exit-code", action="store_true", help="exit 2 if there is something to do")
+    planning.set_defaults(command=plan)
+
+    running = commands.add_parser("run", parents=[common], help="bring the stages up to date, in parallel")
+    running.add_argument(
+        "-j",
+        "--jobs",
+        type=_jobs,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="at most N at a time (default: cores)",
+    )
+    running.add_argument(
+        "-k", "--keep-going", action="store_true", help="after a failure, go on with what does not depend on it"
+    )
+    running.add_argument("--pull", action="store_true", help="pull missing data and runs from the remote")
+    running.add_argument("--no-sandbox", action="store_true", help="run commands in the workspace itself")
+    running.set_defaults(command=run)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What finished since dvc.lock was last written, and how long each stage took, in `.dvc/tmp/reprise`."""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+Key = tuple[str, str]  # the lock file relative to the root, the stage's name in it
+Entry = dict[str, Any]  # as it stands in dvc.lock
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    """The file's whole lines: the last one may be cut off by a kill."""
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+class Journal:
+    """A file a process, appended to and synced whenever a stage has finished; gone when dvc.lock is written.
+
+    A journal that outlives its process is what a killed run had finished.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "journal"
+        self.path = self.folder / f"{os.getpid()}.jsonl"
+        self._adopted: list[Path] = []
+
+    def left_over(self) -> dict[Key, Entry]:
+        """Entries of runs that were killed before they wrote dvc.lock."""
+        self._adopted = [p for p in self.folder.glob("*.jsonl") if p == self.path or not psutil.pid_exists(int(p.stem))]
+        return _entries(self._adopted)
+
+    def others(self) -> dict[Key, Entry]:
+        """Entries of all runs, also of those that go on in other processes."""
+        return _entries(self.folder.glob("*.jsonl"))
+
+    def add(self, key: Key, entry: Entry) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([*key, entry], default=str) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def clear(self) -> None:
+        """After dvc.lock holds it all."""
+        for path in [self.path, *self._adopted]:
+            path.unlink(missing_ok=True)
+
+
+def _entries(journals: Iterable[Path]) -> dict[Key, Entry]:
+    oldest_first = sorted(journals, key=lambda p: p.stat().st_mtime)
+    return {(file, name): entry for path in oldest_first for file, name, entry in _lines(path)}
+
+
+class History:
+    """Seconds of recorded runs of each stage."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "history.jsonl"
+        self._seconds: dict[str, list[float]] = {}
+        if self.path.exists():
+            for name, seconds in _lines(self.path):
+                self._seconds.setdefault(name, []).append(seconds)
+
+    def expected(self, name: str) -> float | None:
+        """The median of the last ten runs, in seconds."""
+        runs = self._seconds.get(name, [])[-10:]
+        return median(runs) if runs else None
+
+    def last(self, name: str) -> float | None:
+        return self._seconds[name][-1] if name in self._seconds else None
+
+    def add(self, runs: Iterable[tuple[str, float]]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps([name, round(seconds, 3)]) + "\n" for name, seconds in runs)

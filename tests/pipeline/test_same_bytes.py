@@ -1,0 +1,23 @@
+"""`reprise run` leaves what `dvc repro` leaves: lock files, .gitignore files, outs and the cache."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.corpus import REPOSITORIES, Made
+
+
+@pytest.mark.parametrize("jobs", [pytest.param(n, marks=[] if n == 4 else pytest.mark.slow) for n in (1, 2, 4, 8)])
+@pytest.mark.parametrize("name", REPOSITORIES)
+def test_a_run_leaves_the_bytes_of_dvc_repro(name: str, jobs: int, tmp_path: Path, commands: str) -> None:
+    spec = REPOSITORIES[name]
+    theirs = Made(tmp_path / "theirs", spec, commands).create()
+    ours = Made(tmp_path / "ours", spec, commands).create()
+    for i, edit in enumerate([{}, *spec.get("edits", [])]):
+        theirs.edit(edit)
+        ours.edit(edit)
+        fails = i in spec.get("fails", []) or "broken" in spec
+        theirs.reproduce("dvc", fails=fails)
+        ours.reproduce("reprise", f"-j{jobs}", fails=fails)
+        if not fails:
+            assert ours.state() == theirs.state(), f"after edit {i}"
