@@ -21,7 +21,7 @@ def _lines(path: Path) -> Iterator[Any]:
 
 
 class Journal:
-    """A file a process, appended to and synced whenever a stage has finished; gone when dvc.lock is written.
+    """A file a process, appended to whenever a stage has finished; gone when dvc.lock is written.
 
     A journal that outlives its process is what a killed run had finished.
     """
@@ -44,8 +44,6 @@ class Journal:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps([*key, entry], default=str) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
 
     def clear(self) -> None:
         """After dvc.lock holds it all."""

@@ -7,19 +7,23 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import dvc.dependency.param
+import dvc.repo.graph
 import dvc.rwlock
+import dvc.schema
+import networkx
+import voluptuous
 from dvc.dependency import ParamsDependency
-from dvc.dvcfile import PROJECT_FILE
+from dvc.dvcfile import PROJECT_FILE, Lockfile
 from dvc.env import DVC_ROOT, DVC_STAGE
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.output import Output
 from dvc.repo import Repo
-from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.repo.reproduce import collect_stages, get_active_graph
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 from dvc.stage.cache import _can_hash
@@ -27,16 +31,19 @@ from dvc.stage.loader import StageLoader
 from dvc.stage.run import _make_cmd, get_executable, prepare_kwargs
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.stage.utils import check_missing_outputs
-from dvc.utils.serialize import dumps_yaml, load_path, parse_yaml_for_update
+from dvc.utils.serialize import load_path
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
 from pipeline.errors import PipelineError
 from pipeline.journal import Entry, Key
+from pipeline.lock_file import with_entries
 from pipeline.settings import Settings, settings_of
 
 FAILURES = (DvcException, OSError)
 _rwlock = dvc.rwlock.rwlock
+_name_cycle = dvc.repo.graph.check_acyclic
+_load_lock = Lockfile._load_yaml
 
 
 @dataclass(frozen=True)
@@ -95,9 +102,13 @@ class Repository:
         self._claims: dict[Stage, AbstractContextManager[None]] = {}
         self.memo = _Memo()
         self._locks: dict[str, Any] = {}
+        dvc.repo.graph.check_acyclic = _check_acyclic
+        dvc.schema.vol = SimpleNamespace(**{**vars(voluptuous), "Schema": _schema})
         # Stages are claimed as a whole, by `claim`; DVC's methods need not claim their parts again and again.
         dvc.rwlock.rwlock = lambda *_, **__: nullcontext()
         dvc.dependency.param.load_path = self.memo.load_path
+        Lockfile._load_yaml = lambda file: self.memo.load_lock(file)
+        self._repo.state.links.close = lambda: None  # DVC opens and closes this database for each file
 
     @contextmanager
     def lock(self, waiting: Callable[[str], None]) -> Iterator[None]:
@@ -123,7 +134,7 @@ class Repository:
         try:
             graph = get_active_graph(self._repo.index.graph)
             chosen = [] if everything else [s for t in targets or [PROJECT_FILE] for s in self._collect(t)]
-            nodes = chosen if single_item else plan_repro(graph, chosen, downstream=downstream)
+            nodes = chosen if single_item else _in_order(graph, chosen, downstream=downstream)
         except FAILURES as e:
             raise PipelineError(message(e)) from None
         stages = {node: Stage(self, node) for node in nodes}
@@ -137,8 +148,9 @@ class Repository:
     def _collect(self, target: str) -> list[DVCStage]:
         """As `dvc repro` finds targets: stages, foreach groups, dvc.yaml and .dvc files; and outs as well."""
         path = os.path.abspath(target)
-        written = [s for s in self._repo.index.stages for out in s.outs if out.fs_path == path]
-        return written or collect_stages(self._repo, [target])
+        stages = self._repo.index.stages
+        found = [s for s in stages if path == s.path or any(out.fs_path == path for out in s.outs)]
+        return found or collect_stages(self._repo, [target])
 
     def claim(self, stage: "Stage") -> str | None:
         """Marks the stage's files as in use, as `dvc repro` does; or says who uses them."""
@@ -174,11 +186,7 @@ class Repository:
         for path, changed in by_file.items():
             file = Path(path)
             old = file.read_text(encoding="utf-8") if file.exists() else ""
-            document = (parse_yaml_for_update(old, path) if old else None) or {"schema": "2.0"}
-            entries = document.setdefault("stages", {})
-            for stage in changed:
-                entries[stage.dvc.name] = stage.entry()
-            text = dumps_yaml(document)
+            text = with_entries(old, {stage.key[1]: stage.entry() for stage in changed})
             if text != old:
                 _replace(file, text)
                 self._repo.scm_context.track_file(os.path.relpath(path))
@@ -241,6 +249,24 @@ class _Memo:
         signature = _signature(path)
         if path not in self._parsed or self._parsed[path][0] != signature:
             self._parsed[path] = (signature, load_path(path, fs, **kwargs))
+        return self._parsed[path][1]
+
+    def lines(self, path: str) -> set[str]:
+        """The file's lines; none if there is no file."""
+        if not os.path.exists(path):
+            return set()
+        signature = _signature(path)
+        if path not in self._parsed or self._parsed[path][0] != signature:
+            with open(path, encoding="utf-8") as file:
+                self._parsed[path] = (signature, set(file.read().splitlines()))
+        found: set[str] = self._parsed[path][1]
+        return found
+
+    def load_lock(self, file: Lockfile) -> Any:
+        """Lockfile._load_yaml: DVC reads and checks it anew for each stage."""
+        path, signature = file.path, _signature(file.path)
+        if path not in self._parsed or self._parsed[path][0] != signature:
+            self._parsed[path] = (signature, _load_lock(file))
         return self._parsed[path][1]
 
     def build(self, item: Output, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -538,12 +564,43 @@ class Stage:
     def ignore(self) -> None:
         """The outs' lines in .gitignore."""
         for out in self.dvc.outs:
-            type(out).ignore(out)
+            folder, name = os.path.split(out.fs_path)
+            if f"/{name}" not in self.repository.memo.lines(os.path.join(folder, ".gitignore")):
+                type(out).ignore(out)
 
     def entry(self) -> Entry:
         """As it stands in dvc.lock."""
         made: Entry = to_single_stage_lockfile(self.dvc)
         return made
+
+
+_schemas: dict[int, tuple[Any, voluptuous.Schema]] = {}
+
+
+def _schema(schema: Any) -> voluptuous.Schema:
+    """voluptuous.Schema, compiled once: DVC compiles the schema of a stage for each stage."""
+    if id(schema) not in _schemas:
+        _schemas[id(schema)] = (schema, voluptuous.Schema(schema))
+    return _schemas[id(schema)][1]
+
+
+def _in_order(graph: networkx.DiGraph, chosen: Sequence[DVCStage], *, downstream: bool) -> list[DVCStage]:
+    """plan_repro of dvc.repo.reproduce, which walks the graph again for every chosen stage."""
+    if chosen:
+        step = graph.predecessors if downstream else graph.successors
+        seen, queue = set(chosen), list(chosen)
+        while queue:
+            new = set(step(queue.pop())) - seen
+            seen |= new
+            queue += new
+        graph = graph.subgraph(seen)
+    return list(networkx.dfs_postorder_nodes(graph))
+
+
+def _check_acyclic(graph: networkx.DiGraph) -> None:
+    """DVC's own takes minutes on thousands of stages; it is asked only to name the stages of a cycle."""
+    if not networkx.is_directed_acyclic_graph(graph):
+        _name_cycle(graph)
 
 
 def _leaves(where: str, key: str, old: Any, new: Any) -> list[Change]:

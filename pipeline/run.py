@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,7 @@ class Runner:
         self._changed: set[Stage] = set()  # whose entries dvc.lock does not have yet
         self._unignored: set[Stage] = set()  # whose outs' lines .gitignore does not have yet
         self._events: queue.SimpleQueue[tuple[Stage, Outcome] | None] = queue.SimpleQueue()
+        self._cleaner = ThreadPoolExecutor(1)  # removes sandboxes meanwhile
         self._interrupt: int | None = None  # the signal that came
 
     def run(self) -> bool:
@@ -110,6 +112,7 @@ class Runner:
                 with self._lock():
                     self.repository.release_all()
                     self._write()
+                self._cleaner.shutdown()
         return not self.errors
 
     @contextmanager
@@ -280,7 +283,7 @@ class Runner:
             self._attempt(stage, self._conclude, stage, running, outcome)
         finally:
             if running.sandbox is not None:
-                running.sandbox.remove()
+                self._cleaner.submit(running.sandbox.remove)
 
     def _conclude(self, stage: Stage, running: _Running, outcome: Outcome) -> None:
         sandbox, error = running.sandbox, outcome.error
