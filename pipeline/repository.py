@@ -143,6 +143,7 @@ class Repository:
             # Single items are in the order in which they were named, whatever the graph says.
             stage.upstream = before[-1:] if single_item else [stages[n] for n in graph.successors(node) if n in stages]
             before.append(stage)
+            assert stage.settings  # wrong ones are refused before anything runs
         return before
 
     def _collect(self, target: str) -> list[DVCStage]:
@@ -462,9 +463,12 @@ class Stage:
     # Bringing it up to date
 
     def check_inputs(self) -> None:
+        """PipelineError unless every dep exists and every params file has the declared keys."""
         for dep in self.dvc.deps:
             if dep.protocol == "local" and not dep.exists:
-                raise PipelineError(f"stage '{self.name}': dependency '{dep}' does not exist")
+                raise PipelineError(f"dependency '{dep}' does not exist")
+            if isinstance(dep, ParamsDependency):
+                dep.get_hash()
 
     def settle(self) -> None:
         """DVC's way with stages that run no command: verify, import, save."""
@@ -473,6 +477,13 @@ class Stage:
             self.repository.memo.forget(out.fs_path)
         if not isinstance(self.dvc, PipelineStage):
             self.dvc.dump(update_pipeline=False)
+
+    def _complete(self, assumed: Assumed) -> bool:
+        """Whether all inputs are there, or will be."""
+        deps = [d for d in self.dvc.deps if d.fs_path not in assumed]
+        if not all(d.exists for d in deps):
+            return False
+        return all(set(d.params) <= d.read_params().keys() for d in deps if isinstance(d, ParamsDependency))
 
     @contextmanager
     def _assuming(self, assumed: Assumed) -> Iterator[None]:
@@ -494,6 +505,8 @@ class Stage:
     def cached(self, assumed: Assumed = NOTHING, *, pull: bool = False) -> Any:
         """The run that `dvc repro` would take from the run-cache in place of running: DVC's stage of it, or None."""
         s, cache = self.dvc, self.dvc.repo.stage_cache
+        if not self._complete(assumed):
+            return None
         same = not self.changes_of_deps(assumed) and not s.changed_stage() and all(bool(o.hash_info) for o in s.outs)
         with self._assuming(assumed):
             if not _can_hash(s):
@@ -535,6 +548,8 @@ class Stage:
 
     def may_be_cached(self, assumed: Assumed) -> bool:
         """Whether the run-cache knows a run of the same command, outs and params, and the same deps as far as known."""
+        if not self._complete(assumed):
+            return False
         with self._assuming(assumed):
             if not _can_hash(self.dvc):
                 return False
