@@ -1,4 +1,4 @@
-"""The command line: `reprise plan` and `reprise run`."""
+"""The command line: `reprise plan`, `run`, `check` and `verify`."""
 
 import argparse
 import logging
@@ -8,11 +8,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from pipeline import check as checking
+from pipeline import verify as verifying
 from pipeline.errors import PipelineError
 from pipeline.journal import History
 from pipeline.plan import make_plan
 from pipeline.reporter import ConsoleReporter, plan_json
-from pipeline.repository import Repository, Stage
+from pipeline.repository import FAILURES, Repository, Stage, message
 from pipeline.run import Interrupted, Options, Runner
 
 
@@ -32,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as e:
-        sys.exit(f"reprise: {e.filename or 'input/output'}: {e.strerror or e}")
+    except FAILURES as e:
+        sys.exit(f"reprise: {' '.join(message(e).split())}")
 
 
 def plan(args: argparse.Namespace) -> int:
@@ -66,6 +68,34 @@ def run(args: argparse.Namespace) -> int:
     return 0 if succeeded else 1
 
 
+def check(args: argparse.Namespace) -> int:
+    repository = Repository()
+    results = []
+    for stage in _steps(repository, args):
+        if stage.has_command and stage.settings.sandbox:
+            results.append(checking.check(stage))
+            print("\n".join(checking.lines(results[-1])), flush=True)
+    failed = sum(r.error is not None for r in results)
+    found = sum(len(r.undeclared) for r in results)
+    print(f"{len(results)} stages checked: {found} undeclared, {failed} failed")
+    if args.fix:
+        for file in checking.fix(results):
+            print(f"{file}: fixed")
+        return 1 if failed else 0
+    return 1 if found or failed else 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    repository = Repository()
+    for stage in _steps(repository, args):
+        why = verifying.unverifiable(stage)
+        differs = None if why else verifying.verify(stage)
+        print(f"{stage.name}: not verified: {why}" if why else f"{stage.name}: {differs or 'the same'}", flush=True)
+        if differs:
+            return 1
+    return 0
+
+
 def _steps(repository: Repository, args: argparse.Namespace) -> list[Stage]:
     return repository.steps(
         args.targets, downstream=args.downstream, single_item=args.single_item, everything=args.all_pipelines
@@ -85,12 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files")
     common.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
-    common.add_argument("-f", "--force", action="store_true", help="run stages even if nothing changed")
     common.add_argument("-s", "--single-item", action="store_true", help="only the targets, not what they depend on")
     common.add_argument("--downstream", action="store_true", help="the targets and what depends on them")
     common.add_argument("-P", "--all-pipelines", action="store_true", help="every dvc.yaml of the repository")
 
     planning = commands.add_parser("plan", parents=[common], help="what would run, and why; runs nothing")
+    planning.add_argument("-f", "--force", action="store_true", help="as if everything had changed")
     planning.add_argument("--json", action="store_true", help="the whole plan as JSON")
     planning.add_argument("--exit-code", action="store_true", help="exit 2 if there is something to do")
     planning.set_defaults(command=plan)
@@ -107,9 +137,21 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument(
         "-k", "--keep-going", action="store_true", help="after a failure, go on with what does not depend on it"
     )
+    running.add_argument("-f", "--force", action="store_true", help="run stages even if nothing changed")
     running.add_argument("--pull", action="store_true", help="pull missing data and runs from the remote")
     running.add_argument("--no-sandbox", action="store_true", help="run commands in the workspace itself")
     running.set_defaults(command=run)
+
+    checking_ = commands.add_parser(
+        "check", parents=[common], help="find every undeclared input; exit 1 if there is one"
+    )
+    checking_.add_argument("--fix", action="store_true", help="write the missing deps and params into dvc.yaml")
+    checking_.set_defaults(command=check)
+
+    verifying_ = commands.add_parser(
+        "verify", parents=[common], help="run again aside; name the first out that differs"
+    )
+    verifying_.set_defaults(command=verify)
     return parser
 
 

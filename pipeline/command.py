@@ -15,6 +15,7 @@ import psutil
 
 from pipeline.sandbox import Sandbox
 
+TAIL = 20_000  # bytes of a log in which an error is looked for
 GRACE = 5.0  # seconds between the signal that asks and the one that kills
 
 
@@ -96,6 +97,14 @@ class Command(threading.Thread):
                 if code != 0:
                     return f"exit status {code}: {text}" if code > 0 else f"killed by signal {-code}: {text}"
         return None
+
+    def tail(self) -> str:
+        """The end of what the commands printed."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            return file.read().decode("utf-8", "replace")
 
     def ask_to_end(self, number: int) -> None:
         """Sends the signal to the process group; no further command is started."""

@@ -29,25 +29,26 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "journal"
         self.path = self.folder / f"{os.getpid()}.jsonl"
-        self._adopted: list[Path] = []
+        self.adopted: list[Path] = []  # of killed runs
 
-    def left_over(self) -> dict[Key, Entry]:
-        """Entries of runs that were killed before they wrote dvc.lock."""
-        self._adopted = [p for p in self.folder.glob("*.jsonl") if p == self.path or not psutil.pid_exists(int(p.stem))]
-        return _entries(self._adopted)
+    def open(self) -> dict[Key, Entry]:
+        """Starts the journal; entries of runs that were killed before they wrote dvc.lock."""
+        self.adopted = [p for p in self.folder.glob("*.jsonl") if p == self.path or not psutil.pid_exists(int(p.stem))]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path.touch()
+        return _entries(self.adopted)
 
     def others(self) -> dict[Key, Entry]:
         """Entries of all runs, also of those that go on in other processes."""
         return _entries(self.folder.glob("*.jsonl"))
 
     def add(self, key: Key, entry: Entry) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps([*key, entry], default=str) + "\n")
 
     def clear(self) -> None:
         """After dvc.lock holds it all."""
-        for path in [self.path, *self._adopted]:
+        for path in [self.path, *self.adopted]:
             path.unlink(missing_ok=True)
 
 

@@ -26,7 +26,7 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
-from dvc.stage.cache import _can_hash
+from dvc.stage.cache import _can_hash, _get_stage_hash
 from dvc.stage.loader import StageLoader
 from dvc.stage.run import _make_cmd, get_executable, prepare_kwargs
 from dvc.stage.serialize import to_single_stage_lockfile
@@ -73,6 +73,9 @@ class Change:
 Assumed = Mapping[str, str | None]
 NOTHING: Assumed = MappingProxyType({})
 UNKNOWN = "?"  # a hash that is not known yet
+
+
+LOCK_PART = "lock.part"  # dvc.lock while it is written, under DVC's lock
 
 
 class _Missing:
@@ -189,7 +192,7 @@ class Repository:
             old = file.read_text(encoding="utf-8") if file.exists() else ""
             text = with_entries(old, {stage.key[1]: stage.entry() for stage in changed})
             if text != old:
-                _replace(file, text)
+                _replace(file, text, self.temporary / LOCK_PART)
                 self._repo.scm_context.track_file(os.path.relpath(path))
 
     @contextmanager
@@ -214,6 +217,17 @@ class Repository:
         finally:
             self._repo._lock_depth -= 1
         self.memo.forget_all()
+
+    def remove_debris(self, stages: Iterable["Stage"]) -> None:
+        """What DVC was writing when its process was killed: `.<22 characters>.tmp` files, empty run-cache folders."""
+        runs = [*Path(self._repo.stage_cache.cache_dir).glob("*/*")]
+        for folder in {*runs, *(out.parent for stage in stages for out in stage.outputs)}:
+            for path in folder.glob(".*.tmp") if folder.is_dir() else ():
+                if re.fullmatch(r"\.[\w-]{22}\.tmp", path.name):
+                    path.unlink()
+        for folder in runs:
+            if not any(folder.iterdir()):
+                folder.rmdir()
 
     def pull_runs(self) -> None:
         self._repo.stage_cache.pull(None)
@@ -321,6 +335,11 @@ class Stage:
     def key(self) -> Key:
         file = os.path.relpath(self.dvc.path, self.repository.root)
         return (file, getattr(self.dvc, "name", None) or "")
+
+    @property
+    def group(self) -> str:
+        """Its name in dvc.yaml: of the foreach or matrix stage, for one that was made from it."""
+        return str(self.dvc.raw_data.generated_from or self.key[1])
 
     @property
     def slug(self) -> str:
@@ -511,7 +530,7 @@ class Stage:
         with self._assuming(assumed):
             if not _can_hash(s):
                 return None
-            entry = to_single_stage_lockfile(s) if same else cache._load(s)
+            entry = to_single_stage_lockfile(s) if same else _known_run(s)
             stage = cache._create_stage(entry, wdir=s.wdir) if entry else None
             if stage is not None and pull:
                 for objects in stage.get_used_objs().values():
@@ -626,6 +645,13 @@ def _leaves(where: str, key: str, old: Any, new: Any) -> list[Change]:
     return [Change("param", where, "modified", key, old, new)]
 
 
+def _known_run(stage: DVCStage) -> Entry | None:
+    """The newest run of the run-cache. DVC fails on a folder that is empty since its process was killed."""
+    cache = stage.repo.stage_cache
+    folder = Path(cache._get_cache_dir(_get_stage_hash(stage)))
+    return cache._load(stage) if folder.is_dir() and any(folder.iterdir()) else None
+
+
 def _run_key(entry: Entry) -> str:
     return repr((entry["cmd"], [out["path"] for out in entry.get("outs", [])]))
 
@@ -640,8 +666,9 @@ def _alike(own: Entry, entry: Entry) -> bool:
     )
 
 
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _replace(path: Path, text: str, part: Path) -> None:
+    """`part`: where to write it first, on the same file system; one of a killed run is written over."""
+    part.parent.mkdir(parents=True, exist_ok=True)
     try:
         with part.open("w", encoding="utf-8") as file:
             file.write(text)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import psutil
@@ -98,7 +97,9 @@ class Runner:
             try:
                 with self._lock():
                     self._clean_up_after_others()
-                    self._left_over = self._journal.left_over()
+                    self._left_over = self._journal.open()
+                    if self._journal.adopted:
+                        self.repository.remove_debris(self.stages)
                     if self.options.pull:
                         self.repository.pull_runs()
                     self._start_ready()
@@ -297,7 +298,7 @@ class Runner:
         undeclared: list[Undeclared] = []
         if sandbox is not None:
             missing = sandbox.missing_outs() if error is None else []
-            undeclared = sandbox.undeclared(_tail(running.command.log)) if error is not None else []
+            undeclared = sandbox.undeclared(running.command.tail()) if error is not None else []
             writes = sandbox.undeclared_writes() if error is None else []
             if writes:
                 listed = ", ".join(writes[:5]) + (f" and {len(writes) - 5} more" if len(writes) > 5 else "")
@@ -398,9 +399,3 @@ class Runner:
         for sandbox in (self._folder / "sandbox").glob("*"):
             if not psutil.pid_exists(int(sandbox.name.split("-")[0])):
                 shutil.rmtree(sandbox, ignore_errors=True)
-
-
-def _tail(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 20_000))
-        return file.read().decode("utf-8", "replace")

@@ -2,8 +2,9 @@
 
 import re
 import subprocess
+from pathlib import Path
 
-from tests.conftest import ROOT, Project, new_project
+from tests.conftest import ROOT, Project, copied, new_project
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
@@ -22,6 +23,16 @@ def test_the_first_screen_is_what_the_commands_print(commands: str, tmp_path_fac
     assert (project.root / "params.yaml").read_text() != before
     output = [line for line in project.run("dvc", "repro").splitlines() if line.startswith(("Stage", "Running"))]
     assert output == expected
+
+
+def test_the_plan_is_what_the_command_prints(finished: Project, tmp_path: Path) -> None:
+    """After the edit of the first screen; times differ."""
+    project = copied(finished, tmp_path)
+    project.run("reprise", "run", "-f", "evaluate", "-s")
+    project.set({"evaluate.bins": 20})
+    command, *expected = BLOCKS[2].splitlines()
+    printed = project.run(*command.removeprefix("$ ").split()).splitlines()
+    assert [re.sub(r"[\d.]+ s", "… s", line) for line in printed] == [re.sub(r"[\d.]+ s", "… s", e) for e in expected]
 
 
 def test_make_help_lists_every_target_the_readme_names() -> None:

@@ -111,12 +111,15 @@ def _handle(connection: socket.socket) -> None:
 
 
 def _run(args: list[str]) -> None:
-    assert args[0] == "-m", args
-    sys.argv = args[1:]
-    sys.path[0] = str(Path.cwd())
+    module = args[0] == "-m"
+    sys.argv = args[1:] if module else args
+    sys.path[0] = str(Path.cwd() if module else Path(args[0]).resolve().parent)
     code = 0
     try:
-        runpy.run_module(args[1], run_name="__main__", alter_sys=True)
+        if module:
+            runpy.run_module(args[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(args[0], run_name="__main__")
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
         if isinstance(e.code, str):

@@ -8,7 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-REPOSITORIES: dict[str, dict[str, Any]] = YAML(typ="safe", pure=True).load(Path(__file__).with_name("corpus.yaml"))
+YAML_ = YAML(typ="safe", pure=True)
+REPOSITORIES: dict[str, dict[str, Any]] = YAML_.load(Path(__file__).with_name("corpus.yaml"))
 RUNNERS = {"dvc": ["dvc", "repro"], "reprise": ["reprise", "run"]}
 
 

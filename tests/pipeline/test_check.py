@@ -1,0 +1,128 @@
+"""`reprise check` finds every undeclared input at once, `--fix` declares them; `reprise verify` runs again."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.corpus import Made
+
+SCRIPT = """
+import json, sys, yaml
+import helpers.more
+from lib import scale
+params = yaml.safe_load(open("params.yaml"))
+table = open("data/table.csv").read()
+config = json.load(open("config.json"))
+print(params["train"]["lr"], params["seed"])
+open("out.txt", "w").write(table + str(scale(config["a"])))
+"""
+DVC_YAML = """\
+# The pipeline.
+stages:
+  make:  # writes out.txt
+    cmd: python make.py
+    params:
+      - seed
+    outs:
+      - out.txt
+
+  use:
+    cmd: cat out.txt words.txt | sort > use.txt && sh last.sh
+    deps:
+      - out.txt  # of make
+    outs:
+      - use.txt
+      - last.txt
+  each:
+    foreach: [a, b]
+    do:
+      cmd: cat words.txt > ${item}.txt
+      outs: ["${item}.txt"]
+"""
+FILES = {
+    "make.py": SCRIPT,
+    "lib.py": "from helpers.deep.inner import one\n\ndef scale(x):\n    return x * one\n",
+    "helpers/__init__.py": "",
+    "helpers/more.py": "",
+    "helpers/deep/__init__.py": "",
+    "helpers/deep/inner.py": "one = 1\n",
+    "data/table.csv": "a\n",
+    "config.json": '{"a": 1}\n',
+    "params.yaml": "train:\n  lr: 0.1\n  epochs: 3\nseed: 1\n",
+    "words.txt": "w\n",
+    "last.sh": "cat more.txt > last.txt\n",
+    "more.txt": "m\n",
+    "dvc.yaml": DVC_YAML,
+}
+
+
+@pytest.fixture
+def made(tmp_path: Path, commands: str) -> Made:
+    return Made(tmp_path, {"files": FILES}, commands).create()
+
+
+def test_check_names_all_that_is_undeclared_and_changes_nothing(made: Made) -> None:
+    output = made.run("reprise", "check", "make", "use", code=1)
+    assert output == (
+        "make: undeclared; add to dvc.yaml:\n"
+        "    deps:\n"
+        "      - make.py\n"
+        "      - helpers/__init__.py\n"
+        "      - helpers/more.py\n"
+        "      - lib.py\n"
+        "      - helpers/deep/__init__.py\n"
+        "      - helpers/deep/inner.py\n"
+        "      - data/table.csv\n"
+        "      - config.json\n"
+        "    params:\n"
+        "      - train\n"
+        "use: undeclared; add to dvc.yaml:\n"
+        "    deps:\n"
+        "      - words.txt\n"
+        "      - last.sh\n"
+        "      - more.txt\n"
+        "2 stages checked: 12 undeclared, 0 failed\n"
+    )
+    assert (made.root / "dvc.yaml").read_text() == DVC_YAML
+    assert not (made.root / "dvc.lock").exists()
+
+
+def test_fix_leaves_a_repository_that_check_passes(made: Made) -> None:
+    made.run("reprise", "check", "--fix")
+    text = (made.root / "dvc.yaml").read_text()
+    for comment in ("# The pipeline.", "# writes out.txt", "# of make"):
+        assert comment in text
+    output = made.run("reprise", "check")
+    assert output.endswith("4 stages checked: 0 undeclared, 0 failed\n")
+    made.run("reprise", "run")
+    assert "Data and pipelines are up to date" in made.run("dvc", "status")
+
+
+def test_check_names_deps_that_nothing_opens(tmp_path: Path, commands: str) -> None:
+    text = "stages:\n  make: {cmd: cat a > o, deps: [a, b, folder], outs: [o]}\n"
+    made = Made(tmp_path, {"files": {"a": "1\n", "b": "2\n", "folder/c": "", "dvc.yaml": text}}, commands).create()
+    output = made.run("reprise", "check")
+    assert output == ("make: nothing undeclared\n  never opened: b, folder\n1 stages checked: 0 undeclared, 0 failed\n")
+
+
+def test_check_tells_a_failure_of_the_command_itself(tmp_path: Path, commands: str) -> None:
+    text = "stages:\n  make: {cmd: cat a && exit 3, deps: [a], outs: [o]}\n"
+    made = Made(tmp_path, {"files": {"a": "1\n", "dvc.yaml": text}}, commands).create()
+    output = made.run("reprise", "check", code=1)
+    assert output.startswith("make: failed: exit status 3: cat a && exit 3\n1\n")
+
+
+def test_verify_names_the_first_out_that_differs(tmp_path: Path, commands: str) -> None:
+    text = """stages:
+  same: {cmd: cat a > same.txt, deps: [a], outs: [same.txt]}
+  log: {cmd: date >> log.txt, deps: [a], outs: [log.txt: {persist: true}]}
+  other: {cmd: "mkdir o && cat same.txt > o/a && date +%N > o/b", deps: [same.txt], outs: [o]}
+"""
+    made = Made(tmp_path, {"files": {"a": "1\n", "dvc.yaml": text}}, commands).create()
+    assert "stage 'same' is not up to date: `reprise run` first" in made.run("reprise", "verify", code=1)
+    made.run("reprise", "run")
+    before = made.state()
+    assert made.run("reprise", "verify", code=1) == (
+        "same: the same\nlog: not verified: its outs persist from run to run\nother: o/b differs\n"
+    )
+    assert made.state() == before
