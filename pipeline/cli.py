@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline import check as checking
 from pipeline import verify as verifying
 from pipeline.errors import PipelineError
-from pipeline.journal import History
+from pipeline.journal import History, Journal
 from pipeline.plan import make_plan
 from pipeline.reporter import ConsoleReporter, plan_json
 from pipeline.repository import FAILURES, Repository, Stage, message
@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def plan(args: argparse.Namespace) -> int:
     repository = Repository()
-    steps = make_plan(_steps(repository, args), force=args.force)
+    stages = _steps(repository, args)
+    steps = make_plan(stages, Journal(repository.temporary).left_over(), force=args.force)
     history = History(repository.temporary)
     if args.json:
         print(plan_json(steps, history))
@@ -55,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
         stages = _steps(repository, args)
         history = History(repository.temporary)
-        reporter.plan(make_plan(stages, force=args.force), history)
+        reporter.plan(make_plan(stages, Journal(repository.temporary).left_over(), force=args.force), history)
     options = Options(args.jobs, args.force, args.keep_going, args.pull, not args.no_sandbox)
     runner = Runner(repository, stages, options, reporter)
     reporter.begin()

@@ -31,12 +31,14 @@ class Journal:
         self.path = self.folder / f"{os.getpid()}.jsonl"
         self.adopted: list[Path] = []  # of killed runs
 
-    def open(self) -> dict[Key, Entry]:
-        """Starts the journal; entries of runs that were killed before they wrote dvc.lock."""
+    def left_over(self) -> dict[Key, Entry]:
+        """Entries of runs that were killed before they wrote dvc.lock."""
         self.adopted = [p for p in self.folder.glob("*.jsonl") if p == self.path or not psutil.pid_exists(int(p.stem))]
+        return _entries(self.adopted)
+
+    def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path.touch()
-        return _entries(self.adopted)
 
     def others(self) -> dict[Key, Entry]:
         """Entries of all runs, also of those that go on in other processes."""

@@ -1,11 +1,12 @@
 """Says before anything runs which stages will run and why: unchanged, restored, run, may run."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pipeline.journal import Entry, Key
 from pipeline.repository import Assumed, Change, Stage
 
 Kind = Literal["unchanged", "restored", "run", "may run"]
@@ -42,14 +43,16 @@ class _Outcomes:
         return {self._known[p][0]: None for p in [*around, *self._above.get(path, ())]}
 
 
-def make_plan(stages: Sequence[Stage], *, force: bool = False) -> list[Step]:
-    """Only reads. `stages` in plan order.
+def make_plan(stages: Sequence[Stage], left_over: Mapping[Key, Entry], *, force: bool = False) -> list[Step]:
+    """Only reads. `stages` in plan order; `left_over`: what a killed run had finished.
 
     A stage *may run* when an upstream stage will run and may leave other outs, and when the run-cache may know
     what it then finds; a stage that will *run* does so whatever its upstream stages leave.
     """
     outcomes, steps = _Outcomes(), []
     for stage in stages:
+        if stage.key in left_over and stage.changes():
+            stage.adopt_if_current(left_over[stage.key])
         step = _step(stage, outcomes, force)
         steps.append(step)
     return steps

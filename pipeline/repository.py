@@ -324,6 +324,7 @@ class Stage:
         self.upstream: list[Stage] = []
         self.name: str = stage.addressing
         self.locked = repository.lock_entry(stage)
+        self.adopted = False  # its entry is of a killed run and not in dvc.lock yet
         for item in [*stage.deps, *stage.outs]:
             if item.protocol == "local" and not isinstance(item, ParamsDependency):
                 item._build = partial(repository.memo.build, item, item._build)
@@ -478,6 +479,16 @@ class Stage:
         StageLoader.fill_from_lock(self.dvc, entry)
         self.dvc.cmd_changed = entry.get("cmd") != self.dvc.cmd
         self.locked = entry
+
+    def adopt_if_current(self, entry: Entry | None) -> bool:
+        """Adopts an entry that dvc.lock does not have yet, if the stage is unchanged by it."""
+        before = self.locked
+        if entry is not None:
+            self.adopt(entry)
+            self.adopted = not self.changes()
+            if not self.adopted:
+                self.adopt(before)
+        return self.adopted
 
     # Bringing it up to date
 

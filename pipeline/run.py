@@ -97,7 +97,8 @@ class Runner:
             try:
                 with self._lock():
                     self._clean_up_after_others()
-                    self._left_over = self._journal.open()
+                    self._left_over = self._journal.left_over()
+                    self._journal.start()
                     if self._journal.adopted:
                         self.repository.remove_debris(self.stages)
                     if self.options.pull:
@@ -242,14 +243,11 @@ class Runner:
         if self.options.force and stage.has_command:
             return False
         changes = stage.changes()
-        if changes and stage.key in self._left_over:
-            before = stage.locked
-            stage.adopt(self._left_over[stage.key])
-            if not stage.changes():
-                self._changed.add(stage)
-                self._unignored.add(stage)
-                return True
-            stage.adopt(before)
+        if changes and stage.adopt_if_current(self._left_over.get(stage.key)):
+            changes = []
+        if stage.adopted:
+            self._changed.add(stage)
+            self._unignored.add(stage)
         if changes and self.options.pull and stage.pull_outputs(changes):
             return True
         return not changes

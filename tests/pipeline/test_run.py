@@ -216,6 +216,7 @@ def test_after_a_kill_nothing_finished_runs_again(make: Make) -> None:
     assert not (made.root / "dvc.lock").exists()
     orphan = int(pid.read_text())
     (made.folder / "go").touch()
+    assert "unchanged  quick" in made.run("reprise", "plan")
     output = made.run("reprise", "run")
     assert "1 ran, 1 unchanged" in output
     assert runs.read_text() == "quick\nslow\nslow\n"
