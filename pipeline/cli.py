@@ -20,7 +20,7 @@ from pipeline.run import Interrupted, Options, Runner
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
-    logging.getLogger("dvc").setLevel(logging.ERROR)
+    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
     try:
         if args.directory:
             os.chdir(args.directory)

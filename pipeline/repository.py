@@ -686,6 +686,8 @@ def _replace(path: Path, text: str, part: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as e:
+        raise PipelineError(f"{path}: {e.strerror}; the journal keeps what finished for the next run") from None
     finally:
         part.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 from tests.pipeline.corpus import Made
 
 YAML_ = YAML(typ="safe", pure=True)
+YAML_.default_flow_style = False
 Stages = dict[str, dict[str, Any]]
 
 
@@ -36,7 +37,7 @@ def stage(rng: random.Random, i: int, deps: list[str], out: str, folder: bool) -
     """Its command keeps only some of what it reads, so that outs often stay the same."""
     keys = [f"p{i}"] if rng.random() < 0.5 else []
     read = " ".join(f"$(find {d} -type f ! -name .gitignore | sort | xargs cat)" for d in deps)
-    read += " $(cat params.yaml)" if keys else ""
+    read += f" $(grep ^p{i}: params.yaml)" if keys else ""
     short = " | head -c 1" if rng.random() < 0.3 else ""
     target = f"{out}/x" if folder else out
     parent = target.rsplit("/", 1)[0] if "/" in target else "."
