@@ -1,9 +1,11 @@
 """DVC's repository, graph, stages, locks and lock files behind names of ours: the only module that imports dvc."""
 
+import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,7 +22,7 @@ from dvc.dependency import ParamsDependency
 from dvc.dvcfile import PROJECT_FILE, Lockfile
 from dvc.env import DVC_ROOT, DVC_STAGE
 from dvc.exceptions import DvcException
-from dvc.lock import LockError
+from dvc.lock import LockError, make_lock
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph
@@ -109,6 +111,7 @@ class Repository:
         dvc.schema.vol = SimpleNamespace(**{**vars(voluptuous), "Schema": _schema})
         # Stages are claimed as a whole, by `claim`; DVC's methods need not claim their parts again and again.
         dvc.rwlock.rwlock = lambda *_, **__: nullcontext()
+        dvc.rwlock._edit_rwlock = _edit_claims
         dvc.dependency.param.load_path = self.memo.load_path
         Lockfile._load_yaml = lambda file: self.memo.load_lock(file)
         self._repo.state.links.close = lambda: None  # DVC opens and closes this database for each file
@@ -646,6 +649,25 @@ def _check_acyclic(graph: networkx.DiGraph) -> None:
     """DVC's own takes minutes on thousands of stages; it is asked only to name the stages of a cycle."""
     if not networkx.is_directed_acyclic_graph(graph):
         _name_cycle(graph)
+
+
+@contextmanager
+def _edit_claims(folder: str, _: Any, hardlink: bool) -> Iterator[dict[str, Any]]:
+    """dvc.rwlock._edit_rwlock, but whole or not at all; DVC's own leaves half a file when it is killed."""
+    path = Path(folder, dvc.rwlock.RWLOCK_FILE)
+    guard = os.path.join(folder, dvc.rwlock.RWLOCK_LOCK)
+    with make_lock(guard, tmp_dir=folder, hardlink_lock=hardlink):
+        claims: dict[str, Any] = {}
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            claims = json.loads(path.read_text(encoding="utf-8"))
+        claims = {
+            "read": defaultdict(list, claims.get("read", {})),
+            "write": defaultdict(dict, claims.get("write", {})),
+        }
+        yield claims
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(json.dumps(claims), encoding="utf-8")
+        part.replace(path)
 
 
 def _leaves(where: str, key: str, old: Any, new: Any) -> list[Change]:
