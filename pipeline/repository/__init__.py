@@ -1,0 +1,7 @@
+"""DVC's internals behind names of ours: the only package that imports dvc."""
+
+from pipeline.repository.changes import MISSING, Change
+from pipeline.repository.repository import LOCK_PART, Repository
+from pipeline.repository.stage import FAILURES, Assumed, Stage, message
+
+__all__ = ["FAILURES", "LOCK_PART", "MISSING", "Assumed", "Change", "Repository", "Stage", "message"]

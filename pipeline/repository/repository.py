@@ -1,0 +1,205 @@
+"""DVC's repository: its graph, its lock, claims on files, and the lock files."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import networkx
+from dvc.dvcfile import PROJECT_FILE
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph
+from dvc.stage import PipelineStage
+from dvc.stage import Stage as DVCStage
+
+from pipeline.errors import PipelineError
+from pipeline.journal import Entry
+from pipeline.lock_file import with_entries
+from pipeline.repository.memo import Memo
+from pipeline.repository.replaced import replace_parts, rwlock
+from pipeline.repository.stage import FAILURES, Stage, message, run_key
+
+LOCK_PART = "lock.part"  # dvc.lock while it is written, under DVC's lock
+
+
+class Repository:
+    """An open DVC repository. Its methods, and those of its stages, are for one thread, under `lock()`."""
+
+    def __init__(self) -> None:
+        """Opens the repository around the current folder. PipelineError if there is none."""
+        try:
+            self._repo = Repo(_wait_for_lock=False)
+        except DvcException as e:
+            raise PipelineError(e) from None
+        self.root = Path(self._repo.root_dir)
+        self.temporary = Path(self._repo.tmp_dir) / "reprise"
+        self._claims: dict[Stage, AbstractContextManager[None]] = {}
+        self.memo = Memo()
+        replace_parts(self._repo, self.memo)
+
+    @contextmanager
+    def lock(self, waiting: Callable[[str], None]) -> Iterator[None]:
+        """DVC's own lock around its state, waited for as long as another process holds it."""
+        while True:
+            try:
+                self._repo.lock.lock()
+                break
+            except LockError:
+                waiting("another DVC process")
+        try:
+            yield
+        finally:
+            self._repo.lock.unlock()
+
+    def steps(
+        self, targets: Sequence[str], *, downstream: bool = False, single_item: bool = False, everything: bool = False
+    ) -> list[Stage]:
+        """The stages that `dvc repro` would go through, in its order, with their `upstream` among them.
+
+        Raises PipelineError for what is wrong in the pipeline, whichever stage it is in.
+        """
+        try:
+            graph = get_active_graph(self._repo.index.graph)
+            chosen = [] if everything else [s for t in targets or [PROJECT_FILE] for s in self._collect(t)]
+            nodes = chosen if single_item else _in_order(graph, chosen, downstream=downstream)
+        except FAILURES as e:
+            raise PipelineError(message(e)) from None
+        stages = {node: Stage(self, node) for node in nodes}
+        before: list[Stage] = []
+        for node, stage in stages.items():
+            # Single items are in the order in which they were named, whatever the graph says.
+            stage.upstream = before[-1:] if single_item else [stages[n] for n in graph.successors(node) if n in stages]
+            before.append(stage)
+            assert stage.settings  # wrong ones are refused before anything runs
+        return before
+
+    def _collect(self, target: str) -> list[DVCStage]:
+        """As `dvc repro` finds targets: stages, foreach groups, dvc.yaml and .dvc files; and outs as well."""
+        path = os.path.abspath(target)
+        stages = self._repo.index.stages
+        found = [s for s in stages if path == s.path or any(out.fs_path == path for out in s.outs)]
+        return found or collect_stages(self._repo, [target])
+
+    def claim(self, stage: Stage) -> str | None:
+        """Marks the stage's files as in use, as `dvc repro` does; or says who uses them."""
+        local = [d for d in stage.dvc.deps if d.protocol == "local"]
+        claim = rwlock(
+            self._repo.tmp_dir,
+            self._repo.fs,
+            "reprise run",
+            [d.fs_path for d in local],
+            [o.fs_path for o in stage.dvc.outs],
+            self._repo.config["core"].get("hardlink_lock", False),
+        )
+        try:
+            claim.__enter__()
+        except LockError as e:
+            return next((line.strip() for line in str(e).splitlines() if "(PID" in line), str(e).splitlines()[0])
+        self._claims[stage] = claim
+        return None
+
+    def release(self, stage: Stage) -> None:
+        if stage in self._claims:
+            self._claims.pop(stage).__exit__(None, None, None)
+
+    def release_all(self) -> None:
+        for stage in [*self._claims]:
+            self.release(stage)
+
+    def write_locks(self, stages: Iterable[Stage]) -> None:
+        """Writes each lock file once, whole or not at all. `stages` in plan order, as `dvc repro` writes them."""
+        by_file: dict[str, list[Stage]] = {}
+        for stage in stages:
+            by_file.setdefault(stage.dvc.dvcfile._lockfile.path, []).append(stage)
+        for path, changed in by_file.items():
+            file = Path(path)
+            old = file.read_text(encoding="utf-8") if file.exists() else ""
+            text = with_entries(old, {stage.key[1]: stage.entry() for stage in changed})
+            if text != old:
+                _replace(file, text, self.temporary / LOCK_PART)
+                self._repo.scm_context.track_file(os.path.relpath(path))
+
+    @contextmanager
+    def tracking(self) -> Iterator[None]:
+        """Lists or stages the changed files at the end, by DVC's `core.autostage`."""
+        with self._repo.scm_context:
+            yield
+            self._repo.scm_context.ignored_paths = []  # what finished stays, whatever failed
+
+    def forget(self, path: Path) -> None:
+        self.memo.forget(os.fspath(path))
+
+    def forget_all(self) -> None:
+        """After something may have written anywhere."""
+        self.memo.forget_all()
+
+    def pull(self, target: str) -> None:
+        """`dvc pull`, by a process of its own lock depth: this one holds the lock already."""
+        self._repo._lock_depth += 1
+        try:
+            self._repo.pull(target)
+        finally:
+            self._repo._lock_depth -= 1
+        self.memo.forget_all()
+
+    def remove_debris(self, stages: Iterable[Stage]) -> None:
+        """What DVC was writing when its process was killed: `.<22 characters>.tmp` files, empty run-cache folders."""
+        runs = [*Path(self._repo.stage_cache.cache_dir).glob("*/*")]
+        for folder in {*runs, *(out.parent for stage in stages for out in stage.outputs)}:
+            for path in folder.glob(".*.tmp") if folder.is_dir() else ():
+                if re.fullmatch(r"\.[\w-]{22}\.tmp", path.name):
+                    path.unlink()
+        for folder in runs:
+            if not any(folder.iterdir()):
+                folder.rmdir()
+
+    def pull_runs(self) -> None:
+        self._repo.stage_cache.pull(None)
+
+    @cached_property
+    def runs(self) -> dict[str, list[Entry]]:
+        """Every run that the run-cache knows, as lock entries by command and outs."""
+        found: dict[str, list[Entry]] = {}
+        for path in Path(self._repo.stage_cache.cache_dir).glob("*/*/*"):
+            entry = self._repo.stage_cache._load_cache(path.parent.name, path.name)
+            if entry:
+                found.setdefault(run_key(entry), []).append(entry)
+        return found
+
+    def lock_entry(self, stage: DVCStage) -> Entry:
+        if not isinstance(stage, PipelineStage):
+            return {}
+        found: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
+        return found
+
+
+def _in_order(graph: networkx.DiGraph, chosen: Sequence[DVCStage], *, downstream: bool) -> list[DVCStage]:
+    """plan_repro of dvc.repo.reproduce, which walks the graph again for every chosen stage."""
+    if chosen:
+        step = graph.predecessors if downstream else graph.successors
+        seen, queue = set(chosen), list(chosen)
+        while queue:
+            new = set(step(queue.pop())) - seen
+            seen |= new
+            queue += new
+        graph = graph.subgraph(seen)
+    return list(networkx.dfs_postorder_nodes(graph))
+
+
+def _replace(path: Path, text: str, part: Path) -> None:
+    """`part`: where to write it first, on the same file system; one of a killed run is written over."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as e:
+        raise PipelineError(f"{path}: {e.strerror}; the journal keeps what finished for the next run") from None
+    finally:
+        part.unlink(missing_ok=True)
