@@ -129,8 +129,10 @@ class Sandbox:
     def undeclared(self, output: str) -> list[Undeclared]:
         """What the workspace has and the sandbox hasn't among all that the end of the output names."""
         lines = output.strip().splitlines()[-LAST_LINES:]
-        found = [*self._paths("\n".join(lines)), *self._modules("\n".join(lines))]
-        return list(dict.fromkeys(found)) or list(dict.fromkeys(self._keys("\n".join(lines[-4:]))))
+        modules = [*self._modules("\n".join(lines))]
+        # `No module named 'helpers'` names the folder too, but it is the module that is needed.
+        paths = [p for p in self._paths("\n".join(lines)) if not any(m.path.is_relative_to(p.path) for m in modules)]
+        return list(dict.fromkeys([*paths, *modules])) or list(dict.fromkeys(self._keys("\n".join(lines[-4:]))))
 
     def _paths(self, text: str) -> Iterator[Undeclared]:
         for token in dict.fromkeys([*QUOTED.findall(text), *(w.strip(".:!?") for w in WORD.findall(text))]):
@@ -162,16 +164,26 @@ class Sandbox:
                         return
 
     def _keys(self, text: str) -> Iterator[Undeclared]:
+        """Params keys that the text names: `train.lr` where it says train and lr, else whatever ends in a name it says."""
         words = {*QUOTED.findall(text), *(w.strip(".:!?") for w in WORD.findall(text))}
         for path, keys in self.stage.params.items():
             if not keys or not path.exists():
                 continue
-            for name in names(self.stage.params_of(path)):
-                declared = any(name == k or name.startswith(f"{k}.") or k.startswith(f"{name}.") for k in keys)
-                if not declared and (name in words or name.rsplit(".", 1)[-1] in words):
-                    default = path == self.stage.repository.root / "params.yaml" or path.name == "params.yaml"
-                    file = os.path.relpath(path, self.stage.wdir)
-                    yield Undeclared("params", name if default else f"{file}: {name}", path)
+            missing = [n for n in names(self.stage.params_of(path)) if not _touches(n, keys)]
+            named = [n for n in missing if n in words or n.rsplit(".", 1)[-1] in words]
+            named = [n for n in named if n in words or words.issuperset(n.split("."))] or named
+            for name in named:
+                if not any(other.startswith(f"{name}.") for other in named):
+                    yield Undeclared("params", self._params_line(path, name), path)
+
+    def _params_line(self, path: Path, key: str) -> str:
+        file = os.path.relpath(path, self.stage.wdir)
+        return key if file == "params.yaml" else f"{file}: {key}"
+
+
+def _touches(name: str, keys: Sequence[str]) -> bool:
+    """Whether one of the declared keys holds the name or is held by it."""
+    return any(name == k or name.startswith(f"{k}.") or k.startswith(f"{name}.") for k in keys)
 
 
 def _link(source: Path, place: Path) -> None:

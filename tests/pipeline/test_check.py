@@ -75,7 +75,7 @@ def test_check_names_all_that_is_undeclared_and_changes_nothing(made: Made) -> N
         "      - data/table.csv\n"
         "      - config.json\n"
         "    params:\n"
-        "      - train\n"
+        "      - train.lr\n"
         "use: undeclared; add to dvc.yaml:\n"
         "    deps:\n"
         "      - words.txt\n"
