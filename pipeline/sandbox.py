@@ -164,7 +164,7 @@ class Sandbox:
                         return
 
     def _keys(self, text: str) -> Iterator[Undeclared]:
-        """Params keys that the text names: `train.lr` where it says train and lr, else whatever ends in a name it says."""
+        """Params keys that the text names: `train.lr` where it says train and lr, else all that end in such a name."""
         words = {*QUOTED.findall(text), *(w.strip(".:!?") for w in WORD.findall(text))}
         for path, keys in self.stage.params.items():
             if not keys or not path.exists():

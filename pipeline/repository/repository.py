@@ -149,7 +149,8 @@ class Repository:
     def remove_debris(self, stages: Iterable[Stage]) -> None:
         """What DVC was writing when its process was killed: `.<22 characters>.tmp` files, empty run-cache folders."""
         runs = [*Path(self._repo.stage_cache.cache_dir).glob("*/*")]
-        for folder in {*runs, *(out.parent for stage in stages for out in stage.outputs)}:
+        cache = Path(self._repo.cache.local.path)
+        for folder in {cache, *cache.glob("*"), *runs, *(out.parent for stage in stages for out in stage.outputs)}:
             for path in folder.glob(".*.tmp") if folder.is_dir() else ():
                 if re.fullmatch(r"\.[\w-]{22}\.tmp", path.name):
                     path.unlink()
