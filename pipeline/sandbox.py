@@ -135,7 +135,8 @@ class Sandbox:
         return list(dict.fromkeys([*paths, *modules])) or list(dict.fromkeys(self._keys("\n".join(lines[-4:]))))
 
     def _paths(self, text: str) -> Iterator[Undeclared]:
-        for token in dict.fromkeys([*QUOTED.findall(text), *(w.strip(".:!?") for w in WORD.findall(text))]):
+        words = [piece.rstrip(".!") for w in WORD.findall(text) for piece in (w, *re.split("[:?]", w))]
+        for token in dict.fromkeys([*QUOTED.findall(text), *words]):
             if token and "\0" not in token and len(token) < 1000:
                 yield from self._path(Path(os.path.normpath(self.wdir / token)))
 
@@ -158,7 +159,10 @@ class Sandbox:
                 for end in range(len(parts), 0, -1):
                     place = root.joinpath(*parts[:end])
                     hits = [*self._path(place.with_name(f"{place.name}.py")), *self._path(place / "__init__.py")]
-                    hits = hits or [u for u in self._path(place) if u.path.is_dir()]
+                    if not hits and any(u.path.is_dir() for u in self._path(place)):
+                        inner = re.findall(rf"\b{re.escape(name)}\.([\w.]+)", text)  # a package without __init__.py
+                        hits = [u for i in inner for u in self._path(place.joinpath(*i.split(".")).with_suffix(".py"))]
+                        hits = hits or [*self._path(place)]
                     if hits:
                         yield from hits
                         return
