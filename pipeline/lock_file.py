@@ -1,4 +1,4 @@
-"""The text of dvc.lock with new entries, byte for byte as DVC writes it."""
+"""The text of dvc.lock, and of a run in the run-cache, byte for byte as DVC writes it."""
 
 import io
 import itertools
@@ -45,9 +45,68 @@ def _yaml() -> YAML:
 
 
 def _block(name: str, entry: Mapping[str, Any]) -> str:
+    rest = _simple({k: v for k, v in entry.items() if k != "cmd"}, "    ")
+    if rest is None or next(iter(entry)) != "cmd":
+        return _dumped({"stages": {name: _plain(entry)}}).split("\n", 1)[1]
+    return _dumped({"stages": {name: {"cmd": _plain(entry["cmd"])}}}).split("\n", 1)[1] + rest
+
+
+def run_text(entry: Mapping[str, Any]) -> str:
+    """An entry as DVC writes it into the run-cache."""
+    rest = _simple({k: v for k, v in entry.items() if k != "cmd"}, "")
+    if rest is None or next(iter(entry)) != "cmd":
+        return _dumped(_plain(entry))
+    return _dumped({"cmd": _plain(entry["cmd"])}) + rest
+
+
+def _dumped(value: Any) -> str:
     out = io.StringIO()
-    _yaml().dump({"stages": {name: _plain(entry)}}, out)
-    return out.getvalue().split("\n", 1)[1]
+    _yaml().dump(value, out)
+    return out.getvalue()
+
+
+def _simple(value: Mapping[str, Any], indent: str) -> str | None:
+    """Block YAML of mappings, lists of mappings and scalars that need no thought; None where one does.
+
+    ruamel.yaml takes milliseconds for an entry, and most entries are paths, hashes and sizes.
+    """
+    lines: list[str] = []
+    for key, inner in value.items():
+        name = _scalar(key)
+        if name is None:
+            return None
+        if isinstance(inner, Mapping) and inner:
+            text = _simple(inner, f"{indent}  ")
+            lines.append(f"{indent}{name}:\n{text}")
+        elif isinstance(inner, list) and inner and all(isinstance(i, Mapping) and i for i in inner):
+            texts = [_simple(i, f"{indent}  ") for i in inner]
+            text = None if None in texts else "".join(f"{indent}- {str(t)[len(indent) + 2 :]}" for t in texts)
+            lines.append(f"{indent}{name}:\n{text}")
+        else:
+            text = _scalar(inner)
+            lines.append(f"{indent}{name}: {text}\n")
+        if text is None:
+            return None
+    return "".join(lines)
+
+
+WORD = re.compile(r"(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{0,59}")
+HASH = re.compile(r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(\.dir)?")  # with a letter that no number has
+DECIMAL = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,9}")
+RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+
+
+def _scalar(value: Any) -> str | None:
+    """As ruamel.yaml writes it, for what it writes as it is."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if type(value) is int:
+        return str(value)
+    if type(value) is float and DECIMAL.fullmatch(repr(value)):
+        return repr(value)
+    if type(value) is str and (HASH.fullmatch(value) or (WORD.fullmatch(value) and value.lower() not in RESERVED)):
+        return value
+    return None
 
 
 def _plain(value: Any) -> Any:
@@ -61,6 +120,4 @@ def _rewritten(old: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
     """For a file that has more than stages, or another form."""
     document = _yaml().load(old)
     document.setdefault("stages", {}).update({name: _plain(entry) for name, entry in entries.items()})
-    out = io.StringIO()
-    _yaml().dump(document, out)
-    return out.getvalue()
+    return _dumped(document)

@@ -13,15 +13,18 @@ import dvc.dependency.param
 import dvc.repo.graph
 import dvc.rwlock
 import dvc.schema
+import dvc.utils.serialize
 import networkx
 import voluptuous
 from dvc.dvcfile import Lockfile
 from dvc.lock import make_lock
 from dvc.repo import Repo
 
+from pipeline.lock_file import run_text
 from pipeline.repository.memo import Memo
 
 rwlock = dvc.rwlock.rwlock  # DVC's own
+_write_yaml = dvc.utils.serialize.dump_yaml
 _name_cycle = dvc.repo.graph.check_acyclic
 
 
@@ -34,7 +37,16 @@ def replace_parts(repo: Repo, memo: Memo) -> None:
     dvc.rwlock._edit_rwlock = _edit_claims
     dvc.dependency.param.load_path = memo.load_path
     Lockfile._load_yaml = lambda file: memo.load_lock(file)
+    dvc.utils.serialize.dump_yaml = _dump_yaml
     repo.state.links.close = lambda: None  # DVC opens and closes this database for each file
+
+
+def _dump_yaml(path: str, data: Any, *args: Any, **kwargs: Any) -> None:
+    """dvc.utils.serialize.dump_yaml; for entries of the run-cache without ruamel's slow emitter."""
+    if "cmd" in data and "outs" in data:
+        Path(path).write_text(run_text(data), encoding="utf-8")
+    else:
+        _write_yaml(path, data, *args, **kwargs)
 
 
 _schemas: dict[int, tuple[Any, voluptuous.Schema]] = {}
