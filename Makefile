@@ -35,8 +35,9 @@ slow: .venv/.installed  ## run the long proofs
 fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
 	python -m benchmarks.fashion_mnist
 
-bench: .venv/.installed  ## time and memory of prepare and validate on 1 and 5 million rows
+bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner beside dvc repro
 	python -m benchmarks.big_table
+	python -m benchmarks.runner
 
 constraints:  ## pin what a fresh install of pyproject.toml takes
 	rm -rf .venv && $(PYTHON) -m venv .venv
