@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from ruamel.yaml.error import YAMLError
 
 from pipeline.sandbox import Sandbox
 
@@ -47,12 +48,13 @@ class Command(threading.Thread):
         self._argv, self._sandbox, self._folder = argv, sandbox, folder
         self._environment, self._timeout, self.log, self._done = environment, timeout, log, done
         self._note = note
+        log.unlink(missing_ok=True)  # of an earlier run
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = threading.Lock()
         self._signal: int | None = None
 
     def run(self) -> None:
-        start = time.monotonic()
+        start, error = time.monotonic(), None
         try:
             if self._sandbox is not None:
                 self._sandbox.build()
@@ -60,8 +62,14 @@ class Command(threading.Thread):
             error = self._run_all(start)
         except OSError as e:
             error = f"{e.filename or self.log}: {e.strerror or e}"
-        self._note.unlink(missing_ok=True)
-        self._done(Outcome(error, time.monotonic() - start))
+        except (ValueError, SyntaxError, YAMLError) as e:  # a params file edited meanwhile, a NUL in a command
+            error = str(e)
+        except BaseException:
+            error = "internal error"
+            raise
+        finally:
+            self._note.unlink(missing_ok=True)
+            self._done(Outcome(error, time.monotonic() - start))
 
     def _run_all(self, start: float) -> str | None:
         cwd = self._sandbox.wdir if self._sandbox is not None else self._folder
@@ -113,9 +121,9 @@ class Command(threading.Thread):
             if self._process is not None:
                 _kill(self._process.pid, number)
 
-    def make_end(self) -> None:
-        """Waits a while after `ask_to_end`; what then still runs in the process group is killed."""
-        self.join(GRACE)
+    def make_end(self, patience: float = GRACE) -> None:
+        """Waits so many seconds after `ask_to_end`; what then still runs in the process group is killed."""
+        self.join(max(0.0, patience))
         if self._process is not None:
             _kill(self._process.pid, signal.SIGKILL)
         self.join()

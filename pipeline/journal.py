@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,8 +17,21 @@ Entry = dict[str, Any]  # as it stands in dvc.lock
 def _lines(path: Path) -> Iterator[Any]:
     """The file's whole lines: the last one may be cut off by a kill."""
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.endswith("\n"):
+        with suppress(json.JSONDecodeError):
             yield json.loads(line)
+
+
+def _append(path: Path, values: Iterable[Any]) -> None:
+    """A line each, on lines of their own also after one that was cut off."""
+    with path.open("a+b") as file:
+        cut_off = file.tell() > 0 and (file.seek(-1, os.SEEK_END), file.read(1))[1] != b"\n"
+        lines = "".join(json.dumps(value, default=str) + "\n" for value in values)
+        file.write((b"\n" if cut_off else b"") + lines.encode())
+
+
+def is_of_another(pid: int) -> bool:
+    """Whether a process lives and is not this one: in a container a new process may have a dead one's number."""
+    return pid != os.getpid() and psutil.pid_exists(pid)
 
 
 class Journal:
@@ -33,7 +47,7 @@ class Journal:
 
     def left_over(self) -> dict[Key, Entry]:
         """Entries of runs that were killed before they wrote dvc.lock."""
-        self.adopted = [p for p in self.folder.glob("*.jsonl") if p == self.path or not psutil.pid_exists(int(p.stem))]
+        self.adopted = [p for p in self.folder.glob("[0-9]*.jsonl") if not is_of_another(int(p.stem))]
         return _entries(self.adopted)
 
     def start(self) -> None:
@@ -45,12 +59,17 @@ class Journal:
         return _entries(self.folder.glob("*.jsonl"))
 
     def add(self, key: Key, entry: Entry) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([*key, entry], default=str) + "\n")
+        _append(self.path, [[*key, entry]])
 
-    def clear(self) -> None:
-        """After dvc.lock holds it all."""
-        for path in [self.path, *self.adopted]:
+    def clear(self, keep: Mapping[Key, Entry]) -> None:
+        """After dvc.lock holds all but what is to be kept for a later run."""
+        kept = self.folder / "0.jsonl"  # of no process
+        if keep:
+            part = self.folder / "0.part"
+            part.unlink(missing_ok=True)
+            _append(part, ([*key, entry] for key, entry in keep.items()))
+            part.replace(kept)
+        for path in {self.path, *self.adopted} - ({kept} if keep else set()):
             path.unlink(missing_ok=True)
 
 
@@ -79,5 +98,4 @@ class History:
 
     def add(self, runs: Iterable[tuple[str, float]]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps([name, round(seconds, 3)]) + "\n" for name, seconds in runs)
+        _append(self.path, ([name, round(seconds, 3)] for name, seconds in runs))

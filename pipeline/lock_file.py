@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 HEAD = "schema: '2.0'\nstages:\n"
-STAGE = re.compile(r"^  (?=[^\s#])", re.MULTILINE)
+STAGE = re.compile(r"^  (?=[^\s#:])", re.MULTILINE)  # `? name` and `: entry` of a long name are one block
 
 
 def with_entries(old: str, entries: Mapping[str, Mapping[str, Any]]) -> str:

@@ -66,6 +66,10 @@ def _step(stage: Stage, outcomes: _Outcomes, force: bool) -> Step:
             assumed[path] = value
             if value is None:
                 waits_for.add(writer)
+    for file in map(os.fspath, stage.params) if not stage.frozen else []:
+        for writer in outcomes.of(file):  # of a params file that a stage writes nothing is known before
+            assumed[file] = None
+            waits_for.add(writer)
     changes = stage.changes(assumed)
     step = Step(stage, *_kind(stage, changes, assumed, sorted(waits_for), force))
     if step.kind == "restored":
@@ -86,7 +90,7 @@ def _kind(
         return ("may run", [], waits_for) if waits_for else ("unchanged", [], [])
     if not stage.has_command:
         return "run", changes, []
-    if waits_for and stage.may_be_cached(assumed):
+    if waits_for and (not assumed.keys().isdisjoint(map(os.fspath, stage.params)) or stage.may_be_cached(assumed)):
         return "may run", changes, waits_for
     if not waits_for and stage.cached(assumed) is not None:
         return "restored", changes, []

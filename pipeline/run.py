@@ -1,5 +1,6 @@
 """Brings stages up to date in parallel: each as soon as its upstream stages are, commands in sandboxes."""
 
+import heapq
 import os
 import queue
 import shutil
@@ -11,11 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import psutil
-
-from pipeline.command import Command, Outcome, end_orphan
+from pipeline.command import GRACE, Command, Outcome, end_orphan
 from pipeline.errors import PipelineError
-from pipeline.journal import History, Journal
+from pipeline.journal import Entry, History, Journal, Key, is_of_another
 from pipeline.repository import FAILURES, Repository, Stage, message
 from pipeline.sandbox import Sandbox, Undeclared
 
@@ -78,10 +77,11 @@ class Runner:
         for stage in self.stages:
             for upstream in stage.upstream:
                 self._downstream[upstream].append(stage)
-        self._ready = [stage for stage in self.stages if not stage.upstream]
+        self._ready = [i for i, stage in enumerate(self.stages) if not stage.upstream]  # a heap of places in the plan
         self._running: dict[Stage, _Running] = {}
         self._later: list[tuple[float, Stage, int]] = []  # retries: when, which, the how many-th attempt
         self._held: dict[Stage, str] = {}  # by whom, for stages that another process works on
+        self._left_over: dict[Key, Entry] = {}  # what killed runs had finished
         self._changed: set[Stage] = set()  # whose entries dvc.lock does not have yet
         self._unignored: set[Stage] = set()  # whose outs' lines .gitignore does not have yet
         self._events: queue.SimpleQueue[tuple[Stage, Outcome] | None] = queue.SimpleQueue()
@@ -99,6 +99,7 @@ class Runner:
                     self._clean_up_after_others()
                     self._left_over = self._journal.left_over()
                     self._journal.start()
+                    self.repository.forget_all()  # what was edited since the plan
                     if self._journal.adopted:
                         self.repository.remove_debris(self.stages)
                     if self.options.pull:
@@ -174,19 +175,19 @@ class Runner:
                 self._attempt(stage, self._launch, stage, attempt)
         for stage in [*self._held]:
             self._attempt(stage, self._start, stage)
+        full: list[int] = []  # whose groups are
         while self._ready and self._has_room(None):
+            place = heapq.heappop(self._ready)
+            stage = self.stages[place]
             if self.errors and not self.options.keep_going:
-                for stage in self._ready:
-                    self._end(stage, "skipped")
-                self._ready.clear()
-                return
-            free = [s for s in self._ready if self._has_room(s)]
-            if not free:
-                return
-            stage = min(free, key=self._place.__getitem__)
-            self._ready.remove(stage)
-            self._attempt(stage, self._start, stage)
-            self._check_interrupt()
+                self._end(stage, "skipped")
+            elif not self._has_room(stage):
+                full.append(place)
+            else:
+                self._attempt(stage, self._start, stage)
+                self._check_interrupt()
+        for place in full:
+            heapq.heappush(self._ready, place)
 
     def _attempt(self, stage: Stage, work: Callable[..., None], *args: Any) -> None:
         """What goes wrong with one stage fails that stage."""
@@ -341,7 +342,7 @@ class Runner:
         for below in self._downstream[stage]:
             self._waiting[below] -= 1
             if self._waiting[below] == 0 and below not in self.states:
-                self._ready.append(below)
+                heapq.heappush(self._ready, self._place[below])
 
     # .gitignore and dvc.lock, in plan order
 
@@ -358,9 +359,10 @@ class Runner:
             self._unignored.discard(stage)
 
     def _write(self) -> None:
-        self._ignore([*self._unignored])
         self.repository.write_locks(sorted(self._changed, key=self._place.__getitem__))
-        self._journal.clear()
+        self._ignore([*self._unignored])
+        decided = {s.key for s, state in self.states.items() if state not in ("failed", "skipped")}
+        self._journal.clear({key: entry for key, entry in self._left_over.items() if key not in decided})
         ran = [(s.name, self.seconds[s]) for s, state in self.states.items() if state == "ran" and s in self.seconds]
         if ran:
             History(self._folder).add(ran)
@@ -384,16 +386,17 @@ class Runner:
     def _end_commands(self, number: int) -> None:
         for running in self._running.values():
             running.command.ask_to_end(number)
+        deadline = time.monotonic() + GRACE
         for running in self._running.values():
-            running.command.make_end()
+            running.command.make_end(deadline - time.monotonic())
             if running.sandbox is not None:
                 running.sandbox.remove()
 
     def _clean_up_after_others(self) -> None:
         """Commands and sandboxes of runs that were killed."""
         for note in (self._folder / "groups").glob("*"):
-            if not psutil.pid_exists(int(note.name.split("-")[0])):
+            if not is_of_another(int(note.name.split("-")[0])):
                 end_orphan(note)
         for sandbox in (self._folder / "sandbox").glob("*"):
-            if not psutil.pid_exists(int(sandbox.name.split("-")[0])):
+            if not is_of_another(int(sandbox.name.split("-")[0])):
                 shutil.rmtree(sandbox, ignore_errors=True)

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ class Sandbox:
             if persists and path.exists():
                 copy = shutil.copytree if path.is_dir() else shutil.copy2
                 copy(path, place)
+                for made in [place, *place.rglob("*")]:
+                    made.chmod(made.stat().st_mode | stat.S_IWUSR)  # links into the cache are read-only
         self._given = set(self._files())
 
     def _mirrored(self, path: Path) -> bool:
@@ -118,7 +121,7 @@ class Sandbox:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(path) and (path.is_dir() or made.is_dir()):
-                path.rename(self.folder / f".replaced-{number}")
+                shutil.move(path, self.folder / f".replaced-{number}")
             shutil.move(made, path) if _other_device(made, path.parent) else os.replace(made, path)
 
     def remove(self) -> None:
@@ -173,7 +176,7 @@ class Sandbox:
         for path, keys in self.stage.params.items():
             if not keys or not path.exists():
                 continue
-            missing = [n for n in names(self.stage.params_of(path)) if not _touches(n, keys)]
+            missing = [n for n in map(".".join, names(self.stage.params_of(path))) if not _touches(n, keys)]
             named = [n for n in missing if n in words or n.rsplit(".", 1)[-1] in words]
             named = [n for n in named if n in words or words.issuperset(n.split("."))] or named
             for name in named:

@@ -11,13 +11,13 @@ from pipeline.repository import Stage
 
 def verify(stage: Stage) -> str | None:
     """None when every out is the same; else the first that differs, or why the stage can't be verified."""
-    if stage.changes():
+    if any(change.kind != "always" for change in stage.changes()):
         raise PipelineError(f"stage '{stage.name}' is not up to date: `reprise run` first")
     with aside(stage) as ran:
         if ran.error is not None:
             return f"failed: {ran.error}"
         for out, persists in stage.outputs.items():
-            if not persists:
+            if not persists and out.is_relative_to(stage.repository.root):
                 differs = _first_difference(out, ran.sandbox.inside(out))
                 if differs is not None:
                     return f"{os.path.relpath(differs)} differs"

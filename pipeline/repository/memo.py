@@ -38,7 +38,7 @@ class Memo:
             return set()
         signature = _signature(path)
         if path not in self._parsed or self._parsed[path][0] != signature:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8", errors="surrogateescape") as file:
                 self._parsed[path] = (signature, set(file.read().splitlines()))
         found: set[str] = self._parsed[path][1]
         return found

@@ -39,6 +39,7 @@ class Repository:
         self.temporary = Path(self._repo.tmp_dir) / "reprise"
         self._claims: dict[Stage, AbstractContextManager[None]] = {}
         self.memo = Memo()
+        self._lock_files: dict[str, tuple[int, int] | None] = {}  # as they were when the stages were loaded
         replace_parts(self._repo, self.memo)
 
     @contextmanager
@@ -69,6 +70,8 @@ class Repository:
         except FAILURES as e:
             raise PipelineError(message(e)) from None
         stages = {node: Stage(self, node) for node in nodes}
+        locks = {s.dvc.dvcfile._lockfile.path for s in stages.values() if s.has_entry}
+        self._lock_files = {path: _signature_of(path) for path in locks}
         before: list[Stage] = []
         for node, stage in stages.items():
             # Single items are in the order in which they were named, whatever the graph says.
@@ -90,7 +93,7 @@ class Repository:
         claim = rwlock(
             self._repo.tmp_dir,
             self._repo.fs,
-            "reprise run",
+            f"reprise run: {stage}",  # a name of its own: DVC keeps one claim of a process and name on a path
             [d.fs_path for d in local],
             [o.fs_path for o in stage.dvc.outs],
             self._repo.config["core"].get("hardlink_lock", False),
@@ -117,6 +120,8 @@ class Repository:
             by_file.setdefault(stage.dvc.dvcfile._lockfile.path, []).append(stage)
         for path, changed in by_file.items():
             file = Path(path)
+            if self._lock_files.get(path) != _signature_of(path):  # another run wrote it since: its outs may be newer
+                changed = [stage for stage in changed if not stage.outs_changed()]
             old = file.read_text(encoding="utf-8") if file.exists() else ""
             text = with_entries(old, {stage.key[1]: stage.entry() for stage in changed})
             if text != old:
@@ -189,6 +194,14 @@ def _in_order(graph: networkx.DiGraph, chosen: Sequence[DVCStage], *, downstream
             queue += new
         graph = graph.subgraph(seen)
     return list(networkx.dfs_postorder_nodes(graph))
+
+
+def _signature_of(path: str) -> tuple[int, int] | None:
+    """Inode and time; None where there is no file."""
+    if not os.path.exists(path):
+        return None
+    s = os.stat(path)
+    return (s.st_ino, s.st_mtime_ns)
 
 
 def _replace(path: Path, text: str, part: Path) -> None:

@@ -1,5 +1,6 @@
 """One stage: what DVC knows of it, what changed, and how it is brought up to date."""
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from dulwich.file import FileLocked
 from dvc.dependency import ParamsDependency
 from dvc.env import DVC_ROOT, DVC_STAGE
 from dvc.exceptions import DvcException
@@ -31,7 +33,7 @@ from pipeline.settings import Settings, settings_of
 if TYPE_CHECKING:
     from pipeline.repository.repository import Repository
 
-FAILURES = (DvcException, OSError)
+FAILURES = (DvcException, OSError, UnicodeError, FileLocked)
 Assumed = Mapping[str, str | None]
 NOTHING: Assumed = MappingProxyType({})
 UNKNOWN = "?"  # a hash that is not known yet
@@ -75,7 +77,8 @@ class Stage:
     @property
     def slug(self) -> str:
         """For file names."""
-        return re.sub(r"[^\w.@-]", "_", self.name)
+        slug = re.sub(r"[^\w.@-]", "_", self.name)[:100]
+        return slug if slug == self.name else f"{slug}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
 
     @cached_property
     def settings(self) -> Settings:
@@ -332,6 +335,8 @@ class Stage:
     def save(self) -> None:
         """After the command: hashes deps and outs, and puts outs and run into the cache, as DVC does."""
         s = self.dvc
+        for path in self.dep_paths:
+            self.repository.memo.forget(path)  # the command read what is there now, not what was there at the plan
         for out in s.outs:
             self.repository.memo.forget(out.fs_path)
             out.ignore = lambda: None  # its line follows in plan order, by `ignore`
@@ -339,6 +344,12 @@ class Stage:
         uncached = any(not out.use_cache for out in s.outs if not (out.is_metric or out.is_plot))
         s.save(run_cache=not uncached)
         s.commit()
+
+    def outs_changed(self) -> bool:
+        """Whether the outs are others by now than when the stage was saved."""
+        for out in self.dvc.outs:
+            self.repository.memo.forget(out.fs_path)
+        return any(out.workspace_status() for out in self.dvc.outs)
 
     def ignore(self) -> None:
         """The outs' lines in .gitignore."""

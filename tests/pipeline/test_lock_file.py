@@ -68,14 +68,16 @@ def test_entries_are_written_as_dvc_writes_them(seed: int) -> None:
 
 def test_other_stages_stay_as_they_are() -> None:
     rng = random.Random(0)
-    old, new = {"a": entry(rng), "b": entry(rng)}, {"b": entry(rng), "c": entry(rng)}
+    long = ("x" * 150, "y" * 150)  # names that ruamel writes on lines of their own
+    old = {name: entry(rng) for name in ("a", long[0], "b", long[1])}
+    new = {name: entry(rng) for name in (long[0], "b", "c")}
     text = with_entries(dumps_yaml({"schema": "2.0", "stages": old}), new)
     assert text == dumps_yaml({"schema": "2.0", "stages": {**old, **new}})
 
 
 def test_a_lock_file_with_more_than_stages_keeps_it() -> None:
     rng = random.Random(0)
-    old = {"schema": "2.0", "stages": {"a": entry(rng)}, "datasets": [{"name": "x"}]}
+    old: dict[str, Any] = {"schema": "2.0", "stages": {"a": entry(rng)}, "datasets": [{"name": "x"}]}
     new = {"b": entry(rng)}
     text = with_entries(dumps_yaml(old), new)
     assert text == dumps_yaml({**old, "stages": {**old["stages"], **new}})

@@ -66,6 +66,18 @@ def test_reasons_name_every_changed_key_with_both_values(tmp_path: Path, command
     assert "params.yaml: train.layers [1, 2] → [1]; params.yaml: train.deep.b yes → no" in plan
 
 
+def test_a_params_file_that_a_stage_writes_is_waited_for(tmp_path: Path, commands: str) -> None:
+    text = """stages:
+  a: {cmd: 'echo "{\\"k\\": $(cat a.in)}" > p.json', deps: [a.in], outs: [p.json]}
+  b: {cmd: cat p.json > b, params: [p.json: [k]], outs: [b]}
+"""
+    made = Made(tmp_path, {"files": {"a.in": "1\n", "dvc.yaml": text}}, commands).create()
+    made.run("reprise", "run")
+    made.edit({"a.in": "2\n"})
+    assert kinds(made) == {"a": "run", "b": "may run"}
+    assert "2 ran" in made.run("reprise", "run")
+
+
 def test_a_plan_changes_nothing(tmp_path: Path, commands: str) -> None:
     made = chain(tmp_path, commands)
     before = made.state()

@@ -225,7 +225,74 @@ def test_after_a_kill_nothing_finished_runs_again(make: Make) -> None:
     assert "Data and pipelines are up to date" in made.run("dvc", "status")
 
 
+def test_a_cut_off_line_of_history_costs_that_line_alone(make: Make) -> None:
+    made = make({"a": stage("cat a.in > o", ["a.in"], "o")})
+    made.run("reprise", "run")
+    history = made.root / ".dvc/tmp/reprise/history.jsonl"
+    history.write_text(history.read_text() + '["a", 1.')
+    made.run("reprise", "run", "-f")
+    made.run("reprise", "plan")
+    assert history.read_text().splitlines()[1] == '["a", 1.'
+    assert len(history.read_text().splitlines()) == 3
+
+
+def test_a_killed_run_is_remembered_by_runs_of_other_stages(make: Make) -> None:
+    made = make({})
+    pid = made.folder / "pid"
+    stages = {
+        "a": {"cmd": "cat a.in > a", "deps": ["a.in"], "outs": [{"a": {"cache": False}}]},
+        "b": stage(f"cat a > b; touch {pid}; sleep 100", ["a"], "b"),
+        "c": stage("cat a.in > c", ["a.in"], "c"),
+    }
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    process = start(made, "b")
+    wait_for(pid)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert "1 ran" in made.run("reprise", "run", "c")
+    assert "1 unchanged" in made.run("reprise", "run", "a")
+    assert "a:" in (made.root / "dvc.lock").read_text()
+
+
+def test_a_folder_edited_during_a_run_is_hashed_as_the_command_read_it(make: Make) -> None:
+    made = make({}, {"src/x": "one\n"})
+    pid = made.folder / "pid"
+    stages = {
+        "a": stage(f"touch {pid}; sleep 1; cat a.in > a", ["a.in"], "a"),
+        "b": stage("cat src/x > b", ["a", "src"], "b"),
+    }
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    process = start(made)
+    wait_for(pid)
+    made.edit({"src/x": "two\n"})
+    process.communicate(timeout=60)
+    assert (made.root / "b").read_text() == "two\n"
+    made.edit({"src/x": "one\n"})
+    assert "run        b  src modified" in made.run("reprise", "plan")
+
+
+def test_a_command_that_can_not_be_started_fails_its_stage(make: Make) -> None:
+    made = make({"a": stage("printf '\0' > o", ["a.in"], "o")})
+    assert "a: failed: embedded null byte" in made.run("reprise", "run", code=1)
+
+
 # Two at once
+
+
+def test_an_entry_that_another_run_renewed_stays(make: Make) -> None:
+    made = make({})
+    pid = made.folder / "pid"
+    stages = {
+        "a": {"cmd": "cat a.in > a", "deps": ["a.in"], "outs": [{"a": {"cache": False}}]},
+        "z": stage(f"touch {pid}; sleep 4; cat other > z", ["other"], "z"),
+    }
+    made.edit({"other": "1\n", "dvc.yaml": text({"stages": stages})})
+    process = start(made, "-j1")
+    wait_for(pid)
+    made.edit({"a.in": "2\n"})
+    made.run("dvc", "repro", "a")
+    process.communicate(timeout=60)
+    assert "Data and pipelines are up to date" in made.run("dvc", "status")
 
 
 def test_two_runs_at_once_share_the_work(make: Make) -> None:
