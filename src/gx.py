@@ -44,7 +44,12 @@ class DuckDBEngine(SqlAlchemyExecutionEngine):
     @contextmanager
     def get_connection(self) -> Generator[Connection, None, None]:
         self._connection = self._connection or self.engine.connect()
-        yield self._connection
+        try:
+            yield self._connection
+        except RuntimeError as e:
+            if isinstance(e.__cause__, KeyboardInterrupt):  # GX would take it for a failed metric, and try again
+                raise e.__cause__ from None
+            raise
 
 
 class DuckDBDatasource(SQLDatasource):

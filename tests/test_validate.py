@@ -2,6 +2,11 @@
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -200,3 +205,30 @@ def test_regex_and_types_work_on_duckdb(good: Project, tmp_path: Path) -> None:
     good.set({"validate.expectations": entries})
     assert "column id" in good.stage("validate", "data/prepared", str(tmp_path), code=1)
     good.set({"validate.expectations": CHECKS})
+
+
+def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(finished: Project, tmp_path: Path) -> None:
+    project = copied(finished, tmp_path / "project")
+    slow = "SELECT n FROM {batch}, (SELECT count(*) AS n FROM range(100000), range(100000000)) WHERE n < 0"  # minutes
+    entry = {"unexpected_rows_expectation": {"description": "slow", "unexpected_rows_query": slow}}
+    project.set({"validate.expectations": [entry, {"expect_column_to_exist": {"column": "pixel_00"}}]})
+    (tmp_path / "temporary").mkdir()
+    stage = subprocess.Popen(
+        [sys.executable, "-m", "src.validate", "data/prepared", "out"],
+        cwd=project.root,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        while not list((tmp_path / "temporary").rglob("rows.duckdb")):
+            assert stage.poll() is None
+            time.sleep(0.1)
+        time.sleep(3)  # by now in the query
+        stage.send_signal(signal.SIGINT)
+        assert (stage.communicate(timeout=20)[0], stage.returncode) == ("", 130)
+    finally:
+        stage.kill()
+    assert not (project.root / "out").exists()
+    assert list((tmp_path / "temporary").iterdir()) == []
