@@ -56,7 +56,10 @@ BAD: dict[str, tuple[Break, str]] = {
         lambda t: t.slice(0, 200),
         "expect_table_row_count_to_be_between: observed 200; expected min_value 1500",
     ),
-    "hardly any rows": (lambda t: t.slice(0, 20), "at least 10 rows in every split"),
+    "hardly any rows": (
+        lambda t: t.slice(0, 20),
+        "at least 10 rows in every split: observed 2, such as 'split test, rows 1', 'split val, rows 1'",
+    ),
     "no rows": (lambda t: t.slice(0, 0), "found 0 class(es)"),
 }
 
@@ -205,6 +208,39 @@ def test_regex_and_types_work_on_duckdb(good: Project, tmp_path: Path) -> None:
     good.set({"validate.expectations": entries})
     assert "column id" in good.stage("validate", "data/prepared", str(tmp_path), code=1)
     good.set({"validate.expectations": CHECKS})
+
+
+def test_an_expectation_that_duckdb_refuses_is_one_line_with_the_cause_and_spoils_no_other(
+    good: Project, tmp_path: Path
+) -> None:
+    entries = [
+        {"expect_column_values_to_be_in_set": {"column": "pixel_10", "value_set": ["a"]}},
+        {"expect_column_values_to_match_regex": {"column": "id", "regex": "("}},
+        {"unexpected_rows_expectation": {"description": "late", "unexpected_rows_query": LATE}},
+        {"unexpected_rows_expectation": {"description": "odd", "unexpected_rows_query": ODD}},
+        *CHECKS,
+        {"expect_column_mean_to_be_between": {"columns": "pixel_*", "min_value": 0, "max_value": 16}},
+        {"expect_column_mean_to_be_between": {"column": "id", "min_value": 0}},
+    ]
+    good.set({"validate.expectations": entries})
+    output = good.stage("validate", "data/prepared", str(tmp_path), code=1)
+    good.set({"validate.expectations": CHECKS})
+    unchecked = "could not be checked"
+    assert output.splitlines() == [
+        f"validate: expect_column_values_to_be_in_set: column pixel_10: {unchecked}: "
+        "Conversion Error: Could not convert string 'a' to UINT8",
+        f"validate: expect_column_values_to_match_regex: column id: {unchecked}: Invalid Input Error: missing ): (",
+        f"validate: late: {unchecked}: Invalid Input Error: too late",
+        "validate: odd: observed 1797, such as 'span 3 days, 0:00:00, one inf', 'span 3 days, 0:00:00, one inf', "
+        "'span 3 days, 0:00:00, one inf'",
+        f"validate: expect_column_mean_to_be_between: column id: {unchecked}: Binder Error: No function matches the "
+        "given name and argument types '*(DOUBLE, VARCHAR)'. You might need to add explicit type casts.",
+        f"validate: data/prepared: found 5 of 143 expectations failed; expected none; see {tmp_path}/report.json",
+    ]
+
+
+LATE = "SELECT CASE WHEN pixel_36 = 16 THEN error('too late') ELSE 1 END FROM {batch}"
+ODD = "SELECT interval 3 day AS span, 1 / 0 AS one FROM {batch}"  # values that JSON has not
 
 
 def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(finished: Project, tmp_path: Path) -> None:
