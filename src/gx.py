@@ -135,6 +135,9 @@ def _expectations(where: str, name: str, kwargs: dict[str, Any], columns: list[s
 
 
 def _construct(where: str, expectation: type[Expectation], kwargs: dict[str, Any]) -> Expectation:
+    for key, value in kwargs.items():
+        if isinstance(value, dict) and "$PARAMETER" in value:
+            raise InputError(f"{where}.{key}", shown(value), "the value itself: nothing sets parameters of a suite")
     try:
         return expectation(**kwargs)
     except ValidationError as e:

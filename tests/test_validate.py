@@ -179,6 +179,7 @@ def test_a_pattern_names_many_columns() -> None:
         ({"expect_column_values_to_be_between": {"columns": "agee*"}}, "a pattern of columns"),
         ({"expect_column_values_to_not_be_null": {}}, "column"),
         ({"expect_table_row_count_to_equal": {"value": "many"}}, "expect_table_row_count_to_equal.value: found 'many'"),
+        ({"expect_table_row_count_to_equal": {"value": {"$PARAMETER": "x"}}}, "equal.value: found {'$PARAMETER': 'x'}"),
     ],
 )
 def test_a_wrong_expectation_is_a_params_error(entry: dict[str, dict[str, object]], message: str) -> None:
