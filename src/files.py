@@ -5,10 +5,14 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import psutil
 
 
 @contextmanager
@@ -21,6 +25,17 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A folder of temporary files inside the folder; those of processes that were killed go first."""
+    for left in folder.glob(".spill-*"):
+        pid = left.name.split("-")[1]
+        if not pid.isdigit() or not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left)
+    with TemporaryDirectory(dir=folder, prefix=f".spill-{os.getpid()}-") as name:
+        yield Path(name)
 
 
 def write_text(path: Path, text: str) -> None:
