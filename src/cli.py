@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,11 +35,21 @@ def main(run: Callable[..., None]) -> None:
 def guarded(name: str, work: Callable[[], None]) -> None:
     """Runs the work; what a user can cause becomes one line and an exit status."""
     os.environ.update(SAME_BYTES)
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where the caller has it ignored
+        signal.signal(signal.SIGINT, interrupt)
     try:
         work()
     except InputError as e:
         sys.exit(f"{name}: {e}")
     except OSError as e:
-        sys.exit(f"{name}: {e.filename or 'input/output'}: {e.strerror or e}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(f"{name}: {e.filename or 'input/output'}: {os.strerror(e.errno) if e.errno else e}")
+    finally:
+        if interrupted:  # however the work ended: libraries make errors of their own of Ctrl-C
+            sys.exit(130)

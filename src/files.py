@@ -5,10 +5,24 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import psutil
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Gives an error that names no file, as a full disk's, the name."""
+    try:
+        yield
+    except OSError as e:
+        e.filename = e.filename or path
+        raise
 
 
 @contextmanager
@@ -17,10 +31,22 @@ def whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        yield part
-        os.replace(part, path)
+        with named(path):
+            yield part
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """A folder of temporary files inside the folder; those of processes that were killed go first."""
+    for left in folder.glob(".spill-*"):
+        pid = left.name.split("-")[1]
+        if not pid.isdigit() or not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left)
+    with TemporaryDirectory(dir=folder, prefix=f".spill-{os.getpid()}-") as name:
+        yield Path(name)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,6 +4,8 @@ import importlib
 import inspect
 import itertools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,11 +14,19 @@ from torch import Tensor, nn
 from src.errors import InputError, one_of, shown
 
 
+def check_sizes(**sizes: list[int]) -> None:
+    """torch makes layers of size 0, which learn nothing."""
+    for name, values in sizes.items():
+        if any(value < 1 for value in values):
+            raise ValueError(f"{name} must be 1 or more")
+
+
 class MLP(nn.Module):
     """fc1 → relu → … → fc: hidden [128] is the two-layer textbook network. [rows, inputs] → [rows, outputs]"""
 
     def __init__(self, inputs: int, outputs: int, hidden: list[int], dropout: float = 0.0) -> None:
         super().__init__()
+        check_sizes(hidden=hidden)
         sizes = [inputs, *hidden]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(sizes):
@@ -46,6 +56,7 @@ class CNN(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, channels: list[int], hidden: int = 128, dropout: float = 0.0) -> None:
         super().__init__()
+        check_sizes(channels=channels, hidden=[hidden])
         self.side = math.isqrt(inputs)
         if self.side**2 != inputs:
             raise ValueError(f"{inputs} features are no square image")
@@ -80,17 +91,15 @@ def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: i
         module, _, attribute = name.partition(":")
         try:
             found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError, ValueError) as e:
+        except (ImportError, AttributeError, TypeError, ValueError) as e:
             raise InputError(f"{where}.name", f"{shown(name)} ({e})", "an importable module:Class") from None
     elif name in NETWORKS:
         found = NETWORKS[name]
-        if not isinstance(found, type):
-            raise InputError(f"{where}.name", shown(name), "an importable module:Class")
     else:
         raise InputError(f"{where}.name", shown(name), f"{one_of(NETWORKS, name)}, or your.module:Class")
-    network = construct(where, found, {"inputs": inputs, "outputs": outputs}, kwargs)
-    if not isinstance(network, nn.Module):
-        raise InputError(f"{where}.name", shown(name), "a torch.nn.Module")
+    if not isinstance(found, type) or not issubclass(found, nn.Module):
+        raise InputError(f"{where}.name", shown(name), "a class of torch.nn.Module")
+    network: nn.Module = construct(where, found, {"inputs": inputs, "outputs": outputs}, kwargs)
     return network
 
 
@@ -102,9 +111,16 @@ def construct(where: str, cls: Any, given: dict[str, Any], kwargs: dict[str, Any
     for key in kwargs:
         if key not in known and not free:
             raise InputError(f"{where}.{key}", "an unknown argument", one_of(known, key) if known else "none")
-    try:
+    with refusing(where, cls, kwargs):
         return cls(**given, **kwargs)
-    except (TypeError, ValueError, RuntimeError, AttributeError, IndexError, AssertionError, OverflowError) as e:
+
+
+@contextmanager
+def refusing(where: str, cls: type, kwargs: dict[str, Any]) -> Iterator[None]:
+    """Whatever torch raises of a wrong argument, at once or at its first use, as an InputError."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         name = f"{cls.__module__}.{cls.__name__}"
         raise InputError(where, shown(kwargs), f"arguments that {name} takes ({e})") from None
 

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from src.cli import main
 from src.errors import InputError, one_of
-from src.files import whole
+from src.files import named, scratch, whole
 from src.params import Params as BaseParams
 from src.params import Runtime, Section, Seed
 from src.schema import SPLITS, Column, Label, Rows, Schema, Split, Task
@@ -117,6 +116,7 @@ def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> 
     schema = reader.schema.remove(reader.schema.get_field_index("split"))
     with ExitStack() as stack:
         parts = {s: stack.enter_context(whole(prepared / f"{s}.parquet")) for s in SPLITS}
+        stack.enter_context(named(prepared))
         texts = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "id"]  # few distinct values
         writers = {s: stack.enter_context(pq.ParquetWriter(parts[s], schema, use_dictionary=texts)) for s in SPLITS}
         waiting: dict[Split, list[pa.RecordBatch]] = {s: [] for s in SPLITS}
@@ -145,11 +145,11 @@ def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> 
 def run(params: Params, raw: Path, prepared: Path) -> None:
     prepared.mkdir(parents=True, exist_ok=True)
     with (
-        TemporaryDirectory(dir=prepared, prefix=".spill-") as spill,
-        connect(Path(spill), params.runtime.workers) as con,
+        scratch(prepared) as spill,
+        connect(spill, params.runtime.workers) as con,
         readable(raw),
     ):
-        schema = prepare(con, params, files(raw), Path(spill), prepared)
+        schema = prepare(con, params, files(raw), spill, prepared)
     schema.write(prepared)
     r = schema.rows
     print(f"{r.read} rows: train {r.train}, val {r.val}, test {r.test}; without target {r.without_target}")

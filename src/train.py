@@ -3,8 +3,9 @@
 import copy
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow.parquet as pq
 import torch
@@ -17,7 +18,7 @@ from src.encoder import Encoder, Scale
 from src.errors import InputError, one_of, shown
 from src.files import sha256, write_csv
 from src.model_file import Model
-from src.networks import build, construct, seeded
+from src.networks import build, construct, refusing, seeded
 from src.objective import Objective, objective
 from src.params import Named, Runtime, Section, Seed
 from src.params import Params as BaseParams
@@ -71,14 +72,19 @@ def make_optimizer(spec: Named, network: nn.Module) -> torch.optim.Optimizer:
         raise InputError(f"{where}.name", shown(spec.name), f"an optimizer of torch.optim: {one_of(known, spec.name)}")
     if spec.name in ("LBFGS", "SparseAdam"):
         raise InputError(f"{where}.name", spec.name, "an optimizer of dense gradients that needs no closure")
-    made = construct(where, getattr(torch.optim, spec.name), {"params": network.parameters()}, spec.kwargs)
-    assert isinstance(made, torch.optim.Optimizer)
+    cls: type[torch.optim.Optimizer] = getattr(torch.optim, spec.name)
+    made: torch.optim.Optimizer = construct(where, cls, {"params": network.parameters()}, spec.kwargs)
+    trial = nn.Parameter(torch.zeros(2, 2))  # torch checks some arguments only when it steps
+    trial.grad = torch.zeros(2, 2)
+    with refusing(where, cls, spec.kwargs):
+        construct(where, cls, {"params": [trial]}, spec.kwargs).step()
     return made
 
 
-def make_scheduler(spec: Scheduler | None, optimizer: torch.optim.Optimizer) -> Any:
+def make_scheduler(spec: Scheduler | None, optimizer: torch.optim.Optimizer) -> Callable[[float], None]:
+    """Its step, which takes the loss, for ReduceLROnPlateau."""
     if spec is None:
-        return None
+        return lambda loss: None
     classes = torch.optim.lr_scheduler
     known = sorted(n for n in classes.__all__ if n not in ("LRScheduler", "ChainedScheduler", "SequentialLR"))
     where = f"{WHERE}.scheduler"
@@ -86,18 +92,21 @@ def make_scheduler(spec: Scheduler | None, optimizer: torch.optim.Optimizer) -> 
         raise InputError(
             f"{where}.name", shown(spec.name), f"a scheduler of torch.optim.lr_scheduler: {one_of(known, spec.name)}"
         )
-    return construct(where, getattr(classes, spec.name), {"optimizer": optimizer}, spec.kwargs)
+    cls = getattr(classes, spec.name)
+    scheduler = construct(where, cls, {"optimizer": optimizer}, spec.kwargs)
 
+    def step(loss: float) -> None:
+        with refusing(where, cls, spec.kwargs):
+            if isinstance(scheduler, classes.ReduceLROnPlateau):
+                scheduler.step(loss)
+            else:
+                scheduler.step()
+            for group in optimizer.param_groups:
+                lr = group["lr"]
+                if not isinstance(lr, int | float) or not abs(lr) <= torch.finfo(torch.float32).max:
+                    raise ValueError(f"the learning rate becomes {shown(lr)}")
 
-def step_scheduler(scheduler: Any, value: float) -> None:
-    """value: the loss, for ReduceLROnPlateau."""
-    try:
-        if isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
-            scheduler.step(value)
-        else:
-            scheduler.step()
-    except ValueError as e:  # OneCycleLR past its total_steps
-        raise InputError(f"{WHERE}.scheduler", str(e), "as many steps as training takes") from None
+    return step
 
 
 @torch.inference_mode()
@@ -122,7 +131,7 @@ def fit(
     """
     p, network, criterion = params.train, model.network, goal.criterion
     optimizer = make_optimizer(p.optimizer, network)
-    scheduler = make_scheduler(p.scheduler, optimizer)
+    step_scheduler = make_scheduler(p.scheduler, optimizer)
     by_batch = p.scheduler is not None and p.scheduler.every == "batch"
     generator = seeded(params.seed)
     sign = 1 if p.monitor == "loss" else -1  # the smallest loss is best, the largest of the others
@@ -149,7 +158,7 @@ def fit(
                 nn.utils.clip_grad_norm_(network.parameters(), p.clip_norm)
             optimizer.step()
             if by_batch:
-                step_scheduler(scheduler, loss.item())
+                step_scheduler(loss.item())
             total += loss.detach() * len(rows)
             if step % params.runtime.log_every == 0:
                 tqdm.write(f"Epoch [{epoch}/{p.epochs}], Step [{step}/{steps}], Loss: {loss.item():.4f}")
@@ -163,8 +172,8 @@ def fit(
             found = f"loss {row['train_loss']} (val {row['val_loss']}) in epoch {epoch}"
             raise InputError(f"{WHERE}.optimizer", found, "finite losses; a smaller lr or a clip_norm may give them")
         history.append(row)
-        if not by_batch and scheduler is not None:
-            step_scheduler(scheduler, row["val_loss"])
+        if not by_batch:
+            step_scheduler(row["val_loss"])
         if sign * row[f"val_{p.monitor}"] < best:
             best, best_epoch = sign * row[f"val_{p.monitor}"], epoch
             weights = copy.deepcopy(network.state_dict())

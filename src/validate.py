@@ -38,7 +38,7 @@ def derived(schema: Schema, min_rows: int) -> list[Entry]:
         {"expect_column_values_to_not_be_null": {"column": target}},
         _no_rows(
             f"at least {min_rows} rows in every split",
-            f"SELECT s.split, count(b.id) AS n FROM {splits} s LEFT JOIN {{batch}} b ON b.split = s.split "
+            f"SELECT s.split, count(b.id) AS rows FROM {splits} s LEFT JOIN {{batch}} b ON b.split = s.split "
             f"GROUP BY s.split HAVING count(b.id) < {min_rows} ORDER BY s.split",
         ),
         _no_rows(

@@ -1,5 +1,7 @@
 """Splits by id, types, and what happens to rows and columns that are missing something."""
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from src.errors import InputError
 from src.prepare import Params, run
 from src.schema import SPLITS, Schema
+from tests.conftest import ROOT
 
 
 def prepared(folder: Path, raw: Path, **prepare: Any) -> Schema:
@@ -113,6 +116,25 @@ def test_the_same_bytes_for_any_number_of_threads(tmp_path: Path, monkeypatch: p
         prepared(tmp_path / str(threads), tmp_path / "a.parquet", drop=["key"])
         contents.append([p.read_bytes() for p in sorted((tmp_path / str(threads)).iterdir())])
     assert contents[0] == contents[1] == contents[2]
+
+
+def test_what_a_killed_run_left_is_removed_and_never_in_git(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    pq.write_table(rows(500), tmp_path / "a.parquet")
+    left = [f".spill-{dead.pid}-ab", ".spill-cd", ".train.parquet.part", f".spill-{os.getppid()}-ef"]  # the last lives
+    for name in left:
+        path = tmp_path / "out" / name
+        path.mkdir(parents=True) if "spill" in name else path.touch()
+    prepared(tmp_path / "out", tmp_path / "a.parquet", drop=["key"])
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        *(f"{split}.parquet" for split in SPLITS),
+        "schema.json",
+        left[-1],
+    }
+    names = [f"data/prepared/{name}" for name in left]
+    ignored = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert ignored.stdout.split() == names
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,11 @@
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.errors import InputError
-from src.gx import expectations
+from src.gx import expectations, rows_of
 from tests.conftest import Project, copied
 
 Break = Callable[[pa.Table], pa.Table]
@@ -51,7 +56,10 @@ BAD: dict[str, tuple[Break, str]] = {
         lambda t: t.slice(0, 200),
         "expect_table_row_count_to_be_between: observed 200; expected min_value 1500",
     ),
-    "hardly any rows": (lambda t: t.slice(0, 20), "at least 10 rows in every split"),
+    "hardly any rows": (
+        lambda t: t.slice(0, 20),
+        "at least 10 rows in every split: observed 2, such as 'split test, rows 1', 'split val, rows 1'",
+    ),
     "no rows": (lambda t: t.slice(0, 0), "found 0 class(es)"),
 }
 
@@ -171,6 +179,7 @@ def test_a_pattern_names_many_columns() -> None:
         ({"expect_column_values_to_be_between": {"columns": "agee*"}}, "a pattern of columns"),
         ({"expect_column_values_to_not_be_null": {}}, "column"),
         ({"expect_table_row_count_to_equal": {"value": "many"}}, "expect_table_row_count_to_equal.value: found 'many'"),
+        ({"expect_table_row_count_to_equal": {"value": {"$PARAMETER": "x"}}}, "equal.value: found {'$PARAMETER': 'x'}"),
     ],
 )
 def test_a_wrong_expectation_is_a_params_error(entry: dict[str, dict[str, object]], message: str) -> None:
@@ -179,6 +188,14 @@ def test_a_wrong_expectation_is_a_params_error(entry: dict[str, dict[str, object
     assert message in str(e.value)
     assert str(e.value).startswith("params.yaml: validate.expectations[0]")
     assert "\n" not in str(e.value)
+
+
+def test_prepared_rows_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").write_bytes(b"PAR1" + b"\0" * 100)
+    with pytest.raises(InputError) as e, rows_of({"train": tmp_path / "train.parquet"}, None):
+        pass
+    assert str(e.value).startswith(f"{tmp_path}: found ")
+    assert "train.parquet" in str(e.value)
 
 
 def test_data_docs_are_built(good: Project) -> None:
@@ -200,3 +217,63 @@ def test_regex_and_types_work_on_duckdb(good: Project, tmp_path: Path) -> None:
     good.set({"validate.expectations": entries})
     assert "column id" in good.stage("validate", "data/prepared", str(tmp_path), code=1)
     good.set({"validate.expectations": CHECKS})
+
+
+def test_an_expectation_that_duckdb_refuses_is_one_line_with_the_cause_and_spoils_no_other(
+    good: Project, tmp_path: Path
+) -> None:
+    entries = [
+        {"expect_column_values_to_be_in_set": {"column": "pixel_10", "value_set": ["a"]}},
+        {"expect_column_values_to_match_regex": {"column": "id", "regex": "("}},
+        {"unexpected_rows_expectation": {"description": "late", "unexpected_rows_query": LATE}},
+        {"unexpected_rows_expectation": {"description": "odd", "unexpected_rows_query": ODD}},
+        *CHECKS,
+        {"expect_column_mean_to_be_between": {"columns": "pixel_*", "min_value": 0, "max_value": 16}},
+        {"expect_column_mean_to_be_between": {"column": "id", "min_value": 0}},
+    ]
+    good.set({"validate.expectations": entries})
+    output = good.stage("validate", "data/prepared", str(tmp_path), code=1)
+    good.set({"validate.expectations": CHECKS})
+    unchecked = "could not be checked"
+    assert output.splitlines() == [
+        f"validate: expect_column_values_to_be_in_set: column pixel_10: {unchecked}: "
+        "Conversion Error: Could not convert string 'a' to UINT8",
+        f"validate: expect_column_values_to_match_regex: column id: {unchecked}: Invalid Input Error: missing ): (",
+        f"validate: late: {unchecked}: Invalid Input Error: too late",
+        "validate: odd: observed 1797, such as 'span 3 days, 0:00:00, one inf', 'span 3 days, 0:00:00, one inf', "
+        "'span 3 days, 0:00:00, one inf'",
+        f"validate: expect_column_mean_to_be_between: column id: {unchecked}: Binder Error: No function matches the "
+        "given name and argument types '*(DOUBLE, VARCHAR)'. You might need to add explicit type casts.",
+        f"validate: data/prepared: found 5 of 143 expectations failed; expected none; see {tmp_path}/report.json",
+    ]
+
+
+LATE = "SELECT CASE WHEN pixel_36 = 16 THEN error('too late') ELSE 1 END FROM {batch}"
+ODD = "SELECT interval 3 day AS span, 1 / 0 AS one FROM {batch}"  # values that JSON has not
+
+
+def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(finished: Project, tmp_path: Path) -> None:
+    project = copied(finished, tmp_path / "project")
+    slow = "SELECT n FROM {batch}, (SELECT count(*) AS n FROM range(100000), range(100000000)) WHERE n < 0"  # minutes
+    entry = {"unexpected_rows_expectation": {"description": "slow", "unexpected_rows_query": slow}}
+    project.set({"validate.expectations": [entry, {"expect_column_to_exist": {"column": "pixel_00"}}]})
+    (tmp_path / "temporary").mkdir()
+    stage = subprocess.Popen(
+        [sys.executable, "-m", "src.validate", "data/prepared", "out"],
+        cwd=project.root,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        while not list((tmp_path / "temporary").rglob("rows.duckdb")):
+            assert stage.poll() is None
+            time.sleep(0.1)
+        time.sleep(3)  # by now in the query
+        stage.send_signal(signal.SIGINT)
+        assert (stage.communicate(timeout=20)[0], stage.returncode) == ("", 130)
+    finally:
+        stage.kill()
+    assert not (project.root / "out").exists()
+    assert list((tmp_path / "temporary").iterdir()) == []
