@@ -70,4 +70,3 @@ def test_a_full_disk_is_one_line_that_names_the_file(
     where = "out" if stage == "prepare" else name  # it writes three files at once
     assert [line for line in lines if not line.startswith("Epoch ")] == [f"{stage}: {where}: No space left on device"]
     assert [p.name for p in path.parent.iterdir() if p.name == path.name or p.name.endswith(".part")] == []
-
