@@ -49,7 +49,7 @@ def guarded(name: str, work: Callable[[], None]) -> None:
     except InputError as e:
         sys.exit(f"{name}: {e}")
     except OSError as e:
-        sys.exit(f"{name}: {e.filename or 'input/output'}: {e.strerror or e}")
+        sys.exit(f"{name}: {e.filename or 'input/output'}: {os.strerror(e.errno) if e.errno else e}")
     finally:
         if interrupted:  # however the work ended: libraries make errors of their own of Ctrl-C
             sys.exit(130)

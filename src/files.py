@@ -16,13 +16,24 @@ import psutil
 
 
 @contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Gives an error that names no file, as a full disk's, the name."""
+    try:
+        yield
+    except OSError as e:
+        e.filename = e.filename or path
+        raise
+
+
+@contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Yields a path to write to; it takes the real name only when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        yield part
-        os.replace(part, path)
+        with named(path):
+            yield part
+            os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
 

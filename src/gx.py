@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import InputError, one_of, shown
 from src.schema import Split
-from src.tables import MEMORY, text
+from src.tables import MEMORY, readable, text
 
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # its errors are tracebacks; results name the cause
 
@@ -91,7 +91,7 @@ def rows_of(splits: Mapping[Split, Path], threads: int | None) -> Iterator[tuple
     selects = [f"SELECT *, {text(s)} AS split FROM read_parquet({text(p.resolve())})" for s, p in splits.items()]
     with TemporaryDirectory(prefix="reprise-") as folder:
         database = Path(folder) / "rows.duckdb"
-        with duckdb.connect(str(database)) as con:
+        with readable(next(iter(splits.values())).parent), duckdb.connect(str(database)) as con:
             con.execute(f"CREATE VIEW data AS {' UNION ALL '.join(selects)}")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}

@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from src.encoder import Encoder
@@ -39,7 +39,7 @@ class Model:
         # One key: safetensors writes several in an order that changes from run to run.
         metadata = {FORMAT: json.dumps(about, sort_keys=True, ensure_ascii=False)}
         with whole(path) as part:
-            save_file({**tensors, **self.encoder.tensors()}, part, metadata)
+            part.write_bytes(save({**tensors, **self.encoder.tensors()}, metadata))
 
     @classmethod
     def load(cls, path: Path) -> "Model":

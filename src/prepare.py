@@ -11,7 +11,7 @@ from pydantic import Field
 
 from src.cli import main
 from src.errors import InputError, one_of
-from src.files import scratch, whole
+from src.files import named, scratch, whole
 from src.params import Params as BaseParams
 from src.params import Runtime, Section, Seed
 from src.schema import SPLITS, Column, Label, Rows, Schema, Split, Task
@@ -116,6 +116,7 @@ def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> 
     schema = reader.schema.remove(reader.schema.get_field_index("split"))
     with ExitStack() as stack:
         parts = {s: stack.enter_context(whole(prepared / f"{s}.parquet")) for s in SPLITS}
+        stack.enter_context(named(prepared))
         texts = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "id"]  # few distinct values
         writers = {s: stack.enter_context(pq.ParquetWriter(parts[s], schema, use_dictionary=texts)) for s in SPLITS}
         waiting: dict[Split, list[pa.RecordBatch]] = {s: [] for s in SPLITS}

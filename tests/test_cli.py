@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Project, copied
 
 INTERRUPTED = """
 import os, signal, threading, time
@@ -42,3 +43,30 @@ def test_ctrl_c_that_the_caller_has_ignored_stays_ignored() -> None:
     script = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + INTERRUPTED.format(work="time.sleep(1)")
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("fetch out", "out/digits.parquet"),
+        ("prepare data/raw out", "out/val.parquet"),
+        ("validate data/prepared out", "out/report.json"),
+        ("train data/prepared data/validated out", "out/model.safetensors"),
+        ("evaluate data/model data/prepared out", "out/predictions.parquet"),
+        ("evaluate data/model data/prepared out", "out/metrics.json"),
+        ("predict data/model/model.safetensors data/raw/digits.parquet -o out/a.csv", "out/a.csv"),
+        ("predict data/model/model.safetensors data/raw/digits.parquet -o out/a.parquet", "out/a.parquet"),
+    ],
+)
+def test_a_full_disk_is_one_line_that_names_the_file(
+    command: str, name: str, finished: Project, tmp_path: Path
+) -> None:
+    project = copied(finished, tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir()
+    path.with_name(f".{path.name}.part").symlink_to("/dev/full")
+    stage, *arguments = command.split()
+    lines = project.stage(stage, *arguments, code=1).splitlines()
+    where = "out" if stage == "prepare" else name  # it writes three files at once
+    assert [line for line in lines if not line.startswith("Epoch ")] == [f"{stage}: {where}: No space left on device"]
+    assert [p.name for p in path.parent.iterdir() if p.name == path.name or p.name.endswith(".part")] == []

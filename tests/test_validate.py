@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.errors import InputError
-from src.gx import expectations
+from src.gx import expectations, rows_of
 from tests.conftest import Project, copied
 
 Break = Callable[[pa.Table], pa.Table]
@@ -188,6 +188,14 @@ def test_a_wrong_expectation_is_a_params_error(entry: dict[str, dict[str, object
     assert message in str(e.value)
     assert str(e.value).startswith("params.yaml: validate.expectations[0]")
     assert "\n" not in str(e.value)
+
+
+def test_prepared_rows_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "train.parquet").write_bytes(b"PAR1" + b"\0" * 100)
+    with pytest.raises(InputError) as e, rows_of({"train": tmp_path / "train.parquet"}, None):
+        pass
+    assert str(e.value).startswith(f"{tmp_path}: found ")
+    assert "train.parquet" in str(e.value)
 
 
 def test_data_docs_are_built(good: Project) -> None:
