@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from src.errors import InputError, one_of
 from src.files import whole
 from src.model_file import Model
 from src.schema import Schema
-from src.tables import as_text, columns, connect, files, ident, readable, source, typed
+from src.tables import INTEGERS, as_text, columns, connect, files, ident, readable, source, typed
 
 
 def read(rows: Path, schema: Schema) -> pa.Table:
@@ -38,7 +39,22 @@ def read(rows: Path, schema: Schema) -> pa.Table:
         given = {n: t for n, t in wanted.items() if paths[0].suffix != ".parquet"}
         typed_rows = f"SELECT * REPLACE ({', '.join(casts)}) FROM {source(paths, given)}"
         with readable(rows):
+            check_whole(con, rows, source(paths, {}), {n: t for n, t in wanted.items() if found[n] not in INTEGERS})
             return con.execute(f"SELECT {', '.join([*key, *kept])} FROM ({typed_rows})").to_arrow_table()
+
+
+def check_whole(con: duckdb.DuckDBPyConnection, rows: Path, raw: str, wanted: Mapping[str, str]) -> None:
+    """InputError where a column of whole numbers has a fraction, for DuckDB's casts round without a word."""
+    names = [n for n, t in wanted.items() if t in INTEGERS]
+    if not names:
+        return
+    numbers = {n: f"TRY_CAST({ident(n)} AS DOUBLE)" for n in names}
+    fractions = [f"any_value({ident(n)}) FILTER ({x} <> trunc({x}))" for n, x in numbers.items()]
+    values = con.execute(f"SELECT {', '.join(fractions)} FROM {raw}").fetchone()
+    assert values is not None
+    for name, value in zip(names, values, strict=True):
+        if value is not None:
+            raise InputError(f"{rows}: column {name!r}", str(value), f"whole numbers ({wanted[name]}), as in training")
 
 
 def predict(model: Model, table: pa.Table) -> pa.Table:

@@ -5,6 +5,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -112,3 +114,16 @@ def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(
     assert "expected a whole model file" in output
     assert output.count("\n") == 1
     assert not (own.root / "no.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_rounded(name: str, own: Project) -> None:
+    path = own.root / name
+    for age, code in ((45.0, 0), (45.5, 1)):
+        columns = {"customer": ["a", "b"], "age": [None, age], "income": [50.0, 50.0], "city": ["Paris", "x"]}
+        if name == "rows.csv":
+            pc.write_csv(pa.table(columns), path)
+        else:
+            pq.write_table(pa.table(columns), path)
+        output = own.stage("predict", "data/model/model.safetensors", name, "-o", "out.csv", code=code)
+    assert output == f"predict: {name}: column 'age': found 45.5; expected whole numbers (BIGINT), as in training\n"
