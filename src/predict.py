@@ -1,6 +1,8 @@
 """Predicts raw rows with a trained model: the columns that went into `prepare`, without the target."""
 
 import argparse
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +15,7 @@ import torch
 
 from src.cli import guarded
 from src.errors import InputError, one_of
-from src.files import whole
+from src.files import named, whole
 from src.model_file import Model
 from src.schema import Schema
 from src.tables import INTEGERS, as_text, columns, connect, files, ident, readable, source, typed
@@ -68,19 +70,32 @@ def predict(model: Model, table: pa.Table) -> pa.Table:
     return pa.table({**key, "prediction": pa.array(model.encoder.labels(predicted)), **columns})
 
 
+def write(out: Path, content: pa.Buffer) -> None:
+    """To a device or a pipe itself; else to the file that a symbolic link names, whole or not at all."""
+    with named(out):
+        if out == Path("/dev/stdout"):  # opened by name, a file it is redirected to would be emptied
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        elif out.exists() and not out.is_file():
+            out.write_bytes(content)
+        else:
+            with whole(Path(os.path.realpath(out)) if out.is_symlink() else out) as part:
+                part.write_bytes(content)
+
+
 def run(model: Path, rows: Path, out: Path) -> None:
+    if out.is_dir():
+        raise InputError(out, "a folder", "a file to write")
     torch.set_num_threads(1)  # as in evaluate: sums in more parts differ in the last bit
     trained = Model.load(model)
     table = read(rows, trained.encoder.schema)
     if table.num_rows == 0:
         raise InputError(rows, "no rows", "rows to predict")
     predictions = predict(trained, table)
-    with whole(out) as part:
-        if out.suffix == ".parquet":
-            pq.write_table(predictions, part)
-        else:
-            pc.write_csv(predictions, part)
-    print(f"{out}: {predictions.num_rows} predictions")
+    content = pa.BufferOutputStream()
+    (pq.write_table if out.suffix == ".parquet" else pc.write_csv)(predictions, content)
+    write(out, content.getvalue())
+    print(f"{out}: {predictions.num_rows} predictions", file=sys.stderr)  # stdout may be what is written to
 
 
 if __name__ == "__main__":

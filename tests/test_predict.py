@@ -1,7 +1,9 @@
 """Own data, end to end: a CSV with numbers, categories, text ids and missing values."""
 
 import csv
+import os
 import random
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,19 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_rounded(name: st
             pq.write_table(pa.table(columns), path)
         output = own.stage("predict", "data/model/model.safetensors", name, "-o", "out.csv", code=code)
     assert output == f"predict: {name}: column 'age': found 45.5; expected whole numbers (BIGINT), as in training\n"
+
+
+def test_predictions_go_through_links_and_to_devices_and_never_over_a_folder(own: Project) -> None:
+    command = ("predict", "data/model/model.safetensors", "data/raw/customers.csv", "-o")
+    own.stage(*command, "plain.csv")
+    plain = (own.root / "plain.csv").read_text()
+    (own.root / "link.csv").symlink_to("named.csv")
+    own.stage(*command, "link.csv")
+    assert (own.root / "link.csv").is_symlink()
+    assert (own.root / "named.csv").read_text() == plain
+    assert own.stage(*command, "/dev/stdout") == f"{plain}/dev/stdout: 1500 predictions\n"
+    os.mkfifo(own.root / "pipe")
+    with subprocess.Popen(["cat", own.root / "pipe"], text=True, stdout=subprocess.PIPE) as reader:
+        own.stage(*command, "pipe")
+        assert reader.communicate()[0] == plain
+    assert own.stage(*command, "data", code=1) == "predict: data: found a folder; expected a file to write\n"
