@@ -35,6 +35,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "cnn": {
         "model": {"name": "cnn", "channels": [32, 64, 128], "hidden": 256, "dropout": 0.3},
         "loss": {"name": "CrossEntropyLoss", "label_smoothing": 0.1},
+        "threads": 2,
         **one_cycle(0.004, 12),
     },
 }

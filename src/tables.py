@@ -46,8 +46,10 @@ def readable(where: object) -> Iterator[None]:
         yield
     except duckdb.Error as e:
         lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-        row = next((line for line in lines if line.startswith("Original Line:")), "")
-        found, hint = " ".join([lines[0].split(": ", 1)[-1], row]), "a table that can be read whole"
+        more = [next((line for line in lines if line.startswith(s)), "") for s in ("Error when conv", "Original Line:")]
+        found, hint = ". ".join(filter(None, [lines[0].split(": ", 1)[-1], *more])), "a table that can be read whole"
+        if isinstance(e, duckdb.ConversionException):
+            hint = "values of the column's type"
         if isinstance(e, duckdb.IOException) and "no space left" in str(e).lower():
             hint = "free disk space"
         if "error when sniffing" in found.lower():  # DuckDB then lists all that it tried

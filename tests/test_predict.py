@@ -1,10 +1,15 @@
 """Own data, end to end: a CSV with numbers, categories, text ids and missing values."""
 
 import csv
+import os
 import random
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import Project
@@ -74,8 +79,6 @@ def test_own_data_trains_to_a_useful_model(own: Project) -> None:
 
 def test_predictions_of_raw_rows_are_those_of_evaluate(own: Project) -> None:
     """Raw columns in, the same prediction out as on the prepared test split: no skew."""
-    import pyarrow.parquet as pq
-
     own.stage("predict", "data/model/model.safetensors", "data/raw/customers.csv", "-o", "out.csv")
     with (own.root / "out.csv").open() as file:
         predicted = {row["id"]: row for row in csv.DictReader(file)}
@@ -104,9 +107,41 @@ def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(
     assert output.count("\n") == 1
     rows.write_text("customer,age,income,city,note\na,old,50,Paris,x\n")
     output = own.stage("predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1)
-    assert "old" in output
-    assert output.count("\n") == 1
+    assert output == (
+        'predict: rows.csv: found CSV Error on Line: 2. Error when converting column "age". '
+        "Could not convert string \"old\" to 'BIGINT'. Original Line: a,old,50,Paris,x; "
+        "expected values of the column's type\n"
+    )
     output = own.stage("predict", "params.yaml", "rows.csv", "-o", "no.csv", code=1)
     assert "expected a whole model file" in output
     assert output.count("\n") == 1
     assert not (own.root / "no.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_rounded(name: str, own: Project) -> None:
+    path = own.root / name
+    for age, code in ((45.0, 0), (45.5, 1)):
+        columns = {"customer": ["a", "b"], "age": [None, age], "income": [50.0, 50.0], "city": ["Paris", "x"]}
+        if name == "rows.csv":
+            pc.write_csv(pa.table(columns), path)
+        else:
+            pq.write_table(pa.table(columns), path)
+        output = own.stage("predict", "data/model/model.safetensors", name, "-o", "out.csv", code=code)
+    assert output == f"predict: {name}: column 'age': found 45.5; expected whole numbers (BIGINT), as in training\n"
+
+
+def test_predictions_go_through_links_and_to_devices_and_never_over_a_folder(own: Project) -> None:
+    command = ("predict", "data/model/model.safetensors", "data/raw/customers.csv", "-o")
+    own.stage(*command, "plain.csv")
+    plain = (own.root / "plain.csv").read_text()
+    (own.root / "link.csv").symlink_to("named.csv")
+    own.stage(*command, "link.csv")
+    assert (own.root / "link.csv").is_symlink()
+    assert (own.root / "named.csv").read_text() == plain
+    assert own.stage(*command, "/dev/stdout") == f"{plain}/dev/stdout: 1500 predictions\n"
+    os.mkfifo(own.root / "pipe")
+    with subprocess.Popen(["cat", own.root / "pipe"], text=True, stdout=subprocess.PIPE) as reader:
+        own.stage(*command, "pipe")
+        assert reader.communicate()[0] == plain
+    assert own.stage(*command, "data", code=1) == "predict: data: found a folder; expected a file to write\n"
