@@ -1,0 +1,1 @@
+"""What changed between two revisions, and whether the metrics really moved."""
