@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from src.errors import InputError, one_of, shown
 from src.schema import Split
-from src.tables import MEMORY, readable, text
+from src.tables import readable, text
 
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # its errors are tracebacks; results name the cause
 
@@ -81,6 +81,7 @@ class DuckDBDatasource(SQLDatasource):
         return DuckDBEngine
 
 
+GX_MEMORY = "200MB"  # what DuckDB may hold beside GX itself; past it, it spills to disk
 EXAMPLES = 3  # values or rows that a failure shows
 Context = Any  # GX exports no type of its ephemeral context
 
@@ -95,7 +96,7 @@ def rows_of(splits: Mapping[Split, Path], threads: int | None) -> Iterator[tuple
             con.execute(f"CREATE VIEW data AS {' UNION ALL '.join(selects)}")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-        settings = f"memory_limit={MEMORY}" + (f"&threads={threads}" if threads is not None else "")
+        settings = f"memory_limit={GX_MEMORY}" + (f"&threads={threads}" if threads is not None else "")
         source = context.data_sources.add_duckdb("prepared", connection_string=f"duckdb:///{database}?{settings}")
         try:
             yield context, source.add_table_asset("data", table_name="data").add_batch_definition_whole_table("all")
