@@ -11,7 +11,8 @@ from pathlib import Path
 from pipeline.command import Command, Outcome
 from pipeline.repository import Stage
 from pipeline.run import Interrupted
-from pipeline.sandbox import Sandbox, Undeclared
+from pipeline.sandbox import Sandbox
+from pipeline.undeclared import Undeclared
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from pipeline.aside import aside
 from pipeline.errors import PipelineError
+from pipeline.failure import asked_for
 from pipeline.repository import FAILURES, Stage, message
-from pipeline.sandbox import Sandbox, Undeclared
+from pipeline.sandbox import Sandbox
+from pipeline.undeclared import Undeclared
 
 TRIES = 50  # one more input at least is supplied each time
 
@@ -44,7 +46,7 @@ def check(stage: Stage) -> Checked:
             if ran.error is None:
                 _supply(stage, ran.sandbox)
                 return Checked(stage, found, ran.sandbox.never_opened(), ran.sandbox.undeclared_writes(), None)
-            new = [u for u in ran.sandbox.undeclared(ran.output) if u not in found]
+            new = [u for u in asked_for(ran.sandbox, ran.output) if u not in found]
             if not new:
                 return Checked(stage, found, [], [], f"{ran.error}\n{ran.output.strip()}")
             found += new
