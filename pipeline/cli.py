@@ -77,6 +77,9 @@ def check(args: argparse.Namespace) -> int:
         if stage.has_command and stage.settings.sandbox:
             results.append(checking.check(stage))
             print("\n".join(checking.lines(results[-1])), flush=True)
+    untraced = {r.untraced for r in results if r.untraced}
+    if untraced:
+        print(f"commands are not traced ({', '.join(untraced)}): only what their errors name is found")
     failed = sum(r.error is not None for r in results)
     found = sum(len(r.undeclared) for r in results)
     print(f"{len(results)} stages checked: {found} undeclared, {failed} failed")

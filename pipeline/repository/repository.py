@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
@@ -165,6 +166,18 @@ class Repository:
 
     def pull_runs(self) -> None:
         self._repo.stage_cache.pull(None)
+
+    @cached_property
+    def data(self) -> set[Path]:
+        """Every local out, absolute: of stages and of data sources."""
+        return {Path(out.fs_path) for out in self._repo.index.outs if out.protocol == "local"}
+
+    @cached_property
+    def ignored(self) -> set[Path]:
+        """Files and folders that git ignores, absolute; none where there is no git."""
+        command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
+        listed = subprocess.run(command, cwd=self.root, capture_output=True, check=False).stdout
+        return {self.root / os.fsdecode(name) for name in listed.split(b"\0") if name}
 
     @cached_property
     def runs(self) -> dict[str, list[Entry]]:
