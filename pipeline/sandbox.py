@@ -3,8 +3,9 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pipeline.params_file import cut
 from pipeline.repository import Stage
@@ -14,8 +15,17 @@ from pipeline.undeclared import Undeclared
 class Sandbox:
     """Hard links (or copies) of the declared files, under `folder`, laid out as in the workspace."""
 
-    def __init__(self, stage: Stage, folder: Path, extra: Sequence[Undeclared] = ()) -> None:
-        """Lists what belongs in it; `build` makes it. `extra`: what to supply as if it were declared."""
+    def __init__(
+        self,
+        stage: Stage,
+        folder: Path,
+        extra: Sequence[Undeclared] = (),
+        instead: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+    ) -> None:
+        """Lists what belongs in it; `build` makes it. `extra`: what to supply as if it were declared.
+
+        instead: deps whose bytes come from elsewhere: the name of each file in the dep, and where it lies.
+        """
         self.stage = stage
         self.folder = folder
         more = [u.path for u in extra if u.section == "deps"]
@@ -29,6 +39,7 @@ class Sandbox:
         for u in extra:
             if u.section == "params" and self._params.get(u.path):
                 self._params[u.path] = [*self._params[u.path], u.key]
+        self._instead = instead
         self._outs = {p: persists for p, persists in stage.outputs.items() if self._mirrored(p)}
         self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
 
@@ -36,7 +47,9 @@ class Sandbox:
         self.folder.mkdir(parents=True)
         self.wdir.mkdir(parents=True, exist_ok=True)
         for path, files in self._inputs.items():
-            if files is None:
+            if path in self._instead:
+                self._copy(path, self._instead[path])
+            elif files is None:
                 self._link_all(path.parent, [path])
             else:
                 self._place(path).mkdir(exist_ok=True)
@@ -85,6 +98,12 @@ class Sandbox:
                 pass  # two deps, one inside the other
             except OSError:
                 shutil.copy2(file, place)
+
+    def _copy(self, path: Path, files: Mapping[str, Path]) -> None:
+        """Of a dep that is a single file, the name is its own."""
+        for name, file in files.items():
+            place = self._place(path / name if path.is_dir() else path)
+            shutil.copyfile(file, place)
 
     def _files(self) -> Iterator[str]:
         for folder, below, files in os.walk(self.folder):
