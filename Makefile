@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow bench fashion-mnist clean constraints
+.PHONY: help repro test check data-docs slow browser bench fashion-mnist clean constraints
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -31,6 +31,9 @@ data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 
 slow: .venv/.installed  ## run the long proofs
 	pytest -m slow
+
+browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
+	pytest -m browser -n 0
 
 fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
 	python -m benchmarks.fashion_mnist

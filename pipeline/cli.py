@@ -1,4 +1,4 @@
-"""The command line: `reprise plan`, `run`, `check` and `verify`."""
+"""The command line: `reprise plan`, `run`, `check`, `verify`, `report` and `comment`."""
 
 import argparse
 import logging
@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from rich.console import Console
 
@@ -21,7 +22,8 @@ from pipeline.run import Interrupted, Options, Runner
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
+    for name in ("dvc", "dvc_data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors come as exceptions too
     try:
         if args.directory:
             os.chdir(args.directory)
@@ -101,6 +103,29 @@ def verify(args: argparse.Namespace) -> int:
     return 0
 
 
+def report(args: argparse.Namespace) -> int:
+    from pipeline.review import FORMATS, review  # statistics and DuckDB: a second to import
+
+    made = review(args.old, args.new)
+    text = FORMATS[args.format](made)
+    if args.out:
+        Path(args.out).write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    verdict = made.primary.verdict if made.primary is not None else None
+    if args.fail_on and verdict is None:
+        print(f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes", file=sys.stderr)
+    return int(args.fail_on is not None and verdict == args.fail_on)
+
+
+def comment(args: argparse.Namespace) -> int:
+    from pipeline.forge import forge
+    from pipeline.review.markdown import MARKER
+
+    print(forge().comment(args.pull_request, Path(args.file).read_text(encoding="utf-8"), MARKER))
+    return 0
+
+
 def _steps(repository: Repository, args: argparse.Namespace) -> list[Stage]:
     return repository.steps(
         args.targets, downstream=args.downstream, single_item=args.single_item, everything=args.all_pipelines
@@ -157,6 +182,21 @@ def _parser() -> argparse.ArgumentParser:
         "verify", parents=[common], help="run again aside; name the first out that differs"
     )
     verifying_.set_defaults(command=verify)
+    reporting = commands.add_parser("report", help="what changed between two revisions, and whether the metrics moved")
+    reporting.add_argument("old", nargs="?", default="HEAD", metavar="OLD", help="a branch or commit (default: HEAD)")
+    reporting.add_argument("new", nargs="?", metavar="NEW", help="a branch or commit (default: the working tree)")
+    reporting.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
+    reporting.add_argument("--format", choices=["md", "json", "html"], default="md", help="(default: md)")
+    reporting.add_argument("--out", metavar="FILE", help="write there (default: standard output)")
+    reporting.add_argument(
+        "--fail-on", choices=["worse"], help="exit 1 when the primary metric is worse beyond what is noise"
+    )
+    reporting.set_defaults(command=report)
+
+    commenting = commands.add_parser("comment", help="post a report to a pull request, or update the one that is there")
+    commenting.add_argument("file", metavar="FILE", help="of `reprise report --format md --out FILE`")
+    commenting.add_argument("--pull-request", type=int, required=True, metavar="N", help="its number")
+    commenting.set_defaults(command=comment, directory=None)
     return parser
 
 
