@@ -3,6 +3,7 @@
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,7 +48,7 @@ def aside(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterator[Asid
         ended.put,
     )
     try:
-        with _interruptible():
+        with interruptible():
             command.start()
             try:
                 error = ended.get().error
@@ -64,7 +65,12 @@ def aside(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterator[Asid
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM raise Interrupted. In another thread than the main one, nobody signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
     def interrupt(number: int, _: object) -> None:
         raise Interrupted(number)
 

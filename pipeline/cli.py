@@ -126,6 +126,36 @@ def comment(args: argparse.Namespace) -> int:
     return 0
 
 
+def retrain(args: argparse.Namespace) -> int:
+    from pipeline.retrain.gate import Gate
+    from pipeline.retrain.retrain import Options as Retraining
+    from pipeline.retrain.retrain import retrain as retrain_
+    from pipeline.review import markdown
+
+    gate = Gate(metric=args.metric, min_effect=args.min_effect, when=args.promote_when)
+    folder = Path(args.workplace).expanduser().resolve()
+    options = Retraining(
+        args.repository, folder, args.base, args.publish, gate, args.jobs, not args.no_wait, args.dry_run
+    )
+    made = retrain_(options, lambda line: print(line, flush=True))
+    if made.report is not None and args.report:
+        Path(args.report).write_text(markdown(made.report), encoding="utf-8")
+    if args.out:
+        Path(args.out).write_text(made.decision.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    print(f"{made.decision.outcome}: {made.decision.reason}")
+    return 0
+
+
+def _amount(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a number from 0")
+    return value
+
+
 def _steps(repository: Repository, args: argparse.Namespace) -> list[Stage]:
     return repository.steps(
         args.targets, downstream=args.downstream, single_item=args.single_item, everything=args.all_pipelines
@@ -197,6 +227,30 @@ def _parser() -> argparse.ArgumentParser:
     commenting.add_argument("file", metavar="FILE", help="of `reprise report --format md --out FILE`")
     commenting.add_argument("--pull-request", type=int, required=True, metavar="N", help="its number")
     commenting.set_defaults(command=comment, directory=None)
+    retraining = commands.add_parser(
+        "retrain", help="train on new data in a clone, and propose the model if it is better beyond noise"
+    )
+    retraining.add_argument(
+        "repository", nargs="?", default=".", help="a git address or path (default: this checkout's origin)"
+    )
+    retraining.add_argument("--base", default="main", metavar="BRANCH", help="the champion's branch (default: main)")
+    retraining.add_argument(
+        "--publish", choices=["pr", "branch", "push", "none"], default="pr", help="of a better model (default: pr)"
+    )
+    retraining.add_argument("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
+    retraining.add_argument(
+        "--min-effect", type=_amount, default=0.0, metavar="X", help="the least difference that is worth a promotion"
+    )
+    retraining.add_argument(
+        "--promote-when", choices=["better", "not-worse"], default="better", help="beyond noise (default: better)"
+    )
+    retraining.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="at most N stages at a time")
+    retraining.add_argument("--no-wait", action="store_true", help="skip when another retraining is at work")
+    retraining.add_argument("--dry-run", action="store_true", help="decide, and push nothing")
+    retraining.add_argument("--workplace", default="~/.cache/reprise", metavar="DIR", help="where clones are kept")
+    retraining.add_argument("--out", metavar="FILE", help="write the decision there, as JSON")
+    retraining.add_argument("--report", metavar="FILE", help="write the report there, as Markdown")
+    retraining.set_defaults(command=retrain, directory=None)
     return parser
 
 

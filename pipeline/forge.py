@@ -1,6 +1,7 @@
 """GitHub's and GitLab's REST: one comment a pull request, one pull request a branch."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -159,6 +160,19 @@ def forge(environment: Mapping[str, str] = os.environ) -> Forge:
         address = environment.get("CI_API_V4_URL", "https://gitlab.com/api/v4")
         return GitLab(address, environment["CI_PROJECT_ID"], _token(environment, "GITLAB_TOKEN"))
     raise PipelineError("environment: found neither GITHUB_REPOSITORY nor CI_PROJECT_ID; expected one of them")
+
+
+def forge_of(address: str, environment: Mapping[str, str] = os.environ) -> Forge | None:
+    """Of a git address, or of what the environment names. None without a token, or for an address of neither forge."""
+    found = re.search(r"(?:://|@)(?:[^/@]+@)?([\w.-]+)(?::\d+)?[:/](.+?)(?:\.git)?/?$", address)
+    host, path = (found[1], found[2]) if found else ("", "")
+    github = environment.get("GITHUB_REPOSITORY") or (path if host == "github.com" else "")
+    if github and environment.get("GITHUB_TOKEN"):
+        return GitHub(environment.get("GITHUB_API_URL", "https://api.github.com"), github, environment["GITHUB_TOKEN"])
+    gitlab = environment.get("CI_PROJECT_ID") or (path if host and host != "github.com" else "")
+    if gitlab and environment.get("GITLAB_TOKEN"):
+        return GitLab(environment.get("CI_API_V4_URL", f"https://{host}/api/v4"), gitlab, environment["GITLAB_TOKEN"])
+    return None
 
 
 def _token(environment: Mapping[str, str], name: str) -> str:
