@@ -5,13 +5,8 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
-from rich.console import Console
-
-from pipeline import check as checking
-from pipeline import verify as verifying
 from pipeline.errors import PipelineError
 from pipeline.journal import History, Journal
 from pipeline.plan import make_plan
@@ -49,12 +44,12 @@ def plan(args: argparse.Namespace) -> int:
     if args.json:
         print(plan_json(steps, history))
     else:
-        ConsoleReporter(Console()).plan(steps, history)
+        ConsoleReporter().plan(steps, history)
     return 2 if args.exit_code and any(s.kind != "unchanged" for s in steps) else 0
 
 
 def run(args: argparse.Namespace) -> int:
-    reporter = ConsoleReporter(Console())
+    reporter = ConsoleReporter()
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
         stages = _steps(repository, args)
@@ -73,6 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
+    from pipeline import check as checking
+
     repository = Repository()
     results = []
     for stage in _steps(repository, args):
@@ -93,6 +90,8 @@ def check(args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
+    from pipeline import verify as verifying
+
     repository = Repository()
     for stage in _steps(repository, args):
         why = verifying.unverifiable(stage)
@@ -168,9 +167,16 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"reprise {version('reprise')}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("reprise", description="Plans and runs the stages of a DVC repository.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('reprise')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="the version of reprise")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files")

@@ -10,11 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import dvc.dependency.param
-import dvc.repo.graph
 import dvc.rwlock
 import dvc.schema
 import dvc.utils.serialize
-import networkx
 import voluptuous
 from dvc.dvcfile import Lockfile
 from dvc.lock import make_lock
@@ -25,12 +23,10 @@ from pipeline.repository.memo import Memo
 
 rwlock = dvc.rwlock.rwlock  # DVC's own
 _write_yaml = dvc.utils.serialize.dump_yaml
-_name_cycle = dvc.repo.graph.check_acyclic
 
 
 def replace_parts(repo: Repo, memo: Memo) -> None:
     """Once a process, for the one repository that it works on."""
-    dvc.repo.graph.check_acyclic = _check_acyclic
     dvc.schema.vol = SimpleNamespace(**{**vars(voluptuous), "Schema": _schema})
     # Stages are claimed as a whole, by `Repository.claim`; DVC's methods need not claim their parts again and again.
     dvc.rwlock.rwlock = lambda *_, **__: nullcontext()
@@ -57,12 +53,6 @@ def _schema(schema: Any) -> voluptuous.Schema:
     if id(schema) not in _schemas:
         _schemas[id(schema)] = (schema, voluptuous.Schema(schema))
     return _schemas[id(schema)][1]
-
-
-def _check_acyclic(graph: networkx.DiGraph) -> None:
-    """DVC's own takes minutes on thousands of stages; it is asked only to name the stages of a cycle."""
-    if not networkx.is_directed_acyclic_graph(graph):
-        _name_cycle(graph)
 
 
 @contextmanager

@@ -8,18 +8,18 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import networkx
 from dvc.dvcfile import PROJECT_FILE
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
-from dvc.repo.reproduce import collect_stages, get_active_graph
+from dvc.repo.reproduce import collect_stages
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 
 from pipeline.errors import PipelineError
 from pipeline.journal import Entry
 from pipeline.lock_file import with_entries
+from pipeline.repository.graph import around, graph_of, postorder
 from pipeline.repository.memo import Memo
 from pipeline.repository.replaced import replace_parts, rwlock
 from pipeline.repository.stage import FAILURES, Stage, message, run_key
@@ -65,9 +65,10 @@ class Repository:
         Raises PipelineError for what is wrong in the pipeline, whichever stage it is in.
         """
         try:
-            graph = get_active_graph(self._repo.index.graph)
+            graph = graph_of(self._repo.index)
             chosen = [] if everything else [s for t in targets or [PROJECT_FILE] for s in self._collect(t)]
-            nodes = chosen if single_item else _in_order(graph, chosen, downstream=downstream)
+            part = around(graph, chosen, downstream=downstream) if chosen else graph
+            nodes = chosen if single_item else postorder(part)
         except FAILURES as e:
             raise PipelineError(message(e)) from None
         stages = {node: Stage(self, node) for node in nodes}
@@ -76,7 +77,7 @@ class Repository:
         before: list[Stage] = []
         for node, stage in stages.items():
             # Single items are in the order in which they were named, whatever the graph says.
-            stage.upstream = before[-1:] if single_item else [stages[n] for n in graph.successors(node) if n in stages]
+            stage.upstream = before[-1:] if single_item else [stages[n] for n in graph[node] if n in stages]
             before.append(stage)
             assert stage.settings  # wrong ones are refused before anything runs
         return before
@@ -194,19 +195,6 @@ class Repository:
             return {}
         found: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
         return found
-
-
-def _in_order(graph: networkx.DiGraph, chosen: Sequence[DVCStage], *, downstream: bool) -> list[DVCStage]:
-    """plan_repro of dvc.repo.reproduce, which walks the graph again for every chosen stage."""
-    if chosen:
-        step = graph.predecessors if downstream else graph.successors
-        seen, queue = set(chosen), list(chosen)
-        while queue:
-            new = set(step(queue.pop())) - seen
-            seen |= new
-            queue += new
-        graph = graph.subgraph(seen)
-    return list(networkx.dfs_postorder_nodes(graph))
 
 
 def _signature_of(path: str) -> tuple[int, int] | None:

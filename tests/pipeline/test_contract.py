@@ -47,7 +47,6 @@ INTERNALS = {
     "dvc.output:Output.status": "b2bc4ba23b0a",
     "dvc.output:Output.workspace_status": "0b193a6f50d4",
     "dvc.repo.graph:build_graph": "75fa712ed4da",
-    "dvc.repo.graph:check_acyclic": "6632ebf097ee",
     "dvc.repo.reproduce:_reproduce_stage": "32cb1baa118f",
     "dvc.repo.reproduce:collect_stages": "225d1d025adc",
     "dvc.repo.reproduce:get_active_graph": "6f91d99314c7",
