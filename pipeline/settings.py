@@ -40,9 +40,9 @@ def _checked(where: str, declared: Any) -> Settings:
         if key not in known:
             raise PipelineError(f"{where}.{key}: found {declared[key]!r}; expected one of {', '.join(known)}")
     try:
-        made: Settings = checked(Settings, config=ConfigDict(strict=True), frozen=True)(**declared)
+        made: Any = checked(Settings, config=ConfigDict(strict=True), frozen=True)(**declared)
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise PipelineError(f"{where}.{key}: found {first['input']!r}; expected {first['msg'].lower()}") from None
-    return made
+    return Settings(**vars(made))

@@ -19,6 +19,7 @@ from dvc.stage import Stage as DVCStage
 from pipeline.errors import PipelineError
 from pipeline.journal import Entry
 from pipeline.lock_file import with_entries
+from pipeline.repository.claims import Claims
 from pipeline.repository.graph import around, graph_of, postorder
 from pipeline.repository.memo import Memo
 from pipeline.repository.replaced import replace_parts, rwlock
@@ -41,7 +42,8 @@ class Repository:
         self._claims: dict[Stage, AbstractContextManager[None]] = {}
         self.memo = Memo()
         self._lock_files: dict[str, tuple[int, int] | None] = {}  # as they were when the stages were loaded
-        replace_parts(self._repo, self.memo)
+        self._claims_file = Claims()
+        replace_parts(self._repo, self.memo, self._claims_file)
 
     @contextmanager
     def lock(self, waiting: Callable[[str], None]) -> Iterator[None]:
@@ -55,7 +57,10 @@ class Repository:
         try:
             yield
         finally:
-            self._repo.lock.unlock()
+            try:
+                self._claims_file.write()
+            finally:
+                self._repo.lock.unlock()
 
     def steps(
         self, targets: Sequence[str], *, downstream: bool = False, single_item: bool = False, everything: bool = False

@@ -1,6 +1,7 @@
 """One retraining: update data, run, compare with the champion, and propose the challenger if it is better."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -156,6 +157,7 @@ def _output(place: Workplace, *command: str) -> str:
 def _run(place: Workplace, say: Say, *command: str) -> None:
     """Every line is said. PipelineError with the last ones when it fails."""
     lines: list[str] = []
+    say(f"$ {shlex.join(command)}")
     with _ended(_process(place, *command)) as process:
         assert process.stdout is not None
         for line in process.stdout:

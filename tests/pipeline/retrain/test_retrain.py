@@ -186,16 +186,16 @@ def test_lucky_noise_keeps_the_champion() -> None:
 
 
 STEPS = [
-    r"main is at",
-    r"file(s)? (fetched|added)|added|Everything is up to date",
-    r"Importing|rows\.csv",
-    r"split: started",
-    r"train: started",
-    r"evaluate: done",
-    r"3 ran|ran,",
-    r"promoted:",
-    r"pushed|file pushed|files pushed",
-    r"pushed [0-9a-f]{12} to",
+    r"^main is at",
+    r"^\$ dvc pull",
+    r"^\$ dvc update",
+    r"^\$ reprise run",
+    r"^split: started",
+    r"^train: started",
+    r"^evaluate: done",
+    r"^promoted:",
+    r"^\$ dvc push",
+    r"^pushed [0-9a-f]{12} to",
 ]
 
 
