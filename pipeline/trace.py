@@ -14,13 +14,13 @@ import socket
 import struct
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-# read: or execute; update: open for reading and writing; write; list: open a folder; look: stat, access, chdir, …
+# read: or execute; update: open to read and write; list: open a folder; look: stat, access, chdir, readlink
 Kind = Literal["read", "update", "write", "list", "look"]
 
 # Numbers of system calls, and what they do: from the kernel's asm/unistd.h.
@@ -45,7 +45,6 @@ LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # linux/filter.h
 NO_NEW_PRIVS = 38  # linux/prctl.h
 NOTICE = struct.Struct("=QII iIQ 6Q")  # id, pid, flags; number, architecture, instruction; arguments
 HERE = ctypes.c_uint32(-100).value  # AT_FDCWD: relative to the working directory
-PATH_MAX = 4096
 
 
 class Trace:
@@ -57,25 +56,23 @@ class Trace:
     def __init__(self, heard: Callable[[Kind, str], None]) -> None:
         self.refused = None if MACHINE in CALLS and sys.platform == "linux" else f"{sys.platform} on {MACHINE}"
         self._heard = heard
-        self._error: OSError | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="reprise-")
         self._socket = str(Path(self._folder.name, "socket"))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread = ThreadPoolExecutor(1)
         self._stop, self._stopped = socket.socketpair()
         self._server = socket.socket(socket.AF_UNIX)
         self._server.bind(self._socket)
         self._server.listen()
 
     def __enter__(self) -> "Trace":
-        self._thread.start()
+        self._served = self._thread.submit(self._serve)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.close()
-        self._thread.join()
+        self._thread.shutdown()
         self._folder.cleanup()
-        if self._error is not None:
-            raise self._error
+        self._served.result()  # raises what went wrong in the thread
 
     def argv(self, command: Sequence[str]) -> list[str]:
         """What starts the command so that it is traced."""
@@ -86,8 +83,6 @@ class Trace:
         with self._server, self._stopped:
             try:
                 self._listen(listeners)
-            except OSError as e:
-                self._error = e
             finally:
                 for listener in listeners:
                     os.close(listener)  # the calls of processes that are left fail
@@ -113,8 +108,7 @@ class Trace:
 
     def _greet(self) -> list[int]:
         """A command that starts: what it lets us hear by."""
-        connection, _ = self._server.accept()
-        with connection:
+        with self._server.accept()[0] as connection:
             refused, listeners, *_ = socket.recv_fds(connection, 200, 1)
         self.refused = refused.decode().strip() or self.refused
         return listeners
@@ -138,7 +132,7 @@ def _asked(call: str, pid: int, arguments: list[int]) -> tuple[Kind, str] | None
     at = call.endswith("at") or call == "openat2"
     folder, address, flags = (arguments[0] if at else HERE, *arguments[at : at + 2])
     try:
-        path = os.fsdecode(_read(pid, address, PATH_MAX).partition(b"\0")[0])
+        path = os.fsdecode(_read(pid, address, 4096).partition(b"\0")[0])
         if not path.startswith("/"):
             where = "cwd" if folder & 0xFFFFFFFF == HERE else f"fd/{folder}"
             path = os.path.join(os.readlink(f"/proc/{pid}/{where}"), path) if path else ""

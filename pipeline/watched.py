@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pipeline.repository import Stage
@@ -42,8 +43,9 @@ class Watched(Sandbox):
             return
         self._used.add(path)
         if self._is_inside(Path(place)):
-            if self.learning:
-                self._supply(kind, Path(place), path)
+            with suppress(PermissionError):  # what this user may not read, the command may not read either
+                if self.learning:
+                    self._supply(kind, Path(place), path)
         elif path.is_file() and kind in ("read", "update") and not self._is_declared(path) and self._counts(path):
             self._asked[path] = None
 
@@ -56,7 +58,7 @@ class Watched(Sandbox):
     def _supply(self, kind: Kind, place: Path, path: Path) -> None:
         if not os.path.lexists(place) and path.exists() and self._counts(path):
             if path.is_dir():
-                place.mkdir(parents=True)
+                place.mkdir(parents=True, exist_ok=True)
                 self._supplied.add(place)
                 self.differs = True
             else:
@@ -79,8 +81,8 @@ class Watched(Sandbox):
             inner, there = path / entry.name, place / entry.name
             if not os.path.lexists(there) and self._counts(inner):
                 if entry.is_dir():
-                    there.mkdir()
-                else:
+                    there.mkdir(exist_ok=True)
+                elif entry.is_file():
                     self._link_all(path, [inner])
                 self._supplied.add(there)
 

@@ -109,6 +109,20 @@ def test_what_a_command_does_without_is_named(tmp_path: Path) -> None:
     assert checked(made) == {name: set() for name in SURVIVALS}
 
 
+def test_check_says_so_where_it_hears_nothing(tmp_path: Path) -> None:
+    made = repository({"open": TABLE["omissions"]["open"], "exists": SURVIVALS["exists"]}, tmp_path, PATH)
+    with Trace(lambda *_: None) as trace:  # the kernel takes no second one in it
+        output = made.run(*trace.argv(["reprise", "check"]), code=1)
+    assert output == (
+        "exists: nothing undeclared\n"
+        "open: undeclared; add to dvc.yaml:\n"
+        "    deps:\n"
+        "      - a.txt\n"
+        "commands are not traced (seccomp: Device or resource busy): only what their errors name is found\n"
+        "2 stages checked: 1 undeclared, 0 failed\n"
+    )
+
+
 def test_who_looks_around_needs_nothing(tmp_path: Path) -> None:
     made = repository(QUIET, tmp_path, PATH)
     assert checked(made) == {name: set() for name in QUIET}
