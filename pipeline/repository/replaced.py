@@ -10,11 +10,12 @@ import dvc.dependency.param
 import dvc.rwlock
 import dvc.schema
 import dvc.utils.serialize
-import dvc_data.hashfile.checkout
 import voluptuous
 from dvc.dvcfile import Lockfile
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
+from dvc_data.hashfile import checkout
+from dvc_objects.fs.generic import test_links
 
 from pipeline.lock_file import run_text
 from pipeline.repository.claims import Claims
@@ -33,7 +34,7 @@ def replace_parts(repo: Repo, memo: Memo, claims: Claims) -> None:
     dvc.dependency.param.load_path = memo.load_path
     Lockfile._load_yaml = lambda file: memo.load_lock(file)
     dvc.utils.serialize.dump_yaml = _dump_yaml
-    dvc_data.hashfile.checkout.test_links = _links
+    checkout.test_links = _links  # type: ignore[attr-defined, assignment]
     repo.state.links.close = lambda: None  # DVC opens and closes this database for each file
 
 
@@ -46,18 +47,17 @@ def _dump_yaml(path: str, data: Any, *args: Any, **kwargs: Any) -> None:
 
 
 _tested: dict[Any, list[str]] = {}
-_try = dvc_data.hashfile.checkout.test_links
 
 
 def _links(links: list[str], from_fs: Any, source: str, to_fs: Any, target: str) -> list[str]:
     """test_links of dvc_data, once for a pair of devices: DVC links a file on trial for each out."""
     if not (isinstance(from_fs, LocalFileSystem) and isinstance(to_fs, LocalFileSystem)):
-        return _try(links, from_fs, source, to_fs, target)
+        return test_links(links, from_fs, source, to_fs, target)
     folder = os.path.dirname(target)
     os.makedirs(folder, exist_ok=True)
     key = (*links, os.stat(source).st_dev, os.stat(folder).st_dev)
     if key not in _tested:
-        _tested[key] = _try(links, from_fs, source, to_fs, target)
+        _tested[key] = test_links(links, from_fs, source, to_fs, target)
     return _tested[key]
 
 

@@ -29,6 +29,8 @@ def two(old: Any, new: Any) -> tuple[str, str]:
 
 
 def signed(value: float, digits: int = 2) -> str:
+    if not math.isfinite(value):
+        return NONE
     return f"{'−' if value < 0 else '+'}{abs(value):.{digits}g}"
 
 
