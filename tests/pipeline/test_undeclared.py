@@ -11,6 +11,7 @@ from tests.pipeline.random_dags import text
 
 TABLE: dict[str, Any] = YAML_.load(Path(__file__).with_name("undeclared.yaml"))
 OMISSIONS, OTHERWISE = TABLE["omissions"], TABLE["otherwise"]
+pytestmark = pytest.mark.xdist_group("undeclared")  # the omissions run once, not once a worker
 
 
 def repository(cases: dict[str, Any], folder: Path, commands: str) -> Made:
@@ -48,7 +49,6 @@ def said(made: Made) -> dict[str, str]:
     return failures(made)
 
 
-@pytest.mark.xdist_group("undeclared")
 @pytest.mark.parametrize("name", OMISSIONS)
 def test_an_omission_is_named_with_the_line_to_add(name: str, said: dict[str, str]) -> None:
     needs = {(line, section) for section, lines in OMISSIONS[name]["needs"].items() for line in lines}
@@ -59,7 +59,6 @@ def test_an_omission_is_named_with_the_line_to_add(name: str, said: dict[str, st
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("undeclared")
 def test_the_lines_are_what_was_missing(made: Made, said: dict[str, str]) -> None:
     made.run("reprise", "check", "--fix", "-P")
     assert f"{len(OMISSIONS)} ran" in made.run("reprise", "run", "-P").splitlines()[-1]

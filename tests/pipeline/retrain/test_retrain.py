@@ -23,6 +23,7 @@ from pipeline.review.report import Report, Side
 from tests.pipeline.retrain.project import Retrainable, rows
 from tests.pipeline.test_forge import TOKEN, StandIn, handler
 
+pytestmark = pytest.mark.xdist_group("retrain")
 GOOD, WORSE = rows(range(40)), rows(range(2))
 
 
@@ -106,6 +107,7 @@ def test_without_a_token_the_branch_is_pushed(made: Retrainable) -> None:
     assert len(made.branches()) == 2
 
 
+@pytest.mark.slow
 def test_a_dry_run_pushes_nothing(made: Retrainable) -> None:
     made.source.write_text(GOOD)
     state = made.branches()
@@ -113,6 +115,7 @@ def test_a_dry_run_pushes_nothing(made: Retrainable) -> None:
     assert made.branches() == state
 
 
+@pytest.mark.slow
 def test_push_replaces_the_base(made: Retrainable) -> None:
     made.source.write_text(GOOD)
     before = made.branches()
@@ -123,6 +126,7 @@ def test_push_replaces_the_base(made: Retrainable) -> None:
     assert made.retrain().splitlines()[-1] == "unchanged: nothing new since the base was trained"
 
 
+@pytest.mark.slow
 def test_the_least_effect_and_not_worse(made: Retrainable) -> None:
     made.source.write_text(GOOD)
     assert "kept: accuracy is better by 0.375, less than 0.5" in made.retrain("--min-effect", "0.5")
@@ -140,6 +144,7 @@ def test_data_that_breaks_an_expectation_fails_the_run(made: Retrainable) -> Non
     assert made.branches() == state
 
 
+@pytest.mark.slow
 def test_the_base_moved_meanwhile(made: Retrainable) -> None:
     """Somebody pushes to main while the challenger trains: it is tried again from the new tip."""
     made.source.write_text(GOOD)
@@ -158,6 +163,7 @@ def test_the_base_moved_meanwhile(made: Retrainable) -> None:
     assert made.run("git", "merge-base", "main", branch, cwd=made.origin).strip() == made.branches()["main"]
 
 
+@pytest.mark.slow
 def test_two_at_once(made: Retrainable) -> None:
     """One works; the other waits, or skips if told to."""
     made.source.write_text(GOOD)
@@ -222,6 +228,7 @@ def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, github: St
     assert [p.name for p in (made.folder / "work").iterdir() if p.suffix == ".part"] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("breakage", "said"),
     [
