@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import duckdb
+import numpy as np
 
-from pipeline.review.drift import Drift, ks, psi, total_variation
+from pipeline.review.column_types import DATE, INTEGER, NUMBER
+from pipeline.review.drift import Drift, Values, below, bins, counts, deciles, ks, psi, total_variation
 from pipeline.review.tables import identifier, rows
 
 Kind = Literal["number", "date", "category", "text", "other"]
 BATCH = 40  # columns a query
-SAMPLE = 10_000  # rows of the old version, about, in which quantiles are looked for
-BINS = 10  # of PSI and of the histogram that is shown
+HELD = 5_000_000  # numbers of one side that are in memory at a time, but for a column of more
+MOST = 10_000_000  # rows of which all numbers are looked at; of more rows, of every so many-th
+BINS = 20  # of the histogram that is shown
 VALUES = 1_000  # more distinct ones are text, not categories
 SHOWN = 10  # values of a category
-DIGITS = 6  # significant; what is beyond depends on the order in which threads add up
-NUMBER = re.compile(r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*)$")
-DATE = re.compile(r"^(DATE|TIMESTAMP.*)$")
+DIGITS = 6  # significant; what is beyond depends on the processor
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Histogram:
 
 @dataclass(frozen=True)
 class ColumnDiff:
-    """missing_*: rows without a value. summary_*: of a number or date its spread, of text how many distinct values.
+    """missing_*: rows without a value; NaN and infinity are none. summary_*: of a number its spread, of a date its
+    ends, of text how many distinct values, about.
 
     drift, measure, ks: see `drift`; flag: worth a look.
     """
@@ -52,126 +54,111 @@ class ColumnDiff:
     flag: bool = False
 
 
-def column_diffs(
-    con: duckdb.DuckDBPyConnection, old: Mapping[str, str], new: Mapping[str, str], common: Sequence[str]
-) -> list[ColumnDiff]:
-    """old, new: types of all columns. One for each of the common ones, in their order."""
-    kinds = {c: _kind(old[c], new[c]) for c in common}
+def column_diffs(con: duckdb.DuckDBPyConnection, types: Mapping[str, str]) -> list[ColumnDiff]:
+    """One for each of the columns, in their order. types: what both sides have."""
+    kinds = {c: _kind(t) for c, t in types.items()}
+    totals = [int(rows(con, f"SELECT count(*) FROM {side}")[0][0]) for side in ("old", "new")]
     made: dict[str, ColumnDiff] = {}
-    counts = [int(rows(con, f"SELECT count(*) FROM {side}")[0][0]) for side in ("old", "new")]
-    for batch in _batched([*kinds]):
+    for batch in _batched([*kinds], BATCH):
         summaries = [_summaries(con, side, {c: kinds[c] for c in batch}) for side in ("old", "new")]
-        spread = {c: kinds[c] for c in batch if kinds[c] in ("number", "date")}
-        edges = _edges(con, spread, counts[0])
-        bins = [_histograms(con, side, edges, kinds) for side in ("old", "new")]
         for c in batch:
             sides = (summaries[0][c], summaries[1][c])
-            if c in edges:
-                made[c] = _binned(c, kinds[c], sides, edges[c], (bins[0][c], bins[1][c]), len(kinds))
-            elif kinds[c] == "category":
-                made[c] = _category(con, c, sides, len(kinds))
-            else:
-                made[c] = _plain(c, kinds[c], sides)
+            made[c] = _category(con, c, sides, len(kinds)) if kinds[c] == "category" else _plain(c, kinds[c], sides)
+    numbers = [c for c, kind in kinds.items() if kind in ("number", "date")]
+    for batch in _batched(numbers, max(1, min(BATCH, HELD // max(*totals, 1)))):
+        old, new = (
+            _values(con, side, {c: kinds[c] for c in batch}, n) for side, n in zip(("old", "new"), totals, strict=True)
+        )
+        for c in batch:
+            made[c] = _spread(made[c], old.pop(c), new.pop(c), bool(INTEGER.match(types[c])), len(kinds))
     return [made[c] for c in kinds]
 
 
-def _batched(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[i : i + BATCH] for i in range(0, len(names), BATCH))
+def _batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (names[i : i + size] for i in range(0, len(names), size))
 
 
-def _kind(old: str, new: str) -> Kind:
-    kinds: dict[Kind, Any] = {"number": NUMBER, "date": DATE}
-    for kind, pattern in kinds.items():
-        if pattern.match(old) and pattern.match(new):
-            return kind
-    plain = all(re.match(r"VARCHAR|BOOLEAN|ENUM", t) or NUMBER.match(t) or DATE.match(t) for t in (old, new))
-    return "category" if plain else "other"
+def _kind(type_: str) -> Kind:
+    kinds: dict[Kind, re.Pattern[str]] = {
+        "number": NUMBER,
+        "date": DATE,
+        "category": re.compile("VARCHAR|BOOLEAN|ENUM"),
+    }
+    nested = type_.endswith("]")
+    return next((kind for kind, pattern in kinds.items() if pattern.match(type_) and not nested), "other")
 
 
 def _value(column: str, kind: Kind) -> str:
     """As a number: dates in seconds. What is NaN or infinite has no place in a distribution."""
     c = identifier(column)
-    if kind == "date":
-        return f"epoch({c})::DOUBLE"
-    return f"CASE WHEN isfinite({c}::DOUBLE) THEN {c}::DOUBLE END"
+    number = f"epoch({c})::DOUBLE" if kind == "date" else f"{c}::DOUBLE"
+    return f"CASE WHEN isfinite({number}) THEN {number} END"
 
 
 def _summaries(con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, Kind]) -> dict[str, dict[str, Any]]:
-    """Of each column, how many values are missing and its spread, or how many are distinct."""
+    """Of each column, how many values are missing, the ends of dates, and how many values are distinct."""
     asked: list[tuple[str, str, str]] = []
     for c, kind in kinds.items():
         name = identifier(c)
-        missing = f"count(*) - count({_value(c, kind) if kind == 'number' else name})"
-        asked.append((c, "missing", missing))
-        if kind == "number":
-            v = _value(c, kind)
-            asked += [(c, what, f"{how}({v})") for what, how in NUMBERS.items()]
-        elif kind == "date":
+        asked.append((c, "missing", f"count(*) - count({_value(c, kind) if kind == 'number' else name})"))
+        if kind == "date":
             asked += [(c, "min", f"min({name})::VARCHAR"), (c, "max", f"max({name})::VARCHAR")]
-        else:
+        elif kind != "number":
             asked.append((c, "distinct", f"approx_count_distinct({name}::VARCHAR)"))
     answers = rows(con, f"SELECT {', '.join(query for *_, query in asked)} FROM {side}")[0]
     found: dict[str, dict[str, Any]] = {c: {} for c in kinds}
     for (c, what, _), answer in zip(asked, answers, strict=True):
-        found[c][what] = _rounded(answer)
+        found[c][what] = answer
     return found
 
 
-NUMBERS = {"min": "min", "mean": "avg", "max": "max", "std": "stddev_samp"}
+def _values(con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, Kind], total: int) -> dict[str, Values]:
+    """Sorted, so that neither the order of rows nor that of threads is in any sum."""
+    asked = ", ".join(f"{_value(c, kind)} AS c{i}" for i, (c, kind) in enumerate(kinds.items()))
+    share = -(-total // MOST)
+    source = side if share <= 1 else f"{side}_numbered WHERE file_row_number % {share} = 0"
+    found = con.execute(f"SELECT {asked} FROM {source}").fetchnumpy()
+    made = {}
+    for i, c in enumerate(kinds):
+        values = found.pop(f"c{i}")
+        made[c] = np.sort(values.compressed() if isinstance(values, np.ma.MaskedArray) else values)
+    return made
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
-    return value
+def _spread(plain: ColumnDiff, old: Values, new: Values, whole: bool, columns: int) -> ColumnDiff:
+    """PSI over tenths of the old values, and a bin of missing ones."""
+    borders = deciles(old)
+    binned = [[*counts(x, borders), n] for x, n in ((old, plain.missing_old), (new, plain.missing_new))]
+    drift = psi(binned[0], binned[1], columns)
+    made = replace(plain, histogram=_histogram(old, new, whole), ks=_rounded(ks(old, new)), **_measured(drift))
+    return replace(made, summary_old=_summary(old), summary_new=_summary(new)) if plain.kind == "number" else made
 
 
-def _edges(con: duckdb.DuckDBPyConnection, kinds: Mapping[str, Kind], count: int) -> dict[str, list[float]]:
-    """Upper borders of bins: percentiles of old rows, so many that KS is exact to one per cent.
-
-    Of every so many-th row: the same bytes give the same borders, whatever the threads.
-    """
-    if not kinds:
+def _summary(values: Values) -> dict[str, Any]:
+    if not len(values):
         return {}
-    share = max(1, count // SAMPLE)
-    cuts = [i / 100 for i in range(1, 101)]
-    asked = ", ".join(f"quantile_disc({_value(c, kind)}, {cuts})" for c, kind in kinds.items())
-    answers = rows(con, f"SELECT {asked} FROM old_numbered WHERE file_row_number % {share} = 0")[0]
-    return {c: sorted(set(answer or [])) for c, answer in zip(kinds, answers, strict=True)}
+    quarters = [_rounded(float(values[math.ceil(len(values) * i / 4) - 1])) for i in (1, 2, 3)]
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers like 1e200: then they are None
+        mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    ends = [_rounded(float(end)) for end in (values[0], values[-1])]
+    named = zip(("min", "q1", "median", "q3", "max"), (ends[0], *quarters, ends[1]), strict=True)
+    return {**dict(named), "mean": _rounded(mean, std), "std": _rounded(std)}
 
 
-def _histograms(
-    con: duckdb.DuckDBPyConnection, side: str, edges: Mapping[str, list[float]], kinds: Mapping[str, Kind]
-) -> dict[str, list[int]]:
-    """Rows up to each border, and beyond the last."""
-    there = {c: e for c, e in edges.items() if e}
-    found: dict[str, list[int]] = {c: [0] for c in edges}
-    if there:
-        asked = ", ".join(f"histogram({_value(c, kinds[c])}, {e}::DOUBLE[])" for c, e in there.items())
-        for (c, e), answer in zip(there.items(), rows(con, f"SELECT {asked} FROM {side}")[0], strict=True):
-            counted = dict(answer or {})
-            inside = [int(counted.pop(edge, 0)) for edge in e]
-            found[c] = [*inside, int(sum(counted.values()))]
-    return found
+def _rounded(value: float, scale: float = 0.0) -> float | None:
+    """scale: what else sets the digits that count; the mean of a standardised column is 0, and not 1e-17."""
+    size = max(abs(value), scale)
+    if not math.isfinite(size):
+        return None
+    return round(value, DIGITS - 1 - math.floor(math.log10(size))) + 0.0 if size else 0.0
+
+
+def _histogram(old: Values, new: Values, whole: bool) -> Histogram | None:
+    edges = bins(old, new, BINS, whole)
+    return Histogram(edges, None, *(counts(x, below(edges[1:-1])) for x in (old, new))) if edges else None
 
 
 Sides = tuple[dict[str, Any], dict[str, Any]]  # summaries of a column, old and new
-
-
-def _binned(
-    name: str, kind: Kind, sides: Sides, edges: Sequence[float], counts: tuple[list[int], list[int]], columns: int
-) -> ColumnDiff:
-    """PSI over ten bins and one of missing values; KS over all hundred."""
-    borders = [*edges, math.inf]
-    step = math.ceil(len(borders) / BINS)
-    groups = [range(i, min(i + step, len(borders))) for i in range(0, len(borders), step)]
-    old, new = ([sum(c[i] for i in group) for group in groups] for c in counts)
-    missing = [int(s["missing"]) for s in sides]
-    drift = psi([*old, missing[0]], [*new, missing[1]], columns) if any(missing) else psi(old, new, columns)
-    ends = [s[end] for s in sides for end in ("min", "max") if isinstance(s[end], float)] or [0.0]
-    tops = [borders[group[-1]] for group in groups[:-1]]
-    shown = Histogram([_rounded(float(e)) for e in (min(ends), *tops, max(ends))], None, old, new)
-    return replace(_plain(name, kind, sides), histogram=shown, ks=_rounded(ks(*counts)), **_measured(drift))
 
 
 def _plain(name: str, kind: Kind, sides: Sides) -> ColumnDiff:
@@ -188,12 +175,13 @@ def _category(con: duckdb.DuckDBPyConnection, name: str, sides: Sides, columns: 
     """Total variation over the values, missing ones too; of text with too many values nothing is measured."""
     if max(s["distinct"] for s in sides) > VALUES:
         return _plain(name, "text", sides)
-    c = identifier(name)
-    counted = [f"SELECT {c}::VARCHAR AS v, count(*) AS n FROM {side} GROUP BY v" for side in ("old", "new")]
+    counted = " UNION ALL ".join(
+        f"SELECT {identifier(name)}::VARCHAR AS v, {i} AS side FROM {side}" for i, side in enumerate(("old", "new"))
+    )
     found = rows(
         con,
-        f"SELECT coalesce(o.v, n.v), coalesce(o.n, 0)::BIGINT, coalesce(n.n, 0)::BIGINT FROM ({counted[0]}) o "
-        f"FULL JOIN ({counted[1]}) n ON o.v IS NOT DISTINCT FROM n.v ORDER BY 2 DESC, 3 DESC, 1",
+        "SELECT v, count(*) FILTER (side = 0), count(*) FILTER (side = 1) "
+        f"FROM ({counted}) GROUP BY v ORDER BY 2 DESC, 3 DESC, 1",
     )
     drift = total_variation([a for _, a, _ in found], [b for *_, b in found], columns)
     rest = found[SHOWN:]

@@ -1,10 +1,12 @@
 """Reads tables of one or more files by DuckDB: the format is known by a file's name, the bytes may lie anywhere."""
 
+import gzip
+import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -16,12 +18,17 @@ Files = Mapping[str, Path]  # name of each file within a dep: where its bytes li
 MEMORY = 500  # MB that DuckDB may hold; past it, it spills to disk
 MEMORY_OF_COLUMN = 3  # MB more for each: a Parquet file's row group is read as a whole, by two threads or more
 PARQUET = "read_parquet([{paths}], union_by_name = true)"
+# Types come from all rows. All of the form is said: DuckDB's guess fits a ragged row by taking it for the header.
+CSV = (
+    "read_csv([{paths}], union_by_name = true, header = true, skip = 0, quote = '\"', escape = '\"', "
+    "sample_size = -1, delim = {delimiter}, compression = {compression})"
+)
 FORMATS = {
     ".parquet": PARQUET,
-    ".csv": "read_csv([{paths}], union_by_name = true, compression = 'none')",
-    ".csv.gz": "read_csv([{paths}], union_by_name = true, compression = 'gzip')",
-    ".tsv": "read_csv([{paths}], union_by_name = true, compression = 'none', delim = '\t')",
-    ".jsonl": "read_json([{paths}], union_by_name = true, format = 'newline_delimited')",
+    ".csv": CSV,
+    ".csv.gz": CSV,
+    ".tsv": CSV,
+    ".jsonl": "read_json([{paths}], union_by_name = true, sample_size = -1, format = 'newline_delimited')",
 }
 
 
@@ -66,7 +73,9 @@ def view(con: duckdb.DuckDBPyConnection, title: str, files: Files, name: str) ->
     data = _data(files)
     ending = _ending(data[0])
     assert ending is not None
-    source = FORMATS[ending].format(paths=", ".join(literal(str(files[file])) for file in data))
+    for file in data:
+        _check(files[file], file if len(data) == 1 else f"{name}: {file}", ending)
+    source = _source([files[file] for file in data], ending)
     with readable(name, files):
         if ending != ".parquet":
             folder = con.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]
@@ -81,16 +90,45 @@ def view(con: duckdb.DuckDBPyConnection, title: str, files: Files, name: str) ->
         return types
 
 
+def _source(paths: Sequence[Path], ending: str) -> str:
+    """SQL that reads the files as one table. A path is no pattern: `*`, `?` and `[` stand for themselves."""
+    escaped = ", ".join(literal(re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", str(path))) for path in paths)
+    if FORMATS[ending] is not CSV:
+        return FORMATS[ending].format(paths=escaped)
+    packed = ending.endswith(".gz")
+    with gzip.open(paths[0]) if packed else paths[0].open("rb") as file:
+        header = file.readline().decode("utf-8", "replace")
+    delimiter = "\t" if ending == ".tsv" else max(",;\t|", key=header.count)
+    return CSV.format(paths=escaped, delimiter=literal(delimiter), compression=literal("gzip" if packed else "none"))
+
+
+def _check(path: Path, where: str, ending: str) -> None:
+    """PipelineError for what DuckDB would take for a table without saying so: no bytes, and half of a gzip file."""
+    if path.stat().st_size == 0:
+        raise PipelineError(f"{where}: found an empty file; expected a table")
+    if ending.endswith(".gz"):
+        try:
+            with gzip.open(path) as file:
+                while file.read(1 << 20):
+                    pass
+        except (EOFError, gzip.BadGzipFile, zlib.error) as e:
+            raise PipelineError(f"{where}: found {e}; expected a whole gzip file") from None
+
+
 @contextmanager
-def readable(name: str, files: Files = MappingProxyType({})) -> Iterator[None]:
+def readable(name: str, *sides: Files) -> Iterator[None]:
     """DuckDB's errors as one line, in which files have the user's names and not those of where their bytes lie."""
     try:
         yield
     except duckdb.Error as e:
-        said = str(e).strip().splitlines()[0]
-        for file, path in files.items():
-            said = said.replace(str(path), file)
-        raise PipelineError(f"{name}: found {said}; expected a table that can be read whole") from None
+        lines = [line.strip() for line in str(e).splitlines() if line.strip()]
+        said = ". ".join(lines[:3] if "CSV Error" in lines[0] else lines[:1])
+        if "Error when sniffing" in said:  # what follows is a list of all that DuckDB tried
+            said = "rows that do not fit the header"
+        for files in sides:
+            for file, path in files.items():
+                said = said.replace(str(path), file)
+        raise PipelineError(f"{name}: found {said[:400]}; expected a table that can be read whole") from None
 
 
 def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
