@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow bench fashion-mnist clean constraints
+.PHONY: help repro test check data-docs slow bench serve fashion-mnist clean constraints
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,12 +32,16 @@ data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 slow: .venv/.installed  ## run the long proofs
 	pytest -m slow
 
+serve: .venv/.installed  ## a Prefect server, the deployments and a worker on this machine; Ctrl-C ends them
+	python -m pipeline.serve
+
 fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
 	python -m benchmarks.fashion_mnist
 
 bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner beside dvc repro
 	python -m benchmarks.big_table
 	python -m benchmarks.runner
+	python -m benchmarks.flow
 
 constraints:  ## pin what a fresh install of pyproject.toml takes
 	rm -rf .venv && $(PYTHON) -m venv .venv
