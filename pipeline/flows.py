@@ -102,11 +102,9 @@ class FlowReporter:
         settings = stage.settings
         self.inboxes[stage] = Inbox(f"reprise-{settings.group}" if settings.group else None)
         delays = [settings.retry_delay * 2**i for i in range(min(settings.retries, DELAYS))]
-        named = follow.with_options(
-            task_run_name=stage.name, retries=settings.retries, retry_delay_seconds=delays or None
-        )
+        named = follow.with_options(task_run_name=stage.name, retries=settings.retries, retry_delay_seconds=delays or 0)
         above = [self.futures[s] for s in stage.upstream if s in self.futures]
-        self.futures[stage] = named.submit(self.inboxes[stage], wait_for=above)
+        self.futures[stage] = named.submit(self.inboxes[stage], return_state=False, wait_for=above)
 
     def output(self, stage: Stage, line: str) -> None:
         self.inboxes[stage].events.put(line)
@@ -152,7 +150,10 @@ def repro(
     pull: bool = False,
     sandbox: bool = True,
 ) -> Ending:
-    """Brings the stages of the DVC repository at `path` up to date, as `reprise run` does."""
+    """Brings the stages of the DVC repository at `path` up to date, as `reprise run` does.
+
+    PipelineError when a stage failed: Prefect retries a flow that raises, not one that returns a failed state.
+    """
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
     options = Options(jobs or os.cpu_count() or 1, force, keep_going, pull, sandbox)
     with contextlib.chdir(path):
@@ -162,8 +163,8 @@ def repro(
             if e.number == signal.SIGTERM:  # so Prefect sends it, to cancel
                 raise TerminationSignal(signal=e.number) from None
             raise
-        except (PipelineError, *FAILURES) as e:
-            return Failed(message=" ".join(message(e).split()))
+        except FAILURES as e:
+            raise PipelineError(" ".join(message(e).split())) from None
 
 
 def _run(targets: Sequence[str], options: Options) -> Ending:
@@ -183,7 +184,7 @@ def _run(targets: Sequence[str], options: Options) -> Ending:
     if any(state in ("ran", "restored") for state in runner.states.values()):
         _show_metrics(repository)
     if runner.errors:
-        return Failed(message="; ".join(f"{stage.name}: {error}" for stage, error in runner.errors.items()))
+        raise PipelineError("; ".join(f"{stage.name}: {error}" for stage, error in runner.errors.items()))
     unchanged = all(state == "unchanged" for state in runner.states.values())
     return Completed(name="Unchanged" if unchanged else "Completed")
 

@@ -29,8 +29,10 @@ def run_flow(args: argparse.Namespace) -> int:
         sandbox=not args.no_sandbox,
         return_state=True,
     )
-    print(f"{state.name}: {state.message}" if state.message else state.name)
-    return 0 if state.is_completed() else 1
+    if not state.is_completed():
+        state.result()  # raises what failed
+    print(state.name)
+    return 0
 
 
 def _check_server(url: str) -> None:

@@ -1,4 +1,4 @@
-"""`make serve`: a Prefect server on loopback, the deployments of prefect.yaml and a worker, ended by Ctrl-C together."""
+"""`make serve`: a Prefect server on loopback, the deployments of prefect.yaml and a worker; Ctrl-C ends all."""
 
 import argparse
 import os

@@ -77,7 +77,8 @@ def states(api: str, expected: int) -> dict[str, str]:
 
 
 def flow(made: Made, code: int = 0, *options: str) -> str:
-    return made.run("reprise", "run", "--prefect", *options, code=code)
+    """In a whole process: Prefect sends the last states and logs when Python exits, which a forked one skips."""
+    return made.run(sys.executable, "-m", "pipeline.cli", "run", "--prefect", *options, code=code)
 
 
 def test_a_flow_leaves_the_lock_of_dvc_repro_and_names_what_became_of_each_stage(
@@ -120,7 +121,7 @@ def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(make: M
             "other": stage("cat a.in > other", ["a.in"], "other"),
         }
     )
-    assert "Failed: bad: exit status 3: exit 3" in flow(made, 1, "-k", "-j1")
+    assert "reprise: bad: exit status 3: exit 3" in flow(made, 1, "-k", "-j1")
     assert states(api, 2) == {"bad": "Failed", "other": "Completed"}
     assert "other" in (made.root / "dvc.lock").read_text()
 
@@ -149,9 +150,9 @@ def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -
     alone = f"mkdir {lock} && sleep 1 && rmdir {lock}"
     made = make({"a": stage(f"{alone} && cat a.in > a", ["a.in"], "a", **meta(group="gpu"))})
     other = Made(tmp_path / "other", made.spec, made.path).create()
-    first = start(made, "--prefect")
-    second = start(other, "--prefect")
-    assert (first.wait(60), second.wait(60)) == (0, 0)
+    with start(made, "--prefect") as first, start(other, "--prefect") as second:
+        outputs = first.communicate(timeout=60)[0], second.communicate(timeout=60)[0]
+    assert (first.returncode, second.returncode) == (0, 0), outputs
 
 
 def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str) -> None:
@@ -163,11 +164,11 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
             ),
         }
     )
-    process = start(made, "--prefect")
-    wait_for(made.folder / "pid")
-    time.sleep(0.2)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) in (-signal.SIGTERM, 143)
+    with start(made, "--prefect") as process:
+        wait_for(made.folder / "pid")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGTERM, 143)
     assert is_gone(int((made.folder / "pid").read_text()))
     assert "good" in (made.root / "dvc.lock").read_text()
     assert "long" not in (made.root / "dvc.lock").read_text()
@@ -183,7 +184,7 @@ def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, t
         }
     )
     code = "from pipeline.flows import repro; assert repro.with_options(retries=1)(return_state=True).is_completed()"
-    made.run("python", "-c", code)
+    made.run(sys.executable, "-c", code)
     assert count.read_text() == "x\n"
     assert last_run(api)["run_count"] == 2
 
