@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow bench serve fashion-mnist clean constraints
+.PHONY: help repro test check data-docs slow browser bench serve fashion-mnist clean constraints
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -34,6 +34,9 @@ slow: .venv/.installed  ## run the long proofs
 
 serve: .venv/.installed  ## a Prefect server, the deployments and a worker on this machine; Ctrl-C ends them
 	python -m pipeline.serve
+
+browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
+	pytest -m browser -n 0
 
 fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
 	python -m benchmarks.fashion_mnist

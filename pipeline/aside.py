@@ -3,50 +3,52 @@
 import os
 import queue
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.command import Command, Outcome
 from pipeline.repository import Stage
 from pipeline.run import Interrupted
-from pipeline.sandbox import Sandbox, Undeclared
+from pipeline.sandbox import Sandbox
 
 
 @dataclass(frozen=True)
 class Aside:
     """What became of it. error: None when the commands went well; output: the end of what they printed."""
 
-    sandbox: "Watched"
     error: str | None
     output: str
 
 
+def folder_aside(stage: Stage) -> Path:
+    """For the sandbox."""
+    return stage.repository.temporary / "sandbox" / f"{os.getpid()}-aside"
+
+
 @contextmanager
-def aside(stage: Stage, extra: Sequence[Undeclared] = ()) -> Iterator[Aside]:
-    """The sandbox is there until the block ends. `extra`: what to supply as if it were declared.
+def aside(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterator[Aside]:
+    """The sandbox, not built yet, is there until the block ends. `start`: makes of a command what is to start it.
 
     Raises Interrupted on SIGINT and SIGTERM.
     """
-    temporary = stage.repository.temporary
-    name = f"{os.getpid()}-aside"
-    sandbox = Watched(stage, temporary / "sandbox" / name, extra)
+    stage, temporary = sandbox.stage, sandbox.stage.repository.temporary
     ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    log = temporary / "logs" / f"{stage.slug}.aside.log"
-    argv = [(text, stage.argv(text)) for text in stage.commands]
     command = Command(
-        argv,
+        [(text, start(stage.argv(text))) for text in stage.commands],
         sandbox,
         stage.wdir,
         stage.environment,
         stage.settings.timeout,
-        log,
-        temporary / "groups" / name,
+        temporary / "logs" / f"{stage.slug}.aside.log",
+        temporary / "groups" / sandbox.folder.name,
         ended.put,
     )
     try:
-        with _interruptible():
+        with interruptible():
             command.start()
             try:
                 error = ended.get().error
@@ -57,40 +59,18 @@ def aside(stage: Stage, extra: Sequence[Undeclared] = ()) -> Iterator[Aside]:
         missing = sandbox.missing_outs() if error is None else []
         if missing:
             error = f"the command wrote no {', '.join(missing)}"
-        yield Aside(sandbox, error, command.tail())
+        yield Aside(error, command.tail())
     finally:
         sandbox.remove()
 
 
-class Watched(Sandbox):
-    """A sandbox that knows by access times which of its inputs were opened."""
-
-    def build(self) -> None:
-        super().build()
-        for file in self._declared():
-            os.utime(file, ns=(0, file.stat().st_mtime_ns))
-
-    def _declared(self) -> Iterator[Path]:
-        for path in map(Path, self.stage.dep_paths):
-            if path.is_relative_to(self.stage.repository.root):
-                place = self.inside(path)
-                yield from (f for f in place.rglob("*") if f.is_file()) if place.is_dir() else [place]
-
-    def never_opened(self) -> list[str]:
-        """Deps that no command read, relative to the root; none where the file system keeps no access times."""
-        opened = [f for f in self._declared() if f.stat().st_atime_ns > 0]
-        if not opened:
-            return []
-        root = self.inside(self.stage.repository.root)
-        read = {p for f in opened for p in (f, *f.parents)}
-        places = [
-            self.inside(Path(p)) for p in self.stage.dep_paths if Path(p).is_relative_to(self.stage.repository.root)
-        ]
-        return sorted(os.path.relpath(p, root) for p in places if p not in read)
-
-
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM raise Interrupted. In another thread than the main one, nobody signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
     def interrupt(number: int, _: object) -> None:
         raise Interrupted(number)
 

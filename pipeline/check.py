@@ -10,12 +10,16 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.util import load_yaml_guess_indent
 
-from pipeline.aside import aside
+from pipeline.aside import Aside, aside, folder_aside
 from pipeline.errors import PipelineError
+from pipeline.failure import asked_for
 from pipeline.repository import FAILURES, Stage, message
-from pipeline.sandbox import Sandbox, Undeclared
+from pipeline.sandbox import Sandbox
+from pipeline.trace import Trace
+from pipeline.undeclared import Undeclared
+from pipeline.watched import Watched
 
-TRIES = 50  # one more input at least is supplied each time
+TRIES = 50  # one more input at least is found each time
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,13 @@ class Checked:
     never_opened: list[str]
     writes: list[str]
     error: str | None
+    untraced: str | None = None  # why its files are known from error messages alone
 
 
 def check(stage: Stage) -> Checked:
-    """Runs the stage aside, supplies what its failure names, and runs it again, until it passes.
+    """Runs the stage aside, hears what it asks for, and runs it again with that, until it needs no more.
 
+    It is supplied with what it asks for as it goes; at last, if that may have mattered, with what was found alone.
     Outs that the workspace lacks are brought there, for the stages that read them.
     """
     found: list[Undeclared] = []
@@ -39,16 +45,37 @@ def check(stage: Stage) -> Checked:
         stage.check_inputs()
     except (PipelineError, *FAILURES) as e:
         return Checked(stage, [], [], [], message(e))
+    learning, unopened = True, {*map(Path, stage.dep_paths)}
     for _ in range(TRIES):
-        with aside(stage, found) as ran:
-            if ran.error is None:
-                _supply(stage, ran.sandbox)
-                return Checked(stage, found, ran.sandbox.never_opened(), ran.sandbox.undeclared_writes(), None)
-            new = [u for u in ran.sandbox.undeclared(ran.output) if u not in found]
-            if not new:
-                return Checked(stage, found, [], [], f"{ran.error}\n{ran.output.strip()}")
+        sandbox = Watched(stage, folder_aside(stage), found, learning=learning)
+        with Trace(sandbox.hear) as trace, aside(sandbox, trace.argv) as ran:
+            named = asked_for(sandbox, ran.output) if ran.error is not None else []
+            new = _without([*sandbox.needs(), *named], found)
             found += new
+            unopened -= sandbox.used
+            learns = learning and trace.refused is None
+            if not new and not (learns and (ran.error is not None or sandbox.differs)):
+                return _checked(sandbox, ran, found, unopened, trace.refused)
+            learning = learns and bool(new) and ran.error is not None
     return Checked(stage, found, [], [], f"{TRIES} inputs were not enough")
+
+
+def _without(needs: Iterable[Undeclared], found: Iterable[Undeclared]) -> list[Undeclared]:
+    """The needs that are not found yet."""
+    return [u for u in dict.fromkeys(needs) if u not in found]
+
+
+def _checked(
+    sandbox: Watched, ran: Aside, found: list[Undeclared], unopened: set[Path], untraced: str | None
+) -> Checked:
+    """After the last run."""
+    stage = sandbox.stage
+    if ran.error is not None:
+        return Checked(stage, found, [], [], f"{ran.error}\n{ran.output.strip()}", untraced)
+    _supply(stage, sandbox)
+    root = stage.repository.root
+    never = [] if untraced else sorted(os.path.relpath(p, root) for p in unopened if p.is_relative_to(root))
+    return Checked(stage, found, never, sandbox.undeclared_writes(), None, untraced)
 
 
 def _supply(stage: Stage, sandbox: Sandbox) -> None:

@@ -1,16 +1,12 @@
-"""The command line: `reprise plan`, `run`, `check` and `verify`."""
+"""The command line: `reprise plan`, `run`, `check`, `verify`, `report` and `comment`."""
 
 import argparse
 import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from pathlib import Path
 
-from rich.console import Console
-
-from pipeline import check as checking
-from pipeline import verify as verifying
 from pipeline.errors import PipelineError
 from pipeline.journal import History, Journal
 from pipeline.plan import make_plan
@@ -21,7 +17,8 @@ from pipeline.run import Interrupted, Options, Runner
 
 def main(arguments: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
+    for name in ("dvc", "dvc_data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors come as exceptions too
     try:
         if args.directory:
             os.chdir(args.directory)
@@ -47,7 +44,7 @@ def plan(args: argparse.Namespace) -> int:
     if args.json:
         print(plan_json(steps, history))
     else:
-        ConsoleReporter(Console()).plan(steps, history)
+        ConsoleReporter().plan(steps, history)
     return 2 if args.exit_code and any(s.kind != "unchanged" for s in steps) else 0
 
 
@@ -56,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         from pipeline.prefect_run import run_flow  # a second to import, and an extra
 
         return run_flow(args)
-    reporter = ConsoleReporter(Console())
+    reporter = ConsoleReporter()
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
         stages = _steps(repository, args)
@@ -75,12 +72,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> int:
+    from pipeline import check as checking
+
     repository = Repository()
     results = []
     for stage in _steps(repository, args):
         if stage.has_command and stage.settings.sandbox:
             results.append(checking.check(stage))
             print("\n".join(checking.lines(results[-1])), flush=True)
+    untraced = {r.untraced for r in results if r.untraced}
+    if untraced:
+        print(f"commands are not traced ({', '.join(untraced)}): only what their errors name is found")
     failed = sum(r.error is not None for r in results)
     found = sum(len(r.undeclared) for r in results)
     print(f"{len(results)} stages checked: {found} undeclared, {failed} failed")
@@ -92,6 +94,8 @@ def check(args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
+    from pipeline import verify as verifying
+
     repository = Repository()
     for stage in _steps(repository, args):
         why = verifying.unverifiable(stage)
@@ -100,6 +104,59 @@ def verify(args: argparse.Namespace) -> int:
         if differs:
             return 1
     return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    from pipeline.review import FORMATS, review  # statistics and DuckDB: a second to import
+
+    made = review(args.old, args.new)
+    text = FORMATS[args.format](made)
+    if args.out:
+        Path(args.out).write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    verdict = made.primary.verdict if made.primary is not None else None
+    if args.fail_on and verdict is None:
+        print(f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes", file=sys.stderr)
+    return int(args.fail_on is not None and verdict == args.fail_on)
+
+
+def comment(args: argparse.Namespace) -> int:
+    from pipeline.forge import forge
+    from pipeline.review.markdown import MARKER
+
+    print(forge().comment(args.pull_request, Path(args.file).read_text(encoding="utf-8"), MARKER))
+    return 0
+
+
+def retrain(args: argparse.Namespace) -> int:
+    from pipeline.retrain.gate import Gate
+    from pipeline.retrain.retrain import Options as Retraining
+    from pipeline.retrain.retrain import retrain as retrain_
+    from pipeline.review import markdown
+
+    gate = Gate(metric=args.metric, min_effect=args.min_effect, when=args.promote_when)
+    folder = Path(args.workplace).expanduser().resolve()
+    options = Retraining(
+        args.repository, folder, args.base, args.publish, gate, args.jobs, not args.no_wait, args.dry_run
+    )
+    made = retrain_(options, lambda line: print(line, flush=True))
+    if made.report is not None and args.report:
+        Path(args.report).write_text(markdown(made.report), encoding="utf-8")
+    if args.out:
+        Path(args.out).write_text(made.decision.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    print(f"{made.decision.outcome}: {made.decision.reason}")
+    return 0
+
+
+def _amount(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a number from 0")
+    return value
 
 
 def _steps(repository: Repository, args: argparse.Namespace) -> list[Stage]:
@@ -114,9 +171,16 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"reprise {version('reprise')}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("reprise", description="Plans and runs the stages of a DVC repository.")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version('reprise')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="the version of reprise")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files")
@@ -159,6 +223,45 @@ def _parser() -> argparse.ArgumentParser:
         "verify", parents=[common], help="run again aside; name the first out that differs"
     )
     verifying_.set_defaults(command=verify)
+    reporting = commands.add_parser("report", help="what changed between two revisions, and whether the metrics moved")
+    reporting.add_argument("old", nargs="?", default="HEAD", metavar="OLD", help="a branch or commit (default: HEAD)")
+    reporting.add_argument("new", nargs="?", metavar="NEW", help="a branch or commit (default: the working tree)")
+    reporting.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
+    reporting.add_argument("--format", choices=["md", "json", "html"], default="md", help="(default: md)")
+    reporting.add_argument("--out", metavar="FILE", help="write there (default: standard output)")
+    reporting.add_argument(
+        "--fail-on", choices=["worse"], help="exit 1 when the primary metric is worse beyond what is noise"
+    )
+    reporting.set_defaults(command=report)
+
+    commenting = commands.add_parser("comment", help="post a report to a pull request, or update the one that is there")
+    commenting.add_argument("file", metavar="FILE", help="of `reprise report --format md --out FILE`")
+    commenting.add_argument("--pull-request", type=int, required=True, metavar="N", help="its number")
+    commenting.set_defaults(command=comment, directory=None)
+    retraining = commands.add_parser(
+        "retrain", help="train on new data in a clone, and propose the model if it is better beyond noise"
+    )
+    retraining.add_argument(
+        "repository", nargs="?", default=".", help="a git address or path (default: this checkout's origin)"
+    )
+    retraining.add_argument("--base", default="main", metavar="BRANCH", help="the champion's branch (default: main)")
+    retraining.add_argument(
+        "--publish", choices=["pr", "branch", "push", "none"], default="pr", help="of a better model (default: pr)"
+    )
+    retraining.add_argument("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
+    retraining.add_argument(
+        "--min-effect", type=_amount, default=0.0, metavar="X", help="the least difference that is worth a promotion"
+    )
+    retraining.add_argument(
+        "--promote-when", choices=["better", "not-worse"], default="better", help="beyond noise (default: better)"
+    )
+    retraining.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="at most N stages at a time")
+    retraining.add_argument("--no-wait", action="store_true", help="skip when another retraining is at work")
+    retraining.add_argument("--dry-run", action="store_true", help="decide, and push nothing")
+    retraining.add_argument("--workplace", default="~/.cache/reprise", metavar="DIR", help="where clones are kept")
+    retraining.add_argument("--out", metavar="FILE", help="write the decision there, as JSON")
+    retraining.add_argument("--report", metavar="FILE", help="write the report there, as Markdown")
+    retraining.set_defaults(command=retrain, directory=None)
     return parser
 
 

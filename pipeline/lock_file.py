@@ -48,6 +48,9 @@ def _block(name: str, entry: Mapping[str, Any]) -> str:
     rest = _simple({k: v for k, v in entry.items() if k != "cmd"}, "    ")
     if rest is None or next(iter(entry)) != "cmd":
         return _dumped({"stages": {name: _plain(entry)}}).split("\n", 1)[1]
+    command = _command(entry["cmd"], "    ")
+    if command is not None and WORD.fullmatch(name) and name.lower() not in RESERVED:
+        return f"  {name}:\n{command}{rest}"
     return _dumped({"stages": {name: {"cmd": _plain(entry["cmd"])}}}).split("\n", 1)[1] + rest
 
 
@@ -56,7 +59,15 @@ def run_text(entry: Mapping[str, Any]) -> str:
     rest = _simple({k: v for k, v in entry.items() if k != "cmd"}, "")
     if rest is None or next(iter(entry)) != "cmd":
         return _dumped(_plain(entry))
-    return _dumped({"cmd": _plain(entry["cmd"])}) + rest
+    return (_command(entry["cmd"], "") or _dumped({"cmd": _plain(entry["cmd"])})) + rest
+
+
+def _command(command: Any, indent: str) -> str | None:
+    """A command of one line that needs neither quotes nor folding; None for any other."""
+    line = f"{indent}cmd: {command}"
+    if isinstance(command, str) and COMMAND.fullmatch(command) and len(line) <= WIDTH:
+        return f"{line}\n"
+    return None
 
 
 def _dumped(value: Any) -> str:
@@ -93,6 +104,8 @@ def _simple(value: Mapping[str, Any], indent: str) -> str | None:
 WORD = re.compile(r"(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{0,59}")
 HASH = re.compile(r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(\.dir)?")  # with a letter that no number has
 DECIMAL = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,9}")
+COMMAND = re.compile(r"(?=.* )[A-Za-z./](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*")  # of ASCII: no `: `, no ` #`
+WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 

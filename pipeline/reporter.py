@@ -1,19 +1,19 @@
 """Shows a plan and the progress of a run: plain lines, and on a terminal a status line."""
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
-from rich.status import Status
+from typing import TYPE_CHECKING, Any
 
 from pipeline.journal import History
 from pipeline.plan import Step
 from pipeline.repository import MISSING, Stage
 from pipeline.run import State
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 STYLES = {"run": "bold", "may run": "yellow", "restored": "cyan", "unchanged": "dim"}
 SHOWN = 3  # reasons a stage, in the plan
@@ -71,8 +71,12 @@ def plan_json(steps: Sequence[Step], history: History) -> str:
 class ConsoleReporter:
     """Lines on stdout; `running …` at the bottom of a terminal."""
 
-    def __init__(self, console: Console) -> None:
-        self.console = console
+    def __init__(self) -> None:
+        self._console: Any = None
+        if sys.stdout.isatty():
+            from rich.console import Console  # of no use on a pipe
+
+            self._console = Console()
         self._running: dict[Stage, float] = {}
         self._ended = 0
         self._total = 0
@@ -83,11 +87,11 @@ class ConsoleReporter:
     def plan(self, steps: Sequence[Step], history: History) -> None:
         self._total = len(steps)
         for kind, line in plan_lines(steps, history):
-            self.console.print(f"  {escape(line)}", style=STYLES[kind], highlight=False, soft_wrap=True)
+            self._line(f"  {line}", STYLES[kind])
 
     def begin(self) -> None:
-        if self.console.is_terminal:
-            self._status = self.console.status("")
+        if self._console is not None:
+            self._status = self._console.status("")
             self._status.start()
 
     def finish(self) -> None:
@@ -121,11 +125,12 @@ class ConsoleReporter:
 
     def tick(self) -> None:
         if self._status is not None:
+            from rich.markup import escape
+
             now = time.monotonic()
             names = ", ".join(f"{s.name} {seconds(now - t)}" for s, t in [*self._running.items()][:6])
-            self._status.update(
-                f"{self._ended}/{self._total} done, {seconds(now - self._start)}; running {escape(names)}"
-            )
+            text = f"{self._ended}/{self._total} done, {seconds(now - self._start)}; running {names}"
+            self._status.update(escape(text))
 
     def summary(self, states: dict[Stage, State], last: float | None) -> None:
         """`last`: seconds that the stages that ran took the last time, if known."""
@@ -136,4 +141,7 @@ class ConsoleReporter:
         self._line(f"{said or 'nothing to do'} in {took}{compared}")
 
     def _line(self, text: str, style: str | None = None) -> None:
-        self.console.print(escape(text), style=style, highlight=False, soft_wrap=True)
+        if self._console is None:
+            print(text, flush=True)
+        else:
+            self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

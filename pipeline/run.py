@@ -14,9 +14,11 @@ from typing import Any, Literal, Protocol
 
 from pipeline.command import GRACE, Command, Outcome, end_orphan
 from pipeline.errors import PipelineError
+from pipeline.failure import asked_for
 from pipeline.journal import Entry, History, Journal, Key, is_of_another
 from pipeline.repository import FAILURES, Repository, Stage, message
-from pipeline.sandbox import Sandbox, Undeclared
+from pipeline.sandbox import Sandbox
+from pipeline.undeclared import Undeclared
 
 State = Literal["ran", "restored", "unchanged", "failed", "skipped"]
 TICK = 0.1  # seconds between looks at logs and at stages that other processes hold
@@ -302,7 +304,7 @@ class Runner:
         undeclared: list[Undeclared] = []
         if sandbox is not None:
             missing = sandbox.missing_outs() if error is None else []
-            undeclared = sandbox.undeclared(running.command.tail()) if error is not None else []
+            undeclared = asked_for(sandbox, running.command.tail()) if error is not None else []
             writes = sandbox.undeclared_writes() if error is None else []
             if writes:
                 listed = ", ".join(writes[:5]) + (f" and {len(writes) - 5} more" if len(writes) > 5 else "")

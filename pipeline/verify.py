@@ -4,21 +4,23 @@ import filecmp
 import os
 from pathlib import Path
 
-from pipeline.aside import aside
+from pipeline.aside import aside, folder_aside
 from pipeline.errors import PipelineError
 from pipeline.repository import Stage
+from pipeline.sandbox import Sandbox
 
 
 def verify(stage: Stage) -> str | None:
     """None when every out is the same; else the first that differs, or why the stage can't be verified."""
     if any(change.kind != "always" for change in stage.changes()):
         raise PipelineError(f"stage '{stage.name}' is not up to date: `reprise run` first")
-    with aside(stage) as ran:
+    sandbox = Sandbox(stage, folder_aside(stage))
+    with aside(sandbox) as ran:
         if ran.error is not None:
             return f"failed: {ran.error}"
         for out, persists in stage.outputs.items():
             if not persists and out.is_relative_to(stage.repository.root):
-                differs = _first_difference(out, ran.sandbox.inside(out))
+                differs = _first_difference(out, sandbox.inside(out))
                 if differs is not None:
                     return f"{os.path.relpath(differs)} differs"
     return None

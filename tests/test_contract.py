@@ -104,8 +104,8 @@ def test_a_stage_runs_with_nothing_but_its_deps(stage: str, finished: Project, t
     with (tmp_path / "params.yaml").open("w") as file:
         YAML_.dump({k: v for k, v in finished.params.items() if k in STAGES[stage]["params"]}, file)
     Project(tmp_path, finished.path).run(*STAGES[stage]["cmd"].split())
-    outs = [*STAGES[stage]["outs"], *(path for m in STAGES[stage].get("metrics", []) for path in m)]
-    for out in outs:
+    declared = [*STAGES[stage]["outs"], *STAGES[stage].get("metrics", [])]  # a path, or {path: settings}
+    for out in [path for entry in declared for path in (entry if isinstance(entry, dict) else [entry])]:
         files = [tmp_path / out] if (tmp_path / out).is_file() else sorted((tmp_path / out).rglob("*.*"))
         assert files
         for file in files:

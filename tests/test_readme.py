@@ -12,6 +12,7 @@ BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 
 def test_the_first_screen_is_what_the_commands_print(commands: str, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
     project = new_project(tmp_path_factory.mktemp("readme"), commands)
+    project.run("git", "checkout", "-qb", "main")
     repro = project.run("dvc", "repro").splitlines()
     shown = [line for line in BLOCKS[0].splitlines() if not line.startswith("$")]
     assert len(shown) == 4
@@ -23,6 +24,12 @@ def test_the_first_screen_is_what_the_commands_print(commands: str, tmp_path_fac
     assert (project.root / "params.yaml").read_text() != before
     output = [line for line in project.run("dvc", "repro").splitlines() if line.startswith(("Stage", "Running"))]
     assert output == expected
+    project.run("sh", "-c", edit.removeprefix("$ ").replace("10 /bins: 20", "20 /bins: 10"))
+    project.run("dvc", "repro")
+    project.commit()
+    edit, report, headline = BLOCKS[3].splitlines()
+    project.run("sh", "-c", edit.removeprefix("$ "))
+    assert project.run(*report.removeprefix("$ ").split()).splitlines()[1] == headline
 
 
 def test_the_plan_is_what_the_command_prints(finished: Project, tmp_path: Path) -> None:

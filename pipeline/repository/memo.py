@@ -27,6 +27,8 @@ class Memo:
         self._under: dict[str, set[str]] = {}  # folder: the paths in `_built` that lie in it
 
     def load_path(self, path: str, fs: Any, **kwargs: Any) -> Any:
+        if fs.protocol != "local":  # a commit's
+            return load_path(path, fs, **kwargs)
         signature = _signature(path)
         if path not in self._parsed or self._parsed[path][0] != signature:
             self._parsed[path] = (signature, load_path(path, fs, **kwargs))
@@ -45,6 +47,8 @@ class Memo:
 
     def load_lock(self, file: Lockfile) -> Any:
         """Lockfile._load_yaml: DVC reads and checks it anew for each stage."""
+        if file.repo.fs.protocol != "local":
+            return _load_lock(file)
         path, signature = file.path, _signature(file.path)
         if path not in self._parsed or self._parsed[path][0] != signature:
             self._parsed[path] = (signature, _load_lock(file))

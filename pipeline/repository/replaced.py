@@ -1,43 +1,40 @@
 """What is put in place of parts of DVC in this process: the same results, faster or safer."""
 
-import json
 import os
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import dvc.dependency.param
-import dvc.repo.graph
 import dvc.rwlock
 import dvc.schema
 import dvc.utils.serialize
-import networkx
 import voluptuous
 from dvc.dvcfile import Lockfile
-from dvc.lock import make_lock
+from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
+from dvc_data.hashfile import checkout
+from dvc_objects.fs.generic import test_links
 
 from pipeline.lock_file import run_text
+from pipeline.repository.claims import Claims
 from pipeline.repository.memo import Memo
 
 rwlock = dvc.rwlock.rwlock  # DVC's own
 _write_yaml = dvc.utils.serialize.dump_yaml
-_name_cycle = dvc.repo.graph.check_acyclic
 
 
-def replace_parts(repo: Repo, memo: Memo) -> None:
+def replace_parts(repo: Repo, memo: Memo, claims: Claims) -> None:
     """Once a process, for the one repository that it works on."""
-    dvc.repo.graph.check_acyclic = _check_acyclic
     dvc.schema.vol = SimpleNamespace(**{**vars(voluptuous), "Schema": _schema})
     # Stages are claimed as a whole, by `Repository.claim`; DVC's methods need not claim their parts again and again.
     dvc.rwlock.rwlock = lambda *_, **__: nullcontext()
-    dvc.rwlock._edit_rwlock = _edit_claims
+    dvc.rwlock._edit_rwlock = claims.edit
     dvc.dependency.param.load_path = memo.load_path
     Lockfile._load_yaml = lambda file: memo.load_lock(file)
     dvc.utils.serialize.dump_yaml = _dump_yaml
+    checkout.test_links = _links  # type: ignore[attr-defined, assignment]
     repo.state.links.close = lambda: None  # DVC opens and closes this database for each file
 
 
@@ -49,6 +46,21 @@ def _dump_yaml(path: str, data: Any, *args: Any, **kwargs: Any) -> None:
         _write_yaml(path, data, *args, **kwargs)
 
 
+_tested: dict[Any, list[str]] = {}
+
+
+def _links(links: list[str], from_fs: Any, source: str, to_fs: Any, target: str) -> list[str]:
+    """test_links of dvc_data, once for a pair of devices: DVC links a file on trial for each out."""
+    if not (isinstance(from_fs, LocalFileSystem) and isinstance(to_fs, LocalFileSystem)):
+        return test_links(links, from_fs, source, to_fs, target)
+    folder = os.path.dirname(target)
+    os.makedirs(folder, exist_ok=True)
+    key = (*links, os.stat(source).st_dev, os.stat(folder).st_dev)
+    if key not in _tested:
+        _tested[key] = test_links(links, from_fs, source, to_fs, target)
+    return _tested[key]
+
+
 _schemas: dict[int, tuple[Any, voluptuous.Schema]] = {}
 
 
@@ -57,28 +69,3 @@ def _schema(schema: Any) -> voluptuous.Schema:
     if id(schema) not in _schemas:
         _schemas[id(schema)] = (schema, voluptuous.Schema(schema))
     return _schemas[id(schema)][1]
-
-
-def _check_acyclic(graph: networkx.DiGraph) -> None:
-    """DVC's own takes minutes on thousands of stages; it is asked only to name the stages of a cycle."""
-    if not networkx.is_directed_acyclic_graph(graph):
-        _name_cycle(graph)
-
-
-@contextmanager
-def _edit_claims(folder: str, _: Any, hardlink: bool) -> Iterator[dict[str, Any]]:
-    """dvc.rwlock._edit_rwlock, but whole or not at all; DVC's own leaves half a file when it is killed."""
-    path = Path(folder, dvc.rwlock.RWLOCK_FILE)
-    guard = os.path.join(folder, dvc.rwlock.RWLOCK_LOCK)
-    with make_lock(guard, tmp_dir=folder, hardlink_lock=hardlink):
-        claims: dict[str, Any] = {}
-        with suppress(FileNotFoundError, json.JSONDecodeError):
-            claims = json.loads(path.read_text(encoding="utf-8"))
-        claims = {
-            "read": defaultdict(list, claims.get("read", {})),
-            "write": defaultdict(dict, claims.get("write", {})),
-        }
-        yield claims
-        part = path.with_name(f"{path.name}.part")
-        part.write_text(json.dumps(claims), encoding="utf-8")
-        part.replace(path)

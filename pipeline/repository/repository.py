@@ -2,23 +2,25 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
 
-import networkx
 from dvc.dvcfile import PROJECT_FILE
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
-from dvc.repo.reproduce import collect_stages, get_active_graph
+from dvc.repo.reproduce import collect_stages
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 
 from pipeline.errors import PipelineError
 from pipeline.journal import Entry
 from pipeline.lock_file import with_entries
+from pipeline.repository.claims import Claims
+from pipeline.repository.graph import around, graph_of, postorder
 from pipeline.repository.memo import Memo
 from pipeline.repository.replaced import replace_parts, rwlock
 from pipeline.repository.stage import FAILURES, Stage, message, run_key
@@ -40,7 +42,8 @@ class Repository:
         self._claims: dict[Stage, AbstractContextManager[None]] = {}
         self.memo = Memo()
         self._lock_files: dict[str, tuple[int, int] | None] = {}  # as they were when the stages were loaded
-        replace_parts(self._repo, self.memo)
+        self._claims_file = Claims()
+        replace_parts(self._repo, self.memo, self._claims_file)
 
     @contextmanager
     def lock(self, waiting: Callable[[str], None]) -> Iterator[None]:
@@ -54,7 +57,10 @@ class Repository:
         try:
             yield
         finally:
-            self._repo.lock.unlock()
+            try:
+                self._claims_file.write()
+            finally:
+                self._repo.lock.unlock()
 
     def metrics(self) -> list[tuple[str, str, object, object]]:
         """Of each metric: its file, its dotted name, its value in HEAD and now; None where there is none."""
@@ -71,9 +77,10 @@ class Repository:
         Raises PipelineError for what is wrong in the pipeline, whichever stage it is in.
         """
         try:
-            graph = get_active_graph(self._repo.index.graph)
+            graph = graph_of(self._repo.index)
             chosen = [] if everything else [s for t in targets or [PROJECT_FILE] for s in self._collect(t)]
-            nodes = chosen if single_item else _in_order(graph, chosen, downstream=downstream)
+            part = around(graph, chosen, downstream=downstream) if chosen else graph
+            nodes = chosen if single_item else postorder(part)
         except FAILURES as e:
             raise PipelineError(message(e)) from None
         stages = {node: Stage(self, node) for node in nodes}
@@ -82,7 +89,7 @@ class Repository:
         before: list[Stage] = []
         for node, stage in stages.items():
             # Single items are in the order in which they were named, whatever the graph says.
-            stage.upstream = before[-1:] if single_item else [stages[n] for n in graph.successors(node) if n in stages]
+            stage.upstream = before[-1:] if single_item else [stages[n] for n in graph[node] if n in stages]
             before.append(stage)
             assert stage.settings  # wrong ones are refused before anything runs
         return before
@@ -174,6 +181,18 @@ class Repository:
         self._repo.stage_cache.pull(None)
 
     @cached_property
+    def data(self) -> set[Path]:
+        """Every local out, absolute: of stages and of data sources."""
+        return {Path(out.fs_path) for out in self._repo.index.outs if out.protocol == "local"}
+
+    @cached_property
+    def ignored(self) -> set[Path]:
+        """Files and folders that git ignores, absolute; none where there is no git."""
+        command = ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"]
+        listed = subprocess.run(command, cwd=self.root, capture_output=True, check=False).stdout
+        return {self.root / os.fsdecode(name) for name in listed.split(b"\0") if name}
+
+    @cached_property
     def runs(self) -> dict[str, list[Entry]]:
         """Every run that the run-cache knows, as lock entries by command and outs."""
         found: dict[str, list[Entry]] = {}
@@ -188,19 +207,6 @@ class Repository:
             return {}
         found: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
         return found
-
-
-def _in_order(graph: networkx.DiGraph, chosen: Sequence[DVCStage], *, downstream: bool) -> list[DVCStage]:
-    """plan_repro of dvc.repo.reproduce, which walks the graph again for every chosen stage."""
-    if chosen:
-        step = graph.predecessors if downstream else graph.successors
-        seen, queue = set(chosen), list(chosen)
-        while queue:
-            new = set(step(queue.pop())) - seen
-            seen |= new
-            queue += new
-        graph = graph.subgraph(seen)
-    return list(networkx.dfs_postorder_nodes(graph))
 
 
 def _signature_of(path: str) -> tuple[int, int] | None:

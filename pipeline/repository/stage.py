@@ -308,8 +308,9 @@ class Stage:
 
     def _is_as_locked(self, assumed: Assumed) -> bool:
         """Whether command and deps, as far as known, are those of dvc.lock: its outs may then be in the cache."""
-        changes = [c for dep in self.dvc.deps for c in self._dep_changes(dep, assumed)]
-        return not changes and not self.dvc.changed_stage() and all(bool(o.hash_info) for o in self.dvc.outs)
+        if self.dvc.changed_stage() or not all(o.hash_info for o in self.dvc.outs):
+            return False
+        return not any(self._dep_changes(dep, assumed) for dep in self.dvc.deps)
 
     def may_be_cached(self, assumed: Assumed) -> bool:
         """Whether the run-cache knows a run of the same command, outs and params, and the same deps as far as known."""
@@ -335,7 +336,7 @@ class Stage:
     def save(self) -> None:
         """After the command: hashes deps and outs, and puts outs and run into the cache, as DVC does."""
         s = self.dvc
-        for path in self.dep_paths:
+        for path in filter(os.path.isdir, self.dep_paths):
             self.repository.memo.forget(path)  # the command read what is there now, not what was there at the plan
         for out in s.outs:
             self.repository.memo.forget(out.fs_path)

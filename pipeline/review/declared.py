@@ -25,7 +25,9 @@ class Predictions(_Declared):
     """A table with a row a test row. The first of `metrics` is the primary one.
 
     id: the column by which rows of two revisions pair; group: rows of one value are not independent;
-    target, prediction: shown for rows that were fixed or broken.
+    model: deps of the stage that a retraining made anew;
+    target, prediction: shown for rows that were fixed or broken; seeds: the stages of its foreach differ in
+    nothing but the seed of training.
     """
 
     id: Column = "id"
@@ -33,6 +35,8 @@ class Predictions(_Declared):
     group: Column | None = None
     target: Column | None = None
     prediction: Column | None = None
+    seeds: bool = False
+    model: list[Column] = []
 
 
 class Table(_Declared):

@@ -66,6 +66,61 @@ def test_entries_are_written_as_dvc_writes_them(seed: int) -> None:
         assert run_text(made) == dumps_yaml(made)
 
 
+PIECES = [
+    "python",
+    "-m",
+    "a",
+    ":",
+    "b:",
+    "#",
+    "c#d",
+    "'x'",
+    '"y z"',
+    "|",
+    "> o/1",
+    "&&",
+    "{a}",
+    "[1]",
+    "%s",
+    "@",
+    "`d`",
+    "!",
+]
+PIECES += [
+    "`d`",
+    "!",
+    "~",
+    "*",
+    "&x",
+    "k=v",
+    "1e-3",
+    "true",
+    "a:b",
+    ",",
+    "-",
+    "?",
+    "$HOME",
+    "\\n",
+    ";",
+    "é",
+    "  ",
+    "x" * 30,
+]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_commands_are_written_as_dvc_writes_them(seed: int) -> None:
+    """In one line where that is so, by ruamel.yaml where they need quotes or folding."""
+    rng = random.Random(seed)
+    for _ in range(40):
+        words = " ".join(rng.choice(PIECES) for _ in range(rng.randint(1, 12)))
+        letters = "".join(rng.choice(string.printable[:95] + "    ") for _ in range(rng.randint(1, 85)))
+        for command in (words, f"run {words}", letters):
+            made = {"cmd": command, "outs": [{"path": "o", "size": 1}]}
+            assert run_text(made) == dumps_yaml(made)
+            assert with_entries("", {"s": made}) == dumps_yaml({"schema": "2.0", "stages": {"s": made}})
+
+
 def test_other_stages_stay_as_they_are() -> None:
     rng = random.Random(0)
     long = ("x" * 150, "y" * 150)  # names that ruamel writes on lines of their own

@@ -1,0 +1,1 @@
+"""Retraining that only ever proposes a better model."""

@@ -1,0 +1,137 @@
+"""A clone of a repository's own, in which retraining works: never the user's checkout."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.git import git
+
+IDENTITY = ("-c", "user.name=reprise", "-c", "user.email=reprise@localhost")
+
+
+def source_of(repository: str) -> tuple[str, Path | None]:
+    """Where to clone from and push to, and the checkout that was named, if one was.
+
+    repository: an address, a bare repository, or a checkout, whose `origin` is meant.
+    """
+    if re.match(r"^[\w+.-]+://|^[\w.-]+@[\w.-]+:", repository):
+        return repository, None
+    path = Path(repository).resolve()
+    if not path.is_dir():
+        raise PipelineError(f"{repository}: found no such folder; expected a git repository or its address")
+    if git("rev-parse", "--is-bare-repository", folder=path) == "true":
+        return str(path), None
+    if "origin" not in git("remote", folder=path).split():
+        raise PipelineError(f"{repository}: found no git remote 'origin'; expected one to push to")
+    address = git("remote", "get-url", "origin", folder=path)
+    relative = "://" not in address and not address.startswith("/") and ":" not in address
+    return str((path / address).resolve()) if relative else address, path
+
+
+class Workplace:
+    """The clone, at the tip of the base branch. One process at a time has it."""
+
+    def __init__(self, repository: str, base: str, folder: Path) -> None:
+        """folder: where clones of all repositories are kept, from run to run."""
+        self.address, self._checkout = source_of(repository)
+        self.base = base
+        name = hashlib.sha256(f"{self.address}\n{base}".encode()).hexdigest()[:16]
+        self.root = folder / name
+        self._lock = folder / f"{name}.lock"
+
+    @contextmanager
+    def alone(self, *, wait: bool) -> Iterator[bool]:
+        """False when another run has it and `wait` is not asked for. A killed run holds nothing."""
+        self._lock.parent.mkdir(parents=True, exist_ok=True)
+        with self._lock.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def renew(self) -> str:
+        """The base as its remote has it now, whatever an earlier run left; DVC's cache stays. The commit."""
+        if not (self.root / ".git" / "HEAD").exists() or not self._is_sound():
+            shutil.rmtree(self.root, ignore_errors=True)
+            part = self.root.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            git("clone", "--quiet", "--no-checkout", self.address, str(part))
+            part.replace(self.root)
+        for lock in (self.root / ".git").rglob("*.lock"):
+            lock.unlink()  # of a killed git: nobody else works here
+        self.git("fetch", "--quiet", "--prune", "origin")
+        tip = self.tip()
+        self.git("checkout", "--quiet", "--force", "--detach", tip)
+        # Data that the base has no .gitignore line for must go; what DVC keeps for the next run may stay.
+        self.git("clean", "-ffdxq", "-e", ".dvc/cache", "-e", ".dvc/tmp", "-e", ".dvc/config.local")
+        self._copy_local_config()
+        return tip
+
+    def _is_sound(self) -> bool:
+        try:
+            return self.git("remote", "get-url", "origin") == self.address
+        except PipelineError:
+            return False
+
+    def _copy_local_config(self) -> None:
+        """The checkout's credentials for the DVC remote, which git does not have."""
+        if self._checkout is not None and (self._checkout / ".dvc" / "config.local").exists():
+            target = self.root / ".dvc" / "config.local"
+            shutil.copyfile(self._checkout / ".dvc" / "config.local", target)
+            target.chmod(0o600)
+
+    def tip(self) -> str:
+        """The base's commit. PipelineError when the remote has no such branch."""
+        try:
+            return self.git("rev-parse", "--verify", "--quiet", f"refs/remotes/origin/{self.base}")
+        except PipelineError:
+            raise PipelineError(f"{self.base}: found no such branch at the remote; expected the base") from None
+
+    def moved(self, tip: str) -> bool:
+        """Whether the base has other commits by now."""
+        self.git("fetch", "--quiet", "--prune", "origin")
+        return self.tip() != tip
+
+    def commit(self, tip: str, message: str) -> tuple[str, str]:
+        """Commits all that changed on top of the tip: (branch, commit).
+
+        The branch is named after the content of what changed, and the commit carries the base's time: the same
+        change of the same base is the same commit, whoever makes it and when.
+        """
+        self.git("add", "--all")
+        changed = self.git("diff", "--cached", "--raw", "--no-abbrev", "--no-renames", tip)
+        content = "\n".join(" ".join(line.split()[3:]) for line in changed.splitlines())
+        branch = f"retrain/{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+        when = self.git("log", "-1", "--format=%cI", tip)
+        dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+        tree = self.git("write-tree")
+        arguments = (*IDENTITY, "commit-tree", tree, "-p", tip, "-m", message)
+        commit = git(*arguments, folder=self.root, environment={**os.environ, **dates})
+        return branch, commit
+
+    def push(self, commit: str, branch: str) -> bool:
+        """False when the branch has other commits by now."""
+        if self.git("ls-remote", "origin", f"refs/heads/{branch}").startswith(commit):
+            return True
+        try:
+            force = ["--force"] if branch.startswith("retrain/") else []  # the same change of an older base
+            self.git("push", "--quiet", *force, "origin", f"{commit}:refs/heads/{branch}")
+        except PipelineError as e:
+            if "fetch first" in str(e) or "non-fast-forward" in str(e) or "stale info" in str(e):
+                return False
+            raise
+        return True
+
+    def changed(self) -> bool:
+        return bool(self.git("status", "--porcelain"))
+
+    def git(self, *arguments: str) -> str:
+        return git(*arguments, folder=self.root)

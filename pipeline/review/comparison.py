@@ -1,0 +1,62 @@
+"""What a comparison of two revisions says, as data: `dataclasses.asdict` of it is JSON."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["better", "worse", "no detectable difference", "equivalent"]
+
+
+@dataclass(frozen=True)
+class Unpaired:
+    """Means over the rows that only one side has, and Welch's 95 % interval of their difference, if they are enough."""
+
+    rows_old: int
+    rows_new: int
+    old: float
+    new: float
+    difference: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class MetricComparison:
+    """old, new: means over all rows of a side; difference: new − old over the pairs; low, high: its 95 % interval.
+
+    p_value: Holm-adjusted; why: why there is no verdict; detectable: the smallest true difference that these rows
+    would show with a chance of 80 %, also as the one of all metrics that moved; proportion:
+    whether it is a mean of zeros and ones.
+    """
+
+    name: str
+    column: str
+    better: Literal["higher", "lower"]
+    margin: float | None
+    proportion: bool
+    old: float | None
+    new: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    verdict: Verdict | None
+    why: str | None
+    detectable: float | None
+    method: str
+    unpaired: Unpaired | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """note: what the intervals do not cover; refused: why there is no verdict at all."""
+
+    rows_old: int
+    rows_new: int
+    paired: int
+    only_old: int
+    only_new: int
+    seeds_old: int
+    seeds_new: int
+    metrics: list[MetricComparison]
+    note: str
+    refused: str | None

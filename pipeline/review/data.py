@@ -1,0 +1,116 @@
+"""Which tables changed between two revisions, and how."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.errors import PipelineError
+from pipeline.repository.revision import Revision, Revisions
+from pipeline.review.data_diff import Moved, TableDiff, diff, leaks
+from pipeline.review.declared import Table, declared
+from pipeline.review.tables import Files, is_table
+
+
+@dataclass(frozen=True)
+class DataChange:
+    """A dep or out that is a table, or of which only the hash is known. note: why there is no diff."""
+
+    path: str
+    kind: Literal["added", "removed", "changed"]
+    diff: TableDiff | None
+    note: str | None = None
+
+
+def data_changes(
+    revisions: Revisions, old: Revision, new: Revision, plotted: set[str], notes: list[str]
+) -> tuple[list[DataChange], list[Moved]]:
+    """Changed tables among deps and outs; and ids that moved between splits, where outs say their split.
+
+    plotted: files that plots read, which are no data. What could not be read is told by the change, and in `notes`.
+    """
+    made = []
+    for path in _candidates(old, new, plotted):
+        change = _change(revisions, old, new, path)
+        if change is not None:
+            made.append(change)
+    return made, _moved(revisions, old, new, notes)
+
+
+def _candidates(old: Revision, new: Revision, plotted: set[str]) -> list[str]:
+    """Deps and outs whose hash differs, less what is no data."""
+    before, after = _hashes(old), _hashes(new)
+    changed = [p for p in dict.fromkeys([*before, *after]) if before.get(p) != after.get(p)]
+    no_data = {*old.metrics, *new.metrics, *_predictions(old), *_predictions(new), *plotted}
+    return [p for p in changed if not any(f == p or f.startswith(f"{p}/") for f in no_data)]
+
+
+def _hashes(revision: Revision) -> dict[str, str | None]:
+    """Of all outs, and of the deps that no stage makes."""
+    found: dict[str, str | None] = {}
+    for record in revision.records.values():
+        found |= record.outs
+        found |= {p: h for p, h in record.deps.items() if p not in revision.outs}
+    return found
+
+
+def _predictions(revision: Revision) -> list[str]:
+    return [path for path, meta in revision.metas.items() if declared(*meta).predictions is not None]
+
+
+def _table(old: Revision, new: Revision, path: str) -> Table | None:
+    """What the out says of itself, on the new side if it is there."""
+    for revision in (new, old):
+        if path in revision.metas:
+            return declared(*revision.metas[path]).table
+    return None
+
+
+def _change(revisions: Revisions, old: Revision, new: Revision, path: str) -> DataChange | None:
+    """None for what is no table."""
+    has = [path in _hashes(revision) for revision in (old, new)]
+    kind: Literal["added", "removed", "changed"] = "changed" if all(has) else "added" if has[1] else "removed"
+    spec = _table(old, new, path)
+    try:
+        if not _may_be_table(path, _hashes(old).get(path) or _hashes(new).get(path)):
+            return None
+        sides = [revisions.files(r, path) for r, there in zip((old, new), has, strict=True) if there]
+        if not all(map(is_table, sides)):
+            return None
+        if kind != "changed":
+            return DataChange(path, kind, None)
+        return DataChange(path, kind, diff(sides[0], sides[1], spec or Table(), path))
+    except PipelineError as e:
+        return DataChange(path, kind, None, str(e))
+
+
+def _may_be_table(path: str, value: str | None) -> bool:
+    """By name, so that no model is fetched to find that it is none; of a folder its files tell."""
+    return (value or "").endswith(".dir") or is_table({Path(path).name: Path(path)})
+
+
+def _moved(revisions: Revisions, old: Revision, new: Revision, notes: list[str]) -> list[Moved]:
+    sides = [dict(_splits(revision)) for revision in (old, new)]
+    spec = next((table for _, (_, table) in sides[1].items()), None)
+    if spec is None or not sides[0] or all(_same(old, new, path) for path, _ in sides[1].values()):
+        return []
+    try:
+        files: list[Mapping[str, Files]] = [
+            {split: revisions.files(revision, path) for split, (path, _) in side.items()}
+            for revision, side in zip((old, new), sides, strict=True)
+        ]
+        return leaks(files[0], files[1], spec, "splits")
+    except PipelineError as e:
+        notes.append(f"ids that moved between splits were not looked for: {e}")
+        return []
+
+
+def _splits(revision: Revision) -> Iterator[tuple[str, tuple[str, Table]]]:
+    for path, (where, meta) in revision.metas.items():
+        table = declared(where, meta).table
+        if table is not None and table.split is not None and table.id is not None:
+            yield table.split, (path, table)
+
+
+def _same(old: Revision, new: Revision, path: str) -> bool:
+    return old.hash_of(path) == new.hash_of(path)

@@ -1,0 +1,248 @@
+"""A report as GitHub-flavoured Markdown: the answer first, details folded, whatever data says inert."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from pipeline.review.columns import ColumnDiff
+from pipeline.review.comparison import MetricComparison
+from pipeline.review.curves import Curve, Point
+from pipeline.review.data import DataChange
+from pipeline.review.data_diff import TableDiff
+from pipeline.review.predictions import Compared, Row
+from pipeline.review.report import Report, StageChange, ValueChange
+from pipeline.review.words import (
+    NONE,
+    difference,
+    headline,
+    interval,
+    is_compared,
+    moved_sentence,
+    number,
+    side,
+    signed,
+    summary,
+    two,
+    verdict,
+)
+
+MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
+LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
+CELL = 80  # characters of a value
+ROWS = 20  # of a table outside the folded part
+CURVES = 4
+POINTS = 60  # a line; more are thinned out
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*([_ -][A-Za-z0-9]+)*|[−+-]?[0-9.,]+")
+
+
+def markdown(report: Report) -> str:
+    """The text ends with a newline. What is folded goes where it would pass LIMIT."""
+    shown = "\n\n".join(_sections(report))
+    folded = _folded("Full difference", "\n\n".join(_everything(report)))
+    whole = f"{shown}\n\n{folded}\n"
+    return whole if len(whole) <= LIMIT else f"{shown[:LIMIT]}\n\n_The full difference is too long for a comment._\n"
+
+
+def text(value: Any, most: int = CELL) -> str:
+    """What data, params and git say, as a code span: no Markdown, HTML, mention or link in it comes alive."""
+    if value is None or value == NONE:
+        return NONE
+    said = number(value) if isinstance(value, float) else str(value)
+    said = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in said).strip()
+    said = said if len(said) <= most else f"{said[: most - 1]}…"
+    if PLAIN.fullmatch(said):
+        return said
+    if not said:
+        return "_empty_"
+    fence = "`" * (max((len(run) for run in re.findall("`+", said)), default=0) + 1)
+    space = " " if said.startswith("`") or said.endswith("`") else ""
+    return f"{fence}{space}{said}{space}{fence}".replace("|", "\\|")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], most: int = ROWS) -> str:
+    listed = [*rows]
+    lines = [head, ["---"] * len(head), *listed[:most]]
+    more = f"\n\nand {len(listed) - most} more" if len(listed) > most else ""
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
+
+
+def _folded(title: str, inside: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{inside}\n\n</details>" if inside else ""
+
+
+def _sections(report: Report) -> Iterator[str]:
+    name, said, details = headline(report)
+    yield f"{MARKER}\n**{' '.join(filter(None, (text(name), said)))}** ({details})"
+    yield f"{text(side(report.new))} against {text(side(report.old))}"
+    for compared in report.compared:
+        yield from _compared(compared, titled=len(report.compared) > 1)
+    others = [m for m in report.metrics if not is_compared(report, m)]
+    if others:
+        yield "### Metrics\n\n" + table(["metric", "old", "new", "difference"], map(_metric, others))
+    if report.params:
+        yield "### Params\n\n" + table(["key", "old", "new"], map(_param, report.params))
+    if report.stages:
+        yield "### Stages that ran\n\n" + table(["stage", "why", "time"], map(_stage, report.stages))
+    if report.data or report.moved:
+        yield "### Data\n\n" + "\n\n".join(_data(report))
+    yield from filter(None, map(_rows, report.compared))
+    if report.curves:
+        yield "### Curves\n\n" + "\n\n".join(mermaid(c, report) for c in report.curves[:CURVES])
+    if report.notes:
+        yield "### Notes\n\n" + "\n".join(f"- {text(note, 300)}" for note in report.notes)
+
+
+def _compared(compared: Compared, *, titled: bool) -> Iterator[str]:
+    comparison = compared.comparison
+    if titled:
+        yield f"### {text(compared.name)}"
+    head = ["metric", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
+    yield table(head, map(_verdict, comparison.metrics))
+    yield comparison.note
+    unpaired = comparison.only_old + comparison.only_new
+    if unpaired:
+        yield (
+            f"{number(comparison.paired)} rows are in both test sets and were paired; "
+            f"{number(comparison.only_old)} are in the old one only, {number(comparison.only_new)} in the new one only."
+        )
+
+
+def _verdict(metric: MetricComparison) -> list[str]:
+    said = f"**{verdict(metric)}**" + (f": {metric.why}" if metric.why else "")
+    p = NONE if metric.p_value is None else f"{metric.p_value:.2g}"
+    unit = " pp" if metric.proportion and metric.difference is not None else ""
+    apart = f"{difference(metric, metric.difference)}{unit}"
+    return [text(metric.name), *two(metric.old, metric.new), apart, interval(metric), p, said]
+
+
+def _metric(change: ValueChange) -> list[str]:
+    old, new = two(change.old, change.new)
+    apart = NONE
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in (change.old, change.new)):
+        apart = "same" if change.old == change.new else signed(change.new - change.old)
+    return [text(change.key), text(old), text(new), apart]
+
+
+def _param(change: ValueChange) -> list[str]:
+    key = change.key if change.file == "params.yaml" else f"{change.file}: {change.key}"
+    old = "_none_" if change.kind == "added" else text(change.old)
+    return [text(key), old, "_none_" if change.kind == "removed" else text(change.new)]
+
+
+def _stage(change: StageChange) -> list[str]:
+    why = ", ".join(map(text, change.why[:3])) + (f" and {len(change.why) - 3} more" if len(change.why) > 3 else "")
+    return [text(change.name), why or change.kind, NONE if change.seconds is None else f"{change.seconds:.1f} s"]
+
+
+def _data(report: Report) -> Iterator[str]:
+    for moved in report.moved:
+        yield f"**{moved_sentence(moved)}**"
+    if report.data:
+        yield table(["data", "rows", "added", "removed", "changed", "columns", "drift"], map(_data_row, report.data))
+
+
+def _data_row(change: DataChange) -> list[str]:
+    diff = change.diff
+    if diff is None:
+        return [text(change.path), text(change.note or change.kind), *[NONE] * 5]
+    rows = number(diff.rows_new) if diff.rows_old == diff.rows_new else f"{diff.rows_old} → {diff.rows_new}"
+    counts = [NONE if n is None else number(n) for n in (diff.added, diff.removed, diff.changed)]
+    columns = [f"+{text(c)}" for c in diff.columns_added] + [f"−{text(c)}" for c in diff.columns_removed]
+    columns += [f"{text(c)} {text(old)} → {text(new)}" for c, old, new in diff.columns_retyped]
+    drift = [text(c.name) for c in diff.columns if c.flag]
+    return [text(change.path), rows, *counts, _few(columns), _few(drift)]
+
+
+def _few(words: Sequence[str]) -> str:
+    return (", ".join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")) or NONE
+
+
+def _rows(compared: Compared) -> str:
+    rows = compared.rows
+    if rows is None or not rows.fixed + rows.broken:
+        return ""
+    head = ["", "id", "truth", "old", "new"]
+    listed = [*(_row("fixed", r) for r in rows.top_fixed), *(_row("broken", r) for r in rows.top_broken)]
+    title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
+    return f"{title}\n\n" + _folded("Those that changed most", table(head, listed))
+
+
+def _row(kind: str, row: Row) -> list[str]:
+    return [kind, text(row.id), text(row.target), text(row.old), text(row.new)]
+
+
+def mermaid(curve: Curve, report: Report) -> str:
+    """A chart that GitHub draws. Its axis is even, so both lines have the x of both sides in common."""
+    old, new = _common(curve.old, curve.new)
+    lines = [line for line in (old, new) if line]
+    xs = [x for x, _ in lines[-1]]
+    colours = ", ".join(c for c, line in (("#8b949e", old), ("#2f81f7", new)) if line)
+    drawn = [f"    line [{', '.join(_decimal(y) for _, y in line)}]" for line in lines]
+    theme = f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{colours}"}}}}}}}}%%'
+    axes = [
+        f'    x-axis "{_label(curve.x)}" {_decimal(xs[0])} --> {_decimal(xs[-1])}',
+        f'    y-axis "{_label(curve.field)}"',
+    ]
+    chart = [theme, "xychart-beta", f'    title "{_label(curve.title)}: {_label(curve.field)}"', *axes, *drawn]
+    names = [f"grey: {text(side(report.old))}"] * bool(old) + [f"blue: {text(side(report.new))}"] * bool(new)
+    return "```mermaid\n" + "\n".join(chart) + "\n```\n\n" + ", ".join(names)
+
+
+def _decimal(value: float) -> str:
+    """Mermaid knows no exponents."""
+    return format(Decimal(f"{value:.5g}"), "f")
+
+
+def _label(said: str) -> str:
+    return re.sub(r"[^\w .,()/-]", " ", said)[:CELL].strip() or "unnamed"
+
+
+def _common(old: list[Point], new: list[Point]) -> tuple[list[Point], list[Point]]:
+    """Both lines at the xs that both have, thinned out to POINTS; a side without points stays so."""
+    if not old or not new:
+        return _thinned(old), _thinned(new)
+    both = {x for x, _ in old} & {x for x, _ in new}
+    if len(both) < 2:
+        return [], _thinned(new)
+    return _thinned([p for p in old if p[0] in both]), _thinned([p for p in new if p[0] in both])
+
+
+def _thinned(line: list[Point]) -> list[Point]:
+    step = -(-len(line) // POINTS) or 1
+    return line[::step]
+
+
+def _everything(report: Report) -> Iterator[str]:
+    """What the sections above cut short or leave out."""
+    if len(report.metrics) > ROWS or report.compared:
+        yield "#### Metrics\n\n" + table(["metric", "old", "new", "difference"], map(_metric, report.metrics), 500)
+    if len(report.params) > ROWS:
+        yield "#### Params\n\n" + table(["key", "old", "new"], map(_param, report.params), 500)
+    for change in report.data:
+        if change.diff is not None:
+            yield f"#### {text(change.path)}\n\n" + _columns(change.diff)
+    for metric in (m for c in report.compared for m in c.comparison.metrics):
+        yield f"{text(metric.name)}: {metric.method}"
+
+
+def _columns(diff: TableDiff) -> str:
+    parts = []
+    if diff.classes:
+        parts.append(table(["class", "old rows", "new rows"], ([text(v), str(a), str(b)] for v, a, b in diff.classes)))
+    head = ["column", "missing", "old", "new", "measure", "drift"]
+    parts.append(table(head, map(_column, diff.columns), 100))
+    return "\n\n".join(parts)
+
+
+def _column(column: ColumnDiff) -> list[str]:
+    missing = f"{column.missing_old} → {column.missing_new}"
+    drift = f"{number(column.drift, 3)}{' **drift**' if column.flag else ''}"
+    return [
+        text(column.name),
+        missing,
+        summary(column.summary_old),
+        summary(column.summary_new),
+        column.measure or NONE,
+        drift,
+    ]

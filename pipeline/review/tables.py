@@ -1,0 +1,105 @@
+"""Reads tables of one or more files by DuckDB: the format is known by a file's name, the bytes may lie anywhere."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from pipeline.errors import PipelineError
+
+Files = Mapping[str, Path]  # name of each file within a dep: where its bytes lie
+MEMORY = 500  # MB that DuckDB may hold; past it, it spills to disk
+MEMORY_OF_COLUMN = 3  # MB more for each: a Parquet file's row group is read as a whole, by two threads or more
+PARQUET = "read_parquet([{paths}], union_by_name = true)"
+FORMATS = {
+    ".parquet": PARQUET,
+    ".csv": "read_csv([{paths}], union_by_name = true, compression = 'none')",
+    ".csv.gz": "read_csv([{paths}], union_by_name = true, compression = 'gzip')",
+    ".tsv": "read_csv([{paths}], union_by_name = true, compression = 'none', delim = '\t')",
+    ".jsonl": "read_json([{paths}], union_by_name = true, format = 'newline_delimited')",
+}
+
+
+def is_table(files: Files) -> bool:
+    """Whether all data files have one table format, by their names; .gitignore and the like are no data."""
+    return len({_ending(name) for name in _data(files)}) == 1 and all(map(_ending, _data(files)))
+
+
+def _data(files: Files) -> list[str]:
+    return [name for name in sorted(files) if not Path(name).name.startswith(".")]
+
+
+def _ending(name: str) -> str | None:
+    return next((ending for ending in FORMATS if name.endswith(ending)), None)
+
+
+def read(files: Files, name: str, columns: Sequence[str]) -> pa.Table:
+    """Those of the columns that are there. PipelineError names the table as the user does."""
+    with opened() as con:
+        there = view(con, "data", files, name)
+        wanted = ", ".join(identifier(c) for c in columns if c in there)
+        with readable(name):
+            return con.execute(f"SELECT {wanted or '1'} FROM data").to_arrow_table()
+
+
+@contextmanager
+def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory that spills to a folder of its own."""
+    with TemporaryDirectory(prefix="reprise-") as folder, duckdb.connect() as con:
+        con.execute(f"SET memory_limit = '{MEMORY}MB'; SET temp_directory = {literal(folder)}")
+        yield con
+
+
+def view(con: duckdb.DuckDBPyConnection, title: str, files: Files, name: str) -> dict[str, str]:
+    """Makes the table known to the connection by that title; its columns and their types.
+
+    TITLE_numbered has `file_row_number` too. What is no Parquet is parsed once, into Parquet in the connection's own
+    folder. `name`: of the table, for errors.
+    """
+    if not is_table(files):
+        raise PipelineError(f"{name}: found {_data(files)[:3]}; expected files of one format: {', '.join(FORMATS)}")
+    data = _data(files)
+    ending = _ending(data[0])
+    assert ending is not None
+    source = FORMATS[ending].format(paths=", ".join(literal(str(files[file])) for file in data))
+    with readable(name, files):
+        if ending != ".parquet":
+            folder = con.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]
+            parsed = literal(f"{folder}/{title}.parquet")
+            con.execute(f"COPY (FROM {source}) TO {parsed} (FORMAT parquet)")
+            source = PARQUET.format(paths=parsed)
+        con.execute(f"CREATE OR REPLACE VIEW {identifier(title)} AS FROM {source}")
+        types = {str(row[0]): str(row[1]) for row in con.execute(f"DESCRIBE {identifier(title)}").fetchall()}
+        con.execute(f"SET memory_limit = '{MEMORY + MEMORY_OF_COLUMN * len(types)}MB'")
+        numbered = source if "file_row_number" in types else f"{source[:-1]}, file_row_number = true)"
+        con.execute(f"CREATE OR REPLACE VIEW {identifier(title + '_numbered')} AS FROM {numbered}")
+        return types
+
+
+@contextmanager
+def readable(name: str, files: Files = MappingProxyType({})) -> Iterator[None]:
+    """DuckDB's errors as one line, in which files have the user's names and not those of where their bytes lie."""
+    try:
+        yield
+    except duckdb.Error as e:
+        said = str(e).strip().splitlines()[0]
+        for file, path in files.items():
+            said = said.replace(str(path), file)
+        raise PipelineError(f"{name}: found {said}; expected a table that can be read whole") from None
+
+
+def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
+    return con.execute(query).fetchall()
+
+
+def literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,108 @@
+"""The sentences and numbers of a report, the same in Markdown and HTML: plain text, nothing escaped."""
+
+import math
+from typing import Any
+
+from pipeline.review.comparison import MetricComparison
+from pipeline.review.data_diff import Moved
+from pipeline.review.report import Report, Side, ValueChange
+
+NONE = "–"
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Floats in so many significant digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return NONE if value is None else str(value)
+    if isinstance(value, int) or not math.isfinite(value):
+        return str(value)
+    return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−", 1) if value < 0 else f"{value:.{digits}g}"
+
+
+def two(old: Any, new: Any) -> tuple[str, str]:
+    """Both, in as many digits as it takes to tell them apart."""
+    for digits in (4, 6, 9, 17):
+        texts = (number(old, digits), number(new, digits))
+        if texts[0] != texts[1] or old == new:
+            break
+    return texts
+
+
+def signed(value: float, digits: int = 2) -> str:
+    if not math.isfinite(value):
+        return NONE
+    return f"{'−' if value < 0 else '+'}{abs(value):.{digits}g}"
+
+
+def difference(metric: MetricComparison, value: float | None, *, sign: bool = True) -> str:
+    """Proportions in percentage points, means as they are."""
+    if value is None:
+        return NONE
+    if not metric.proportion:
+        return signed(value, 3) if sign else f"{value:.3g}"
+    points = value * 100
+    text = f"{abs(points):.{1 if abs(points) >= 0.1 or points == 0 else 2}f}"
+    return f"{('−' if points < 0 else '+') if sign else ''}{text}"
+
+
+def interval(metric: MetricComparison) -> str:
+    if metric.low is None or metric.high is None:
+        return NONE
+    return f"{difference(metric, metric.low)} to {difference(metric, metric.high)}"
+
+
+def verdict(metric: MetricComparison) -> str:
+    return metric.verdict or "no verdict"
+
+
+def headline(report: Report) -> tuple[str, str, str]:
+    """(the metric, as the user named it; what became of it; what stands in brackets after that)."""
+    primary, comparison = report.primary, report.comparison
+    if primary is None or comparison is None:
+        return _plain_headline(report)
+    unit = " pp" if primary.proportion else ""
+    parts = [primary.why] if primary.why else []
+    if primary.difference is not None:
+        parts += [f"{difference(primary, primary.difference)}{unit}", f"95 % CI {interval(primary)}"]
+    parts.append(f"{comparison.paired} rows paired")
+    if primary.detectable is not None:
+        shown = difference(primary, primary.detectable, sign=False)
+        parts.append(f"smallest difference this test set could show: {shown}{unit}")
+    return primary.name, f"{_arrow(primary.old, primary.new)}: {verdict(primary)}", ", ".join(parts)
+
+
+def _plain_headline(report: Report) -> tuple[str, str, str]:
+    """Without results a row of both sides nobody can tell noise from change, and the report says so."""
+    why = "no results a row on both sides, so noise and real change can't be told apart"
+    changed = [m for m in report.metrics if m.old != m.new]
+    if not report.metrics:
+        return "no metrics", "", why
+    first = (changed or report.metrics)[0]
+    return first.key, _arrow(first.old, first.new), why if changed else f"no metric changed; {why}"
+
+
+def _arrow(old: Any, new: Any) -> str:
+    return " → ".join(two(old, new))
+
+
+def side(of: Side) -> str:
+    return of.name if of.commit is None or of.commit.startswith(of.name) else f"{of.name} ({of.commit[:7]})"
+
+
+def is_compared(report: Report, change: ValueChange) -> bool:
+    """Whether a row of a metrics file is the mean that was compared row by row already."""
+    return any(change.key == m.name for c in report.compared for m in c.comparison.metrics)
+
+
+def moved_sentence(moved: Moved) -> str:
+    warning = "Leakage: " if moved.leakage else ""
+    if moved.both:
+        return f"{warning}{moved.rows} ids are in {moved.old_split} and in {moved.new_split} at once"
+    return f"{warning}{moved.rows} ids moved from {moved.old_split} to {moved.new_split}"
+
+
+def summary(values: Any) -> str:
+    """Of a column on one side, in a few words."""
+    if values is None:
+        return NONE
+    return ", ".join(f"{name} {number(value, 3)}" for name, value in values.items())

@@ -1,0 +1,262 @@
+"""GitHub's and GitLab's REST, against a stand-in that keeps what it is told, on loopback."""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.forge import RETRY, Forge, forge
+
+MARKER = "<!-- reprise report -->"
+TOKEN = "t0ken-of-a-test"
+ME, BOT, OTHER = "me", "github-actions[bot]", "someone"
+Answer = tuple[int, Any]
+
+
+@dataclass
+class StandIn:
+    """What the APIs of both forges would keep. user: whom the token is of, None where it may not ask."""
+
+    user: str | None = ME
+    comments: list[dict[str, Any]] = field(default_factory=list)
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    tokens: set[str | None] = field(default_factory=set)
+    next_answers: list[Answer] = field(default_factory=list)
+    address: str = ""
+
+    def answer(self, method: str, path: str, query: dict[str, str], sent: Any) -> Answer:
+        self.calls.append(f"{method} {path}")
+        if self.next_answers:
+            return self.next_answers.pop(0)
+        if path == "/user":
+            return (200, {"login": self.user, "id": self.user}) if self.user else (403, {"message": "Not accessible"})
+        comment = re.fullmatch(r".*/(?:issues/comments|notes)/(\d+)", path)
+        if comment:
+            self.comments[int(comment[1])] |= sent
+            return 200, self.comments[int(comment[1])]
+        if path.endswith(("/issues/7/comments", "/merge_requests/7/notes")):
+            return self._page(query) if method == "GET" else (201, self.add(self.user or BOT, sent["body"]))
+        pull = re.fullmatch(r"/(?:repos/o/r/pulls|projects/g/n/merge_requests)(?:/(\d+))?", path)
+        if pull is None:
+            return 404, {"message": "Not Found"}
+        return self._pull(method, pull[1], query, sent)
+
+    def add(self, user: str | None, body: str) -> dict[str, Any]:
+        number = len(self.comments)
+        who = None if user is None else {"login": user, "id": user}
+        page = f"https://forge.test/7#{number}"
+        self.comments.append({"id": number, "body": body, "user": who, "author": who, "html_url": page})
+        return self.comments[-1]
+
+    def _page(self, query: dict[str, str]) -> Answer:
+        size, page = int(query["per_page"]), int(query["page"])
+        return 200, self.comments[size * (page - 1) : size * page]
+
+    def _pull(self, method: str, number: str | None, query: dict[str, str], sent: Any) -> Answer:
+        if number == "7":
+            return 200, {"web_url": "https://forge.test/7"}
+        if number is not None:
+            self.pulls[int(number)] |= sent
+            return 200, self.pulls[int(number)]
+        if method == "GET":
+            branch = query.get("source_branch") or query["head"].removeprefix("o:")
+            base = query.get("target_branch") or query["base"]
+            return 200, [p for p in self.pulls if (p["branch"], p["base"]) == (branch, base)]
+        branch, base = sent.get("source_branch") or sent["head"], sent.get("target_branch") or sent["base"]
+        return 201, self.open(branch, base, **{k: v for k, v in sent.items() if k != "base"})
+
+    def open(self, branch: str, base: str, fork: bool = False, **of: Any) -> dict[str, Any]:
+        number = len(self.pulls)
+        page = f"https://forge.test/pull/{number}"
+        projects = {"source_project_id": 2 if fork else 1, "target_project_id": 1}
+        numbers = {"number": number, "iid": number, "html_url": page, "web_url": page}
+        self.pulls.append({**of, "branch": branch, "base": base} | numbers | projects)
+        return self.pulls[-1]
+
+
+def handler(api: StandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            sent = json.loads(self.rfile.read(size)) if size else None
+            url = urlsplit(self.path)
+            api.tokens.add(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN"))
+            status, said = api.answer(self.command, unquote(url.path), dict(parse_qsl(url.query)), sent)
+            body = said if isinstance(said, bytes) else json.dumps(said).encode()
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", f"{api.address}/elsewhere")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_PATCH = do_PUT = _answer  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing on stderr."""
+
+    return Handler
+
+
+@pytest.fixture
+def api() -> Iterator[StandIn]:
+    made = StandIn()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler(made)) as server:
+        made.address = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield made
+        server.shutdown()
+        thread.join()
+
+
+def on_github(api: StandIn) -> Forge:
+    return forge({"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": api.address, "GITHUB_TOKEN": TOKEN})
+
+
+def on_gitlab(api: StandIn) -> Forge:
+    return forge({"CI_PROJECT_ID": "g/n", "CI_API_V4_URL": api.address, "GITLAB_TOKEN": TOKEN})
+
+
+both = pytest.mark.parametrize("connect", [on_github, on_gitlab])
+
+
+@both
+def test_a_comment_is_posted_once_and_then_updated(api: StandIn, connect: Any) -> None:
+    first = connect(api).comment(7, f"{MARKER}\nold", MARKER)
+    second = connect(api).comment(7, f"{MARKER}\nnew", MARKER)
+    assert [c["body"] for c in api.comments] == [f"{MARKER}\nnew"]
+    assert first == second
+    assert first.startswith("https://forge.test/7#")
+    assert api.tokens <= {f"Bearer {TOKEN}", TOKEN}
+
+
+@both
+def test_what_others_wrote_is_untouched_whatever_it_says(api: StandIn, connect: Any) -> None:
+    api.add(OTHER, f"{MARKER}\nI copied the marker")
+    api.add(ME, f"> {MARKER}\nI quoted it")
+    api.add(ME, "no marker")
+    before = [c["body"] for c in api.comments]
+    connect(api).comment(7, f"{MARKER}\nreport", MARKER)
+    assert [c["body"] for c in api.comments] == [*before, f"{MARKER}\nreport"]
+
+
+def test_a_comment_of_a_deleted_account_is_not_ours(api: StandIn) -> None:
+    api.add(None, f"{MARKER}\nold")
+    on_github(api).comment(7, f"{MARKER}\nnew", MARKER)
+    assert [c["body"] for c in api.comments] == [f"{MARKER}\nold", f"{MARKER}\nnew"]
+
+
+@both
+@pytest.mark.parametrize("others", [99, 100, 250])
+def test_our_comment_is_found_behind_pages_of_others(api: StandIn, connect: Any, others: int) -> None:
+    for number in range(others):
+        api.add(OTHER, f"remark {number}")
+    api.add(ME, f"{MARKER}\nold")
+    connect(api).comment(7, f"{MARKER}\nnew", MARKER)
+    assert len(api.comments) == others + 1
+    assert api.comments[-1]["body"] == f"{MARKER}\nnew"
+
+
+def test_the_token_of_a_workflow_may_not_ask_who_it_is(api: StandIn) -> None:
+    api.user = None
+    api.add(BOT, f"{MARKER}\nold")
+    on_github(api).comment(7, f"{MARKER}\nnew", MARKER)
+    assert [c["body"] for c in api.comments] == [f"{MARKER}\nnew"]
+
+
+def test_a_token_that_is_not_known_posts_nothing(api: StandIn) -> None:
+    api.next_answers = [(401, {"message": "Bad credentials"})]
+    with pytest.raises(PipelineError, match=r"GET /user: found 401 Unauthorized: Bad credentials$"):
+        on_github(api).comment(7, "text", MARKER)
+    assert api.calls == ["GET /user"]
+
+
+@both
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ((404, {"message": "Not\nFound"}), "found 404 Not Found: Not Found"),
+        ((422, {"message": {"base": ["is invalid"]}}), "found 422 .*: {'base': \\['is invalid'\\]}"),
+        ((500, b"<html>oops</html>"), "found 500 Internal Server Error: no JSON"),
+        ((200, b"<html>please log in</html>"), "found 200 OK: no JSON"),
+        ((302, {}), "found 302 Found"),
+    ],
+)
+def test_an_answer_that_is_no_success_is_one_line_without_the_token(
+    api: StandIn, connect: Any, answer: Answer, expected: str
+) -> None:
+    api.next_answers = [answer]
+    with pytest.raises(PipelineError, match=f"{re.escape(api.address)}: GET /user: {expected}$") as e:
+        connect(api).comment(7, "text", MARKER)
+    assert TOKEN not in str(e.value)
+    assert "\n" not in str(e.value)
+    assert api.calls == ["GET /user"]  # a redirect is not followed
+
+
+def test_a_server_that_is_not_there_is_one_line(api: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RETRY, "backoff_factor", 0)
+    api.address = "http://127.0.0.1:1"
+    with pytest.raises(PipelineError, match=r"127.0.0.1:1: ConnectionError: no answer to GET /user$"):
+        on_github(api).comment(7, "text", MARKER)
+
+
+def test_a_token_with_a_line_break_is_not_printed(api: StandIn) -> None:
+    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": api.address, "GITHUB_TOKEN": f"{TOKEN}\n"}
+    with pytest.raises(PipelineError, match=r"InvalidHeader: no answer to GET /user$") as e:
+        forge(environment).comment(7, "text", MARKER)
+    assert TOKEN not in str(e.value)
+
+
+def test_a_busy_server_is_asked_again(api: StandIn) -> None:
+    api.next_answers = [(503, {})]
+    on_gitlab(api).comment(7, f"{MARKER}\nreport", MARKER)
+    assert api.calls[:2] == ["GET /user", "GET /user"]
+    assert len(api.comments) == 1
+
+
+def test_netrc_does_not_replace_the_token(api: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login someone password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    on_github(api).comment(7, f"{MARKER}\nreport", MARKER)
+    assert api.tokens == {f"Bearer {TOKEN}"}
+
+
+@both
+def test_a_pull_request_is_opened_once_and_then_updated(api: StandIn, connect: Any) -> None:
+    api.open("retrain", "release", title="another base")
+    api.open("other", "main", title="another branch")
+    first = connect(api).propose("retrain", "main", "Retrained", "old text")
+    second = connect(api).propose("retrain", "main", "Retrained again", "new text")
+    assert first == second == "https://forge.test/pull/2"
+    text = "body" if connect is on_github else "description"
+    assert [p["title"] for p in api.pulls] == ["another base", "another branch", "Retrained again"]
+    assert api.pulls[-1][text] == "new text"
+
+
+def test_a_merge_request_of_a_fork_with_that_branch_name_is_untouched(api: StandIn) -> None:
+    api.open("retrain", "main", fork=True, title="theirs")
+    on_gitlab(api).propose("retrain", "main", "Retrained", "text")
+    assert [p["title"] for p in api.pulls] == ["theirs", "Retrained"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "found neither GITHUB_REPOSITORY nor CI_PROJECT_ID"),
+        ({"GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": ""}, "found no GITHUB_TOKEN"),
+        ({"CI_PROJECT_ID": "1"}, "found no GITLAB_TOKEN"),
+    ],
+)
+def test_what_the_environment_lacks_is_named(environment: dict[str, str], expected: str) -> None:
+    with pytest.raises(PipelineError, match=expected):
+        forge(environment)
