@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow browser bench fashion-mnist clean constraints
+.PHONY: help repro test check data-docs slow browser bench serve fashion-mnist clean constraints
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -11,7 +11,7 @@ help:  ## list the targets
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprise needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,prefect]'
 	touch $@
 
 repro: .venv/.installed  ## run the stages that changed, then print the metrics
@@ -32,6 +32,9 @@ data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 slow: .venv/.installed  ## run the long proofs
 	pytest -m slow
 
+serve: .venv/.installed  ## a Prefect server, the deployments and a worker on this machine; Ctrl-C ends them
+	python -m pipeline.serve
+
 browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
 	pytest -m browser -n 0
 
@@ -41,10 +44,11 @@ fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a fol
 bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner beside dvc repro
 	python -m benchmarks.big_table
 	python -m benchmarks.runner
+	python -m benchmarks.flow
 
 constraints:  ## pin what a fresh install of pyproject.toml takes
 	rm -rf .venv && $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[dev]'
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[dev,prefect]'
 	(echo '# Every package of the environment, pinned: made by `make constraints` from a fresh install.'; \
 	 $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.txt
 

@@ -49,6 +49,10 @@ def plan(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.prefect:
+        from pipeline.prefect_run import run_flow  # a second to import, and an extra
+
+        return run_flow(args)
     reporter = ConsoleReporter()
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
@@ -206,6 +210,7 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("-f", "--force", action="store_true", help="run stages even if nothing changed")
     running.add_argument("--pull", action="store_true", help="pull missing data and runs from the remote")
     running.add_argument("--no-sandbox", action="store_true", help="run commands in the workspace itself")
+    running.add_argument("--prefect", action="store_true", help="as a flow run of Prefect")
     running.set_defaults(command=run)
 
     checking_ = commands.add_parser(

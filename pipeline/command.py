@@ -123,6 +123,8 @@ class Command(threading.Thread):
 
     def make_end(self, patience: float = GRACE) -> None:
         """Waits so many seconds after `ask_to_end`; what then still runs in the process group is killed."""
+        if self.ident is None:  # not started: it will find that it was asked to end
+            return
         self.join(max(0.0, patience))
         if self._process is not None:
             _kill(self._process.pid, signal.SIGKILL)

@@ -115,6 +115,9 @@ class ConsoleReporter:
         elif state == "failed":
             self._line(f"{stage.name}: failed: {error}", "bold red")
 
+    def again(self, stage: Stage, error: str) -> None:
+        self.note(f"{stage}: {error}")
+
     def note(self, text: str) -> None:
         if text not in self._notes:
             self._notes.add(text)

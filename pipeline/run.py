@@ -29,6 +29,7 @@ class Reporter(Protocol):
 
     def started(self, stage: Stage) -> None: ...
     def output(self, stage: Stage, line: str) -> None: ...
+    def again(self, stage: Stage, error: str) -> None: ...
     def ended(self, stage: Stage, state: State, seconds: float | None, error: str | None) -> None: ...
     def note(self, text: str) -> None: ...
     def tick(self) -> None: ...
@@ -274,6 +275,10 @@ class Runner:
         )
         self._running[stage] = _Running(command, sandbox, attempt)
         self.reporter.started(stage)
+        self.begin(stage, command)
+
+    def begin(self, stage: Stage, command: Command) -> None:
+        """Starts the command; a flow does so from the stage's task run, once Prefect lets it."""
         command.start()
 
     def _finish(self, stage: Stage, outcome: Outcome) -> None:
@@ -292,7 +297,7 @@ class Runner:
         if error is not None and running.attempt <= stage.settings.retries:
             pause = stage.settings.retry_delay * 2 ** (running.attempt - 1)
             again = f"attempt {running.attempt + 1} of {stage.settings.retries + 1} in {pause:g} s"
-            self.reporter.note(f"{stage}: {error}; {again}")
+            self.reporter.again(stage, f"{error}; {again}")
             self._later.append((time.monotonic() + pause, stage, running.attempt + 1))
             return
         missing: list[str] = []

@@ -1,0 +1,44 @@
+"""`reprise run --prefect`: one flow run, against the server that is set, else a temporary one."""
+
+import argparse
+import os
+
+from pipeline.errors import PipelineError
+
+
+def run_flow(args: argparse.Namespace) -> int:
+    """The exit code. PipelineError when Prefect is not installed or its server does not answer."""
+    if args.downstream or args.single_item or args.all_pipelines:
+        raise PipelineError("--prefect: found --downstream, --single-item or --all-pipelines; expected targets alone")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    try:
+        import prefect.settings
+    except ModuleNotFoundError:
+        raise PipelineError("--prefect: found no prefect; expected: pip install 'reprise[prefect]'") from None
+    url = prefect.settings.PREFECT_API_URL.value()
+    if url:
+        _check_server(url)
+    from pipeline.flows import repro
+
+    state = repro(
+        targets=args.targets,
+        jobs=args.jobs,
+        force=args.force,
+        keep_going=args.keep_going,
+        pull=args.pull,
+        sandbox=not args.no_sandbox,
+        return_state=True,
+    )
+    if not state.is_completed():
+        state.result()  # raises what failed
+    print(state.name)
+    return 0
+
+
+def _check_server(url: str) -> None:
+    import httpx
+
+    try:
+        httpx.get(f"{url}/health", timeout=10).raise_for_status()
+    except httpx.HTTPError as e:
+        raise PipelineError(f"PREFECT_API_URL: found no server at {url} ({e}); expected one, or no URL") from None

@@ -1,0 +1,197 @@
+"""The `repro` flow against a real Prefect server: states, logs, retries, limits, cancelling, and DVC's own bytes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline.serve import wait_for_server
+from tests.pipeline.corpus import Made
+from tests.pipeline.test_run import Make, is_gone, make, meta, stage, start, wait_for
+
+__all__ = ["make"]  # a fixture
+pytestmark = pytest.mark.xdist_group("prefect")  # one server
+CHAIN = {
+    "a": stage("echo hello; cat a.in > a", ["a.in"], "a"),
+    "b": stage("cat a > b", ["a"], "b"),
+    "c": stage("cat a > c", ["a"], "c"),
+}
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    home = tmp_path_factory.mktemp("prefect")
+    url = f"http://127.0.0.1:{port}/api"
+    own = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    before = {name: os.environ.get(name) for name in [*own, "PREFECT_API_URL"]}
+    os.environ.update(own)
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for_server(server, url)
+        os.environ["PREFECT_API_URL"] = url
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(30)
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def post(api: str, what: str, **body: Any) -> list[dict[str, Any]]:
+    answer = httpx.post(f"{api}/{what}/filter", json=body, timeout=30).raise_for_status()
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def last_run(api: str) -> dict[str, Any]:
+    return post(api, "flow_runs", sort="START_TIME_DESC", limit=1)[0]
+
+
+def task_runs(api: str) -> list[dict[str, Any]]:
+    """Of the last flow run."""
+    return post(api, "task_runs", flow_runs={"id": {"any_": [last_run(api)["id"]]}})
+
+
+def states(api: str, expected: int) -> dict[str, str]:
+    """By stage; the server learns of task runs a moment after they ended."""
+    for _ in range(100):
+        found = {run["name"]: run["state_name"] for run in task_runs(api)}
+        if len(found) == expected and not {"Running", "Pending", "AwaitingRetry", "Retrying"} & set(found.values()):
+            return found
+        time.sleep(0.1)
+    return found
+
+
+def flow(made: Made, code: int = 0, *options: str) -> str:
+    """In a whole process: Prefect sends the last states and logs when Python exits, which a forked one skips."""
+    return made.run(sys.executable, "-m", "pipeline.cli", "run", "--prefect", *options, code=code)
+
+
+def test_a_flow_leaves_the_lock_of_dvc_repro_and_names_what_became_of_each_stage(
+    make: Make, api: str, tmp_path: Path, commands: str
+) -> None:
+    made = make(CHAIN)
+    flow(made)
+    assert states(api, 3) == {"a": "Completed", "b": "Completed", "c": "Completed"}
+    ours = made.state()
+    theirs = Made(tmp_path / "theirs", made.spec, commands).create()
+    theirs.reproduce("dvc")
+    assert ours["dvc.lock"] == theirs.state()["dvc.lock"]
+    assert "Unchanged" in flow(made)
+    assert last_run(api)["state_name"] == "Unchanged"
+    assert states(api, 3) == {"a": "Unchanged", "b": "Unchanged", "c": "Unchanged"}
+    for repo in (made, theirs):
+        repo.edit({"a.in": "2\n"})
+    flow(made)
+    theirs.reproduce("dvc")
+    assert made.state()["dvc.lock"] == theirs.state()["dvc.lock"]
+    made.edit({"a.in": "1\n"})
+    flow(made)
+    assert states(api, 3) == {"a": "Restored", "b": "Restored", "c": "Restored"}
+
+
+def test_each_stage_logs_in_its_own_task_run(make: Make, api: str) -> None:
+    made = make({"a": stage("echo one; echo two; cat a.in > a", ["a.in"], "a")})
+    flow(made)
+    states(api, 1)
+    run = task_runs(api)[0]["id"]
+    logs = post(api, "logs", logs={"task_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
+    assert [log["message"] for log in logs][:2] == ["one", "two"]
+
+
+def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(make: Make, api: str) -> None:
+    made = make(
+        {
+            "bad": stage("exit 3", ["a.in"], "bad"),
+            "after": stage("cat bad > after", ["bad"], "after"),
+            "other": stage("cat a.in > other", ["a.in"], "other"),
+        }
+    )
+    assert "reprise: bad: exit status 3: exit 3" in flow(made, 1, "-k", "-j1")
+    assert states(api, 2) == {"bad": "Failed", "other": "Completed"}
+    assert "other" in (made.root / "dvc.lock").read_text()
+
+
+def test_prefect_retries_and_a_timeout_is_named(make: Make, api: str, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    made = make(
+        {
+            "again": stage(
+                f"test -e {flag} || {{ touch {flag}; exit 3; }}; cat a.in > again",
+                ["a.in"],
+                "again",
+                **meta(retries=2, retry_delay=0.1),
+            ),
+            "slow": stage("sleep 60", ["a.in"], "slow", **meta(timeout=0.5)),
+        }
+    )
+    flow(made, 1, "-k")
+    assert states(api, 2) == {"again": "Completed", "slow": "TimedOut"}
+    assert {run["name"]: run["run_count"] for run in task_runs(api)} == {"again": 2, "slow": 1}
+
+
+def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -> None:
+    """Two repositories: each stage fails if the other's runs."""
+    lock = tmp_path / "one"
+    alone = f"mkdir {lock} && sleep 1 && rmdir {lock}"
+    made = make({"a": stage(f"{alone} && cat a.in > a", ["a.in"], "a", **meta(group="gpu"))})
+    other = Made(tmp_path / "other", made.spec, made.path).create()
+    with start(made, "--prefect") as first, start(other, "--prefect") as second:
+        outputs = first.communicate(timeout=60)[0], second.communicate(timeout=60)[0]
+    assert (first.returncode, second.returncode) == (0, 0), outputs
+
+
+def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str) -> None:
+    made = make(
+        {
+            "good": stage("cat a.in > good", ["a.in"], "good"),
+            "long": stage(
+                "echo $$ > ../pid; cat good; sleep 100", ["good"], "long", meta={"reprise": {"sandbox": False}}
+            ),
+        }
+    )
+    with start(made, "--prefect") as process:
+        wait_for(made.folder / "pid")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGTERM, 143)
+    assert is_gone(int((made.folder / "pid").read_text()))
+    assert "good" in (made.root / "dvc.lock").read_text()
+    assert "long" not in (made.root / "dvc.lock").read_text()
+    assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
+
+
+def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, tmp_path: Path) -> None:
+    flag, count = tmp_path / "flag", tmp_path / "count"
+    made = make(
+        {
+            "a": stage(f"echo x >> {count}; cat a.in > a", ["a.in"], "a"),
+            "b": stage(f"test -e {flag} || {{ touch {flag}; exit 3; }}; cat a > b", ["a"], "b"),
+        }
+    )
+    code = "from pipeline.flows import repro; assert repro.with_options(retries=1)(return_state=True).is_completed()"
+    made.run(sys.executable, "-c", code)
+    assert count.read_text() == "x\n"
+    assert last_run(api)["run_count"] == 2
+
+
+def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make(CHAIN)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    output = flow(made, 1)
+    assert output.startswith("reprise: PREFECT_API_URL: found no server at http://127.0.0.1:1/api")
+    assert len(output.splitlines()) == 1
