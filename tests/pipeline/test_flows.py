@@ -126,6 +126,7 @@ def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(make: M
     assert "other" in (made.root / "dvc.lock").read_text()
 
 
+@pytest.mark.slow
 def test_prefect_retries_and_a_timeout_is_named(make: Make, api: str, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     made = make(
@@ -144,6 +145,7 @@ def test_prefect_retries_and_a_timeout_is_named(make: Make, api: str, tmp_path: 
     assert {run["name"]: run["run_count"] for run in task_runs(api)} == {"again": 2, "slow": 1}
 
 
+@pytest.mark.slow
 def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -> None:
     """Two repositories: each stage fails if the other's runs."""
     lock = tmp_path / "one"
@@ -155,6 +157,7 @@ def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -
     assert (first.returncode, second.returncode) == (0, 0), outputs
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str) -> None:
     made = make(
         {
@@ -175,6 +178,7 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
     assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
 
 
+@pytest.mark.slow
 def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, tmp_path: Path) -> None:
     flag, count = tmp_path / "flag", tmp_path / "count"
     made = make(
@@ -189,6 +193,7 @@ def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, t
     assert last_run(api)["run_count"] == 2
 
 
+@pytest.mark.slow
 def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(CHAIN)
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")

@@ -102,6 +102,7 @@ def needs(cases: dict[str, Any]) -> dict[str, set[tuple[str, str]]]:
     return {name: {(s, line) for s, ls in case["needs"].items() for line in ls} for name, case in cases.items()}
 
 
+@pytest.mark.slow
 def test_what_a_command_does_without_is_named(tmp_path: Path) -> None:
     made = repository(SURVIVALS, tmp_path, PATH)
     assert checked(made) == needs(SURVIVALS)

@@ -101,6 +101,7 @@ def test_worse_data_keeps_the_champion(made: Retrainable) -> None:
     assert made.branches() == state
 
 
+@pytest.mark.slow
 def test_without_a_token_the_branch_is_pushed(made: Retrainable) -> None:
     made.source.write_text(GOOD)
     assert "no token of a forge: the branch is pushed" in made.retrain()
