@@ -118,7 +118,7 @@ def report(args: argparse.Namespace) -> int:
     verdict = made.primary.verdict if made.primary is not None else None
     if args.fail_on and verdict is None:
         print(f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes", file=sys.stderr)
-    return int(args.fail_on is not None and verdict == args.fail_on)
+    return int(args.fail_on is not None and verdict in ("worse", None if args.fail_on == "no-verdict" else "worse"))
 
 
 def comment(args: argparse.Namespace) -> int:
@@ -230,7 +230,9 @@ def _parser() -> argparse.ArgumentParser:
     reporting.add_argument("--format", choices=["md", "json", "html"], default="md", help="(default: md)")
     reporting.add_argument("--out", metavar="FILE", help="write there (default: standard output)")
     reporting.add_argument(
-        "--fail-on", choices=["worse"], help="exit 1 when the primary metric is worse beyond what is noise"
+        "--fail-on",
+        choices=["worse", "no-verdict"],
+        help="exit 1 when the primary metric is worse beyond noise; no-verdict: or can't be judged",
     )
     reporting.set_defaults(command=report)
 

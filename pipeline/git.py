@@ -24,8 +24,13 @@ def git(*arguments: str, folder: Path | None = None, environment: Mapping[str, s
     if done.returncode != 0:
         said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
         command = next(a for a in arguments if not a.startswith("-") and "=" not in a)
-        raise PipelineError(f"git {command}: {SECRET.sub('…', said)}")
+        raise PipelineError(f"git {command}: {redacted(said)}")
     return done.stdout.strip()
+
+
+def redacted(text: str) -> str:
+    """Without user and token in addresses."""
+    return SECRET.sub("…", text)
 
 
 def merge_base(one: str, other: str) -> str | None:

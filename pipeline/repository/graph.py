@@ -71,7 +71,9 @@ def around(graph: Graph, chosen: Sequence[DVCStage], *, downstream: bool) -> Gra
         for stage, upstream in graph.items():
             for s in upstream:
                 step[s].append(stage)
-    part = {s for source in chosen for s in postorder(step, [source])}
-    # networkx goes through the smaller of the part, as a set, and the whole; so does `dvc repro` then.
-    order = part if 2 * len(part) < len(graph) else graph
+    part = set(postorder(step, chosen))
+    order: Iterable[DVCStage] = graph
+    if 2 * len(part) < len(graph):
+        # Then networkx, and so dvc repro, goes through the part, a set that was filled source by source.
+        order = part = {s for source in chosen for s in postorder(step, [source])}
     return {stage: [s for s in graph[stage] if s in part] for stage in order if stage in part}

@@ -23,6 +23,7 @@ from dvc_data.hashfile.tree import Tree
 from dvc_objects.errors import ObjectFormatError
 
 from pipeline.errors import PipelineError
+from pipeline.git import redacted
 from pipeline.repository.stage import FAILURES, message
 
 WORKTREE = "the working tree"
@@ -68,7 +69,7 @@ class Revision:
     params: Values = field(default_factory=dict)
     metas: dict[str, tuple[str, Any]] = field(default_factory=dict)  # path: where it is declared, and what
     outs: dict[str, Out] = field(default_factory=dict, repr=False)
-    errors: list[str] = field(default_factory=list)  # metrics and params files that could not be read
+    errors: list[str] = field(default_factory=list)  # what could not be read, and what is not as recorded
 
     def hash_of(self, path: str) -> str | None:
         return self.outs[path].hash.value if path in self.outs else None
@@ -145,6 +146,9 @@ class Revisions:
             if not isinstance(d, ParamsDependency) and d.protocol == "local"
         }
         outs = {self._path(o.fs_path): o for o in stage.outs if o.protocol == "local"}
+        if made.commit is None:
+            other = (p for p, o in outs.items() if o.hash_info and o.use_cache and o.exists and o.changed_checksum())
+            made.errors += [f"{path} is not what DVC recorded; it was taken as it is" for path in other]
         pipeline = isinstance(stage, PipelineStage)
         file = self._path(stage.path)
         prefix = "" if file == PROJECT_FILE else f"{file}:"
@@ -194,7 +198,7 @@ class Revisions:
                 revs = [revision.commit] if revision.commit is not None else None
                 self._repo.fetch([os.path.relpath(place)], revs=revs, workspace=revs is None, config=self._config)
             except FAILURES as e:
-                raise PipelineError(f"{path} of {revision.name}: not in DVC's cache: {message(e)}") from None
+                raise PipelineError(f"{path} of {revision.name}: not in DVC's cache: {redacted(message(e))}") from None
             cached = self._cached(out, place.name)
         if cached is None:
             raise PipelineError(f"{path} of {revision.name}: neither DVC's cache nor the remote has it")

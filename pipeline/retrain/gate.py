@@ -69,9 +69,9 @@ def decide(report: Report, gate: Gate, base: str) -> Decision:
 
 
 def _metric(report: Report, gate: Gate) -> MetricComparison | None:
-    if gate.metric is None or report.comparison is None:
+    if gate.metric is None or not report.compared:
         return report.primary
-    found = {m.name: m for m in report.comparison.metrics}
+    found = {m.name: m for compared in reversed(report.compared) for m in compared.comparison.metrics}
     if gate.metric not in found:
         raise PipelineError(f"--metric: found {gate.metric!r}; expected one of {', '.join(found)}")
     return found[gate.metric]

@@ -15,9 +15,11 @@ from ruamel.yaml import YAML
 from pipeline.aside import interruptible
 from pipeline.errors import PipelineError
 from pipeline.forge import forge_of
+from pipeline.git import redacted
 from pipeline.retrain.gate import Decision, Gate, decide
 from pipeline.retrain.workplace import Workplace
 from pipeline.review import Report, markdown, review
+from pipeline.review.words import number
 
 Publish = Literal["pr", "branch", "push", "none"]
 TRIES = 3  # when the base moves meanwhile
@@ -86,13 +88,13 @@ def _once(place: Workplace, options: Options, say: Say) -> Retrained | None:
 
 def _published(place: Workplace, options: Options, decision: Decision, report: Report, say: Say) -> Retrained | None:
     """First the data, then the branch, then the pull request: each step may be repeated after a kill."""
-    metric = f"{decision.metric} {decision.old:.4g} -> {decision.new:.4g}"
+    metric = f"{decision.metric} {number(decision.old)} -> {number(decision.new)}"
     branch, commit = place.commit(decision.base, f"retrain: {metric}\n\n{decision.reason}")
     if place.moved(decision.base):
         return None
     _run(place, say, "dvc", "push")
     target = options.base if options.publish == "push" else branch
-    if not place.push(commit, target):
+    if not place.push(commit, target, force=options.publish != "push"):
         return None
     say(f"pushed {commit[:12]} to {target}")
     update = {"branch": target, "commit": commit, "pushed": True}
@@ -106,9 +108,11 @@ def _published(place: Workplace, options: Options, decision: Decision, report: R
 
 
 def _bring_data(place: Workplace, options: Options, say: Say) -> None:
-    remotes = _output(place, "dvc", "remote", "list")
+    code, remotes = _output(place, "dvc", "remote", "list")
+    if code != 0:
+        raise PipelineError(f"dvc remote list: failed: {remotes}")
     if not remotes and options.publish != "none":
-        raise PipelineError(f"{place.address}: found no DVC remote; expected one to pull data from and push models to")
+        raise PipelineError(f"{redacted(place.address)}: found no DVC remote; expected one to pull from and push to")
     if remotes:
         _run(place, say, "dvc", "pull", "--allow-missing")
     imports = [*_imports(place.root)]
@@ -126,11 +130,10 @@ def _imports(root: Path) -> Iterator[str]:
 
 def _has_work(place: Workplace) -> bool:
     """By the plan: an import that was made anew with the same bytes is no work."""
-    process = _process(place, "reprise", "plan", "--exit-code", "-P")
-    said, _ = process.communicate()
-    if process.returncode not in (0, 2):
-        raise PipelineError(said.strip().removeprefix("reprise: "))
-    return process.returncode == 2
+    code, said = _output(place, "reprise", "plan", "--exit-code", "-P")
+    if code not in (0, 2):
+        raise PipelineError(said.removeprefix("reprise: "))
+    return code == 2
 
 
 def _process(place: Workplace, *command: str) -> "subprocess.Popen[str]":
@@ -149,9 +152,11 @@ def _process(place: Workplace, *command: str) -> "subprocess.Popen[str]":
     )
 
 
-def _output(place: Workplace, *command: str) -> str:
-    said, _ = _process(place, *command).communicate()
-    return said.strip()
+def _output(place: Workplace, *command: str) -> tuple[int, str]:
+    """Exit status, and what the command printed."""
+    with _ended(_process(place, *command)) as process:
+        said, _ = process.communicate()
+    return process.returncode, said.strip()
 
 
 def _run(place: Workplace, say: Say, *command: str) -> None:

@@ -117,13 +117,12 @@ class Workplace:
         commit = git(*arguments, folder=self.root, environment={**os.environ, **dates})
         return branch, commit
 
-    def push(self, commit: str, branch: str) -> bool:
-        """False when the branch has other commits by now."""
+    def push(self, commit: str, branch: str, *, force: bool) -> bool:
+        """False when the branch has other commits by now. force: it is ours, of the same change of an older base."""
         if self.git("ls-remote", "origin", f"refs/heads/{branch}").startswith(commit):
             return True
         try:
-            force = ["--force"] if branch.startswith("retrain/") else []  # the same change of an older base
-            self.git("push", "--quiet", *force, "origin", f"{commit}:refs/heads/{branch}")
+            self.git("push", "--quiet", *["--force"] * force, "origin", f"{commit}:refs/heads/{branch}")
         except PipelineError as e:
             if "fetch first" in str(e) or "non-fast-forward" in str(e) or "stale info" in str(e):
                 return False

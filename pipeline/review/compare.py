@@ -26,6 +26,7 @@ from pipeline.review.proportions import proportion_difference
 __all__ = ["Comparison", "MetricComparison", "Unpaired", "Verdict", "compare"]
 
 MIN_PAIRED = 0.5  # of either side's rows; with fewer the two test sets are not the same
+ROUNDING = 1e-9  # relative; float32 results of one model on two machines differ by more, but to both sides
 MIN_UNITS = 20  # rows, or groups, that an interval needs
 
 
@@ -73,7 +74,13 @@ def _estimate(old: Array, new: Array, group: Array | None, tests: int, seed: int
         return crossed(old, new, group, tests)
     if group is None and _zero_one(old, new):
         return proportion_difference(int((new > old).sum()), int((new < old).sum()), old.shape[1], tests)
-    return mean_difference(new[0] - old[0], group, tests, seed)
+    return mean_difference(_apart(old[0], new[0]), group, tests, seed)
+
+
+def _apart(old: Array, new: Array) -> Array:
+    """new - old, [rows]; 0 where it is no more than another order of adding up would make of it."""
+    d = new - old
+    return np.where(np.abs(d) <= ROUNDING * np.maximum(np.abs(old), np.abs(new)), 0.0, d)
 
 
 def _zero_one(*values: Array) -> bool:
@@ -92,10 +99,10 @@ def _why(column: str, old: Side, new: Side, rows: Rows, group: Array | None, uni
     """Why this column has no verdict; None if it has one."""
     for name, side, at in (("old", old, rows.old), ("new", new, rows.new)):
         if column not in side.values:
-            return f"{name} has no column {column!r}"
+            return f"{name} has no such column"
         bad = int((~np.isfinite(side.values[column][:, at])).any(axis=0).sum())
         if bad:
-            return f"{column!r} is empty or not finite in {bad:,} of {len(at):,} paired rows of {name}"
+            return f"its column is empty or not finite in {bad:,} of {len(at):,} paired rows of {name}"
     what = "rows" if group is None else "groups"
     return f"{units} {what} are paired; at least {MIN_UNITS} are needed" if units < MIN_UNITS else None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pipeline.errors import PipelineError
@@ -46,11 +46,12 @@ def _candidates(old: Revision, new: Revision, plotted: set[str]) -> list[str]:
 
 
 def _hashes(revision: Revision) -> dict[str, str | None]:
-    """Of all outs, and of the deps that no stage makes."""
+    """Of all outs, and of the deps that no stage makes, nor a folder that one makes."""
     found: dict[str, str | None] = {}
     for record in revision.records.values():
         found |= record.outs
-        found |= {p: h for p, h in record.deps.items() if p not in revision.outs}
+        made = (p for p in record.deps if not {p, *map(str, PurePosixPath(p).parents)} & revision.outs.keys())
+        found |= {p: record.deps[p] for p in made}
     return found
 
 

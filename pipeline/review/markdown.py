@@ -11,7 +11,7 @@ from pipeline.review.curves import Curve, Point
 from pipeline.review.data import DataChange
 from pipeline.review.data_diff import TableDiff
 from pipeline.review.predictions import Compared, Row
-from pipeline.review.report import Report, StageChange, ValueChange
+from pipeline.review.report import Report, StageChange, ValueChange, same
 from pipeline.review.words import (
     NONE,
     difference,
@@ -33,7 +33,8 @@ CELL = 80  # characters of a value
 ROWS = 20  # of a table outside the folded part
 CURVES = 4
 POINTS = 60  # a line; more are thinned out
-PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*([_ -][A-Za-z0-9]+)*|[−+-]?[0-9.,]+")
+HEX = r"(?!.*\b[0-9a-f]{7,})"  # GitHub takes it for a commit, and GH-1 for an issue
+PLAIN = re.compile(rf"{HEX}(?:[A-Za-z][A-Za-z0-9]*([_ ][A-Za-z0-9]+)*|[−+-]?[0-9.,]+)")
 
 
 def markdown(report: Report) -> str:
@@ -120,7 +121,7 @@ def _metric(change: ValueChange) -> list[str]:
     old, new = two(change.old, change.new)
     apart = NONE
     if all(isinstance(v, int | float) and not isinstance(v, bool) for v in (change.old, change.new)):
-        apart = "same" if change.old == change.new else signed(change.new - change.old)
+        apart = "same" if same(change.old, change.new) else signed(change.new - change.old)
     return [text(change.key), text(old), text(new), apart]
 
 

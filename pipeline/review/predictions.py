@@ -80,6 +80,11 @@ def compared(
     return made
 
 
+def first_of(revision: Revision) -> str | None:
+    """The name of the first predictions that dvc.yaml declares."""
+    return next(iter(_groups(revision)), None)
+
+
 def _compared(name: str, old: list[pa.Table], new: list[pa.Table], spec: Predictions) -> Compared:
     return Compared(name, compare(old, new, spec), _rows(old[0], new[0], spec) if len(old) == len(new) == 1 else None)
 
@@ -124,12 +129,17 @@ def _renamed(table: pa.Table, spec: Predictions, column: str) -> pa.Table:
     nothing = pa.nulls(table.num_rows, pa.string())
     return pa.table(
         {
-            "id": table[spec.id],
+            "id": _plain(table[spec.id]),
             "value": pc.cast(table[column], pa.float64()),
             "target": table[spec.target] if spec.target in table.column_names else nothing,
             "prediction": table[spec.prediction] if spec.prediction in table.column_names else nothing,
         }
     )
+
+
+def _plain(ids: Any) -> Any:
+    """Of one type on both sides, whatever the width: as `compare` pairs them."""
+    return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.string())
 
 
 def _top(rows: pa.Table) -> Iterator[Row]:

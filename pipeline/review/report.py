@@ -16,7 +16,7 @@ from pipeline.review.comparison import Comparison, MetricComparison
 from pipeline.review.curves import Curve, curves
 from pipeline.review.data import DataChange, data_changes
 from pipeline.review.data_diff import Moved
-from pipeline.review.predictions import Compared, compared
+from pipeline.review.predictions import Compared, compared, first_of
 
 Kind = Literal["added", "removed", "changed"]
 
@@ -64,10 +64,12 @@ class Report:
     moved: list[Moved]
     curves: list[Curve]
     notes: list[str] = field(default_factory=list)
+    first: str | None = None  # of the predictions in dvc.yaml, compared or not
 
     @property
     def comparison(self) -> Comparison | None:
-        return self.compared[0].comparison if self.compared else None
+        """Of the first predictions in dvc.yaml; None where they could not be compared, whatever others say."""
+        return next((c.comparison for c in self.compared if self.first in (None, c.name)), None)
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -117,12 +119,13 @@ def _review(revisions: Revisions, old: str, new: str | None, same_rows: bool) ->
         moved=moved,
         curves=curves(plots, before, after),
         notes=notes,
+        first=first_of(after),
     )
 
 
 def _sides(revisions: Revisions, old: str, new: str | None) -> tuple[Side | None, Side]:
     """None in place of the old one: there is no commit yet."""
-    if not revisions.has_commits:
+    if not revisions.has_commits and new is None:
         return None, Side(WORKTREE, None)
     commit = revisions.commit(new) if new is not None else None
     tip = revisions.commit(old)
@@ -145,9 +148,14 @@ def _values(old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool =
     for file in dict.fromkeys([*old, *new]):
         before, after = old.get(file, {}), new.get(file, {})
         for key in dict.fromkeys([*before, *after]):
-            if unchanged or key not in before or key not in after or before[key] != after[key]:
+            if unchanged or key not in before or key not in after or not same(before[key], after[key]):
                 kind: Kind = "added" if key not in before else "removed" if key not in after else "changed"
                 yield ValueChange(file, key, kind, before.get(key), after.get(key))
+
+
+def same(old: Any, new: Any) -> bool:
+    """NaN is the same as NaN."""
+    return bool(old == new or (old != old and new != new))
 
 
 def _stages(old: Revision, new: Revision, history: History | None) -> Iterator[StageChange]:

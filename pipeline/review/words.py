@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.review.comparison import MetricComparison
 from pipeline.review.data_diff import Moved
-from pipeline.review.report import Report, Side, ValueChange
+from pipeline.review.report import Report, Side, ValueChange, same
 
 NONE = "–"
 
@@ -16,7 +16,8 @@ def number(value: Any, digits: int = 4) -> str:
         return NONE if value is None else str(value)
     if isinstance(value, int) or not math.isfinite(value):
         return str(value)
-    return f"{value:.{digits}g}".replace("e-0", "e-").replace("-", "−", 1) if value < 0 else f"{value:.{digits}g}"
+    text = f"{abs(value):.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"−{text}" if value < 0 else text
 
 
 def two(old: Any, new: Any) -> tuple[str, str]:
@@ -74,7 +75,7 @@ def headline(report: Report) -> tuple[str, str, str]:
 def _plain_headline(report: Report) -> tuple[str, str, str]:
     """Without results a row of both sides nobody can tell noise from change, and the report says so."""
     why = "no results a row on both sides, so noise and real change can't be told apart"
-    changed = [m for m in report.metrics if m.old != m.new]
+    changed = [m for m in report.metrics if not same(m.old, m.new)]
     if not report.metrics:
         return "no metrics", "", why
     first = (changed or report.metrics)[0]

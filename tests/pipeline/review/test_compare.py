@@ -158,13 +158,13 @@ def test_missing_values_take_the_verdict_of_their_metric_alone() -> None:
     two = {"a": {"column": "x", "better": "higher"}, "b": {"column": "y", "better": "higher"}}
     a, b = compare([old], [new], Predictions.model_validate({"metrics": two})).metrics
     assert (a.verdict, b.verdict, b.old, b.new, b.difference, b.p_value) == ("better", None, None, None, None, None)
-    assert b.why == "'y' is empty or not finite in 1 of 200 paired rows of old"
+    assert b.why == "its column is empty or not finite in 1 of 200 paired rows of old"
     assert a.p_value == only(compare([old], [new], declared())).p_value  # Holm counts what is tested
 
 
 def test_metric_of_one_side_has_no_verdict() -> None:
     m = only(compare([table(y=np.ones(50))], [table(x=np.ones(50))], declared()))
-    assert (m.old, m.new, m.difference, m.verdict, m.why) == (None, 1, None, None, "old has no column 'x'")
+    assert (m.old, m.new, m.difference, m.verdict, m.why) == (None, 1, None, None, "old has no such column")
 
 
 def test_few_rows_have_no_verdict() -> None:
