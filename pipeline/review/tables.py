@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.errors import PipelineError
 
 Files = Mapping[str, Path]  # name of each file within a dep: where its bytes lie
-MEMORY = 500  # MB that DuckDB may hold; past it, it spills to disk
+MEMORY = 300  # MB that DuckDB may hold; past it, it spills to disk
 MEMORY_OF_COLUMN = 3  # MB more for each: a Parquet file's row group is read as a whole, by two threads or more
 PARQUET = "read_parquet([{paths}], union_by_name = true)"
 # Types come from all rows. All of the form is said: DuckDB's guess fits a ragged row by taking it for the header.

@@ -295,6 +295,45 @@ def test_a_comment_without_a_token_is_refused(made: Made, monkeypatch: pytest.Mo
     assert said.startswith("reprise: environment: found no GITHUB_TOKEN")
 
 
+SEEDS = """
+stages:
+  train:
+    foreach: [1, 2, 3]
+    do:
+      cmd: python regress.py ${item} p${item}.csv
+      deps: [regress.py]
+      params: [shift]
+      outs:
+        - p${item}.csv:
+            meta: {reprise: {predictions: {seeds: true, metrics: {mse: {column: loss, better: lower}}}}}
+"""
+REGRESS = """
+import random, sys, yaml
+shift, dice = yaml.safe_load(open("params.yaml"))["shift"], random.Random(int(sys.argv[1]))
+with open(sys.argv[2], "w") as file:
+    file.write("id,loss\\n" + "".join(f"{i},{(i % 7 - 3 + shift + dice.gauss(0, 0.1)) ** 2}\\n" for i in range(200)))
+"""
+
+
+def test_seeds_of_a_foreach_are_one_comparison(commands: str, tmp_path: Path) -> None:
+    """A regression: squared errors, of three trainings a side."""
+    files = {"dvc.yaml": SEEDS, "params.yaml": "shift: 0.0\n", "regress.py": REGRESS}
+    made = Made(tmp_path, {"files": files}, commands).create()
+    for key, value in (("user.name", "a"), ("user.email", "a@example.org")):
+        made.run("git", "config", key, value)
+    made.run("dvc", "repro")
+    commit(made, "first")
+    change(made, {"params.yaml": "shift: 2.0\n"})
+    found = json.loads(report(made, "HEAD~1", "HEAD", "--format", "json"))
+    (compared,) = found["compared"]
+    comparison = compared["comparison"]
+    assert (compared["name"], comparison["seeds_old"], comparison["seeds_new"]) == ("train", 3, 3)
+    (mse,) = comparison["metrics"]
+    assert mse["verdict"] == "worse"
+    assert mse["difference"] == pytest.approx(4.0, abs=0.3)  # the square of the shift
+    assert report(made, "HEAD~1", "HEAD").splitlines()[1].startswith("**mse ")
+
+
 HOSTILE = [
     "<script>alert(1)</script>",
     "| a | b |",
