@@ -366,8 +366,8 @@ class Runner:
             self._unignored.discard(stage)
 
     def _write(self) -> None:
+        self._ignore([*self._unignored])  # first: who is killed now finds the rest in the journal
         self.repository.write_locks(sorted(self._changed, key=self._place.__getitem__))
-        self._ignore([*self._unignored])
         decided = {s.key for s, state in self.states.items() if state not in ("failed", "skipped")}
         self._journal.clear({key: entry for key, entry in self._left_over.items() if key not in decided})
         ran = [(s.name, self.seconds[s]) for s, state in self.states.items() if state == "ran" and s in self.seconds]
