@@ -107,6 +107,11 @@ def _compared(compared: Compared, *, titled: bool) -> Iterator[str]:
             f"{number(comparison.paired)} rows are in both test sets and were paired; "
             f"{number(comparison.only_old)} are in the old one only, {number(comparison.only_new)} in the new one only."
         )
+    for m in comparison.metrics:
+        if m.unpaired is not None and m.unpaired.low is not None and m.unpaired.high is not None:
+            means, ends = two(m.unpaired.old, m.unpaired.new), (m.unpaired.low, m.unpaired.high)
+            apart = " to ".join(difference(m, end) for end in ends)
+            yield f"Of rows that did not pair, {text(m.name)} is {' → '.join(means)} (95 % interval {apart})."
 
 
 def _verdict(metric: MetricComparison) -> list[str]:

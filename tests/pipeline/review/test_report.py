@@ -97,6 +97,15 @@ def test_the_headline(made: Made) -> None:
     assert reach > 0
 
 
+def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
+    change(made, {"raw.csv": rows(400, start=60), "params.yaml": PARAMS.replace("0.7", "0.9")})
+    text = report(made, "main")
+    assert "340 rows are in both test sets and were paired; 60 are in the old one only, 60 in the new one only." in text
+    assert re.search(
+        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+\)\.", text
+    )
+
+
 def test_worse_fails_only_when_asked(made: Made) -> None:
     change(made, {"params.yaml": PARAMS.replace("0.7", "0.3")})
     assert ": worse**" in report(made, "main")
