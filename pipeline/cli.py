@@ -1,4 +1,4 @@
-"""The command line: `reprise plan`, `run`, `check`, `verify`, `report` and `comment`."""
+"""The command line: `reprise plan`, `run`, `check`, `verify`, `report`, `comment` and `retrain`."""
 
 import argparse
 import logging

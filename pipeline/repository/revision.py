@@ -189,7 +189,7 @@ class Revisions:
         """
         out, place = revision.outs.get(path), self.root / path
         if revision.commit is None and place.exists():
-            return {p: place / p for p in _inside(place)} if place.is_dir() else {place.name: place}
+            return files_at(place)
         if out is None or out.cache is None:
             return self._from_git(revision, path)
         cached = self._cached(out, place.name)
@@ -228,7 +228,7 @@ class Revisions:
             target = self._temporary / (revision.commit or "worktree") / path
             target.parent.mkdir(parents=True, exist_ok=True)
             fs.get(source, os.fspath(target))
-        return {p: target / p for p in _inside(target)} if target.is_dir() else {target.name: target}
+        return files_at(target)
 
     def plots(self, revisions: Sequence[Revision]) -> tuple[list[Plot], set[str]]:
         """The plots that dvc.yaml declares, as `dvc plots show` draws them, images apart; and the files they read."""
@@ -252,8 +252,11 @@ def _ignore_error(result: dict[str, Any], exception: Exception, *_: Any, **__: A
     result["error"] = exception
 
 
-def _inside(folder: Path) -> list[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+def files_at(place: Path) -> Files:
+    """Of a folder, or the one file that it is."""
+    if not place.is_dir():
+        return {place.name: place}
+    return {p.relative_to(place).as_posix(): p for p in sorted(place.rglob("*")) if p.is_file()}
 
 
 def _values(shown: Mapping[str, Any], errors: list[str]) -> Values:

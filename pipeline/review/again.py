@@ -9,7 +9,7 @@ import pyarrow as pa
 from pipeline.aside import aside, folder_aside
 from pipeline.errors import PipelineError
 from pipeline.repository import Repository, Stage
-from pipeline.repository.revision import Files, Record, Revision, Revisions
+from pipeline.repository.revision import Files, Record, Revision, Revisions, files_at
 from pipeline.review.declared import Predictions
 from pipeline.review.tables import read
 from pipeline.sandbox import Sandbox
@@ -46,6 +46,4 @@ def _run(out: Path, path: str, instead: Mapping[Path, Files], columns: Sequence[
         if ran.error is not None:
             last = ran.output.strip().splitlines()[-1:] or [""]
             raise PipelineError(f"stage '{stage.name}' with the old model: {ran.error}: {last[0]}")
-        made = sandbox.inside(out)
-        files = {p.relative_to(made).as_posix(): p for p in made.rglob("*")} if made.is_dir() else {made.name: made}
-        return read(files, path, columns)
+        return read(files_at(sandbox.inside(out)), path, columns)

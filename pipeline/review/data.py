@@ -1,6 +1,6 @@
 """Which tables changed between two revisions, and how."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -10,6 +10,8 @@ from pipeline.repository.revision import Revision, Revisions
 from pipeline.review.data_diff import Moved, TableDiff, diff, leaks
 from pipeline.review.declared import Table, declared
 from pipeline.review.tables import Files, is_table
+
+Hashes = dict[str, str | None]  # of deps and outs, by path
 
 
 @dataclass(frozen=True)
@@ -30,24 +32,20 @@ def data_changes(
     plotted: files that plots read, which are no data. What could not be read is told by the change, and in `notes`.
     """
     made = []
-    for path in _candidates(old, new, plotted):
-        change = _change(revisions, old, new, path)
+    before, after = _hashes(old), _hashes(new)
+    no_data = {*old.metrics, *new.metrics, *_predictions(old), *_predictions(new), *plotted}
+    for path in dict.fromkeys([*before, *after]):
+        if before.get(path) == after.get(path) or any(f == path or f.startswith(f"{path}/") for f in no_data):
+            continue
+        change = _change(revisions, [(old, before), (new, after)], path)
         if change is not None:
             made.append(change)
     return made, _moved(revisions, old, new, notes)
 
 
-def _candidates(old: Revision, new: Revision, plotted: set[str]) -> list[str]:
-    """Deps and outs whose hash differs, less what is no data."""
-    before, after = _hashes(old), _hashes(new)
-    changed = [p for p in dict.fromkeys([*before, *after]) if before.get(p) != after.get(p)]
-    no_data = {*old.metrics, *new.metrics, *_predictions(old), *_predictions(new), *plotted}
-    return [p for p in changed if not any(f == p or f.startswith(f"{p}/") for f in no_data)]
-
-
-def _hashes(revision: Revision) -> dict[str, str | None]:
+def _hashes(revision: Revision) -> Hashes:
     """Of all outs, and of the deps that no stage makes, nor a folder that one makes."""
-    found: dict[str, str | None] = {}
+    found: Hashes = {}
     for record in revision.records.values():
         found |= record.outs
         made = (p for p in record.deps if not {p, *map(str, PurePosixPath(p).parents)} & revision.outs.keys())
@@ -67,15 +65,16 @@ def _table(old: Revision, new: Revision, path: str) -> Table | None:
     return None
 
 
-def _change(revisions: Revisions, old: Revision, new: Revision, path: str) -> DataChange | None:
-    """None for what is no table."""
-    has = [path in _hashes(revision) for revision in (old, new)]
+def _change(revisions: Revisions, both: Sequence[tuple[Revision, Hashes]], path: str) -> DataChange | None:
+    """None for what is no table. both: old and new, each with its hashes."""
+    (old, before), (new, after) = both
+    has = [path in hashes for hashes in (before, after)]
     kind: Literal["added", "removed", "changed"] = "changed" if all(has) else "added" if has[1] else "removed"
     spec = _table(old, new, path)
     try:
-        if not _may_be_table(path, _hashes(old).get(path) or _hashes(new).get(path)):
+        if not _may_be_table(path, before.get(path) or after.get(path)):
             return None
-        sides = [revisions.files(r, path) for r, there in zip((old, new), has, strict=True) if there]
+        sides = [revisions.files(r, path) for r, hashes in both if path in hashes]
         if not all(map(is_table, sides)):
             return None
         if kind != "changed":

@@ -62,9 +62,9 @@ def compared(
 
     same_rows: the old model makes its predictions anew, of the new side's rows.
     """
-    made = []
+    made, before = [], _groups(old)
     for name, group in _groups(new).items():
-        paths = _groups(old).get(name, group).paths  # a side from before the declaration has the same outs
+        paths = before.get(name, group).paths  # a side from before the declaration has the same outs
         if not all(path in old.outs for path in paths):
             notes.append(f"{name}: {old.name} has no such predictions, so their metrics are not compared row by row")
             continue
