@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.command import Command, Outcome
+from pipeline.interrupt import Interrupted
 from pipeline.repository import Stage
-from pipeline.run import Interrupted
 from pipeline.sandbox import Sandbox
 
 

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.interrupt import Interrupted
 from pipeline.journal import History, Journal
 from pipeline.plan import make_plan
 from pipeline.reporter import ConsoleReporter, plan_json
 from pipeline.repository import FAILURES, Repository, Stage, message
-from pipeline.run import Interrupted, Options, Runner
+from pipeline.run import Options, Runner
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

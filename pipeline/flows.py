@@ -22,11 +22,12 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.command import Command
 from pipeline.errors import PipelineError
+from pipeline.interrupt import Interrupted
 from pipeline.journal import History, Journal
 from pipeline.plan import Step, make_plan
 from pipeline.reporter import plan_lines
 from pipeline.repository import FAILURES, Repository, Stage, message
-from pipeline.run import Interrupted, Options, Runner, State
+from pipeline.run import Options, Runner, State
 
 FEW = 20  # unchanged stages up to which each has a task run; more of them stand in the plan alone
 DELAYS = 50  # that Prefect takes; retries beyond wait as long as the last

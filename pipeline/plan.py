@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.journal import Entry, Key
-from pipeline.repository import Assumed, Change, Stage
+from pipeline.repository import Assumed, Change, Stage, run_cache
 
 Kind = Literal["unchanged", "restored", "run", "may run"]
 
@@ -73,7 +73,7 @@ def _step(stage: Stage, outcomes: _Outcomes, force: bool) -> Step:
     changes = stage.changes(assumed)
     step = Step(stage, *_kind(stage, changes, assumed, sorted(waits_for), force))
     if step.kind == "restored":
-        for path, value in stage.cached_hashes(assumed).items():
+        for path, value in run_cache.hashes(run_cache.find(stage, assumed)).items():
             outcomes.add(stage.name, path, value)
     elif step.kind != "unchanged" and not stage.keeps_outs:
         for out in stage.outputs:
@@ -90,8 +90,10 @@ def _kind(
         return ("may run", [], waits_for) if waits_for else ("unchanged", [], [])
     if not stage.has_command:
         return "run", changes, []
-    if waits_for and (not assumed.keys().isdisjoint(map(os.fspath, stage.params)) or stage.may_be_cached(assumed)):
+    if waits_for and (
+        not assumed.keys().isdisjoint(map(os.fspath, stage.params)) or run_cache.may_find(stage, assumed)
+    ):
         return "may run", changes, waits_for
-    if not waits_for and stage.cached(assumed) is not None:
+    if not waits_for and run_cache.find(stage, assumed) is not None:
         return "restored", changes, []
     return "run", changes, []

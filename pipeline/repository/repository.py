@@ -20,10 +20,12 @@ from pipeline.errors import PipelineError
 from pipeline.journal import Entry
 from pipeline.lock_file import with_entries
 from pipeline.repository.claims import Claims
+from pipeline.repository.failures import FAILURES, message
 from pipeline.repository.graph import around, graph_of, postorder
 from pipeline.repository.memo import Memo
 from pipeline.repository.replaced import replace_parts, rwlock
-from pipeline.repository.stage import FAILURES, Stage, message, run_key
+from pipeline.repository.run_cache import known_runs
+from pipeline.repository.stage import Stage
 
 LOCK_PART = "lock.part"  # dvc.lock while it is written, under DVC's lock
 
@@ -194,13 +196,8 @@ class Repository:
 
     @cached_property
     def runs(self) -> dict[str, list[Entry]]:
-        """Every run that the run-cache knows, as lock entries by command and outs."""
-        found: dict[str, list[Entry]] = {}
-        for path in Path(self._repo.stage_cache.cache_dir).glob("*/*/*"):
-            entry = self._repo.stage_cache._load_cache(path.parent.name, path.name)
-            if entry:
-                found.setdefault(run_key(entry), []).append(entry)
-        return found
+        """Every run that the run-cache knows."""
+        return known_runs(self._repo)
 
     def lock_entry(self, stage: DVCStage) -> Entry:
         if not isinstance(stage, PipelineStage):

@@ -24,7 +24,7 @@ from dvc_objects.errors import ObjectFormatError
 
 from pipeline.errors import PipelineError
 from pipeline.git import redacted
-from pipeline.repository.stage import FAILURES, message
+from pipeline.repository.failures import FAILURES, message
 
 WORKTREE = "the working tree"
 Values = dict[str, dict[str, Any]]  # file: dotted key: value

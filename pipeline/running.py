@@ -1,0 +1,87 @@
+"""A stage's command in its sandbox, from its start until its outs are in the workspace."""
+
+import shutil
+import time
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from pipeline.command import GRACE, Command, Outcome, end_orphan
+from pipeline.failure import asked_for
+from pipeline.journal import is_of_another
+from pipeline.repository import Stage
+from pipeline.sandbox import Sandbox
+from pipeline.undeclared import Undeclared
+
+
+class Running:
+    """One attempt at a stage. `command` is made, and not started yet."""
+
+    def __init__(
+        self, stage: Stage, attempt: int, folder: Path, name: str, *, sandboxed: bool, ended: Callable[[Outcome], None]
+    ) -> None:
+        """`folder`: for sandboxes, logs and process groups; `name`: for what it has there, from the process's id."""
+        self.stage, self.attempt = stage, attempt
+        self.sandbox = Sandbox(stage, folder / "sandbox" / name) if sandboxed else None
+        if not sandboxed:
+            stage.clear()
+        self.command = Command(
+            [(text, stage.argv(text)) for text in stage.commands],
+            self.sandbox,
+            stage.wdir,
+            stage.environment,
+            stage.settings.timeout,
+            folder / "logs" / f"{stage.slug}.log",
+            folder / "groups" / name,
+            ended,
+        )
+        self._read = 0  # bytes of the log
+
+    def lines(self, *, whole: bool = False) -> list[str]:
+        """The command's lines since the last call; `whole`: also a last one without a line end."""
+        if not self.command.log.exists():
+            return []
+        with self.command.log.open("rb") as log:
+            log.seek(self._read)
+            new = log.read()
+        if not whole:
+            new = new[: new.rfind(b"\n") + 1]
+        self._read += len(new)
+        return new.decode("utf-8", "replace").splitlines()
+
+    def bring_back(self, error: str | None) -> tuple[str | None, list[str]]:
+        """Moves the outs into the workspace: what is wrong with the command or its outs; what it left beside them."""
+        if self.sandbox is None:
+            return error, []
+        if error is None:
+            missing, writes = self.sandbox.missing_outs(), self.sandbox.undeclared_writes()
+            error = f"the command wrote no {', '.join(missing)}" if missing else None
+        else:
+            undeclared: list[Undeclared] = asked_for(self.sandbox, self.command.tail())
+            error, writes = "; ".join([error, *(u.said(self.stage) for u in undeclared)]), []
+        self.sandbox.bring_back()
+        return error, writes
+
+    def remove(self) -> None:
+        """The sandbox, with what is left in it."""
+        if self.sandbox is not None:
+            self.sandbox.remove()
+
+
+def end(all_running: Collection[Running], number: int) -> None:
+    """Sends the signal to all process groups; SIGKILL to those that live on after GRACE seconds."""
+    for running in all_running:
+        running.command.ask_to_end(number)
+    deadline = time.monotonic() + GRACE
+    for running in all_running:
+        running.command.make_end(deadline - time.monotonic())
+        running.remove()
+
+
+def clean_up_after_others(folder: Path) -> None:
+    """Commands and sandboxes of runs that were killed."""
+    for note in (folder / "groups").glob("*"):
+        if not is_of_another(int(note.name.split("-")[0])):
+            end_orphan(note)
+    for sandbox in (folder / "sandbox").glob("*"):
+        if not is_of_another(int(sandbox.name.split("-")[0])):
+            shutil.rmtree(sandbox, ignore_errors=True)

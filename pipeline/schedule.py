@@ -1,0 +1,85 @@
+"""Which stage may start next: its upstream stages are done, a job is free, and its group has room."""
+
+import heapq
+import time
+from collections.abc import Collection, Iterator, Sequence
+
+from pipeline.repository import Stage
+
+
+class Schedule:
+    """The order in which the stages of a run start."""
+
+    def __init__(self, stages: Sequence[Stage], jobs: int) -> None:
+        """`stages`: in plan order, each with its upstream stages. `jobs`: how many run at a time."""
+        self._stages, self._jobs = stages, jobs
+        self.place = {stage: i for i, stage in enumerate(stages)}
+        self._waiting = {stage: len(stage.upstream) for stage in stages}
+        self._downstream: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
+        for stage in stages:
+            for upstream in stage.upstream:
+                self._downstream[upstream].append(stage)
+        self._ready = [i for i, stage in enumerate(stages) if not stage.upstream]  # a heap of places in the plan
+        self._later: list[tuple[float, Stage, int]] = []  # retries: when, which, the how many-th attempt
+
+    @property
+    def has_ready(self) -> bool:
+        return bool(self._ready)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a retry's pause is over."""
+        return any(when <= time.monotonic() for when, _, _ in self._later)
+
+    def __bool__(self) -> bool:
+        """Whether a stage is ready, or will be after its pause."""
+        return bool(self._ready or self._later)
+
+    def ready(self, running: Collection[Stage]) -> Iterator[Stage]:
+        """Stages to start, while there is room. `running` grows meanwhile, and stages that end make others ready."""
+        full: list[int] = []  # whose groups are
+        try:
+            while self._ready and len(running) < self._jobs:
+                place = heapq.heappop(self._ready)
+                if self._has_room(self._stages[place], running):
+                    yield self._stages[place]
+                else:
+                    full.append(place)
+        finally:
+            for place in full:
+                heapq.heappush(self._ready, place)
+
+    def due(self, running: Collection[Stage]) -> Iterator[tuple[Stage, int]]:
+        """Stages to try again, and the how many-th attempt it is."""
+        now = time.monotonic()
+        for retry in [*self._later]:
+            when, stage, attempt = retry
+            if when <= now and self._has_room(stage, running):
+                self._later.remove(retry)
+                yield stage, attempt
+
+    def _has_room(self, stage: Stage, running: Collection[Stage]) -> bool:
+        group = stage.settings.group
+        others = [s.settings.limit for s in running if group is not None and s.settings.group == group]
+        return len(running) < self._jobs and len(others) < min([stage.settings.limit, *others])
+
+    def retry(self, stage: Stage, attempt: int, pause: float) -> None:
+        """After `pause` seconds."""
+        self._later.append((time.monotonic() + pause, stage, attempt))
+
+    def done(self, stage: Stage) -> None:
+        """Stages below it may start, once their other upstream stages are done."""
+        for below in self._downstream[stage]:
+            self._waiting[below] -= 1
+            if self._waiting[below] == 0:
+                heapq.heappush(self._ready, self.place[below])
+
+    def below(self, stage: Stage) -> Iterator[Stage]:
+        """All stages downstream, each once."""
+        above, seen = [stage], {stage}
+        while above:
+            for s in self._downstream[above.pop()]:
+                if s not in seen:
+                    seen.add(s)
+                    above.append(s)
+                    yield s
