@@ -1,14 +1,10 @@
-"""Finds every undeclared input of every stage, and writes the missing deps and params into dvc.yaml."""
+"""Finds every undeclared input of a stage, by running it aside until it needs no more."""
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.util import load_yaml_guess_indent
 
 from pipeline.aside import Aside, aside, folder_aside
 from pipeline.errors import PipelineError
@@ -103,44 +99,3 @@ def lines(checked: Checked) -> list[str]:
     if checked.writes:
         said.append(f"  left beside its outs: {', '.join(checked.writes)}")
     return said
-
-
-def fix(results: Iterable[Checked]) -> list[str]:
-    """Writes the undeclared inputs into the dvc.yaml files, comments and order kept; the files changed."""
-    by_file: dict[Path, list[Checked]] = {}
-    for checked in results:
-        if checked.undeclared:
-            by_file.setdefault(Path(checked.stage.file), []).append(checked)
-    for file, found in by_file.items():
-        text = file.read_text(encoding="utf-8")
-        yaml = _like(text)
-        document = yaml.load(text)
-        for checked in found:
-            _declare(document["stages"][checked.stage.group], checked.undeclared)
-        part = file.with_name(f".{file.name}.part")
-        with part.open("w", encoding="utf-8") as out:
-            yaml.dump(document, out)
-        part.replace(file)
-    return sorted(map(os.fspath, by_file))
-
-
-def _like(text: str) -> YAML:
-    """A round-trip YAML that writes with the indents of the text."""
-    _, indent, offset = load_yaml_guess_indent(text)
-    yaml = YAML()
-    yaml.preserve_quotes, yaml.width = True, 100_000
-    yaml.indent(mapping=2, sequence=indent or 2, offset=offset or 0)
-    return yaml
-
-
-def _declare(entry: dict[str, Any], undeclared: Sequence[Undeclared]) -> None:
-    """Adds to a stage, or to what a foreach stage does for each item."""
-    stage = entry.get("do", entry)
-    for found in undeclared:
-        declared = stage.setdefault(found.section, [])
-        line: Any = found.line
-        if found.section == "params" and ": " in line:
-            file, key = line.split(": ", 1)
-            line = {file: [key]}
-        if line not in declared:
-            declared.append(line)

@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> int:
     from pipeline import check as checking
+    from pipeline.fix import fix
 
     repository = Repository()
     results = []
@@ -88,7 +89,7 @@ def check(args: argparse.Namespace) -> int:
     found = sum(len(r.undeclared) for r in results)
     print(f"{len(results)} stages checked: {found} undeclared, {failed} failed")
     if args.fix:
-        for file in checking.fix(results):
+        for file in fix({r.stage: r.undeclared for r in results}):
             print(f"{file}: fixed")
         return 1 if failed else 0
     return 1 if found or failed else 0

@@ -41,6 +41,11 @@ class Declaration:
         return str(self.dvc.raw_data.generated_from or self.key[1])
 
     @property
+    def item(self) -> str:
+        """The item's name, of a stage that was made from a foreach or matrix stage; empty for others."""
+        return self.key[1].removeprefix(self.group).removeprefix("@")
+
+    @property
     def slug(self) -> str:
         """For file names."""
         slug = re.sub(r"[^\w.@-]", "_", self.name)[:100]

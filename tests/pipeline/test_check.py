@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.pipeline.corpus import Made
 
@@ -96,6 +97,25 @@ def test_fix_leaves_a_repository_that_check_passes(made: Made) -> None:
     assert output.endswith("4 stages checked: 0 undeclared, 0 failed\n")
     made.run("reprise", "run")
     assert "Data and pipelines are up to date" in made.run("dvc", "status")
+
+
+@pytest.mark.slow
+def test_fix_declares_what_each_item_needs_by_the_items_own_name(tmp_path: Path, commands: str) -> None:
+    text = """stages:
+  each: {foreach: [a, b], do: {cmd: "cat data/a-list.txt data/${item}.csv > ${item}.txt", outs: ["${item}.txt"]}}
+  key: {foreach: {k: {n: 1}, l: {n: 2}}, do: {cmd: "cat ${key}.d n${item.n} > ${key}.o", outs: ["${key}.o"]}}
+  grid: {matrix: {x: [p, q], y: [r]}, cmd: "cat ${item.x}/${item.y} > ${item.x}.o", outs: ["${item.x}.o"]}
+  some: {foreach: [s, t], do: {cmd: "[ ${item} = s ] && cat s.csv; echo > ${item}.o", outs: ["${item}.o"]}}
+"""
+    names = ["data/a.csv", "data/b.csv", "data/a-list.txt", "k.d", "l.d", "n1", "n2", "p/r", "q/r", "s.csv"]
+    made = Made(tmp_path, {"files": {"dvc.yaml": text, **dict.fromkeys(names, "1\n")}}, commands).create()
+    made.run("reprise", "check", "--fix")
+    stages = YAML(typ="safe").load((made.root / "dvc.yaml").read_text())["stages"]
+    assert stages["each"]["do"]["deps"] == ["data/a-list.txt", "data/${item}.csv"]
+    assert stages["key"]["do"]["deps"] == ["${key}.d", "n1", "n2"]  # n1 is a word of its own, not 1
+    assert stages["grid"]["deps"] == ["${item.x}/${item.y}"]
+    assert stages["some"]["do"]["deps"] == ["s.csv"]
+    assert made.run("reprise", "check").endswith("8 stages checked: 0 undeclared, 0 failed\n")
 
 
 def test_check_names_deps_that_nothing_opens(tmp_path: Path, commands: str) -> None:
