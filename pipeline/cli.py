@@ -1,4 +1,4 @@
-"""The command line: `reprise plan`, `run`, `check`, `verify`, `report`, `comment` and `retrain`."""
+"""What each command of `reprise` does; what it takes is in `arguments`."""
 
 import argparse
 import logging
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.arguments import parser
 from pipeline.errors import PipelineError
 from pipeline.interrupt import Interrupted
 from pipeline.journal import History, Journal
@@ -17,13 +18,13 @@ from pipeline.run import Options, Runner
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     for name in ("dvc", "dvc_data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors come as exceptions too
     try:
         if args.directory:
             os.chdir(args.directory)
-        sys.exit(args.command(args))
+        sys.exit(COMMANDS[args.command](args))
     except PipelineError as e:
         sys.exit(f"reprise: {e}")
     except Interrupted as e:
@@ -151,122 +152,21 @@ def retrain(args: argparse.Namespace) -> int:
     return 0
 
 
-def _amount(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"found {text!r}; expected a number from 0")
-    return value
-
-
 def _steps(repository: Repository, args: argparse.Namespace) -> list[Stage]:
     return repository.steps(
         args.targets, downstream=args.downstream, single_item=args.single_item, everything=args.all_pipelines
     )
 
 
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1")
-    return int(text)
-
-
-class _Version(argparse.Action):
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from importlib.metadata import version
-
-        parser.exit(message=f"reprise {version('reprise')}\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("reprise", description="Plans and runs the stages of a DVC repository.")
-    parser.add_argument("--version", action=_Version, nargs=0, help="the version of reprise")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files")
-    common.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
-    common.add_argument("-s", "--single-item", action="store_true", help="only the targets, not what they depend on")
-    common.add_argument("--downstream", action="store_true", help="the targets and what depends on them")
-    common.add_argument("-P", "--all-pipelines", action="store_true", help="every dvc.yaml of the repository")
-
-    planning = commands.add_parser("plan", parents=[common], help="what would run, and why; runs nothing")
-    planning.add_argument("-f", "--force", action="store_true", help="as if everything had changed")
-    planning.add_argument("--json", action="store_true", help="the whole plan as JSON")
-    planning.add_argument("--exit-code", action="store_true", help="exit 2 if there is something to do")
-    planning.set_defaults(command=plan)
-
-    running = commands.add_parser("run", parents=[common], help="bring the stages up to date, in parallel")
-    running.add_argument(
-        "-j",
-        "--jobs",
-        type=_jobs,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="at most N at a time (default: cores)",
-    )
-    running.add_argument(
-        "-k", "--keep-going", action="store_true", help="after a failure, go on with what does not depend on it"
-    )
-    running.add_argument("-f", "--force", action="store_true", help="run stages even if nothing changed")
-    running.add_argument("--pull", action="store_true", help="pull missing data and runs from the remote")
-    running.add_argument("--no-sandbox", action="store_true", help="run commands in the workspace itself")
-    running.add_argument("--prefect", action="store_true", help="as a flow run of Prefect")
-    running.set_defaults(command=run)
-
-    checking_ = commands.add_parser(
-        "check", parents=[common], help="find every undeclared input; exit 1 if there is one"
-    )
-    checking_.add_argument("--fix", action="store_true", help="write the missing deps and params into dvc.yaml")
-    checking_.set_defaults(command=check)
-
-    verifying_ = commands.add_parser(
-        "verify", parents=[common], help="run again aside; name the first out that differs"
-    )
-    verifying_.set_defaults(command=verify)
-    reporting = commands.add_parser("report", help="what changed between two revisions, and whether the metrics moved")
-    reporting.add_argument("old", nargs="?", default="HEAD", metavar="OLD", help="a branch or commit (default: HEAD)")
-    reporting.add_argument("new", nargs="?", metavar="NEW", help="a branch or commit (default: the working tree)")
-    reporting.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
-    reporting.add_argument("--format", choices=["md", "json", "html"], default="md", help="(default: md)")
-    reporting.add_argument("--out", metavar="FILE", help="write there (default: standard output)")
-    reporting.add_argument(
-        "--fail-on",
-        choices=["worse", "no-verdict"],
-        help="exit 1 when the primary metric is worse beyond noise; no-verdict: or can't be judged",
-    )
-    reporting.set_defaults(command=report)
-
-    commenting = commands.add_parser("comment", help="post a report to a pull request, or update the one that is there")
-    commenting.add_argument("file", metavar="FILE", help="of `reprise report --format md --out FILE`")
-    commenting.add_argument("--pull-request", type=int, required=True, metavar="N", help="its number")
-    commenting.set_defaults(command=comment, directory=None)
-    retraining = commands.add_parser(
-        "retrain", help="train on new data in a clone, and propose the model if it is better beyond noise"
-    )
-    retraining.add_argument(
-        "repository", nargs="?", default=".", help="a git address or path (default: this checkout's origin)"
-    )
-    retraining.add_argument("--base", default="main", metavar="BRANCH", help="the champion's branch (default: main)")
-    retraining.add_argument(
-        "--publish", choices=["pr", "branch", "push", "none"], default="pr", help="of a better model (default: pr)"
-    )
-    retraining.add_argument("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
-    retraining.add_argument(
-        "--min-effect", type=_amount, default=0.0, metavar="X", help="the least difference that is worth a promotion"
-    )
-    retraining.add_argument(
-        "--promote-when", choices=["better", "not-worse"], default="better", help="beyond noise (default: better)"
-    )
-    retraining.add_argument("-j", "--jobs", type=_jobs, metavar="N", help="at most N stages at a time")
-    retraining.add_argument("--no-wait", action="store_true", help="skip when another retraining is at work")
-    retraining.add_argument("--dry-run", action="store_true", help="decide, and push nothing")
-    retraining.add_argument("--workplace", default="~/.cache/reprise", metavar="DIR", help="where clones are kept")
-    retraining.add_argument("--out", metavar="FILE", help="write the decision there, as JSON")
-    retraining.add_argument("--report", metavar="FILE", help="write the report there, as Markdown")
-    retraining.set_defaults(command=retrain, directory=None)
-    return parser
+COMMANDS = {
+    "plan": plan,
+    "run": run,
+    "check": check,
+    "verify": verify,
+    "report": report,
+    "comment": comment,
+    "retrain": retrain,
+}
 
 
 if __name__ == "__main__":
