@@ -38,7 +38,7 @@ def server(home: Path) -> Iterator[None]:
 
 def measure(title: str, repo: Path, stages: int, *command: str) -> None:
     clear(repo)
-    full, idle = run(repo, *command), run(repo, *command)
+    full, idle = run(repo, *command).wall, run(repo, *command).wall
     print(f"{title:<20} full {full:7.2f} s ({full / stages * 1000:6.1f} ms a stage)   no-op {idle:6.2f} s", flush=True)
 
 

@@ -1,12 +1,15 @@
 """`reprise` beside `dvc repro` and `dvc status`, in one run: medians, ratios, and how cost grows with the stages.
 
-python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000)
+python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000, then the default pipeline)
 
 At 100 stages commands take 30 ms and `dvc repro` runs them all too; beyond, commands take no time, and only what
 `dvc repro` does when nothing changed is compared, since the time it takes to run them all grows with their square.
+At 4,000 each command runs once. PARAFFIN=path/to/paraffin compares with it as well, at 100 stages.
+Seconds are of the clock; in brackets those of the processor, which other work on the machine changes less.
 """
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -14,6 +17,7 @@ import time
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
@@ -39,14 +43,26 @@ def make(folder: Path, stages: int, seconds: float) -> Path:
     return folder
 
 
-def run(folder: Path, *command: str) -> float:
-    """Wall seconds of the command."""
+class Took(NamedTuple):
+    """Seconds of a command, of the clock and of the processor."""
+
+    wall: float
+    cpu: float
+
+
+def cpu() -> float:
+    """Seconds of the processor that commands have taken until now."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run(folder: Path, *command: str) -> Took:
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     env["DVC_SITE_CACHE_DIR"] = str(folder.parent / f"site-{folder.name}")
-    start = time.perf_counter()
+    start, before = time.perf_counter(), cpu()
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return time.perf_counter() - start
+    return Took(time.perf_counter() - start, cpu() - before)
 
 
 def clear(folder: Path) -> None:
@@ -57,16 +73,33 @@ def clear(folder: Path) -> None:
     (folder / "o").mkdir()
 
 
-def compare(title: str, ours: list[float], theirs: list[float] | None, name: str = "dvc repro") -> None:
-    line = f"{title:<34} {median(ours):8.2f} s"
+def middle(times: list[Took]) -> Took:
+    return Took(median(t.wall for t in times), median(t.cpu for t in times))
+
+
+def compare(title: str, ours: list[Took], theirs: list[Took], name: str = "dvc repro") -> None:
+    line = f"{title:<34} {middle(ours).wall:8.2f} s ({middle(ours).cpu:.2f})"
     if theirs:
-        line += f"   {name} {median(theirs):8.2f} s   ratio {median(theirs) / median(ours):5.1f}"
+        ratio = middle(theirs).wall / middle(ours).wall
+        line += f"   {name} {middle(theirs).wall:8.2f} s ({middle(theirs).cpu:.2f})   ratio {ratio:5.1f}"
     print(line, flush=True)
+
+
+def paraffin(repo: Path) -> list[Took]:
+    """From scratch, by eight workers; the timeout is how long they wait for more to do, and is taken off."""
+    clear(repo)
+    (repo / "paraffin.db").unlink(missing_ok=True)
+    run(repo, "git", "add", "-A")
+    run(repo, "git", "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "all", "--allow-empty")
+    submit = run(repo, os.environ["PARAFFIN"], "submit")
+    work = run(repo, os.environ["PARAFFIN"], "worker", "-j8", "--timeout", "1")
+    return [Took(submit.wall + work.wall - 1, submit.cpu + work.cpu)]
 
 
 def measure(folder: Path, stages: int) -> None:
     repo = make(folder / f"r{stages}", stages, 0.03 if stages <= 100 else 0)
-    full: dict[str, list[float]] = {"reprise": [], "dvc": []}
+    full: dict[str, list[Took]] = {"reprise": [], "dvc": []}
+    repeats = REPEATS if stages < 4000 else 1
     for _ in range(REPEATS if stages <= 100 else 1):
         clear(repo)
         full["reprise"].append(run(repo, "reprise", "run", "-j8"))
@@ -75,15 +108,17 @@ def measure(folder: Path, stages: int) -> None:
             clear(repo)
             full["dvc"].append(run(repo, "dvc", "repro"))
             assert (repo / "dvc.lock").read_bytes() == ours
-    idle: dict[str, list[float]] = {"reprise run": [], "reprise plan": [], "dvc repro": [], "dvc status": []}
-    for _ in range(REPEATS):
+    idle: dict[str, list[Took]] = {"reprise run": [], "reprise plan": [], "dvc repro": [], "dvc status": []}
+    for _ in range(repeats):
         for command, times in idle.items():
             times.append(run(repo, *command.split()))
     compare(f"{stages} stages: run -j8", full["reprise"], full["dvc"])
     compare(f"{stages} stages: nothing to do", idle["reprise run"], idle["dvc repro"])
     compare(f"{stages} stages: plan", idle["reprise plan"], idle["dvc status"], "dvc status")
+    if stages <= 100 and "PARAFFIN" in os.environ:
+        compare(f"{stages} stages: run -j8", full["reprise"], paraffin(repo), "paraffin")
     waited = stages * 0.03 / 8 if stages <= 100 else 0
-    each = (median(full["reprise"]) - median(idle["reprise run"]) - waited) / stages
+    each = (middle(full["reprise"]).wall - middle(idle["reprise run"]).wall - waited) / stages
     print(f"{'':<34} {each * 1000:8.1f} ms a stage beyond its command and the start", flush=True)
 
 
