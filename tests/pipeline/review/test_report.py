@@ -3,9 +3,7 @@
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import cmarkgfm
@@ -14,7 +12,7 @@ from cmarkgfm.cmark import Options
 
 from tests.pipeline.corpus import Made
 from tests.pipeline.review.repository import PARAMS, PIPELINE, change, commit, repository, rows
-from tests.pipeline.test_forge import TOKEN, StandIn, handler
+from tests.pipeline.stand_in import TOKEN, StandIn
 
 GOLDEN = Path(__file__).parent / "golden"
 NEW_PARAMS = "train: {skill: 0.8, salt: b, epochs: 6}\n"
@@ -42,18 +40,6 @@ def made(first: Made, tmp_path: Path) -> Made:
     copy = Made(tmp_path, first.spec, first.path)
     copy.run("git", "checkout", "-qb", "feature")
     return copy
-
-
-@pytest.fixture
-def github() -> Iterator[StandIn]:
-    """A stand-in of the GitHub API on loopback."""
-    api = StandIn()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(api))
-    api.address = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield api
-    server.shutdown()
-    server.server_close()
 
 
 def report(made: Made, *arguments: str, code: int = 0) -> str:
@@ -273,10 +259,10 @@ def test_the_merge_commit_that_ci_checks_out(made: Made, tmp_path: Path) -> None
     assert body(text) == body(expected)
 
 
-def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, github: StandIn) -> None:
+def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, api: StandIn) -> None:
     """What report.yml and comment.yml do: clone two commits deep, pull, report, post; and update after a push."""
     with_remote(made, tmp_path)
-    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": github.address, "GITHUB_TOKEN": TOKEN}
+    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": api.address, "GITHUB_TOKEN": TOKEN}
     for attempt, (skill, code) in enumerate([("0.3", 1), ("0.95", 0)]):
         change(made, {"params.yaml": PARAMS.replace("0.7", skill)})
         made.run("dvc", "push", "-q", "--all-commits")
@@ -290,11 +276,11 @@ def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, github
             for key, value in environment.items():
                 patch.setenv(key, value)
             posted = clone.run("reprise", "comment", "report.md", "--pull-request", "7")
-        assert posted == f"{github.comments[0]['html_url']}\n"
-        assert [c["body"] for c in github.comments] == [(clone.root / "report.md").read_text()]
+        assert posted == f"{api.comments[0]['html_url']}\n"
+        assert [c["body"] for c in api.comments] == [(clone.root / "report.md").read_text()]
         made.run("git", "checkout", "-qf", "feature")
-    assert ": better**" in github.comments[0]["body"]
-    assert [call.split()[0] for call in github.calls if "comments" in call] == ["GET", "POST", "GET", "PATCH"]
+    assert ": better**" in api.comments[0]["body"]
+    assert [call.split()[0] for call in api.calls if "comments" in call] == ["GET", "POST", "GET", "PATCH"]
 
 
 def test_a_comment_without_a_token_is_refused(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
