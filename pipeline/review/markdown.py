@@ -9,19 +9,21 @@ from pipeline.review.data_diff import TableDiff
 from pipeline.review.markdown_text import ROWS, folded, table, text
 from pipeline.review.mermaid import mermaid
 from pipeline.review.predictions import Compared, Row
-from pipeline.review.report import Report, StageChange, ValueChange, same
+from pipeline.review.report import Report, StageChange, ValueChange
 from pipeline.review.words import (
     NONE,
+    changed,
     difference,
     headline,
     interval,
     is_compared,
     moved_sentence,
     number,
+    paired,
     side,
-    signed,
     summary,
     two,
+    unpaired,
     verdict,
 )
 
@@ -67,17 +69,11 @@ def _compared(compared: Compared, *, titled: bool) -> Iterator[str]:
     head = ["metric", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
     yield table(head, map(_verdict, comparison.metrics))
     yield comparison.note
-    unpaired = comparison.only_old + comparison.only_new
-    if unpaired:
-        yield (
-            f"{number(comparison.paired)} rows are in both test sets and were paired; "
-            f"{number(comparison.only_old)} are in the old one only, {number(comparison.only_new)} in the new one only."
-        )
-    for m in comparison.metrics:
-        if m.unpaired is not None and m.unpaired.low is not None and m.unpaired.high is not None:
-            means, ends = two(m.unpaired.old, m.unpaired.new), (m.unpaired.low, m.unpaired.high)
-            apart = " to ".join(difference(m, end) for end in ends)
-            yield f"Of rows that did not pair, {text(m.name)} is {' → '.join(means)} (95 % interval {apart})."
+    if said := paired(comparison):
+        yield said
+    for metric in comparison.metrics:
+        if said := unpaired(metric):
+            yield f"Of rows that did not pair, {text(metric.name)} {said}"
 
 
 def _verdict(metric: MetricComparison) -> list[str]:
@@ -90,10 +86,7 @@ def _verdict(metric: MetricComparison) -> list[str]:
 
 def _metric(change: ValueChange) -> list[str]:
     old, new = two(change.old, change.new)
-    apart = NONE
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in (change.old, change.new)):
-        apart = "same" if same(change.old, change.new) else signed(change.new - change.old)
-    return [text(change.key), text(old), text(new), apart]
+    return [text(change.key), text(old), text(new), changed(change)]
 
 
 def _param(change: ValueChange) -> list[str]:
@@ -109,7 +102,7 @@ def _stage(change: StageChange) -> list[str]:
 
 def _data(report: Report) -> Iterator[str]:
     for moved in report.moved:
-        yield f"**{moved_sentence(moved)}**"
+        yield f"**{moved_sentence(moved)}**: {_few([*map(text, moved.examples)])}"
     if report.data:
         yield table(["data", "rows", "added", "removed", "changed", "columns", "drift"], map(_data_row, report.data))
 

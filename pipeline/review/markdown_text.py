@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.review.words import NONE, number
+from pipeline.review.words import CELL, NONE, plain
 
-CELL = 80  # characters of a value
 ROWS = 20  # of a table outside the folded part
 HEX = r"(?!.*\b[0-9a-f]{7,})"  # GitHub takes it for a commit, and GH-1 for an issue
 PLAIN = re.compile(rf"{HEX}(?:[A-Za-z][A-Za-z0-9]*([_ ][A-Za-z0-9]+)*|[−+-]?[0-9.,]+)")
@@ -14,12 +13,8 @@ PLAIN = re.compile(rf"{HEX}(?:[A-Za-z][A-Za-z0-9]*([_ ][A-Za-z0-9]+)*|[−+-]?[0
 
 def text(value: Any, most: int = CELL) -> str:
     """What data, params and git say, as a code span: no Markdown, HTML, mention or link in it comes alive."""
-    if value is None or value == NONE:
-        return NONE
-    said = number(value) if isinstance(value, float) else str(value)
-    said = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in said).strip()
-    said = said if len(said) <= most else f"{said[: most - 1]}…"
-    if PLAIN.fullmatch(said):
+    said = plain(value, most)
+    if said == NONE or PLAIN.fullmatch(said):
         return said
     if not said:
         return "_empty_"

@@ -4,9 +4,9 @@ import re
 from decimal import Decimal
 
 from pipeline.review.curves import Curve, Point
-from pipeline.review.markdown_text import CELL, text
+from pipeline.review.markdown_text import text
 from pipeline.review.report import Report
-from pipeline.review.words import side
+from pipeline.review.words import CELL, side
 
 POINTS = 60  # a line; more are thinned out
 

@@ -88,7 +88,7 @@ def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
     text = report(made, "main")
     assert "340 rows are in both test sets and were paired; 60 are in the old one only, 60 in the new one only." in text
     assert re.search(
-        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+\)\.", text
+        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+ pp\)\.", text
     )
 
 
