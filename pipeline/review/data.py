@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pipeline.errors import PipelineError
-from pipeline.repository.revision import Revision, Revisions
+from pipeline.repository.revision import Revision
+from pipeline.repository.revisions import Revisions
 from pipeline.review.data_diff import Moved, TableDiff, diff, leaks
 from pipeline.review.declared import Table, declared
 from pipeline.review.tables import Files, is_table
