@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.scm import RevError, resolve_rev
+from dvc.scm import NoSCM, RevError, resolve_rev
 
 from pipeline.errors import PipelineError
 from pipeline.git import redacted
@@ -15,7 +15,7 @@ from pipeline.repository.failures import FAILURES, message
 from pipeline.repository.out_files import Files, cached, files_at
 from pipeline.repository.plots import Plot, plots_of
 from pipeline.repository.revision import Revision, add
-from pipeline.repository.values import values_of
+from pipeline.repository.values import Values, values_of
 
 
 class Revisions:
@@ -50,11 +50,27 @@ class Revisions:
             with self._at(commit):
                 for stage in self._repo.index.stages:
                     add(made, stage, self._repo.root_dir)
-                made.metrics = values_of(self._repo.metrics.show(hide_workspace=False), made.errors)
-                made.params = values_of(self._repo.params.show(hide_workspace=False), made.errors)
+                made.metrics = self._metrics(made.errors)
+                made.params = values_of(self._repo.params.show(hide_workspace=False).get("", {}), made.errors)
         except FAILURES as e:
             raise PipelineError(f"{name}: {message(e)}") from None
         return made
+
+    def metrics(self) -> list[tuple[str, str, object, object]]:
+        """Of each metric: its file, its dotted name, its value in HEAD and now; None where there is none.
+
+        What can't be read is left out.
+        """
+        old: Values = {}
+        if not isinstance(self._repo.scm, NoSCM) and self.has_commits:
+            with self._at(self.commit("HEAD")):
+                old = self._metrics([])
+        new = self._metrics([])
+        sides = [(file, old.get(file, {}), new.get(file, {})) for file in old | new]
+        return [(file, key, a.get(key), b.get(key)) for file, a, b in sides for key in a | b]
+
+    def _metrics(self, errors: list[str]) -> Values:
+        return values_of(self._repo.metrics.show(hide_workspace=False).get("", {}), errors)
 
     @contextmanager
     def _at(self, commit: str | None) -> Iterator[None]:

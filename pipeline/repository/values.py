@@ -7,9 +7,8 @@ from typing import Any
 Values = dict[str, dict[str, Any]]  # file: dotted key: value
 
 
-def values_of(shown: Mapping[str, Any], errors: list[str]) -> Values:
-    """{file: {dotted key: value}} of what `dvc metrics show` or `dvc params show` found; errors are added to."""
-    result = shown.get("", {})
+def values_of(result: Mapping[str, Any], errors: list[str]) -> Values:
+    """Of what `dvc metrics show` or `dvc params show` found in one revision; what it could not read joins `errors`."""
     if "error" in result:
         errors.append(str(result["error"]))
     made: Values = {}
