@@ -86,7 +86,7 @@ def add(made: Revision, stage: DVCStage, root: str) -> None:
         stale=[*_stale(stage)] if pipeline else [],
     )
     for path, out in outs.items():
-        made.outs[path] = Out(out.hash_info, out.cache if out.use_cache else None)
+        made.outs[path] = Out(out.hash_info, out.cache if out.use_cache else None, out)
         made.metas[path] = (f"{file}: out '{path}' of stage '{name}'", out.annot.meta)
 
 

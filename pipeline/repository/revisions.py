@@ -1,7 +1,7 @@
 """Reads commits and the working tree as DVC sees them, without a checkout."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from dvc.scm import NoSCM, RevError, resolve_rev
 from pipeline.errors import PipelineError
 from pipeline.git import redacted
 from pipeline.repository.failures import FAILURES, message
-from pipeline.repository.out_files import Files, cached, files_at
+from pipeline.repository.out_files import Files, cached, files_at, listed
 from pipeline.repository.plots import Plot, plots_of
 from pipeline.repository.revision import Revision, add
 from pipeline.repository.values import Values, values_of
@@ -76,6 +76,13 @@ class Revisions:
     def _at(self, commit: str | None) -> Iterator[None]:
         with self._repo.switch(commit) if commit is not None else nullcontext():
             yield
+
+    def names(self, revision: Revision, path: str) -> Iterable[str] | None:
+        """Of the files in a folder, whose bytes are not fetched for it; None where only these could tell."""
+        out, place = revision.outs.get(path), self.root / path
+        if revision.commit is None and place.exists():
+            return files_at(place)
+        return None if out is None else listed(out)
 
     def files(self, revision: Revision, path: str) -> Files:
         """The bytes of a dep or out: where the working tree or DVC's cache has them; else they are fetched.

@@ -1,5 +1,6 @@
 """`reprise report` on a small repository, as a reviewer runs it; whole texts, and what hostile data makes of them."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -141,14 +142,22 @@ def test_a_working_tree_that_has_not_run_is_said_to_be_stale(made: Made) -> None
 
 
 def test_what_the_cache_lacks_is_pulled(made: Made, tmp_path: Path) -> None:
+    """Of a folder its listing first, and no more where that names no table."""
     with_remote(made, tmp_path)
-    change(made, {"params.yaml": NEW_PARAMS})
+    work = "import os; os.makedirs('model'); open('model/weights.bin', 'w').write('w' * 10)\n"
+    outs = {"dvc.yaml": PIPELINE.replace("- history.csv", "- history.csv\n      - model")}
+    change(made, {"params.yaml": NEW_PARAMS, "work.py": work + (made.root / "work.py").read_text(), **outs})
     made.run("dvc", "push", "-q", "--all-commits")
     whole = report(made, "main")
     shutil.rmtree(made.root / ".dvc" / "cache")
+    shutil.rmtree(made.root / "model")
     for name in ("predictions.csv", "data.csv", "history.csv"):
         (made.root / name).unlink()
     assert report(made, "main") == whole
+    digest = hashlib.md5(b"w" * 10).hexdigest()
+    weights = Path("files", "md5", digest[:2], digest[2:])
+    assert (tmp_path / "store" / weights).exists()
+    assert not (made.root / ".dvc" / "cache" / weights).exists()
 
 
 def test_what_nothing_has_is_named(made: Made) -> None:
