@@ -12,7 +12,7 @@ from glob import glob
 from pathlib import Path
 
 from pipeline import failure_text as text
-from pipeline.params_file import Names, names, wanted
+from pipeline.params_keys import Names, names, wanted
 from pipeline.sandbox import Sandbox
 from pipeline.undeclared import Undeclared
 

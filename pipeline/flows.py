@@ -7,7 +7,9 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 from prefect import flow, get_run_logger, task
@@ -27,6 +29,7 @@ from pipeline.journal import History, Journal
 from pipeline.plan import Step, make_plan
 from pipeline.reporter import plan_lines
 from pipeline.repository import FAILURES, Repository, Stage, message
+from pipeline.repository.revisions import Revisions
 from pipeline.run import Options, Runner, State
 
 FEW = 20  # unchanged stages up to which each has a task run; more of them stand in the plan alone
@@ -184,7 +187,7 @@ def _run(targets: Sequence[str], options: Options) -> Ending:
     finally:
         reporter.finish()
     if any(state in ("ran", "restored") for state in runner.states.values()):
-        _show_metrics(repository)
+        _show_metrics()
     if runner.errors:
         raise PipelineError("; ".join(f"{stage.name}: {error}" for stage, error in runner.errors.items()))
     unchanged = all(state == "unchanged" for state in runner.states.values())
@@ -208,8 +211,10 @@ def _show_plan(steps: Sequence[Step], history: History) -> None:
     create_markdown_artifact(key="plan", description="The plan", markdown=f"```\n{lines}\n```")
 
 
-def _show_metrics(repository: Repository) -> None:
-    rows = [f"| {file} | {name} | {old} | {new} |" for file, name, old, new in repository.metrics()]
+def _show_metrics() -> None:
+    with TemporaryDirectory(prefix="reprise-") as temporary:
+        metrics = Revisions(Path(temporary)).metrics()
+    rows = [f"| {file} | {name} | {old} | {new} |" for file, name, old, new in metrics]
     if rows:
         table = "\n".join(["| file | metric | HEAD | now |", "|---|---|---|---|", *rows])
         create_markdown_artifact(key="metrics", description="Metrics and their change", markdown=table)

@@ -1,4 +1,4 @@
-"""DVC's internals behind names of ours: the only package that imports dvc. `revision` is imported by itself."""
+"""DVC's internals behind names of ours: the only package that imports dvc. `revisions` is imported by itself."""
 
 from pipeline.repository.changes import MISSING, Change
 from pipeline.repository.failures import FAILURES, message

@@ -64,13 +64,6 @@ class Repository:
             finally:
                 self._repo.lock.unlock()
 
-    def metrics(self) -> list[tuple[str, str, object, object]]:
-        """Of each metric: its file, its dotted name, its value in HEAD and now; None where there is none."""
-        from dvc.repo.metrics.diff import diff
-
-        files = diff(self._repo, all=True).get("diff", {})
-        return [(f, k, v.get("old"), v.get("new")) for f, keys in files.items() for k, v in keys.items()]
-
     def steps(
         self, targets: Sequence[str], *, downstream: bool = False, single_item: bool = False, everything: bool = False
     ) -> list[Stage]:

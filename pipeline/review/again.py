@@ -9,7 +9,9 @@ import pyarrow as pa
 from pipeline.aside import aside, folder_aside
 from pipeline.errors import PipelineError
 from pipeline.repository import Repository, Stage
-from pipeline.repository.revision import Files, Record, Revision, Revisions, files_at
+from pipeline.repository.out_files import Files, files_at
+from pipeline.repository.revision import Record, Revision
+from pipeline.repository.revisions import Revisions
 from pipeline.review.declared import Predictions
 from pipeline.review.tables import read
 from pipeline.sandbox import Sandbox

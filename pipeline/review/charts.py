@@ -6,6 +6,8 @@ Whatever a label says is escaped: markup is only ever put together by `Markup.fo
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
 
 from markupsafe import Markup
 
@@ -16,6 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 352, 10, 172
 POINTS = 200  # of a line; more are thinned out
 HUGE = 1e300  # a loss that went to the end of floats would make a span that is infinite
 TINY, FLAT = 1e-280, 1e-12  # a span that rounding alone could make is none
+GAP = 0.4  # between a bin and one that stands apart, of a bin's width
 LABEL = 16  # characters of a category
 
 
@@ -141,24 +144,54 @@ def interval_plot(title: str, low: float, high: float, at: float, margin: float 
 
 
 def histogram(title: str, edges: Sequence[float], old: Sequence[int], new: Sequence[int]) -> Markup:
-    """Shares of rows by bin, new as areas and old as an outline; edges: one more than there are counts."""
-    shares = (_shares(old), _shares(new))
+    """Shares of rows by bin, new as areas and old as an outline; edges: one more than there are counts.
+
+    Bins are of one width, but for outer ones that hold a long tail: these stand apart, with their range in words.
+    """
+    shares, first, last = (_shares(old), _shares(new)), _is_tail(edges, 0), _is_tail(edges, -1)
     up = Axis(0, max(map(max, shares)) or 1, 100, 6)
-    columns = Axis(0, len(old), 4, RIGHT)
-    outlines = [f"M4 100{_stairs(of, columns, up)}V100" for of in shares]
+    places = _places(len(old), first, last)
+    outlines = [_outline(of, places, up) for of in shares]
     parts = [
         Markup('<path class="area new" d="{}Z"/>').format(outlines[1]),
         Markup('<path class="line old" d="{}"/>').format(outlines[0]),
         Markup('<path class="rule" d="M4 100H{}"/>').format(RIGHT),
     ]
-    middle = len(edges) // 2
-    for number, anchor in ((0, "start"), (middle, "middle"), (len(edges) - 1, "end")):
-        parts.append(_text(float(columns.at(number)), 116, _edge(edges[number]), anchor))
-    return _svg(WIDTH, 120, title, _by_bin(map(_edge, edges), *shares), parts)
+    end = len(edges) - 1 - last
+    middle = (first + end + 1) // 2
+    for edge, place, anchor in (
+        (first, places[first][0], "middle" if first else "start"),
+        (middle, places[middle - 1][1], "middle"),
+        (end, places[end - 1][1], "middle" if last else "end"),
+    ):
+        parts.append(_text(float(place), 116, _edge(edges[edge]), anchor))
+    if first:
+        parts.append(_text(4, 132, f"first bar: {_edge(edges[0])} to {_edge(edges[1])}", "start"))
+    if last:
+        parts.append(_text(RIGHT, 132, f"last bar: {_edge(edges[-2])} to {_edge(edges[-1])}", "end"))
+    return _svg(WIDTH, 136 if first or last else 120, title, _by_bin(map(_edge, edges), *shares), parts)
 
 
-def _stairs(shares: Sequence[float], columns: Axis, up: Axis) -> str:
-    return "".join(f"V{up.at(share)}H{columns.at(n + 1)}" for n, share in enumerate(shares))
+def _is_tail(edges: Sequence[float], end: Literal[0, -1]) -> bool:
+    """Whether the first or last bin has another width than its neighbour."""
+    widths = [b - a for a, b in pairwise(edges)]
+    return len(widths) > 2 and not math.isclose(widths[end], widths[1 if end == 0 else -2], rel_tol=1e-6)
+
+
+def _places(count: int, first: bool, last: bool) -> list[tuple[str, str]]:
+    """The left and right side of each bin, in pixels."""
+    columns = Axis(0, count + GAP * (first + last), 4, RIGHT)
+    lefts = [n + GAP * (first and n > 0) + GAP * (last and n == count - 1) for n in range(count)]
+    return [(columns.at(left), columns.at(left + 1)) for left in lefts]
+
+
+def _outline(shares: Sequence[float], places: Sequence[tuple[str, str]], up: Axis) -> str:
+    """Stairs, down to the ground where bins stand apart."""
+    at, drawn = places[0][0], "M4 100"
+    for share, (left, right) in zip(shares, places, strict=True):
+        drawn += ("" if left == at else f"V100H{left}") + f"V{up.at(share)}H{right}"
+        at = right
+    return f"{drawn}V100"
 
 
 def categories(title: str, values: Sequence[str], old: Sequence[int], new: Sequence[int]) -> Markup:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.repository.revision import Plot, Revision
+from pipeline.repository.plots import Plot
+from pipeline.repository.revision import Revision
 
 LINES = {None, "linear", "smooth", "simple"}  # templates that draw a line
 Point = tuple[float, float]

@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pipeline.errors import PipelineError
-from pipeline.repository.revision import Revision, Revisions
+from pipeline.repository.revision import Revision
+from pipeline.repository.revisions import Revisions
 from pipeline.review.data_diff import Moved, TableDiff, diff, leaks
 from pipeline.review.declared import Table, declared
 from pipeline.review.tables import Files, is_table
@@ -72,9 +73,10 @@ def _change(revisions: Revisions, both: Sequence[tuple[Revision, Hashes]], path:
     kind: Literal["added", "removed", "changed"] = "changed" if all(has) else "added" if has[1] else "removed"
     spec = _table(old, new, path)
     try:
-        if not _may_be_table(path, before.get(path) or after.get(path)):
+        having, value = [r for r, hashes in both if path in hashes], before.get(path) or after.get(path)
+        if not all(_may_be_table(revisions, r, path, value) for r in having):
             return None
-        sides = [revisions.files(r, path) for r, hashes in both if path in hashes]
+        sides = [revisions.files(r, path) for r in having]
         if not all(map(is_table, sides)):
             return None
         if kind != "changed":
@@ -84,9 +86,12 @@ def _change(revisions: Revisions, both: Sequence[tuple[Revision, Hashes]], path:
         return DataChange(path, kind, None, str(e))
 
 
-def _may_be_table(path: str, value: str | None) -> bool:
+def _may_be_table(revisions: Revisions, revision: Revision, path: str, value: str | None) -> bool:
     """By name, so that no model is fetched to find that it is none; of a folder its files tell."""
-    return (value or "").endswith(".dir") or is_table({Path(path).name: Path(path)})
+    if not (value or "").endswith(".dir"):
+        return is_table([Path(path).name])
+    names = revisions.names(revision, path)
+    return names is None or is_table(names)
 
 
 def _moved(revisions: Revisions, old: Revision, new: Revision, notes: list[str]) -> list[Moved]:

@@ -14,9 +14,9 @@ from pipeline.review.columns import ColumnDiff
 from pipeline.review.compare import MetricComparison
 from pipeline.review.curves import Curve
 from pipeline.review.data_diff import TableDiff
-from pipeline.review.report import Report, ValueChange
+from pipeline.review.report import Report
+from pipeline.review.words import CELL, plain
 
-CELL = 80  # characters of a value
 ROWS = 100  # of a table that is not folded
 FOLDED = 300  # rows of one that is
 CHARTS = 12  # of loss curves, and of columns of one table
@@ -37,7 +37,6 @@ def html(report: Report) -> str:
     environment.globals |= {
         "words": words,
         "plain": plain,
-        "change": change,
         "colour": colour,
         "interval_plot": interval_plot,
         "line_chart": line_chart,
@@ -53,13 +52,6 @@ def html(report: Report) -> str:
     )
 
 
-def plain(value: Any, most: int = CELL) -> str:
-    """On one line, cut to so many characters; what would not print, or turn the text around, is replaced."""
-    text = words.number(value) if isinstance(value, float) else words.NONE if value is None else str(value)
-    text = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text).strip()
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
 def said(value: Any, most: int = CELL) -> Markup:
     """What data, params and git say, set apart so that text from right to left leaves its surroundings alone."""
     text = plain(value, most)
@@ -68,14 +60,6 @@ def said(value: Any, most: int = CELL) -> Markup:
 
 def up_to(values: Iterable[Any], most: int) -> list[Any]:
     return [*islice(values, most)]
-
-
-def change(of: ValueChange) -> str:
-    """New - old, of numbers."""
-    numbers = [v for v in (of.old, of.new) if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) < 2 or not all(map(math.isfinite, numbers)):
-        return words.NONE
-    return "same" if of.old == of.new else words.signed(of.new - of.old)
 
 
 def colour(verdict: str | None) -> str:

@@ -1,75 +1,43 @@
 """A report as GitHub-flavoured Markdown: the answer first, details folded, whatever data says inert."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from pipeline.review.columns import ColumnDiff
 from pipeline.review.comparison import MetricComparison
-from pipeline.review.curves import Curve, Point
 from pipeline.review.data import DataChange
 from pipeline.review.data_diff import TableDiff
+from pipeline.review.markdown_text import ROWS, folded, table, text
+from pipeline.review.mermaid import mermaid
 from pipeline.review.predictions import Compared, Row
-from pipeline.review.report import Report, StageChange, ValueChange, same
+from pipeline.review.report import Report, StageChange, ValueChange
 from pipeline.review.words import (
     NONE,
+    changed,
     difference,
     headline,
     interval,
     is_compared,
     moved_sentence,
     number,
+    paired,
     side,
-    signed,
     summary,
     two,
+    unpaired,
     verdict,
 )
 
 MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
-CELL = 80  # characters of a value
-ROWS = 20  # of a table outside the folded part
 CURVES = 4
-POINTS = 60  # a line; more are thinned out
-HEX = r"(?!.*\b[0-9a-f]{7,})"  # GitHub takes it for a commit, and GH-1 for an issue
-PLAIN = re.compile(rf"{HEX}(?:[A-Za-z][A-Za-z0-9]*([_ ][A-Za-z0-9]+)*|[−+-]?[0-9.,]+)")
 
 
 def markdown(report: Report) -> str:
     """The text ends with a newline. What is folded goes where it would pass LIMIT."""
     shown = "\n\n".join(_sections(report))
-    folded = _folded("Full difference", "\n\n".join(_everything(report)))
-    whole = f"{shown}\n\n{folded}\n"
+    everything = folded("Full difference", "\n\n".join(_everything(report)))
+    whole = f"{shown}\n\n{everything}\n"
     return whole if len(whole) <= LIMIT else f"{shown[:LIMIT]}\n\n_The full difference is too long for a comment._\n"
-
-
-def text(value: Any, most: int = CELL) -> str:
-    """What data, params and git say, as a code span: no Markdown, HTML, mention or link in it comes alive."""
-    if value is None or value == NONE:
-        return NONE
-    said = number(value) if isinstance(value, float) else str(value)
-    said = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in said).strip()
-    said = said if len(said) <= most else f"{said[: most - 1]}…"
-    if PLAIN.fullmatch(said):
-        return said
-    if not said:
-        return "_empty_"
-    fence = "`" * (max((len(run) for run in re.findall("`+", said)), default=0) + 1)
-    space = " " if said.startswith("`") or said.endswith("`") else ""
-    return f"{fence}{space}{said}{space}{fence}".replace("|", "\\|")
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], most: int = ROWS) -> str:
-    listed = [*rows]
-    lines = [head, ["---"] * len(head), *listed[:most]]
-    more = f"\n\nand {len(listed) - most} more" if len(listed) > most else ""
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
-
-
-def _folded(title: str, inside: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{inside}\n\n</details>" if inside else ""
 
 
 def _sections(report: Report) -> Iterator[str]:
@@ -101,17 +69,11 @@ def _compared(compared: Compared, *, titled: bool) -> Iterator[str]:
     head = ["metric", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
     yield table(head, map(_verdict, comparison.metrics))
     yield comparison.note
-    unpaired = comparison.only_old + comparison.only_new
-    if unpaired:
-        yield (
-            f"{number(comparison.paired)} rows are in both test sets and were paired; "
-            f"{number(comparison.only_old)} are in the old one only, {number(comparison.only_new)} in the new one only."
-        )
-    for m in comparison.metrics:
-        if m.unpaired is not None and m.unpaired.low is not None and m.unpaired.high is not None:
-            means, ends = two(m.unpaired.old, m.unpaired.new), (m.unpaired.low, m.unpaired.high)
-            apart = " to ".join(difference(m, end) for end in ends)
-            yield f"Of rows that did not pair, {text(m.name)} is {' → '.join(means)} (95 % interval {apart})."
+    if said := paired(comparison):
+        yield said
+    for metric in comparison.metrics:
+        if said := unpaired(metric):
+            yield f"Of rows that did not pair, {text(metric.name)} {said}"
 
 
 def _verdict(metric: MetricComparison) -> list[str]:
@@ -124,10 +86,7 @@ def _verdict(metric: MetricComparison) -> list[str]:
 
 def _metric(change: ValueChange) -> list[str]:
     old, new = two(change.old, change.new)
-    apart = NONE
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in (change.old, change.new)):
-        apart = "same" if same(change.old, change.new) else signed(change.new - change.old)
-    return [text(change.key), text(old), text(new), apart]
+    return [text(change.key), text(old), text(new), changed(change)]
 
 
 def _param(change: ValueChange) -> list[str]:
@@ -143,7 +102,7 @@ def _stage(change: StageChange) -> list[str]:
 
 def _data(report: Report) -> Iterator[str]:
     for moved in report.moved:
-        yield f"**{moved_sentence(moved)}**"
+        yield f"**{moved_sentence(moved)}**: {_few([*map(text, moved.examples)])}"
     if report.data:
         yield table(["data", "rows", "added", "removed", "changed", "columns", "drift"], map(_data_row, report.data))
 
@@ -171,52 +130,11 @@ def _rows(compared: Compared) -> str:
     head = ["", "id", "truth", "old", "new"]
     listed = [*(_row("fixed", r) for r in rows.top_fixed), *(_row("broken", r) for r in rows.top_broken)]
     title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
-    return f"{title}\n\n" + _folded("Those that changed most", table(head, listed))
+    return f"{title}\n\n" + folded("Those that changed most", table(head, listed))
 
 
 def _row(kind: str, row: Row) -> list[str]:
     return [kind, text(row.id), text(row.target), text(row.old), text(row.new)]
-
-
-def mermaid(curve: Curve, report: Report) -> str:
-    """A chart that GitHub draws. Its axis is even, so both lines have the x of both sides in common."""
-    old, new = _common(curve.old, curve.new)
-    lines = [line for line in (old, new) if line]
-    xs = [x for x, _ in lines[-1]]
-    colours = ", ".join(c for c, line in (("#8b949e", old), ("#2f81f7", new)) if line)
-    drawn = [f"    line [{', '.join(_decimal(y) for _, y in line)}]" for line in lines]
-    theme = f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{colours}"}}}}}}}}%%'
-    axes = [
-        f'    x-axis "{_label(curve.x)}" {_decimal(xs[0])} --> {_decimal(xs[-1])}',
-        f'    y-axis "{_label(curve.field)}"',
-    ]
-    chart = [theme, "xychart-beta", f'    title "{_label(curve.title)}: {_label(curve.field)}"', *axes, *drawn]
-    names = [f"grey: {text(side(report.old))}"] * bool(old) + [f"blue: {text(side(report.new))}"] * bool(new)
-    return "```mermaid\n" + "\n".join(chart) + "\n```\n\n" + ", ".join(names)
-
-
-def _decimal(value: float) -> str:
-    """Mermaid knows no exponents."""
-    return format(Decimal(f"{value:.5g}"), "f")
-
-
-def _label(said: str) -> str:
-    return re.sub(r"[^\w .,()/-]", " ", said)[:CELL].strip() or "unnamed"
-
-
-def _common(old: list[Point], new: list[Point]) -> tuple[list[Point], list[Point]]:
-    """Both lines at the xs that both have, thinned out to POINTS; a side without points stays so."""
-    if not old or not new:
-        return _thinned(old), _thinned(new)
-    both = {x for x, _ in old} & {x for x, _ in new}
-    if len(both) < 2:
-        return [], _thinned(new)
-    return _thinned([p for p in old if p[0] in both]), _thinned([p for p in new if p[0] in both])
-
-
-def _thinned(line: list[Point]) -> list[Point]:
-    step = -(-len(line) // POINTS) or 1
-    return line[::step]
 
 
 def _everything(report: Report) -> Iterator[str]:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import PipelineError
-from pipeline.repository.revision import Revision, Revisions
+from pipeline.repository.revision import Revision
+from pipeline.repository.revisions import Revisions
 from pipeline.review.again import on_new_rows
 from pipeline.review.compare import compare
 from pipeline.review.comparison import Comparison

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pipeline.errors import PipelineError
 from pipeline.git import is_shallow, merge_base
 from pipeline.journal import History
-from pipeline.repository.revision import WORKTREE, Record, Revision, Revisions
+from pipeline.repository.revision import WORKTREE, Record, Revision
+from pipeline.repository.revisions import Revisions
 from pipeline.review.comparison import Comparison, MetricComparison
 from pipeline.review.curves import Curve, curves
 from pipeline.review.data import DataChange, data_changes

@@ -3,7 +3,7 @@
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,13 +32,14 @@ FORMATS = {
 }
 
 
-def is_table(files: Files) -> bool:
+def is_table(names: Iterable[str]) -> bool:
     """Whether all data files have one table format, by their names; .gitignore and the like are no data."""
-    return len({_ending(name) for name in _data(files)}) == 1 and all(map(_ending, _data(files)))
+    data = _data(names)
+    return len({_ending(name) for name in data}) == 1 and all(map(_ending, data))
 
 
-def _data(files: Files) -> list[str]:
-    return [name for name in sorted(files) if not Path(name).name.startswith(".")]
+def _data(names: Iterable[str]) -> list[str]:
+    return [name for name in sorted(names) if not Path(name).name.startswith(".")]
 
 
 def _ending(name: str) -> str | None:

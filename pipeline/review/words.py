@@ -3,11 +3,12 @@
 import math
 from typing import Any
 
-from pipeline.review.comparison import MetricComparison
+from pipeline.review.comparison import Comparison, MetricComparison
 from pipeline.review.data_diff import Moved
 from pipeline.review.report import Report, Side, ValueChange, same
 
 NONE = "–"
+CELL = 80  # characters of a value
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -35,6 +36,20 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{'−' if value < 0 else '+'}{abs(value):.{digits}g}"
 
 
+def changed(of: ValueChange) -> str:
+    """New - old, of numbers."""
+    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in (of.old, of.new)):
+        return NONE
+    return "same" if same(of.old, of.new) else signed(of.new - of.old)
+
+
+def plain(value: Any, most: int = CELL) -> str:
+    """On one line, cut to so many characters; what would not print, or turn the text around, is replaced."""
+    text = number(value) if isinstance(value, float) else NONE if value is None else str(value)
+    text = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text).strip()
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def difference(metric: MetricComparison, value: float | None, *, sign: bool = True) -> str:
     """Proportions in percentage points, means as they are."""
     if value is None:
@@ -54,6 +69,26 @@ def interval(metric: MetricComparison) -> str:
 
 def verdict(metric: MetricComparison) -> str:
     return metric.verdict or "no verdict"
+
+
+def paired(comparison: Comparison) -> str | None:
+    """How many rows have a partner; None where all have."""
+    if not comparison.only_old + comparison.only_new:
+        return None
+    return (
+        f"{comparison.paired} rows are in both test sets and were paired; "
+        f"{comparison.only_old} are in the old one only, {comparison.only_new} in the new one only."
+    )
+
+
+def unpaired(metric: MetricComparison) -> str | None:
+    """What stands after a metric's name of the rows that have no partner; None where they are too few to judge."""
+    rows = metric.unpaired
+    if rows is None or rows.low is None or rows.high is None:
+        return None
+    unit = " pp" if metric.proportion else ""
+    apart = f"{difference(metric, rows.low)} to {difference(metric, rows.high)}{unit}"
+    return f"is {_arrow(rows.old, rows.new)} (95 % interval {apart})."
 
 
 def headline(report: Report) -> tuple[str, str, str]:

@@ -12,7 +12,8 @@ import yaml as pyyaml  # type: ignore[import-untyped]
 from dvc.utils.serialize import parse_py
 from ruamel.yaml import YAML
 
-from pipeline.params_file import cut, wanted
+from pipeline.params_file import cut
+from pipeline.params_keys import wanted
 
 Reader = Callable[[str], Any]
 READERS: dict[str, list[Reader]] = {  # YAML 1.2, as DVC and as slow ruamel read it, and YAML 1.1

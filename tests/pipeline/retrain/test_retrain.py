@@ -6,9 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import threading
-from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +18,7 @@ from pipeline.review.declared import Metric, Predictions
 from pipeline.review.predictions import Compared
 from pipeline.review.report import Report, Side
 from tests.pipeline.retrain.project import Retrainable, rows
-from tests.pipeline.test_forge import TOKEN, StandIn, handler
+from tests.pipeline.stand_in import TOKEN, StandIn
 
 pytestmark = pytest.mark.xdist_group("retrain")
 GOOD, WORSE = rows(range(40)), rows(range(2))
@@ -44,26 +41,14 @@ def made(first: Retrainable, tmp_path: Path) -> Retrainable:
     return copy
 
 
-@pytest.fixture
-def github() -> Iterator[StandIn]:
-    api = StandIn()
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler(api)) as server:
-        api.address = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield api
-        server.shutdown()
-        thread.join()
+def on(api: StandIn) -> dict[str, str]:
+    return {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": api.address, "GITHUB_TOKEN": TOKEN}
 
 
-def on(github: StandIn) -> dict[str, str]:
-    return {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": github.address, "GITHUB_TOKEN": TOKEN}
-
-
-def test_good_new_data_becomes_one_pull_request(made: Retrainable, github: StandIn) -> None:
+def test_good_new_data_becomes_one_pull_request(made: Retrainable, api: StandIn) -> None:
     made.source.write_text(GOOD)
     before = made.branches()
-    said = made.retrain("--out", "decision.json", "--report", "report.md", more=on(github))
+    said = made.retrain("--out", "decision.json", "--report", "report.md", more=on(api))
     assert TOKEN not in said
     decision = json.loads((made.folder / "decision.json").read_text())
     assert decision["outcome"] == "promoted"
@@ -71,7 +56,7 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, github: Stand
     assert (decision["old"], decision["new"]) == (0.625, 1.0)
     (branch,) = made.branches().keys() - before.keys()
     assert branch == decision["branch"]
-    (pull,) = github.pulls
+    (pull,) = api.pulls
     assert (pull["head"], pull["base"]) == (branch, "main")
     assert pull["body"] == (made.folder / "report.md").read_text()
     changed = made.run("git", "diff", "--name-only", f"main..{branch}", cwd=made.origin).split()
@@ -82,9 +67,9 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, github: Stand
     made.run("reprise", "plan", "--exit-code", cwd=made.folder / "clone")
     # The same data again is the same branch, commit and pull request.
     state = made.branches()
-    made.retrain(more=on(github))
+    made.retrain(more=on(api))
     assert made.branches() == state
-    assert len(github.pulls) == 1
+    assert len(api.pulls) == 1
 
 
 def test_nothing_new_is_unchanged(made: Retrainable) -> None:
@@ -208,20 +193,20 @@ STEPS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, github: StandIn) -> None:
+def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, api: StandIn) -> None:
     made.source.write_text(GOOD)
     command = ["reprise", "retrain", str(made.origin), "--workplace", str(made.folder / "work")]
     options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
-    with subprocess.Popen(command, env={**made.environment, **on(github)}, **options) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, env={**made.environment, **on(api)}, **options) as process:  # type: ignore[call-overload]
         for line in process.stdout:
             if re.search(step, line):
                 os.kill(process.pid, signal.SIGKILL)
                 break
         else:
             pytest.fail(f"no line of the output has {step!r}")
-    made.retrain(more=on(github))
+    made.retrain(more=on(api))
     assert len(made.branches()) == 2
-    assert len(github.pulls) == 1
+    assert len(api.pulls) == 1
     (branch,) = made.branches().keys() - {"main"}
     made.run("git", "clone", "-q", "-b", branch, made.origin, made.folder / "clone")
     made.run("dvc", "pull", "-q", cwd=made.folder / "clone")

@@ -1,7 +1,7 @@
 """Reports made by hand: a common one, one of 785 columns, and one whose every text is hostile."""
 
 from pipeline.review.columns import ColumnDiff, Histogram
-from pipeline.review.comparison import Comparison, MetricComparison
+from pipeline.review.comparison import Comparison, MetricComparison, Unpaired
 from pipeline.review.curves import Curve
 from pipeline.review.data import DataChange
 from pipeline.review.data_diff import Moved, TableDiff
@@ -51,9 +51,8 @@ def table(*columns: ColumnDiff) -> TableDiff:
 
 def common() -> Report:
     """Everything that a report may have, once or twice."""
-    loss = metric(
-        "log_loss", -0.0131, old=0.0913, new=0.0782, better="lower", verdict="better", proportion=False, p_value=0.0004
-    )
+    means = {"old": 0.0913, "new": 0.0782, "unpaired": Unpaired(5, 10, 0.0921, 0.0803, -0.0118, -0.0211, -0.0025)}
+    loss = metric("log_loss", -0.0131, **means, better="lower", verdict="better", proportion=False, p_value=0.0004)
     worse = metric("recall", -0.031, verdict="worse", margin=0.005, p_value=0.001)
     rows = Rows(7, 5, [Row("a1f", "3", "8", "3", 1.0)], [Row("b2e", "9", "9", "4", -1.0)])
     epochs = [float(n) for n in range(1, 31)]
@@ -65,6 +64,7 @@ def common() -> Report:
             ValueChange("metrics.json", "accuracy", "changed", 0.9722, 0.9778),
             ValueChange("metrics.json", "f1_macro", "changed", 0.97101, 0.97633),
             ValueChange("metrics.json", "ece", "added", None, float("nan")),
+            ValueChange("metrics.json", "auc", "changed", float("nan"), float("nan")),
         ],
         params=[
             ValueChange("params.yaml", "train.optimizer.lr", "changed", 0.1, 0.05),

@@ -89,6 +89,27 @@ def test_a_histogram_of_a_side_without_rows_is_flat() -> None:
     assert outline == "M4 100V100.0H178.0V100.0H352.0V100"
 
 
+def test_bins_of_one_width_stand_side_by_side() -> None:
+    chart = svg(histogram("age", [0, 0.1, 0.2, 0.30000000000000004], [1, 2, 1], [2, 1, 1]))
+    outline = next(p.get("d") for p in chart.iter("path") if p.get("class") == "line old")
+    assert outline == "M4 100V53.0H120.0V6.0H236.0V53.0H352.0V100"
+    assert [t.text for t in chart.iter("text")] == ["0", "0.2", "0.3"]
+
+
+def test_bins_of_long_tails_stand_apart_and_say_so() -> None:
+    """They hold what the others don't, however far away: drawn to scale, they would leave the others no room."""
+    chart = svg(histogram("income", [-100, 0, 1, 2, 500], [1, 2, 2, 1], [1, 2, 2, 1]))
+    outline = next(p.get("d") for p in chart.iter("path") if p.get("class") == "line old")
+    assert outline == "M4 100V53.0H76.5V100H105.5V6.0H178.0V6.0H250.5V100H279.5V53.0H352.0V100"
+    labels = {t.text: float(t.get("x") or 0) for t in chart.iter("text")}
+    assert labels == {"0": 105.5, "1": 178, "2": 250.5, "first bar: −100 to 0": 4, "last bar: 2 to 500": 352}
+
+
+def test_one_long_tail_leaves_the_other_end_alone() -> None:
+    chart = svg(histogram("income", [0, 1, 2, 500], [2, 2, 1], [2, 2, 1]))
+    assert [t.text for t in chart.iter("text")] == ["0", "1", "2", "last bar: 2 to 500"]
+
+
 def test_labels_are_escaped() -> None:
     bad = '</text><script>"&'
     for text in (

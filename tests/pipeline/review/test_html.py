@@ -131,13 +131,15 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
         "log_loss lower is better better 0.0913 0.0782 −0.0131",
         "recall higher is better worse 0.9722 0.9412 −3.1 pp",
         "ece – nan –",
+        "auc nan nan same",
         "f1_macro 0.971 0.9763 +0.0053",
         "train.optimizer.lr 0.1 0.05",
         "other.yaml: clip none 1",
-        "Leakage: 3 ids moved from train to test",
         "data/raw 1437 → 1502 80 15 4 +age −height zip: integer → text age, colour",
         "Rows: 7 fixed, 5 broken",
         "355 rows are in both test sets and were paired; 5 are in the old one only, 10 in the new one only.",
+        "Of rows that did not pair, log_loss is 0.0921 → 0.0803 (95 % interval −0.0211 to −0.0025).",
+        "Leakage: 3 ids moved from train to test: a1f, b2e, c3d",
     ):
         assert expected in page.text, expected
     assert page.tags.count("svg") == 3 + 2 + 2 + 2 * 2  # intervals, columns, curves, legends

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.review.curves import Curve
-from pipeline.review.markdown import mermaid
+from pipeline.review.mermaid import mermaid
 from pipeline.review.report import Report, Side
 
 PARSE = """

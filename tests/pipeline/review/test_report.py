@@ -1,11 +1,10 @@
 """`reprise report` on a small repository, as a reviewer runs it; whole texts, and what hostile data makes of them."""
 
+import hashlib
 import json
 import re
 import shutil
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import cmarkgfm
@@ -14,7 +13,7 @@ from cmarkgfm.cmark import Options
 
 from tests.pipeline.corpus import Made
 from tests.pipeline.review.repository import PARAMS, PIPELINE, change, commit, repository, rows
-from tests.pipeline.test_forge import TOKEN, StandIn, handler
+from tests.pipeline.stand_in import TOKEN, StandIn
 
 GOLDEN = Path(__file__).parent / "golden"
 NEW_PARAMS = "train: {skill: 0.8, salt: b, epochs: 6}\n"
@@ -42,18 +41,6 @@ def made(first: Made, tmp_path: Path) -> Made:
     copy = Made(tmp_path, first.spec, first.path)
     copy.run("git", "checkout", "-qb", "feature")
     return copy
-
-
-@pytest.fixture
-def github() -> Iterator[StandIn]:
-    """A stand-in of the GitHub API on loopback."""
-    api = StandIn()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(api))
-    api.address = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield api
-    server.shutdown()
-    server.server_close()
 
 
 def report(made: Made, *arguments: str, code: int = 0) -> str:
@@ -102,7 +89,7 @@ def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
     text = report(made, "main")
     assert "340 rows are in both test sets and were paired; 60 are in the old one only, 60 in the new one only." in text
     assert re.search(
-        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+\)\.", text
+        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+ pp\)\.", text
     )
 
 
@@ -155,14 +142,22 @@ def test_a_working_tree_that_has_not_run_is_said_to_be_stale(made: Made) -> None
 
 
 def test_what_the_cache_lacks_is_pulled(made: Made, tmp_path: Path) -> None:
+    """Of a folder its listing first, and no more where that names no table."""
     with_remote(made, tmp_path)
-    change(made, {"params.yaml": NEW_PARAMS})
+    work = "import os; os.makedirs('model'); open('model/weights.bin', 'w').write('w' * 10)\n"
+    outs = {"dvc.yaml": PIPELINE.replace("- history.csv", "- history.csv\n      - model")}
+    change(made, {"params.yaml": NEW_PARAMS, "work.py": work + (made.root / "work.py").read_text(), **outs})
     made.run("dvc", "push", "-q", "--all-commits")
     whole = report(made, "main")
     shutil.rmtree(made.root / ".dvc" / "cache")
+    shutil.rmtree(made.root / "model")
     for name in ("predictions.csv", "data.csv", "history.csv"):
         (made.root / name).unlink()
     assert report(made, "main") == whole
+    digest = hashlib.md5(b"w" * 10).hexdigest()
+    weights = Path("files", "md5", digest[:2], digest[2:])
+    assert (tmp_path / "store" / weights).exists()
+    assert not (made.root / ".dvc" / "cache" / weights).exists()
 
 
 def test_what_nothing_has_is_named(made: Made) -> None:
@@ -273,10 +268,10 @@ def test_the_merge_commit_that_ci_checks_out(made: Made, tmp_path: Path) -> None
     assert body(text) == body(expected)
 
 
-def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, github: StandIn) -> None:
+def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, api: StandIn) -> None:
     """What report.yml and comment.yml do: clone two commits deep, pull, report, post; and update after a push."""
     with_remote(made, tmp_path)
-    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": github.address, "GITHUB_TOKEN": TOKEN}
+    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": api.address, "GITHUB_TOKEN": TOKEN}
     for attempt, (skill, code) in enumerate([("0.3", 1), ("0.95", 0)]):
         change(made, {"params.yaml": PARAMS.replace("0.7", skill)})
         made.run("dvc", "push", "-q", "--all-commits")
@@ -290,11 +285,11 @@ def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, github
             for key, value in environment.items():
                 patch.setenv(key, value)
             posted = clone.run("reprise", "comment", "report.md", "--pull-request", "7")
-        assert posted == f"{github.comments[0]['html_url']}\n"
-        assert [c["body"] for c in github.comments] == [(clone.root / "report.md").read_text()]
+        assert posted == f"{api.comments[0]['html_url']}\n"
+        assert [c["body"] for c in api.comments] == [(clone.root / "report.md").read_text()]
         made.run("git", "checkout", "-qf", "feature")
-    assert ": better**" in github.comments[0]["body"]
-    assert [call.split()[0] for call in github.calls if "comments" in call] == ["GET", "POST", "GET", "PATCH"]
+    assert ": better**" in api.comments[0]["body"]
+    assert [call.split()[0] for call in api.calls if "comments" in call] == ["GET", "POST", "GET", "PATCH"]
 
 
 def test_a_comment_without_a_token_is_refused(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,14 @@
+"""What tests of the runner, of reviews and of retraining share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.pipeline.stand_in import StandIn, serving
+
+
+@pytest.fixture
+def api() -> Iterator[StandIn]:
+    """A stand-in of the APIs of GitHub and GitLab."""
+    with serving() as made:
+        yield made
