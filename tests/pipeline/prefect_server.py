@@ -25,14 +25,14 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("prefect")
     url = f"http://127.0.0.1:{port}/api"
     own = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    before = {name: os.environ.get(name) for name in [*own, "PREFECT_API_URL"]}
+    own["PREFECT_API_URL"] = url  # before the server starts: it tells the UI
+    before = {name: os.environ.get(name) for name in own}
     os.environ.update(own)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for_server(server, url)
-        os.environ["PREFECT_API_URL"] = url
         yield url
     finally:
         server.send_signal(signal.SIGINT)
