@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow browser bench serve fashion-mnist clean constraints
+.PHONY: help repro test check data-docs slow browser prefect-ui bench serve fashion-mnist clean constraints
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -36,7 +36,10 @@ serve: .venv/.installed  ## a Prefect server, the deployments and a worker on th
 	python -m pipeline.serve
 
 browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
-	pytest -m browser -n 0
+	pytest -m browser -n 0 tests/pipeline/review/test_browser.py
+
+prefect-ui: .venv/.installed  ## open Prefect's page of a finished run in headless Chromium (Debian: as above)
+	pytest -m prefect_ui -n 0 tests/pipeline/test_prefect_ui.py
 
 fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
 	python -m benchmarks.fashion_mnist

@@ -1,7 +1,5 @@
 """The HTML report in headless Chromium: on a phone and a desk, in the light and in the dark. Run by `make browser`."""
 
-import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,21 +7,16 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 from pipeline.review import words
 from pipeline.review.data import DataChange
 from pipeline.review.html import html
 from pipeline.review.report import Report
+from tests.chromium import chromium, needs_chromium, requests
 from tests.pipeline.review.reports import column, common, table
 from tests.pipeline.review.test_html import HOSTILE, with_texts
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 SHOWN = """
 const back = e => e === null ? null : (c => c === 'rgba(0, 0, 0, 0)' ? back(e.parentElement) : c)(
     getComputedStyle(e).backgroundColor);
@@ -35,22 +28,13 @@ return [...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll'
     .filter(e => e.getBoundingClientRect().right > arguments[0] + 0.5).map(e => e.outerHTML.slice(0, 80));
 """
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    made = webdriver.Chrome(options, Service(str(DRIVER)))
-    yield made
-    made.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as made:
+        yield made
 
 
 def look(browser: webdriver.Chrome, page: Path, width: int, scheme: str) -> None:
@@ -63,14 +47,6 @@ def look(browser: webdriver.Chrome, page: Path, width: int, scheme: str) -> None
         browser.get_log(kind)  # type: ignore[no-untyped-call]
     browser.get(page.as_uri())
     browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-
-
-def requests(browser: webdriver.Chrome) -> list[str]:
-    """What was asked for, by any page but the one that Chromium starts with."""
-    log = browser.get_log("performance")  # type: ignore[no-untyped-call]
-    events = [json.loads(entry["message"])["message"] for entry in log]
-    sent = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    return [p["request"]["url"] for p in sent if not p["documentURL"].startswith("chrome:")]
 
 
 def contrast(one: str, other: str) -> float:
