@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeAlias
@@ -151,6 +151,9 @@ def repro(
     keep_going: bool = False,
     pull: bool = False,
     sandbox: bool = True,
+    downstream: bool = False,
+    single_item: bool = False,
+    all_pipelines: bool = False,
 ) -> Ending:
     """Brings the stages of the DVC repository at `path` up to date, as `reprise run` does.
 
@@ -158,9 +161,10 @@ def repro(
     """
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
     options = Options(jobs or os.cpu_count() or 1, force, keep_going, pull, sandbox)
+    which = {"downstream": downstream, "single_item": single_item, "everything": all_pipelines}
     with contextlib.chdir(path):
         try:
-            return _run(targets or [], options)
+            return _run(targets or [], which, options)
         except Interrupted as e:
             if e.number == signal.SIGTERM:  # so Prefect sends it, to cancel
                 raise TerminationSignal(signal=e.number) from None
@@ -169,11 +173,11 @@ def repro(
             raise PipelineError(" ".join(message(e).split())) from None
 
 
-def _run(targets: Sequence[str], options: Options) -> Ending:
+def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options) -> Ending:
     repository = Repository()
     logger = get_run_logger()
     with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
-        stages = repository.steps(targets)
+        stages = repository.steps(targets, **which)
         steps = make_plan(stages, Journal(repository.temporary).left_over(), force=options.force)
     _show_plan(steps, History(repository.temporary))
     _make_limits(stages)

@@ -8,8 +8,6 @@ from pipeline.errors import PipelineError
 
 def run_flow(args: argparse.Namespace) -> int:
     """The exit code. PipelineError when Prefect is not installed or its server does not answer."""
-    if args.downstream or args.single_item or args.all_pipelines:
-        raise PipelineError("--prefect: found --downstream, --single-item or --all-pipelines; expected targets alone")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     try:
         import prefect.settings
@@ -27,6 +25,9 @@ def run_flow(args: argparse.Namespace) -> int:
         keep_going=args.keep_going,
         pull=args.pull,
         sandbox=not args.no_sandbox,
+        downstream=args.downstream,
+        single_item=args.single_item,
+        all_pipelines=args.all_pipelines,
         return_state=True,
     )
     if not state.is_completed():
