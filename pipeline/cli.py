@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
         from pipeline.prefect_run import run_flow  # a second to import, and an extra
 
         return run_flow(args)
+    if args.runner != "threads" or args.dask_address:
+        raise PipelineError("--runner and --dask-address: found no --prefect; expected it: they are of a flow run")
     reporter = ConsoleReporter()
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
@@ -213,6 +215,10 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--pull", action="store_true", help="pull missing data and runs from the remote")
     running.add_argument("--no-sandbox", action="store_true", help="run commands in the workspace itself")
     running.add_argument("--prefect", action="store_true", help="as a flow run of Prefect")
+    running.add_argument(
+        "--runner", choices=["threads", "dask"], default="threads", help="of the flow's commands (default: threads)"
+    )
+    running.add_argument("--dask-address", metavar="ADDRESS", help="of a Dask scheduler (default: one for this run)")
     running.set_defaults(command=run)
 
     checking_ = commands.add_parser(

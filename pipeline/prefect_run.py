@@ -28,6 +28,8 @@ def run_flow(args: argparse.Namespace) -> int:
         downstream=args.downstream,
         single_item=args.single_item,
         all_pipelines=args.all_pipelines,
+        runner=args.runner,
+        dask_address=args.dask_address,
         return_state=True,
     )
     if not state.is_completed():
