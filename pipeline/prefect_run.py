@@ -9,6 +9,7 @@ from pipeline.errors import PipelineError
 def run_flow(args: argparse.Namespace) -> int:
     """The exit code. PipelineError when Prefect is not installed or its server does not answer."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # its first start makes a database
     try:
         import prefect.settings
     except ModuleNotFoundError:
