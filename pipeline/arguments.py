@@ -73,6 +73,9 @@ def _run(commands: "Commands") -> None:
     add("--pull", action="store_true", help="pull missing data and runs from the remote")
     add("--no-sandbox", action="store_true", help="run commands in the workspace itself")
     add("--prefect", action="store_true", help="as a flow run of Prefect")
+    runners = ["threads", "dask"]
+    add("--runner", choices=runners, default="threads", help="of the flow's commands (default: threads)")
+    add("--dask-address", metavar="ADDRESS", help="of a Dask scheduler (default: one for this run)")
 
 
 def _check(commands: "Commands") -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.command import Command, Outcome
+from pipeline.command import Command
 from pipeline.interrupt import Interrupted
+from pipeline.log import Log
+from pipeline.processes import Job, Outcome
 from pipeline.repository import Stage
 from pipeline.sandbox import Sandbox
 
@@ -37,16 +39,10 @@ def aside(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterator[Asid
     """
     stage, temporary = sandbox.stage, sandbox.stage.repository.temporary
     ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    command = Command(
-        [(text, start(stage.argv(text))) for text in stage.commands],
-        sandbox,
-        stage.wdir,
-        stage.environment,
-        stage.settings.timeout,
-        temporary / "logs" / f"{stage.slug}.aside.log",
-        temporary / "groups" / sandbox.folder.name,
-        ended.put,
-    )
+    argv = [(text, start(stage.argv(text))) for text in stage.commands]
+    log = Log(temporary / "logs" / f"{stage.slug}.aside.log")
+    job = Job(argv, stage.environment, stage.settings.timeout, log.path)
+    command = Command(job, sandbox, stage.wdir, temporary / "groups" / sandbox.folder.name, ended.put)
     try:
         with interruptible():
             command.start()
@@ -59,7 +55,7 @@ def aside(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterator[Asid
         missing = sandbox.missing_outs() if error is None else []
         if missing:
             error = f"the command wrote no {', '.join(missing)}"
-        yield Aside(error, command.tail())
+        yield Aside(error, log.tail())
     finally:
         sandbox.remove()
 

@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         from pipeline.prefect_run import run_flow  # a second to import, and an extra
 
         return run_flow(args)
+    if args.runner != "threads" or args.dask_address:
+        raise PipelineError("--runner and --dask-address: found no --prefect; expected it: they are of a flow run")
     reporter = ConsoleReporter()
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):

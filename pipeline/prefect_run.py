@@ -8,9 +8,8 @@ from pipeline.errors import PipelineError
 
 def run_flow(args: argparse.Namespace) -> int:
     """The exit code. PipelineError when Prefect is not installed or its server does not answer."""
-    if args.downstream or args.single_item or args.all_pipelines:
-        raise PipelineError("--prefect: found --downstream, --single-item or --all-pipelines; expected targets alone")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # its first start makes a database
     try:
         import prefect.settings
     except ModuleNotFoundError:
@@ -27,6 +26,11 @@ def run_flow(args: argparse.Namespace) -> int:
         keep_going=args.keep_going,
         pull=args.pull,
         sandbox=not args.no_sandbox,
+        downstream=args.downstream,
+        single_item=args.single_item,
+        all_pipelines=args.all_pipelines,
+        runner=args.runner,
+        dask_address=args.dask_address,
         return_state=True,
     )
     if not state.is_completed():

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pipeline import running as commands
-from pipeline.command import Command, Outcome
+from pipeline.command import Command
 from pipeline.errors import PipelineError
 from pipeline.interrupt import Interrupted, Interrupts
+from pipeline.processes import Outcome
 from pipeline.records import Records
 from pipeline.repository import FAILURES, Repository, Stage, message, run_cache
 from pipeline.running import Running
@@ -47,13 +48,21 @@ class Options:
 class Runner:
     """One run over the steps of a plan. Everything but the commands happens in one thread, under DVC's lock."""
 
-    def __init__(self, repository: Repository, stages: Sequence[Stage], options: Options, reporter: Reporter) -> None:
-        """`stages`: in plan order, each with its upstream stages."""
+    def __init__(
+        self,
+        repository: Repository,
+        stages: Sequence[Stage],
+        options: Options,
+        reporter: Reporter,
+        *,
+        keeps_places: bool = False,
+    ) -> None:
+        """`stages`: in plan order, each with its upstream stages; `keeps_places`: as in Schedule."""
         self.repository, self.options, self.reporter = repository, options, reporter
         self.states: dict[Stage, State] = {}
         self.errors: dict[Stage, str] = {}
         self.seconds: dict[Stage, float] = {}
-        self._schedule = Schedule(stages, options.jobs)
+        self._schedule = Schedule(stages, options.jobs, keeps_places=keeps_places)
         self._records = Records(repository, self._schedule.place)
         self._running: dict[Stage, Running] = {}
         self._held: dict[Stage, str] = {}  # by whom, for stages that another process works on
@@ -126,7 +135,7 @@ class Runner:
                 self._start_ready()
 
     def _show_output(self, running: Running, *, whole: bool = False) -> None:
-        for line in running.lines(whole=whole):
+        for line in running.log.lines(whole=whole):
             self.reporter.output(running.stage, line)
 
     def _start_ready(self) -> None:

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from pipeline.command import GRACE, Command, Outcome, end_orphan
+from pipeline.command import Command
 from pipeline.failure import asked_for
 from pipeline.journal import is_of_another
+from pipeline.log import Log
+from pipeline.processes import GRACE, Job, Outcome, end_orphan
 from pipeline.repository import Stage
 from pipeline.sandbox import Sandbox
 from pipeline.undeclared import Undeclared
@@ -24,29 +26,10 @@ class Running:
         self.sandbox = Sandbox(stage, folder / "sandbox" / name) if sandboxed else None
         if not sandboxed:
             stage.clear()
-        self.command = Command(
-            [(text, stage.argv(text)) for text in stage.commands],
-            self.sandbox,
-            stage.wdir,
-            stage.environment,
-            stage.settings.timeout,
-            folder / "logs" / f"{stage.slug}.log",
-            folder / "groups" / name,
-            ended,
-        )
-        self._read = 0  # bytes of the log
-
-    def lines(self, *, whole: bool = False) -> list[str]:
-        """The command's lines since the last call; `whole`: also a last one without a line end."""
-        if not self.command.log.exists():
-            return []
-        with self.command.log.open("rb") as log:
-            log.seek(self._read)
-            new = log.read()
-        if not whole:
-            new = new[: new.rfind(b"\n") + 1]
-        self._read += len(new)
-        return new.decode("utf-8", "replace").splitlines()
+        argv = [(text, stage.argv(text)) for text in stage.commands]
+        self.log = Log(folder / "logs" / f"{stage.slug}.log")
+        job = Job(argv, stage.environment, stage.settings.timeout, self.log.path)
+        self.command = Command(job, self.sandbox, stage.wdir, folder / "groups" / name, ended)
 
     def bring_back(self, error: str | None) -> tuple[str | None, list[str]]:
         """Moves the outs into the workspace: what is wrong with the command or its outs; what it left beside them."""
@@ -56,7 +39,7 @@ class Running:
             missing, writes = self.sandbox.missing_outs(), self.sandbox.undeclared_writes()
             error = f"the command wrote no {', '.join(missing)}" if missing else None
         else:
-            undeclared: list[Undeclared] = asked_for(self.sandbox, self.command.tail())
+            undeclared: list[Undeclared] = asked_for(self.sandbox, self.log.tail())
             error, writes = "; ".join([error, *(u.said(self.stage) for u in undeclared)]), []
         self.sandbox.bring_back()
         return error, writes

@@ -10,9 +10,12 @@ from pipeline.repository import Stage
 class Schedule:
     """The order in which the stages of a run start."""
 
-    def __init__(self, stages: Sequence[Stage], jobs: int) -> None:
-        """`stages`: in plan order, each with its upstream stages. `jobs`: how many run at a time."""
-        self._stages, self._jobs = stages, jobs
+    def __init__(self, stages: Sequence[Stage], jobs: int, *, keeps_places: bool = False) -> None:
+        """`stages`: in plan order, each with its upstream stages. `jobs`: how many run at a time.
+
+        keeps_places: a stage that failed counts as running until it is tried again.
+        """
+        self._stages, self._jobs, self._keeps_places = stages, jobs, keeps_places
         self.place = {stage: i for i, stage in enumerate(stages)}
         self._waiting = {stage: len(stage.upstream) for stage in stages}
         self._downstream: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
@@ -39,7 +42,7 @@ class Schedule:
         """Stages to start, while there is room. `running` grows meanwhile, and stages that end make others ready."""
         full: list[int] = []  # whose groups are
         try:
-            while self._ready and len(running) < self._jobs:
+            while self._ready and len(self._busy(running)) < self._jobs:
                 place = heapq.heappop(self._ready)
                 if self._has_room(self._stages[place], running):
                     yield self._stages[place]
@@ -59,9 +62,12 @@ class Schedule:
                 yield stage, attempt
 
     def _has_room(self, stage: Stage, running: Collection[Stage]) -> bool:
-        group = stage.settings.group
-        others = [s.settings.limit for s in running if group is not None and s.settings.group == group]
-        return len(running) < self._jobs and len(others) < min([stage.settings.limit, *others])
+        group, busy = stage.settings.group, [s for s in self._busy(running) if s != stage]
+        others = [s.settings.limit for s in busy if group is not None and s.settings.group == group]
+        return len(busy) < self._jobs and len(others) < min([stage.settings.limit, *others])
+
+    def _busy(self, running: Collection[Stage]) -> list[Stage]:
+        return [*running, *(stage for _, stage, _ in self._later if self._keeps_places)]
 
     def retry(self, stage: Stage, attempt: int, pause: float) -> None:
         """After `pause` seconds."""

@@ -58,23 +58,26 @@ sys.exit(s.makefile("rb").read(1)[0])
 """
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Writes the stand-ins for `python` and `dvc` into folder/bin and starts the process behind them."""
+def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    """Writes the stand-ins for `python` and `dvc` into folder/bin and starts the process behind them.
+
+    more: modules to import as well.
+    """
     address = folder / "warm.socket"
     (folder / "bin").mkdir()
     for name, prefix in {"python": [], "dvc": ["-m", "dvc"], "reprise": ["-m", "pipeline.cli"]}.items():
         client = folder / "bin" / name
         client.write_text(CLIENT.format(python=sys.executable, address=str(address), prefix=prefix))
         client.chmod(0o755)
-    server = subprocess.Popen([sys.executable, __file__, str(address)])
+    server = subprocess.Popen([sys.executable, __file__, str(address), *more])
     while not address.exists():
         assert server.poll() is None
         time.sleep(0.05)
     return server
 
 
-def serve(address: str) -> None:
-    for name in HEAVY:
+def serve(address: str, *more: str) -> None:
+    for name in (*HEAVY, *more):
         importlib.import_module(name)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address + ".new")
@@ -133,4 +136,4 @@ def _run(args: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(*sys.argv[1:])

@@ -1,0 +1,146 @@
+"""`--runner dask`: commands run in several worker processes, with the bytes of `dvc repro`, and end with the run."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.pipeline.corpus import Made
+from tests.pipeline.test_flows import api, flow, last_run, post, states, task_runs
+from tests.pipeline.test_run import Make, is_gone, make, meta, stage, start, wait_for
+
+__all__ = ["api", "make"]  # fixtures
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+DASK = ("--runner", "dask", "-j2")
+
+
+def diamond(folder: Path) -> dict[str, object]:
+    """b and c run at a time, each in a process of its own; every command says in whose process."""
+    said = f"echo $PPID >> {folder}/said"
+    meet = f"touch {folder}/{{0}}; until test -e {folder}/{{1}}; do sleep 0.05; done"
+    return {
+        "a": stage(f"{said}; echo hello; cat a.in > a", ["a.in"], "a"),
+        "b": stage(f"{said}; {meet.format('b', 'c')}; cat a > b", ["a"], "b"),
+        "c": stage(f"{said}; {meet.format('c', 'b')}; cat a > c", ["a"], "c"),
+        "d": stage("cat b c > d", ["b", "c"], "d"),
+    }
+
+
+def test_dask_workers_leave_the_lock_of_dvc_repro(make: Make, api: str, tmp_path: Path, commands: str) -> None:
+    made = make(diamond(tmp_path))
+    flow(made, 0, *DASK)
+    assert states(api, 4) == dict.fromkeys("abcd", "Completed")
+    assert len(set((tmp_path / "said").read_text().split())) == 2
+    theirs = Made(tmp_path / "theirs", made.spec, commands).create()  # finds that b and c met
+    theirs.reproduce("dvc")
+    assert made.state()["dvc.lock"] == theirs.state()["dvc.lock"]
+    for repo in (made, theirs):
+        repo.edit({"a.in": "2\n"})
+    flow(made, 0, *DASK)
+    theirs.reproduce("dvc")
+    assert made.state()["dvc.lock"] == theirs.state()["dvc.lock"]
+    flow(made, 0, *DASK)
+    assert states(api, 4) == dict.fromkeys("abcd", "Unchanged")
+    made.edit({"a.in": "1\n"})
+    flow(made, 0, *DASK)
+    assert states(api, 4) == dict.fromkeys("abcd", "Restored")
+
+
+def test_a_failure_in_a_dask_worker_is_named_and_tried_again(make: Make, api: str, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    again = f"test -e {flag} || {{ touch {flag}; exit 3; }}; cat a.in > again"
+    settings = meta(retries=2, retry_delay=0.1, group="dask")
+    made = make(
+        {
+            "again": stage(again, ["a.in"], "again", **settings),
+            "none": stage("echo a line", ["a.in"], "none"),
+            "slow": stage("sleep 60", ["a.in"], "slow", **meta(timeout=0.5)),
+        }
+    )
+    flow(made, 1, "-k", *DASK)
+    assert states(api, 3) == {"again": "Completed", "none": "Failed", "slow": "TimedOut"}
+    runs = {run["name"]: run for run in task_runs(api)}
+    assert {name: run["run_count"] for name, run in runs.items()} == {"again": 2, "none": 1, "slow": 1}
+    assert runs["none"]["state"]["message"] == "the command wrote no none"
+    logs = post(api, "logs", logs={"task_run_id": {"any_": [runs["none"]["id"]]}}, sort="TIMESTAMP_ASC")
+    assert logs[0]["message"] == "a line"
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_ctrl_c_ends_the_commands_in_dask_workers(make: Make, api: str, whole_group: bool) -> None:
+    """From a terminal it comes to the workers as well."""
+    made = make(
+        {
+            "good": stage("cat a.in > good", ["a.in"], "good"),
+            "long": stage(
+                "cat good; echo $$ > ../pid.new; mv ../pid.new ../pid; sleep 100; true",
+                ["good"],
+                "long",
+                **meta(sandbox=False),
+            ),
+        }
+    )
+    with start(made, "--prefect", *DASK) as process:
+        wait_for(made.folder / "pid")
+        ours = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert [pid for pid in ours if not is_gone(pid)] == []
+    assert "good" in (made.root / "dvc.lock").read_text()
+    assert "long" not in (made.root / "dvc.lock").read_text()
+    assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
+    assert states(api, 2) == {"good": "Completed", "long": "Cancelled"}
+
+
+def test_a_killed_dask_worker_fails_its_stage_and_no_other(make: Make, api: str) -> None:
+    made = make(
+        {
+            "hit": stage("echo $$ > ../pid; kill -9 $PPID; sleep 100; true", ["a.in"], "hit", **meta(sandbox=False)),
+            "other": stage("cat a.in > other", ["a.in"], "other"),
+        }
+    )
+    assert "hit: the process that ran the command ended" in flow(made, 1, "-k", *DASK)
+    assert is_gone(int((made.folder / "pid").read_text()))
+    assert states(api, 2) == {"hit": "Failed", "other": "Completed"}
+
+
+def test_an_existing_dask_cluster_runs_the_commands(make: Make, api: str, tmp_path: Path) -> None:
+    made = make({"a": stage(f"echo $PPID > {tmp_path}/said; cat a.in > a", ["a.in"], "a")})
+    code = (
+        "import distributed, sys\n"
+        "if __name__ == '__main__':\n"
+        "    with distributed.LocalCluster(n_workers=1, dashboard_address='127.0.0.1:0') as cluster:\n"
+        "        print(cluster.scheduler_address, cluster.workers[0].pid, flush=True)\n"
+        "        sys.stdin.read()\n"
+    )
+    (tmp_path / "cluster.py").write_text(code)
+    with subprocess.Popen([sys.executable, tmp_path / "cluster.py"], stdin=-1, stdout=-1, text=True) as cluster:
+        assert cluster.stdout is not None
+        address, pid = cluster.stdout.readline().split()
+        flow(made, 0, "--runner", "dask", "--dask-address", address)
+        cluster.communicate()
+    assert (tmp_path / "said").read_text().strip() == pid
+    assert states(api, 1) == {"a": "Completed"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--runner", "dask", "--dask-address", "127.0.0.1:1"],
+            "--dask-address: found no Dask scheduler at 127.0.0.1:1",
+        ),
+        (["--dask-address", "127.0.0.1:1"], "--dask-address: found 127.0.0.1:1 with --runner threads"),
+    ],
+)
+def test_no_dask_cluster_is_one_clear_line(make: Make, api: str, options: list[str], said: str) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    lines = [line for line in flow(made, 1, *options).splitlines() if line.startswith("reprise: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"reprise: {said}")
+    assert last_run(api)["state_name"] == "Failed"
