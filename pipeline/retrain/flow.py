@@ -19,6 +19,7 @@ from pydantic import Field
 
 from pipeline.errors import PipelineError
 from pipeline.flows import repro
+from pipeline.interrupt import Interrupted
 from pipeline.repository import FAILURES, message
 from pipeline.retrain.commands import LAST, Say
 from pipeline.retrain.gate import Decision, Gate, When
@@ -26,7 +27,6 @@ from pipeline.retrain.retrain import Options, Publish, Retrained
 from pipeline.retrain.retrain import retrain as retrain_
 from pipeline.retrain.workplace import Workplace
 from pipeline.review import markdown
-from pipeline.run import Interrupted
 
 
 @flow(name="retrain", persist_result=False)
@@ -97,7 +97,8 @@ def _lines_by_stage() -> "Iterator[dict[str, deque[str]]]":
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            lines[getattr(record, "task_run_name", "")].append(record.getMessage())
+            if record.levelno == logging.INFO:  # a failure is Prefect's own word of it
+                lines[getattr(record, "task_run_name", "")].append(record.getMessage())
 
     listener, logger = Listener(logging.INFO), logging.getLogger("prefect.task_runs")
     logger.addHandler(listener)
