@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dvc.dvcfile import Lockfile
+from dvc.fs import LocalFileSystem
 from dvc.output import Output
 from dvc.utils.serialize import load_path
 
@@ -27,7 +28,7 @@ class Memo:
         self._under: dict[str, set[str]] = {}  # folder: the paths in `_built` that lie in it
 
     def load_path(self, path: str, fs: Any, **kwargs: Any) -> Any:
-        if fs.protocol != "local":  # a commit's
+        if not isinstance(fs, LocalFileSystem):  # a commit's, whose protocol is "local" too
             return load_path(path, fs, **kwargs)
         signature = _signature(path)
         if path not in self._parsed or self._parsed[path][0] != signature:
@@ -47,7 +48,7 @@ class Memo:
 
     def load_lock(self, file: Lockfile) -> Any:
         """Lockfile._load_yaml: DVC reads and checks it anew for each stage."""
-        if file.repo.fs.protocol != "local":
+        if not isinstance(file.repo.fs, LocalFileSystem):
             return _load_lock(file)
         path, signature = file.path, _signature(file.path)
         if path not in self._parsed or self._parsed[path][0] != signature:

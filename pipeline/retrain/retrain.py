@@ -1,21 +1,18 @@
 """One retraining: update data, run, compare with the champion, and propose the challenger if it is better."""
 
 import os
-import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from ruamel.yaml import YAML
 
-from pipeline.aside import interruptible
 from pipeline.errors import PipelineError
 from pipeline.forge import forge_of
 from pipeline.git import redacted
+from pipeline.retrain.commands import Say, output, own_commands_first, run
 from pipeline.retrain.gate import Decision, Gate, decide
 from pipeline.retrain.workplace import Workplace
 from pipeline.review import Report, markdown, review
@@ -23,12 +20,12 @@ from pipeline.review.words import number
 
 Publish = Literal["pr", "branch", "push", "none"]
 TRIES = 3  # when the base moves meanwhile
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """repository: an address or a path; folder: of the clones; publish: what becomes of a better model."""
+    """repository: an address or a path; folder: of the clones; publish: what becomes of a better model;
+    token: of the forge, before the environment's."""
 
     repository: str
     folder: Path
@@ -38,6 +35,7 @@ class Options:
     jobs: int | None = None
     wait: bool = True
     dry_run: bool = False
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -48,33 +46,44 @@ class Retrained:
     report: Report | None = None
 
 
-def retrain(options: Options, say: Say = print) -> Retrained:
+RunStages = Callable[[Workplace, Options, Say], None]
+
+
+def run_stages(place: Workplace, options: Options, say: Say) -> None:
+    """Brings the stages up to date. PipelineError with the last lines of the stages that failed."""
+    jobs = ["-j", str(options.jobs)] if options.jobs else []
+    run(place, say, "reprise", "run", "--pull", *jobs)
+
+
+def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) -> Retrained:
     """Idempotent: the same data and the same base end in the same branch, commit and pull request.
 
-    Raises PipelineError with the last lines of the stage that failed, such as the expectations that data broke; the
-    champion stays. Killed anywhere, the next run begins from the base again, and what finished is restored.
+    stages: brings those of the clone up to date. Raises PipelineError with the last lines of the stage that failed,
+    such as the expectations that data broke; the champion stays. Killed anywhere, the next run begins from the base
+    again, and what finished is restored.
     """
     place = Workplace(options.repository, options.base, options.folder)
-    with place.alone(wait=options.wait) as mine:
+    if place.has_uncommitted():
+        say(f"{options.repository}: has uncommitted changes, which stay out: retraining starts from {options.base}")
+    with own_commands_first(), place.alone(wait=options.wait) as mine:
         if not mine:
             return Retrained(Decision(outcome="skipped", reason="another retraining is at work", base=""))
         for _ in range(TRIES):
-            found = _once(place, options, say)
+            found = _once(place, options, say, stages)
             if found is not None:
                 return found
             say(f"{options.base} moved meanwhile: once more, from its new tip")
     raise PipelineError(f"{options.base}: moved during each of {TRIES} tries; expected it to rest for one")
 
 
-def _once(place: Workplace, options: Options, say: Say) -> Retrained | None:
+def _once(place: Workplace, options: Options, say: Say, stages: RunStages) -> Retrained | None:
     """None when the base moved before the challenger was published."""
     tip = place.renew()
     say(f"{options.base} is at {tip[:12]}")
     _bring_data(place, options, say)
     if not _has_work(place):
         return Retrained(Decision(outcome="unchanged", reason="nothing new since the base was trained", base=tip))
-    jobs = ["-j", str(options.jobs)] if options.jobs else []
-    _run(place, say, "reprise", "run", "--pull", *jobs)
+    stages(place, options, say)
     if not place.changed():
         return Retrained(Decision(outcome="unchanged", reason="the same outs as the base's", base=tip))
     with chdir(place.root):
@@ -92,13 +101,13 @@ def _published(place: Workplace, options: Options, decision: Decision, report: R
     branch, commit = place.commit(decision.base, f"retrain: {metric}\n\n{decision.reason}")
     if place.moved(decision.base):
         return None
-    _run(place, say, "dvc", "push")
+    run(place, say, "dvc", "push")
     target = options.base if options.publish == "push" else branch
     if not place.push(commit, target, force=options.publish != "push"):
         return None
     say(f"pushed {commit[:12]} to {target}")
     update = {"branch": target, "commit": commit, "pushed": True}
-    forge = forge_of(place.address) if options.publish == "pr" else None
+    forge = forge_of(place.address, _environment(options)) if options.publish == "pr" else None
     if forge is not None:
         update["pull_request"] = forge.propose(branch, options.base, f"Retrained: {metric}", markdown(report))
         say(f"pull request: {update['pull_request']}")
@@ -107,17 +116,23 @@ def _published(place: Workplace, options: Options, decision: Decision, report: R
     return Retrained(decision.model_copy(update=update), report)
 
 
+def _environment(options: Options) -> dict[str, str]:
+    """With the token under the names of both forges. Nothing but the forge's client sees it."""
+    given = {} if options.token is None else dict.fromkeys(("GITHUB_TOKEN", "GITLAB_TOKEN"), options.token)
+    return {**os.environ, **given}
+
+
 def _bring_data(place: Workplace, options: Options, say: Say) -> None:
-    code, remotes = _output(place, "dvc", "remote", "list")
+    code, remotes = output(place, "dvc", "remote", "list")
     if code != 0:
         raise PipelineError(f"dvc remote list: failed: {remotes}")
     if not remotes and options.publish != "none":
         raise PipelineError(f"{redacted(place.address)}: found no DVC remote; expected one to pull from and push to")
     if remotes:
-        _run(place, say, "dvc", "pull", "--allow-missing")
+        run(place, say, "dvc", "pull", "--allow-missing")
     imports = [*_imports(place.root)]
     if imports:
-        _run(place, say, "dvc", "update", *imports)
+        run(place, say, "dvc", "update", *imports)
 
 
 def _imports(root: Path) -> Iterator[str]:
@@ -130,63 +145,7 @@ def _imports(root: Path) -> Iterator[str]:
 
 def _has_work(place: Workplace) -> bool:
     """By the plan: an import that was made anew with the same bytes is no work."""
-    code, said = _output(place, "reprise", "plan", "--exit-code", "-P")
+    code, said = output(place, "reprise", "plan", "--exit-code", "-P")
     if code not in (0, 2):
         raise PipelineError(said.removeprefix("reprise: "))
     return code == 2
-
-
-def _process(place: Workplace, *command: str) -> "subprocess.Popen[str]":
-    """With the commands of this Python's environment first on PATH; a group of its own, so that a signal comes once."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return subprocess.Popen(
-        command,
-        cwd=place.root,
-        env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-
-
-def _output(place: Workplace, *command: str) -> tuple[int, str]:
-    """Exit status, and what the command printed."""
-    with _ended(_process(place, *command)) as process:
-        said, _ = process.communicate()
-    return process.returncode, said.strip()
-
-
-def _run(place: Workplace, say: Say, *command: str) -> None:
-    """Every line is said. PipelineError with the last ones when it fails."""
-    lines: list[str] = []
-    say(f"$ {shlex.join(command)}")
-    with _ended(_process(place, *command)) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip("\n"))
-            say(lines[-1])
-        code = process.wait()
-    if code != 0:
-        raise PipelineError(f"{' '.join(command[:2])}: failed: {_cause(lines)}")
-
-
-def _cause(lines: list[str]) -> str:
-    """What failed stages printed last, or the command itself."""
-    failed = {line.split(": failed: ")[0] for line in lines if ": failed: " in line}
-    said = [line for line in lines if line.split(" | ")[0] in failed or ": failed: " in line]
-    return "; ".join(line for line in (said or lines)[-8:] if line.strip())
-
-
-@contextmanager
-def _ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """An interrupt goes on to the process, which ends its own commands."""
-    with interruptible():
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.command import end_orphan
 from pipeline.errors import PipelineError
 from pipeline.git import git
 
@@ -43,11 +44,12 @@ class Workplace:
         self.base = base
         name = hashlib.sha256(f"{self.address}\n{base}".encode()).hexdigest()[:16]
         self.root = folder / name
+        self.group = folder / f"{name}.group"  # names the process group of the command that runs
         self._lock = folder / f"{name}.lock"
 
     @contextmanager
     def alone(self, *, wait: bool) -> Iterator[bool]:
-        """False when another run has it and `wait` is not asked for. A killed run holds nothing."""
+        """False when another run has it and `wait` is not asked for. What a killed run left is ended."""
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with self._lock.open("w") as file:
             try:
@@ -55,7 +57,12 @@ class Workplace:
             except BlockingIOError:
                 yield False
                 return
+            end_orphan(self.group)
             yield True
+
+    def has_uncommitted(self) -> bool:
+        """Whether the checkout that was named, if one was, has changes that git does not know."""
+        return self._checkout is not None and bool(git("status", "--porcelain", folder=self._checkout))
 
     def renew(self) -> str:
         """The base as its remote has it now, whatever an earlier run left; DVC's cache stays. The commit."""

@@ -1,0 +1,81 @@
+"""The commands of a retraining, each in a process group of its own."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.aside import interruptible
+from pipeline.command import note_group
+from pipeline.errors import PipelineError
+from pipeline.retrain.workplace import Workplace
+
+LAST = 8  # lines that an error tells
+Say = Callable[[str], None]
+
+
+@contextmanager
+def own_commands_first() -> Iterator[None]:
+    """On PATH, those of this Python's environment: cron and Prefect's worker know nothing of an activated one."""
+    before = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+def output(place: Workplace, *command: str) -> tuple[int, str]:
+    """Exit status, and what the command printed."""
+    with _process(place, command) as process:
+        said, _ = process.communicate()
+    return process.returncode, said.strip()
+
+
+def run(place: Workplace, say: Say, *command: str) -> None:
+    """Every line is said. PipelineError with the last ones when it fails."""
+    lines: list[str] = []
+    say(f"$ {shlex.join(command)}")
+    with _process(place, command) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            say(lines[-1])
+        code = process.wait()
+    if code != 0:
+        raise PipelineError(f"{' '.join(command[:2])}: failed: {_cause(lines)}")
+
+
+def _cause(lines: list[str]) -> str:
+    """What failed stages printed last, or the command itself."""
+    failed = {line.split(": failed: ")[0] for line in lines if ": failed: " in line}
+    said = [line for line in lines if line.split(" | ")[0] in failed or ": failed: " in line]
+    return "; ".join(line for line in (said or lines)[-LAST:] if line.strip())
+
+
+@contextmanager
+def _process(place: Workplace, command: tuple[str, ...]) -> Iterator["subprocess.Popen[str]"]:
+    """A group of its own, so that an interrupt comes once; noted, so that the run after a killed one ends it."""
+    with interruptible():
+        process = subprocess.Popen(
+            command,
+            cwd=place.root,
+            env={**os.environ, "DVC_NO_ANALYTICS": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        note_group(place.group, process.pid)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+            place.group.unlink(missing_ok=True)
