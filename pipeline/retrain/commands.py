@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.aside import interruptible
-from pipeline.command import note_group
 from pipeline.errors import PipelineError
+from pipeline.processes import note_group
 from pipeline.retrain.workplace import Workplace
 
 LAST = 8  # lines that an error tells

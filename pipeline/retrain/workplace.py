@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.command import end_orphan
 from pipeline.errors import PipelineError
 from pipeline.git import git
+from pipeline.processes import end_orphan
 
 IDENTITY = ("-c", "user.name=reprise", "-c", "user.email=reprise@localhost")
 

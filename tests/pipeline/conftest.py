@@ -8,7 +8,7 @@ from tests.pipeline.stand_in import StandIn, serving
 
 
 @pytest.fixture
-def api() -> Iterator[StandIn]:
+def stand_in() -> Iterator[StandIn]:
     """A stand-in of the APIs of GitHub and GitLab."""
     with serving() as made:
         yield made

@@ -77,18 +77,18 @@ class StandIn:
         return self.pulls[-1]
 
 
-def _handler(api: StandIn) -> type[BaseHTTPRequestHandler]:
+def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             sent = json.loads(self.rfile.read(size)) if size else None
             url = urlsplit(self.path)
-            api.tokens.add(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN"))
-            status, said = api.answer(self.command, unquote(url.path), dict(parse_qsl(url.query)), sent)
+            stand_in.tokens.add(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN"))
+            status, said = stand_in.answer(self.command, unquote(url.path), dict(parse_qsl(url.query)), sent)
             body = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(status)
             if 300 <= status < 400:
-                self.send_header("Location", f"{api.address}/elsewhere")
+                self.send_header("Location", f"{stand_in.address}/elsewhere")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

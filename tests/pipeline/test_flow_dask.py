@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.pipeline.corpus import Made
-from tests.pipeline.test_flows import api, flow, last_run, post, states, task_runs
+from tests.pipeline.prefect_server import api, flow, last_run, post, states, task_runs
 from tests.pipeline.test_run import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["api", "make"]  # fixtures

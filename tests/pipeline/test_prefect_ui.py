@@ -50,7 +50,7 @@ def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> 
         if click is not None:
             for element in browser.find_elements(By.CSS_SELECTOR, click):
                 element.click()
-        page: Any = browser.execute_script("return document.body.innerText")  # type: ignore[no-untyped-call]
+        page: Any = browser.execute_script("return document.body.innerText")
         shown = "\n".join(line.strip() for line in page.splitlines() if line.strip())
         if all(f"\n{lines}\n" in f"\n{shown}\n" for lines in expected):
             return

@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT, YAML_
+from tests.pipeline.prefect_server import api, post
 from tests.pipeline.retrain.project import Retrainable
-from tests.pipeline.retrain.test_retrain import GOOD, first, github, made
-from tests.pipeline.test_flows import api, post
-from tests.pipeline.test_forge import TOKEN, StandIn
+from tests.pipeline.retrain.test_retrain import GOOD, first, made
+from tests.pipeline.stand_in import TOKEN, StandIn
 from tests.pipeline.test_run import is_gone
 
-__all__ = ["api", "first", "github", "made"]  # fixtures
+__all__ = ["api", "first", "made"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 PATIENCE = 180.0  # seconds for flow runs on a busy machine
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -167,10 +167,10 @@ def test_data_that_breaks_an_expectation_fails_the_run_with_its_lines(deployed: 
     assert deployed.made.branches() == state
 
 
-def test_the_token_of_a_block_is_seen_by_the_forge_alone(deployed: Deployed, github: StandIn) -> None:
+def test_the_token_of_a_block_is_seen_by_the_forge_alone(deployed: Deployed, stand_in: StandIn) -> None:
     made = deployed.made
     made.source.write_text(GOOD)
-    deployed.more = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": github.address}
+    deployed.more = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": stand_in.address}
     look = "str(os.environ) + subprocess.getoutput('ps -eww -o args')"
     deployed.before_training(f"import subprocess; open({str(made.folder / 'seen')!r}, 'w').write({look})")
     save = "import sys; from prefect.blocks.system import Secret; Secret(value=sys.stdin.read()).save('forge')"
@@ -180,13 +180,13 @@ def test_the_token_of_a_block_is_seen_by_the_forge_alone(deployed: Deployed, git
         deployed.start()
         (run,) = deployed.ended(1)
     assert run["state_name"] == "Promoted"
-    assert (len(github.pulls), github.tokens) == (1, {f"Bearer {TOKEN}"})
+    assert (len(stand_in.pulls), stand_in.tokens) == (1, {f"Bearer {TOKEN}"})
     seen = (made.folder / "seen").read_text()
     assert "GITHUB_API_URL" in seen
     assert "train.py" in seen
     texts = [seen, str(run), (made.folder / "worker.log").read_text(), *deployed.artifacts(run).values()]
     texts += [str(post(deployed.api, "logs", limit=200, offset=n)) for n in (0, 200)]
-    texts += [made.run("git", "log", "--all", "--patch", cwd=made.origin), str(github.pulls)]
+    texts += [made.run("git", "log", "--all", "--patch", cwd=made.origin), str(stand_in.pulls)]
     assert [text for text in texts if TOKEN in text] == []
     assert subprocess.run(["grep", "-rq", TOKEN, made.folder], check=False).returncode == 1
 

@@ -41,14 +41,14 @@ def made(first: Retrainable, tmp_path: Path) -> Retrainable:
     return copy
 
 
-def on(api: StandIn) -> dict[str, str]:
-    return {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": api.address, "GITHUB_TOKEN": TOKEN}
+def on(stand_in: StandIn) -> dict[str, str]:
+    return {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": stand_in.address, "GITHUB_TOKEN": TOKEN}
 
 
-def test_good_new_data_becomes_one_pull_request(made: Retrainable, api: StandIn) -> None:
+def test_good_new_data_becomes_one_pull_request(made: Retrainable, stand_in: StandIn) -> None:
     made.source.write_text(GOOD)
     before = made.branches()
-    said = made.retrain("--out", "decision.json", "--report", "report.md", more=on(api))
+    said = made.retrain("--out", "decision.json", "--report", "report.md", more=on(stand_in))
     assert TOKEN not in said
     decision = json.loads((made.folder / "decision.json").read_text())
     assert decision["outcome"] == "promoted"
@@ -56,7 +56,7 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, api: StandIn)
     assert (decision["old"], decision["new"]) == (0.625, 1.0)
     (branch,) = made.branches().keys() - before.keys()
     assert branch == decision["branch"]
-    (pull,) = api.pulls
+    (pull,) = stand_in.pulls
     assert (pull["head"], pull["base"]) == (branch, "main")
     assert pull["body"] == (made.folder / "report.md").read_text()
     changed = made.run("git", "diff", "--name-only", f"main..{branch}", cwd=made.origin).split()
@@ -67,9 +67,9 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, api: StandIn)
     made.run("reprise", "plan", "--exit-code", cwd=made.folder / "clone")
     # The same data again is the same branch, commit and pull request.
     state = made.branches()
-    made.retrain(more=on(api))
+    made.retrain(more=on(stand_in))
     assert made.branches() == state
-    assert len(api.pulls) == 1
+    assert len(stand_in.pulls) == 1
 
 
 def test_nothing_new_is_unchanged(made: Retrainable) -> None:
@@ -193,20 +193,20 @@ STEPS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, api: StandIn) -> None:
+def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, stand_in: StandIn) -> None:
     made.source.write_text(GOOD)
     command = ["reprise", "retrain", str(made.origin), "--workplace", str(made.folder / "work")]
     options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
-    with subprocess.Popen(command, env={**made.environment, **on(api)}, **options) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, env={**made.environment, **on(stand_in)}, **options) as process:  # type: ignore[call-overload]
         for line in process.stdout:
             if re.search(step, line):
                 os.kill(process.pid, signal.SIGKILL)
                 break
         else:
             pytest.fail(f"no line of the output has {step!r}")
-    made.retrain(more=on(api))
+    made.retrain(more=on(stand_in))
     assert len(made.branches()) == 2
-    assert len(api.pulls) == 1
+    assert len(stand_in.pulls) == 1
     (branch,) = made.branches().keys() - {"main"}
     made.run("git", "clone", "-q", "-b", branch, made.origin, made.folder / "clone")
     made.run("dvc", "pull", "-q", cwd=made.folder / "clone")

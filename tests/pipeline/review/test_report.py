@@ -268,10 +268,10 @@ def test_the_merge_commit_that_ci_checks_out(made: Made, tmp_path: Path) -> None
     assert body(text) == body(expected)
 
 
-def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, api: StandIn) -> None:
+def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, stand_in: StandIn) -> None:
     """What report.yml and comment.yml do: clone two commits deep, pull, report, post; and update after a push."""
     with_remote(made, tmp_path)
-    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": api.address, "GITHUB_TOKEN": TOKEN}
+    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": stand_in.address, "GITHUB_TOKEN": TOKEN}
     for attempt, (skill, code) in enumerate([("0.3", 1), ("0.95", 0)]):
         change(made, {"params.yaml": PARAMS.replace("0.7", skill)})
         made.run("dvc", "push", "-q", "--all-commits")
@@ -285,11 +285,11 @@ def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, api: S
             for key, value in environment.items():
                 patch.setenv(key, value)
             posted = clone.run("reprise", "comment", "report.md", "--pull-request", "7")
-        assert posted == f"{api.comments[0]['html_url']}\n"
-        assert [c["body"] for c in api.comments] == [(clone.root / "report.md").read_text()]
+        assert posted == f"{stand_in.comments[0]['html_url']}\n"
+        assert [c["body"] for c in stand_in.comments] == [(clone.root / "report.md").read_text()]
         made.run("git", "checkout", "-qf", "feature")
-    assert ": better**" in api.comments[0]["body"]
-    assert [call.split()[0] for call in api.calls if "comments" in call] == ["GET", "POST", "GET", "PATCH"]
+    assert ": better**" in stand_in.comments[0]["body"]
+    assert [call.split()[0] for call in stand_in.calls if "comments" in call] == ["GET", "POST", "GET", "PATCH"]
 
 
 def test_a_comment_without_a_token_is_refused(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
