@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.review import charts, words
+from pipeline.review import bars, charts, words
 from pipeline.review.columns import ColumnDiff
 from pipeline.review.compare import MetricComparison
 from pipeline.review.curves import Curve
@@ -97,6 +97,6 @@ def column_chart(column: ColumnDiff) -> Markup:
     if found is None or not found.old:
         return Markup()
     if found.edges is not None:
-        return charts.histogram(title, found.edges, found.old, found.new)
+        return bars.histogram(title, found.edges, found.old, found.new)
     assert found.values is not None
-    return charts.categories(title, [*map(plain, found.values)], found.old, found.new)
+    return bars.categories(title, [*map(plain, found.values)], found.old, found.new)

@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipeline.review.charts import Line, categories, histogram, interval_plot, line_chart, thinned, tick_label, ticks
+from pipeline.review.bars import categories, histogram
+from pipeline.review.charts import Line, interval_plot, line_chart, thinned, tick_label, ticks
 
 
 @pytest.mark.parametrize(
