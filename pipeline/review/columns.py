@@ -171,18 +171,20 @@ def _measured(drift: Drift) -> dict[str, Any]:
     return {"drift": _rounded(drift.value), "measure": drift.measure, "flag": drift.flag}
 
 
+def value_counts(con: duckdb.DuckDBPyConnection, column: str, order: str) -> list[Any]:
+    """(value as text, its rows in `old`, in `new`), None for missing values; order: SQL, after ORDER BY."""
+    sides = " UNION ALL ".join(
+        f"SELECT {identifier(column)}::VARCHAR AS v, {i} AS side FROM {side}" for i, side in enumerate(("old", "new"))
+    )
+    counted = "count(*) FILTER (side = 0), count(*) FILTER (side = 1)"
+    return rows(con, f"SELECT v, {counted} FROM ({sides}) GROUP BY v ORDER BY {order}")
+
+
 def _category(con: duckdb.DuckDBPyConnection, name: str, sides: Sides, columns: int) -> ColumnDiff:
     """Total variation over the values, missing ones too; of text with too many values nothing is measured."""
     if max(s["distinct"] for s in sides) > VALUES:
         return _plain(name, "text", sides)
-    counted = " UNION ALL ".join(
-        f"SELECT {identifier(name)}::VARCHAR AS v, {i} AS side FROM {side}" for i, side in enumerate(("old", "new"))
-    )
-    found = rows(
-        con,
-        "SELECT v, count(*) FILTER (side = 0), count(*) FILTER (side = 1) "
-        f"FROM ({counted}) GROUP BY v ORDER BY 2 DESC, 3 DESC, 1",
-    )
+    found = value_counts(con, name, "2 DESC, 3 DESC, 1")
     drift = total_variation([a for _, a, _ in found], [b for *_, b in found], columns)
     rest = found[SHOWN:]
     if rest:

@@ -9,7 +9,7 @@ import duckdb
 
 from pipeline.errors import PipelineError
 from pipeline.review.column_types import common_type
-from pipeline.review.columns import ColumnDiff, column_diffs
+from pipeline.review.columns import ColumnDiff, column_diffs, value_counts
 from pipeline.review.declared import Table
 from pipeline.review.tables import Files, identifier, opened, readable, rows, view
 
@@ -137,14 +137,7 @@ def _rows(
 def _classes(con: duckdb.DuckDBPyConnection, target: str | None) -> list[tuple[Any, int, int]]:
     """None for a target of more values than CLASSES: a number to regress."""
     assert target is not None
-    sides = " UNION ALL ".join(
-        f"SELECT {identifier(target)}::VARCHAR AS v, {i} AS side FROM {side}" for i, side in enumerate(("old", "new"))
-    )
-    found = rows(
-        con,
-        "SELECT v, count(*) FILTER (side = 0), count(*) FILTER (side = 1) "
-        f"FROM ({sides}) GROUP BY v ORDER BY count(*) DESC, v LIMIT {CLASSES + 1}",
-    )
+    found = value_counts(con, target, f"count(*) DESC, v LIMIT {CLASSES + 1}")
     return [(v, int(a), int(b)) for v, a, b in found] if len(found) <= CLASSES else []
 
 
