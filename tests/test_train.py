@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from src.encoder import Encoder
 from src.errors import InputError
@@ -74,43 +74,39 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
     return model, history
 
 
-def test_mse_with_sgd_is_the_textbook_loop_bit_for_bit() -> None:
-    model, _ = trained(params(), "regression")
-    encoder = Encoder.fit(schema("regression"), table(), "column")
+def textbook(task: str, outputs: int, criterion: nn.Module, lr: float, momentum: float = 0) -> tuple[nn.Module, Tensor]:
+    """What the loop of any textbook makes of the same data, and the targets it had."""
+    encoder = Encoder.fit(schema(task), table(), "column")
     x, y = encoder.features(table()), encoder.targets(table())
     torch.manual_seed(1)
-    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
-    criterion, optimizer = nn.MSELoss(), torch.optim.SGD(net.parameters(), lr=0.1)
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, outputs))
+    optimizer = torch.optim.SGD(net.parameters(), lr=lr, momentum=momentum)
     for _ in range(3):
         for i in range(0, N, 10):
-            outputs = net(x[i : i + 10])
-            loss = criterion(outputs, y[i : i + 10])
+            loss = criterion(net(x[i : i + 10]), y[i : i + 10])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+    return net, y
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_mse_with_sgd_is_the_textbook_loop_bit_for_bit() -> None:
+    model, _ = trained(params(), "regression")
+    net, y = textbook("regression", 1, nn.MSELoss(), lr=0.1)
     assert y.shape == (N, 1)
-    for ours, theirs in zip(model.network.parameters(), net.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    assert same_weights(model.network, net)
 
 
 def test_cross_entropy_with_momentum_is_the_textbook_loop_bit_for_bit() -> None:
     p = params(loss={"name": "CrossEntropyLoss"}, optimizer={"name": "SGD", "lr": 0.05, "momentum": 0.9})
     model, _ = trained(p, "classification")
-    encoder = Encoder.fit(schema("classification"), table(), "column")
-    x, y = encoder.features(table()), encoder.targets(table())
-    torch.manual_seed(1)
-    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
-    criterion, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
-    for _ in range(3):
-        for i in range(0, N, 10):
-            outputs = net(x[i : i + 10])
-            loss = criterion(outputs, y[i : i + 10])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+    net, y = textbook("classification", 3, nn.CrossEntropyLoss(), lr=0.05, momentum=0.9)
     assert y.dtype == torch.int64
-    for ours, theirs in zip(model.network.parameters(), net.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    assert same_weights(model.network, net)
 
 
 # Losses that take other inputs than outputs and targets; everything else of torch.nn trains.
