@@ -10,6 +10,8 @@ from ruamel.yaml import YAML
 
 YAML_ = YAML(typ="safe", pure=True)
 REPOSITORIES: dict[str, dict[str, Any]] = YAML_.load(Path(__file__).with_name("corpus.yaml"))
+AS = {"NAME": "a", "EMAIL": "a@example.org"}  # who commits
+AUTHOR = {f"GIT_{who}_{what}": said for who in ("AUTHOR", "COMMITTER") for what, said in AS.items()}
 RUNNERS = {"dvc": ["dvc", "repro"], "reprise": ["reprise", "run"]}
 
 
@@ -48,7 +50,7 @@ class Made:
 
     def run(self, *command: str | Path, code: int | None = 0) -> str:
         env = {**os.environ, "PATH": self.path, "DVC_NO_ANALYTICS": "1"}
-        env |= {"DVC_SITE_CACHE_DIR": str(self.folder.parent / "site"), "COLUMNS": "200"}
+        env |= {"DVC_SITE_CACHE_DIR": str(self.folder.parent / "site"), "COLUMNS": "200", **AUTHOR}
         done = subprocess.run(command, cwd=self.root, env=env, text=True, stdout=-1, stderr=subprocess.STDOUT)
         self.output = done.stdout
         if code is not None:

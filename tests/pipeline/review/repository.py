@@ -61,8 +61,6 @@ def repository(folder: Path, commands: str) -> Made:
     }
     made = Made(folder, {"files": files}, commands).create()
     made.run("git", "checkout", "-qb", "main")
-    for key, value in (("user.name", "a"), ("user.email", "a@example.org")):
-        made.run("git", "config", key, value)
     made.run("dvc", "repro")
     commit(made, "first")
     return made

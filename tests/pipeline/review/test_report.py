@@ -323,8 +323,6 @@ def test_seeds_of_a_foreach_are_one_comparison(commands: str, tmp_path: Path) ->
     """A regression: squared errors, of three trainings a side."""
     files = {"dvc.yaml": SEEDS, "params.yaml": "shift: 0.0\n", "regress.py": REGRESS}
     made = Made(tmp_path, {"files": files}, commands).create()
-    for key, value in (("user.name", "a"), ("user.email", "a@example.org")):
-        made.run("git", "config", key, value)
     made.run("dvc", "repro")
     commit(made, "first")
     change(made, {"params.yaml": "shift: 2.0\n"})
