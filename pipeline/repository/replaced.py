@@ -1,5 +1,6 @@
 """What is put in place of parts of DVC in this process: the same results, faster or safer."""
 
+import errno
 import os
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,7 +15,7 @@ import voluptuous
 from dvc.dvcfile import Lockfile
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
-from dvc_data.hashfile import checkout
+from dvc_data.hashfile import checkout, transfer
 from dvc_objects.fs.generic import test_links
 
 from pipeline.lock_file import run_text
@@ -35,6 +36,7 @@ def replace_parts(repo: Repo, memo: Memo, claims: Claims) -> None:
     Lockfile._load_yaml = lambda file: memo.load_lock(file)
     dvc.utils.serialize.dump_yaml = _dump_yaml
     checkout.test_links = _links  # type: ignore[attr-defined, assignment]
+    transfer._log_exception = _stop_if_hopeless
     repo.state.links.close = lambda: None  # DVC opens and closes this database for each file
 
 
@@ -44,6 +46,17 @@ def _dump_yaml(path: str, data: Any, *args: Any, **kwargs: Any) -> None:
         Path(path).write_text(run_text(data), encoding="utf-8")
     else:
         _write_yaml(path, data, *args, **kwargs)
+
+
+HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
+_log_exception = transfer._log_exception
+
+
+def _stop_if_hopeless(oid: str, exc: BaseException) -> None:
+    """A file did not get into the cache. DVC logs that and goes on, until it fails on something else."""
+    if isinstance(exc, OSError) and exc.errno in HOPELESS:
+        raise OSError(exc.errno, exc.strerror, exc.filename or "DVC's cache") from exc
+    _log_exception(oid, exc)
 
 
 _tested: dict[Any, list[str]] = {}

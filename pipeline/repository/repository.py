@@ -208,8 +208,10 @@ def _signature_of(path: str) -> tuple[int, int] | None:
 
 
 def _replace(path: Path, text: str, part: Path) -> None:
-    """`part`: where to write it first, on the same file system; one of a killed run is written over."""
+    """`part`: where to write it first; one of a killed run is written over."""
     part.parent.mkdir(parents=True, exist_ok=True)
+    if part.parent.stat().st_dev != path.parent.stat().st_dev:
+        part = path.with_name(f".{path.name}.part")  # a file moves in one step on its own file system alone
     try:
         with part.open("w", encoding="utf-8") as file:
             file.write(text)

@@ -82,6 +82,7 @@ INTERNALS = {
     "dvc_data.hashfile.checkout:test_links": "622b81203f36",
     "dvc.repo.fetch:_collect_indexes": "473d966516d9",
     "dvc.render.match:match_defs_renderers": "fc0f220ab00e",
+    "dvc_data.hashfile.transfer:_log_exception": "32636076077b",
     "dvc_data.hashfile.state:State.set_link": "da4775635d65",
 }
 
