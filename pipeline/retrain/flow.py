@@ -84,7 +84,7 @@ def _run_stages(place: Workplace, options: Options, say: Say) -> None:
     """As a flow run of its own. PipelineError with the last lines of the stages that failed."""
     with _lines_by_stage() as lines:
         try:
-            repro(path=str(place.root), jobs=options.jobs, pull=True)
+            repro(path=str(place.root), jobs=options.jobs, pull=True, all_pipelines=True)
         except PipelineError as e:
             said = [f"{stage} | {line}" for stage in lines if f"{stage}: " in str(e) for line in lines[stage]]
             raise PipelineError("; ".join([str(e), *said])) from None

@@ -52,7 +52,7 @@ RunStages = Callable[[Workplace, Options, Say], None]
 def run_stages(place: Workplace, options: Options, say: Say) -> None:
     """Brings the stages up to date. PipelineError with the last lines of the stages that failed."""
     jobs = ["-j", str(options.jobs)] if options.jobs else []
-    run(place, say, "reprise", "run", "--pull", *jobs)
+    run(place, say, "reprise", "run", "--pull", "-P", *jobs)
 
 
 def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) -> Retrained:
