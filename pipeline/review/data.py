@@ -74,24 +74,22 @@ def _change(revisions: Revisions, both: Sequence[tuple[Revision, Hashes]], path:
     spec = _table(old, new, path)
     try:
         having, value = [r for r, hashes in both if path in hashes], before.get(path) or after.get(path)
-        if not all(_may_be_table(revisions, r, path, value) for r in having):
-            return None
-        sides = [revisions.files(r, path) for r in having]
-        if not all(map(is_table, sides)):
+        if not all(_is_table(revisions, r, path, value) for r in having):
             return None
         if kind != "changed":
             return DataChange(path, kind, None)
+        sides = [revisions.files(r, path) for r in having]
         return DataChange(path, kind, diff(sides[0], sides[1], spec or Table(), path))
     except PipelineError as e:
         return DataChange(path, kind, None, str(e))
 
 
-def _may_be_table(revisions: Revisions, revision: Revision, path: str, value: str | None) -> bool:
-    """By name, so that no model is fetched to find that it is none; of a folder its files tell."""
+def _is_table(revisions: Revisions, revision: Revision, path: str, value: str | None) -> bool:
+    """By name, so that no model is fetched to find that it is none; of a folder its files tell. value: its hash."""
     if not (value or "").endswith(".dir"):
         return is_table([Path(path).name])
     names = revisions.names(revision, path)
-    return names is None or is_table(names)
+    return is_table(revisions.files(revision, path) if names is None else names)
 
 
 def _moved(revisions: Revisions, old: Revision, new: Revision, notes: list[str]) -> list[Moved]:

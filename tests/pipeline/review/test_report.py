@@ -142,22 +142,25 @@ def test_a_working_tree_that_has_not_run_is_said_to_be_stale(made: Made) -> None
 
 
 def test_what_the_cache_lacks_is_pulled(made: Made, tmp_path: Path) -> None:
-    """Of a folder its listing first, and no more where that names no table."""
+    """Of a folder its listing first, and no more where that names no table; nothing of a table that is new."""
     with_remote(made, tmp_path)
     work = "import os; os.makedirs('model'); open('model/weights.bin', 'w').write('w' * 10)\n"
-    outs = {"dvc.yaml": PIPELINE.replace("- history.csv", "- history.csv\n      - model")}
+    work += "open('more.csv', 'w').write('x')\n"
+    outs = {"dvc.yaml": PIPELINE.replace("- history.csv", "- history.csv\n      - model\n      - more.csv")}
     change(made, {"params.yaml": NEW_PARAMS, "work.py": work + (made.root / "work.py").read_text(), **outs})
     made.run("dvc", "push", "-q", "--all-commits")
     whole = report(made, "main")
     shutil.rmtree(made.root / ".dvc" / "cache")
     shutil.rmtree(made.root / "model")
-    for name in ("predictions.csv", "data.csv", "history.csv"):
+    for name in ("predictions.csv", "data.csv", "history.csv", "more.csv"):
         (made.root / name).unlink()
     assert report(made, "main") == whole
-    digest = hashlib.md5(b"w" * 10).hexdigest()
-    weights = Path("files", "md5", digest[:2], digest[2:])
-    assert (tmp_path / "store" / weights).exists()
-    assert not (made.root / ".dvc" / "cache" / weights).exists()
+    assert "| more.csv | added |" in whole.replace("`", "")
+    for unread in (b"w" * 10, b"x"):
+        digest = hashlib.md5(unread).hexdigest()
+        place = Path("files", "md5", digest[:2], digest[2:])
+        assert (tmp_path / "store" / place).exists()
+        assert not (made.root / ".dvc" / "cache" / place).exists()
 
 
 def test_what_nothing_has_is_named(made: Made) -> None:
