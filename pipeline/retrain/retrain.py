@@ -123,13 +123,17 @@ def _environment(options: Options) -> dict[str, str]:
 
 
 def _bring_data(place: Workplace, options: Options, say: Say) -> None:
-    code, remotes = output(place, "dvc", "remote", "list")
+    if not (place.root / ".dvc" / "config").is_file():
+        raise PipelineError(
+            f"{redacted(place.address)}: found no .dvc/config on {options.base}; expected DVC at the root"
+        )
+    code, said = output(place, "dvc", "remote", "default")
+    if code == 1:
+        found = f"{redacted(place.address)}: found no default DVC remote"
+        raise PipelineError(f"{found}; expected one to pull from and push to")
     if code != 0:
-        raise PipelineError(f"dvc remote list: failed: {remotes}")
-    if not remotes and options.publish != "none":
-        raise PipelineError(f"{redacted(place.address)}: found no DVC remote; expected one to pull from and push to")
-    if remotes:
-        run(place, say, "dvc", "pull", "--allow-missing")
+        raise PipelineError(f"dvc remote default: failed: {said}")
+    run(place, say, "dvc", "pull", "--allow-missing")
     imports = [*_imports(place.root)]
     if imports:
         run(place, say, "dvc", "update", *imports)

@@ -26,7 +26,11 @@ def source_of(repository: str) -> tuple[str, Path | None]:
     path = Path(repository).resolve()
     if not path.is_dir():
         raise PipelineError(f"{repository}: found no such folder; expected a git repository or its address")
-    if git("rev-parse", "--is-bare-repository", folder=path) == "true":
+    try:
+        bare = git("rev-parse", "--is-bare-repository", folder=path)
+    except PipelineError as e:
+        raise PipelineError(f"{repository}: found no git repository; expected one or its address ({e})") from None
+    if bare == "true":
         return str(path), None
     if "origin" not in git("remote", folder=path).split():
         raise PipelineError(f"{repository}: found no git remote 'origin'; expected one to push to")
