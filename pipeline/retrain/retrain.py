@@ -62,7 +62,7 @@ def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) 
     such as the expectations that data broke; the champion stays. Killed anywhere, the next run begins from the base
     again, and what finished is restored.
     """
-    place = Workplace(options.repository, options.base, options.folder)
+    place = Workplace(options.repository, options.base, options.folder, options.token)
     if place.has_uncommitted():
         say(f"{options.repository}: has uncommitted changes, which stay out: retraining starts from {options.base}")
     with own_commands_first(), place.alone(wait=options.wait) as mine:
