@@ -11,11 +11,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.errors import PipelineError
 
 HOST = "127.0.0.1"
 POOL = "reprise"  # as in prefect.yaml
+BOX = ("╭", "│", "╰")  # Prefect draws boxes around titles
 PATIENCE = 120.0  # seconds for a server on an empty home
 GRACE = 20.0  # seconds in which the worker ends its flow runs
 
@@ -31,6 +34,7 @@ def main() -> None:
 
 def serve(port: int) -> None:
     """Returns after SIGINT or SIGTERM. PipelineError if the server or the registration fails."""
+    check_pools(Path("prefect.yaml"))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     environment = _environment(port)
@@ -46,6 +50,19 @@ def serve(port: int) -> None:
             raise PipelineError(f"the worker ended with status {worker.returncode}; expected it to run on")
     except KeyboardInterrupt:
         print("ended")
+
+
+def check_pools(file: Path) -> None:
+    """PipelineError for a deployment whose runs no worker of ours would take up."""
+    try:
+        deployments = YAML(typ="safe", pure=True).load(file)["deployments"]
+        pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in deployments}
+    except (OSError, YAMLError, LookupError, TypeError) as e:
+        said = " ".join(str(e).split())
+        raise PipelineError(f"{file}: found no deployments ({said}); expected a name and work_pool of each") from None
+    for name, pool in pools.items():
+        if pool != POOL:
+            raise PipelineError(f"{file}: {name}: work_pool: found {pool!r}; expected {POOL!r}, whose worker runs here")
 
 
 def _end(number: int, _: object) -> None:
@@ -82,7 +99,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _call(environment: Mapping[str, str], *arguments: str) -> None:
     done = subprocess.run(_command(*arguments), env=environment, text=True, capture_output=True, check=False)
     if done.returncode != 0:
-        said = " ".join((done.stderr or done.stdout).split())
+        lines = (done.stderr or done.stdout).splitlines()
+        said = " ".join(" ".join(line for line in lines if line[:1] not in BOX).split())
         raise PipelineError(f"prefect {' '.join(arguments)}: exit status {done.returncode}: {said}")
 
 

@@ -50,10 +50,11 @@ def run(place: Workplace, say: Say, *command: str) -> None:
 
 
 def _cause(lines: list[str]) -> str:
-    """What failed stages printed last, or the command itself."""
+    """What failed stages printed last, or the command's own error, or its last lines."""
     failed = {line.split(": failed: ")[0] for line in lines if ": failed: " in line}
-    said = [line for line in lines if line.split(" | ")[0] in failed or ": failed: " in line]
-    return "; ".join(line for line in (said or lines)[-LAST:] if line.strip())
+    stages = [line for line in lines if line.split(" | ")[0] in failed or ": failed: " in line]
+    errors = [line.removeprefix("reprise: ") for line in lines if line.startswith(("ERROR: ", "reprise: "))]
+    return "; ".join(line for line in (stages or errors or lines)[-LAST:] if line.strip())
 
 
 @contextmanager

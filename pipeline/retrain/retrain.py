@@ -62,7 +62,7 @@ def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) 
     such as the expectations that data broke; the champion stays. Killed anywhere, the next run begins from the base
     again, and what finished is restored.
     """
-    place = Workplace(options.repository, options.base, options.folder)
+    place = Workplace(options.repository, options.base, options.folder, options.token)
     if place.has_uncommitted():
         say(f"{options.repository}: has uncommitted changes, which stay out: retraining starts from {options.base}")
     with own_commands_first(), place.alone(wait=options.wait) as mine:
@@ -123,13 +123,17 @@ def _environment(options: Options) -> dict[str, str]:
 
 
 def _bring_data(place: Workplace, options: Options, say: Say) -> None:
-    code, remotes = output(place, "dvc", "remote", "list")
+    if not (place.root / ".dvc" / "config").is_file():
+        raise PipelineError(
+            f"{redacted(place.address)}: found no .dvc/config on {options.base}; expected DVC at the root"
+        )
+    code, said = output(place, "dvc", "remote", "default")
+    if code == 1:
+        found = f"{redacted(place.address)}: found no default DVC remote"
+        raise PipelineError(f"{found}; expected one to pull from and push to")
     if code != 0:
-        raise PipelineError(f"dvc remote list: failed: {remotes}")
-    if not remotes and options.publish != "none":
-        raise PipelineError(f"{redacted(place.address)}: found no DVC remote; expected one to pull from and push to")
-    if remotes:
-        run(place, say, "dvc", "pull", "--allow-missing")
+        raise PipelineError(f"dvc remote default: failed: {said}")
+    run(place, say, "dvc", "pull", "--allow-missing")
     imports = [*_imports(place.root)]
     if imports:
         run(place, say, "dvc", "update", *imports)

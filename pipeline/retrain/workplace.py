@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.git import git
 from pipeline.processes import end_orphan
+from pipeline.retrain.credentials import git_environment
 
 IDENTITY = ("-c", "user.name=reprise", "-c", "user.email=reprise@localhost")
 
@@ -26,7 +27,11 @@ def source_of(repository: str) -> tuple[str, Path | None]:
     path = Path(repository).resolve()
     if not path.is_dir():
         raise PipelineError(f"{repository}: found no such folder; expected a git repository or its address")
-    if git("rev-parse", "--is-bare-repository", folder=path) == "true":
+    try:
+        bare = git("rev-parse", "--is-bare-repository", folder=path)
+    except PipelineError as e:
+        raise PipelineError(f"{repository}: found no git repository; expected one or its address ({e})") from None
+    if bare == "true":
         return str(path), None
     if "origin" not in git("remote", folder=path).split():
         raise PipelineError(f"{repository}: found no git remote 'origin'; expected one to push to")
@@ -38,9 +43,10 @@ def source_of(repository: str) -> tuple[str, Path | None]:
 class Workplace:
     """The clone, at the tip of the base branch. One process at a time has it."""
 
-    def __init__(self, repository: str, base: str, folder: Path) -> None:
-        """folder: where clones of all repositories are kept, from run to run."""
+    def __init__(self, repository: str, base: str, folder: Path, token: str | None = None) -> None:
+        """folder: where clones of all repositories are kept, from run to run; token: of the forge."""
         self.address, self._checkout = source_of(repository)
+        self._token = token
         self.base = base
         name = hashlib.sha256(f"{self.address}\n{base}".encode()).hexdigest()[:16]
         self.root = folder / name
@@ -70,7 +76,8 @@ class Workplace:
             shutil.rmtree(self.root, ignore_errors=True)
             part = self.root.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
-            git("clone", "--quiet", "--no-checkout", self.address, str(part))
+            clone = ("clone", "--quiet", "--no-checkout", self.address, str(part))
+            git(*clone, environment=git_environment(self.address, self._token))
             part.replace(self.root)
         for lock in (self.root / ".git").rglob("*.lock"):
             lock.unlink()  # of a killed git: nobody else works here
@@ -140,4 +147,4 @@ class Workplace:
         return bool(self.git("status", "--porcelain"))
 
     def git(self, *arguments: str) -> str:
-        return git(*arguments, folder=self.root)
+        return git(*arguments, folder=self.root, environment=git_environment(self.address, self._token))

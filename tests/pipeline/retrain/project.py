@@ -73,7 +73,8 @@ class Retrainable:
     folder: Path
     path: str  # PATH
 
-    def create(self) -> "Retrainable":
+    def create(self, store: str | None = None, **config: str) -> "Retrainable":
+        """store: DVC's remote, a folder if None; config: of it."""
         self.source.write_text(rows(range(10)))
         self.run("git", "init", "-q", "--bare", "--initial-branch", "main", self.origin)
         self.run("git", "clone", "-q", self.origin, self.checkout)
@@ -84,7 +85,9 @@ class Retrainable:
         for key, value in (("user.name", "a"), ("user.email", "a@example.org")):
             self.run("git", "config", key, value, cwd=self.checkout)
         self.run("dvc", "init", "-q", cwd=self.checkout)
-        self.run("dvc", "remote", "add", "-q", "-d", "store", self.folder / "store", cwd=self.checkout)
+        self.run("dvc", "remote", "add", "-q", "-d", "store", store or self.store, cwd=self.checkout)
+        for key, value in config.items():
+            self.run("dvc", "remote", "modify", "-q", "store", key, value, cwd=self.checkout)
         self.run("dvc", "import-url", "-q", self.source, "rows.csv", cwd=self.checkout)
         self.run("dvc", "repro", "-q", cwd=self.checkout)
         self.publish("first")
@@ -100,6 +103,10 @@ class Retrainable:
     @property
     def origin(self) -> Path:
         return self.folder / "origin.git"
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "store"
 
     @property
     def checkout(self) -> Path:

@@ -1,0 +1,102 @@
+"""The clone: where from, with which credentials, and what stays out."""
+
+import base64
+import os
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.retrain.credentials import git_environment
+from pipeline.retrain.workplace import Workplace, source_of
+
+TOKEN = "t0ken-of-a-test"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """A bare repository with one commit on main, beside a checkout of it."""
+    git(tmp_path, "init", "-q", "--bare", "--initial-branch", "main", "origin.git")
+    git(tmp_path, "clone", "-q", "origin.git", "checkout")
+    git(tmp_path / "checkout", "checkout", "-qB", "main")
+    git(tmp_path / "checkout", "commit", "-q", "--allow-empty", "-m", "first")
+    git(tmp_path / "checkout", "push", "-q", "origin", "main")
+    return tmp_path / "origin.git"
+
+
+class Private(SimpleHTTPRequestHandler):
+    """Files for who has the token."""
+
+    def do_GET(self) -> None:
+        expected = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+        if self.headers["Authorization"] == f"Basic {expected}":
+            super().do_GET()
+            return
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", "Basic")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def private(origin: Path) -> Iterator[str]:
+    """The origin's address on a server that asks for the token."""
+    git(origin, "update-server-info")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Private, directory=str(origin.parent))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/origin.git"
+        server.shutdown()
+        thread.join()
+
+
+def test_git_has_the_token_and_leaves_it_nowhere(private: str, tmp_path: Path) -> None:
+    place = Workplace(private, "main", tmp_path / "work", TOKEN)
+    assert len(place.renew()) == 40
+    assert TOKEN.encode() not in b"".join(f.read_bytes() for f in place.root.rglob("*") if f.is_file())
+    assert TOKEN not in str(os.environ)
+    with pytest.raises(PipelineError, match=r"git clone: fatal: .*(Authentication failed|could not read Username)"):
+        Workplace(private, "main", tmp_path / "other", "wrong").renew()
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://github.com/o/r", "github"),
+        ("https://gitlab.example.org/g/n.git", "gitlab"),
+        ("http://gitlab.example.org/g/n.git", None),  # in the clear
+        ("git@github.com:o/r.git", None),
+        ("/srv/git/r.git", None),
+    ],
+)
+def test_a_token_goes_to_its_own_forge_alone(address: str, expected: str | None) -> None:
+    environment = {"GITHUB_TOKEN": "github", "GITLAB_TOKEN": "gitlab"}
+    assert git_environment(address, None, environment).get("REPRISE_GIT_TOKEN") == expected
+
+
+def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"found no git repository; expected one or its address \(git rev-parse: "):
+        source_of(str(tmp_path))
+
+
+def test_what_a_checkout_has_uncommitted_stays_out(origin: Path, tmp_path: Path) -> None:
+    checkout = origin.parent / "checkout"
+    place = Workplace(str(checkout), "main", tmp_path / "work")
+    assert not place.has_uncommitted()
+    (checkout / "new").write_text("x")
+    assert place.has_uncommitted()
+    place.renew()
+    assert [path.name for path in place.root.iterdir()] == [".git"]
+    assert not Workplace(str(origin), "main", tmp_path / "work").has_uncommitted()
