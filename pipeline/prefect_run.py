@@ -22,7 +22,9 @@ def run_flow(args: argparse.Namespace) -> int:
         if url:
             _check_server(url)
         from pipeline.flows import repro
+        from pipeline.task_runners import task_runner
 
+    task_runner(args.runner, args.jobs, args.dask_address)  # what is wrong with it is no flow run's failure
     state = repro(
         targets=args.targets,
         jobs=args.jobs,

@@ -203,7 +203,7 @@ class Runner:
             self._launch(stage, 1)
 
     def _launch(self, stage: Stage, attempt: int) -> None:
-        self._running[stage] = Running(
+        running = Running(
             stage,
             attempt,
             self.repository.temporary,
@@ -212,7 +212,8 @@ class Runner:
             ended=lambda outcome: self._events.put((stage, outcome)),
         )
         self.reporter.started(stage)
-        self.begin(stage, self._running[stage].command)
+        self.begin(stage, running.command)  # fails where a cluster is gone
+        self._running[stage] = running
 
     def begin(self, stage: Stage, command: Command) -> None:
         """Starts the command; a flow does so from the stage's task run, once Prefect lets it."""
