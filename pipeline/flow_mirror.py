@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from prefect import get_run_logger
-from prefect.client.schemas.objects import TaskRunResult
+from prefect.client.schemas.objects import RunInput, TaskRunResult
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
@@ -104,9 +104,9 @@ class FlowReporter:
         self._sent[stage].attempt += 1
         return Posted(self._sent[stage])
 
-    def _submit(self, stage: Stage, to: TaskRunner[Any], what: Task[..., Ending], **parameters: Any) -> None:
+    def _submit(self, stage: Stage, to: TaskRunner[Any], what: Task[..., Any], **parameters: Any) -> None:
         """The stages above are done: they are named for the UI alone, so futures need not travel."""
-        above = {TaskRunResult(id=self._futures[s].task_run_id) for s in stage.upstream if s in self._futures}
+        above: set[RunInput] = {TaskRunResult(id=self._futures[s].task_run_id) for s in stage.upstream if s in self._futures}
         first = next(iter(parameters))  # Prefect wants them under a parameter's name
         self._futures[stage] = to.submit(what, parameters, dependencies={first: above})
 

@@ -73,7 +73,8 @@ def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options, co
         steps = make_plan(stages, Journal(repository.temporary).left_over(), force=options.force)
     _show_plan(steps, History(repository.temporary))
     _make_limits(stages)
-    with _api_for_all(), ThreadPoolTaskRunner() as threads, commands:
+    own: TaskRunner[Any] = ThreadPoolTaskRunner()
+    with _api_for_all(), own as threads, commands:
         reporter = FlowReporter(steps, repository.temporary / "boxes", threads, commands)
         runner = FlowRunner(repository, stages, options, reporter, keeps_places=True)
         try:

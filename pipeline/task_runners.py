@@ -21,7 +21,7 @@ def task_runner(kind: Kind, workers: int, address: str | None) -> TaskRunner[Any
             raise PipelineError(f"--dask-address: found {address} with --runner threads; expected --runner dask")
         return ThreadPoolTaskRunner()
     try:
-        from prefect_dask import DaskTaskRunner
+        from prefect_dask.task_runners import DaskTaskRunner
     except ModuleNotFoundError:
         raise PipelineError("--runner dask: found no prefect_dask; expected: pip install 'reprise[dask]'") from None
     logging.getLogger("distributed").setLevel(logging.ERROR)  # it tells of each connection
