@@ -27,6 +27,7 @@ DAG = {
     "join": stage("echo joined; cat left right > join", ["left", "right"], "join"),
 }
 ABOVE = {"fetch": set(), "left": {"fetch"}, "right": {"fetch"}, "join": {"left", "right"}}
+PARAMETERS: dict[str, Any] = {"targets": [], "path": ".", "jobs": os.cpu_count(), "force": False, "keep_going": False}
 LOOKS = 100  # at a page, half a second apart, until it shows what it should
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
@@ -62,6 +63,7 @@ def look(browser: webdriver.Chrome, api: str, state: str, log: list[str], plan: 
     """At the pages of the last run; pictures of them stay in the folder."""
     assert states(api, len(DAG)) == dict.fromkeys(DAG, state)
     run, server = last_run(api), api.removesuffix("/api")
+    assert PARAMETERS.items() <= run["parameters"].items()
     requests(browser)
     browser.get(f"{server}/runs/flow-run/{run['id']}")
     see(browser, f"{run['name']}\n{state}", "4 Task runs", "Flow\nrepro", *log)
