@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 
 from tests.chromium import chromium, needs_chromium, requests
 from tests.pipeline.corpus import Made
@@ -49,8 +48,7 @@ def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> 
     until they come, since a click before the page's code listens is lost."""
     for _ in range(LOOKS):
         if click is not None:
-            for element in browser.find_elements(By.CSS_SELECTOR, click):
-                element.click()
+            browser.execute_script("document.querySelector(arguments[0])?.click()", click)
         page: Any = browser.execute_script("return document.body.innerText")
         shown = "\n".join(line.strip() for line in page.splitlines() if line.strip())
         if all(f"\n{lines}\n" in f"\n{shown}\n" for lines in expected):
