@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 
 from tests.chromium import chromium, needs_chromium, requests
 from tests.pipeline.corpus import Made
@@ -27,6 +26,7 @@ DAG = {
     "join": stage("echo joined; cat left right > join", ["left", "right"], "join"),
 }
 ABOVE = {"fetch": set(), "left": {"fetch"}, "right": {"fetch"}, "join": {"left", "right"}}
+PARAMETERS: dict[str, Any] = {"targets": [], "path": ".", "jobs": os.cpu_count(), "force": False, "keep_going": False}
 LOOKS = 100  # at a page, half a second apart, until it shows what it should
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
@@ -48,8 +48,7 @@ def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> 
     until they come, since a click before the page's code listens is lost."""
     for _ in range(LOOKS):
         if click is not None:
-            for element in browser.find_elements(By.CSS_SELECTOR, click):
-                element.click()
+            browser.execute_script("document.querySelector(arguments[0])?.click()", click)
         page: Any = browser.execute_script("return document.body.innerText")
         shown = "\n".join(line.strip() for line in page.splitlines() if line.strip())
         if all(f"\n{lines}\n" in f"\n{shown}\n" for lines in expected):
@@ -62,6 +61,7 @@ def look(browser: webdriver.Chrome, api: str, state: str, log: list[str], plan: 
     """At the pages of the last run; pictures of them stay in the folder."""
     assert states(api, len(DAG)) == dict.fromkeys(DAG, state)
     run, server = last_run(api), api.removesuffix("/api")
+    assert PARAMETERS.items() <= run["parameters"].items()
     requests(browser)
     browser.get(f"{server}/runs/flow-run/{run['id']}")
     see(browser, f"{run['name']}\n{state}", "4 Task runs", "Flow\nrepro", *log)
