@@ -85,7 +85,7 @@ def test_ctrl_c_ends_the_commands_in_dask_workers(make: Make, api: str, whole_gr
         }
     )
     with start(made, "--prefect", *DASK) as process:
-        wait_for(made.folder / "pid")
+        wait_for(made.folder / "pid", 60)
         ours = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
@@ -98,6 +98,7 @@ def test_ctrl_c_ends_the_commands_in_dask_workers(make: Make, api: str, whole_gr
 
 
 def test_a_killed_dask_worker_fails_its_stage_and_no_other(make: Make, api: str) -> None:
+    kill = "echo $$ > ../pid; sleep 1; kill -9 $PPID"
     made = make(
         {
             "hit": stage(
