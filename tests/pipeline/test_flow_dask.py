@@ -85,12 +85,12 @@ def test_ctrl_c_ends_the_commands_in_dask_workers(make: Make, api: str, whole_gr
         }
     )
     with start(made, "--prefect", *DASK) as process:
-        wait_for(made.folder / "pid")
-        ours = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
+        wait_for(made.folder / "pid", 60)
+        ours = psutil.Process(process.pid).children(recursive=True)
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert [pid for pid in ours if not is_gone(pid)] == []
+    assert psutil.wait_procs(ours, timeout=10)[1] == []  # Python's own resource tracker ends a moment later
     assert "good" in (made.root / "dvc.lock").read_text()
     assert "long" not in (made.root / "dvc.lock").read_text()
     assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
@@ -98,11 +98,10 @@ def test_ctrl_c_ends_the_commands_in_dask_workers(make: Make, api: str, whole_gr
 
 
 def test_a_killed_dask_worker_fails_its_stage_and_no_other(make: Make, api: str) -> None:
+    kill = "echo $$ > ../pid; sleep 1; kill -9 $PPID"
     made = make(
         {
-            "hit": stage(
-                "echo $$ > ../pid; sleep 1; kill -9 $PPID; sleep 100; true", ["a.in"], "hit", **meta(sandbox=False)
-            ),
+            "hit": stage(f"{kill}; sleep 100; true", ["a.in"], "hit", **meta(sandbox=False)),
             "other": stage("cat a.in > other", ["a.in"], "other"),
         }
     )

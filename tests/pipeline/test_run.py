@@ -44,8 +44,8 @@ def start(made: Made, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=made.root, env=env, text=True, stdout=-1, stderr=-2, start_new_session=True)
 
 
-def wait_for(path: Path) -> None:
-    for _ in range(400):
+def wait_for(path: Path, seconds: float = 20) -> None:
+    for _ in range(int(seconds * 20)):
         if path.exists():
             return
         time.sleep(0.05)
