@@ -91,7 +91,10 @@ def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options, co
 
 @contextlib.contextmanager
 def _api_for_all() -> Iterator[None]:
-    """Worker processes would each start a temporary server of their own."""
+    """Worker processes would each start a temporary server of their own; a server that is set, they know."""
+    if PREFECT_API_URL.value():
+        yield
+        return
     with get_client(sync_client=True) as client:
         url = str(client.api_url)
     with temporary_settings({PREFECT_API_URL: url}):
