@@ -229,3 +229,14 @@ def test_a_killed_worker_leaves_nothing_that_stops_the_next(deployed: Deployed) 
     assert run["state_name"] == "Promoted"
     assert is_gone(pid)
     assert len(deployed.made.branches()) == 2
+
+
+def test_no_such_block_is_one_line(deployed: Deployed) -> None:
+    deployed.deploy(token_block="nope")
+    with deployed.worker():
+        deployed.start()
+        (run,) = deployed.ended(1)
+    assert run["state_name"] == "Failed"
+    assert run["state"]["message"].endswith(
+        "PipelineError: token_block: found no Secret block 'nope'; expected the one with the token"
+    )

@@ -219,7 +219,10 @@ def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, stand_in: 
     ("breakage", "said"),
     [
         ("no-remote", r"reprise: .*checkout: found no git remote 'origin'; expected one to push to"),
-        ("no-dvc-remote", r"reprise: .*origin\.git: found no DVC remote; expected one to pull from and push to"),
+        (
+            "no-dvc-remote",
+            r"reprise: .*origin\.git: found no default DVC remote; expected one to pull from and push to",
+        ),
         ("no-source", r"reprise: dvc update: failed: .*rows\.csv.*"),
         ("no-branch", r"reprise: nope: found no such branch at the remote; expected the base"),
         ("no-folder", r"reprise: .*nowhere: found no such folder; expected a git repository or its address"),
