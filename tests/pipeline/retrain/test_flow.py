@@ -72,6 +72,14 @@ class Deployed:
             process.send_signal(signal.SIGINT)
             process.wait(60)
 
+    def run_once(self, **parameters: Any) -> Json:
+        """The flow run, once it ended."""
+        self.deploy(**parameters)
+        with self.worker():
+            self.start()
+            (run,) = self.ended(1)
+        return run
+
     def runs(self) -> list[Json]:
         """Of the deployment, the oldest first."""
         return post(self.api, "flow_runs", deployments=named(self.name), sort="EXPECTED_START_TIME_ASC")
@@ -155,10 +163,7 @@ def test_the_schedule_fires_and_the_second_run_is_unchanged(deployed: Deployed) 
 def test_data_that_breaks_an_expectation_fails_the_run_with_its_lines(deployed: Deployed) -> None:
     deployed.made.source.write_text(GOOD.replace("a1-0,1,1", "a1-0,1,7"))
     state = deployed.made.branches()
-    deployed.deploy()
-    with deployed.worker():
-        deployed.start()
-        (run,) = deployed.ended(1)
+    run = deployed.run_once()
     assert run["state_name"] == "Failed"
     assert run["state"]["message"].endswith(
         "PipelineError: split: exit status 1: python split.py; "
@@ -175,10 +180,7 @@ def test_the_token_of_a_block_is_seen_by_the_forge_alone(deployed: Deployed, sta
     deployed.before_training(f"import subprocess; open({str(made.folder / 'seen')!r}, 'w').write({look})")
     save = "import sys; from prefect.blocks.system import Secret; Secret(value=sys.stdin.read()).save('forge')"
     subprocess.run([sys.executable, "-c", save], input=TOKEN, text=True, env=deployed.environment, check=True)
-    deployed.deploy(token_block="forge")
-    with deployed.worker():
-        deployed.start()
-        (run,) = deployed.ended(1)
+    run = deployed.run_once(token_block="forge")
     assert run["state_name"] == "Promoted"
     assert (len(stand_in.pulls), stand_in.tokens) == (1, {f"Bearer {TOKEN}"})
     seen = (made.folder / "seen").read_text()
@@ -232,10 +234,7 @@ def test_a_killed_worker_leaves_nothing_that_stops_the_next(deployed: Deployed) 
 
 
 def test_no_such_block_is_one_line(deployed: Deployed) -> None:
-    deployed.deploy(token_block="nope")
-    with deployed.worker():
-        deployed.start()
-        (run,) = deployed.ended(1)
+    run = deployed.run_once(token_block="nope")
     assert run["state_name"] == "Failed"
     assert run["state"]["message"].endswith(
         "PipelineError: token_block: found no Secret block 'nope'; expected the one with the token"
