@@ -106,7 +106,9 @@ class FlowReporter:
 
     def _submit(self, stage: Stage, to: TaskRunner[Any], what: Task[..., Any], **parameters: Any) -> None:
         """The stages above are done: they are named for the UI alone, so futures need not travel."""
-        above: set[RunInput] = {TaskRunResult(id=self._futures[s].task_run_id) for s in stage.upstream if s in self._futures}
+        above: set[RunInput] = {
+            TaskRunResult(id=self._futures[s].task_run_id) for s in stage.upstream if s in self._futures
+        }
         first = next(iter(parameters))  # Prefect wants them under a parameter's name
         self._futures[stage] = to.submit(what, parameters, dependencies={first: above})
 
