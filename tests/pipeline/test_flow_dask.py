@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -51,9 +52,10 @@ def test_dask_workers_leave_the_lock_of_dvc_repro(make: Make, api: str, tmp_path
 
 
 def test_a_failure_in_a_dask_worker_is_named_and_tried_again(make: Make, api: str, tmp_path: Path) -> None:
+    """Its task run keeps the only worker meanwhile, so no other stage may start."""
     flag = tmp_path / "flag"
     again = f"test -e {flag} || {{ touch {flag}; exit 3; }}; cat a.in > again"
-    settings = meta(retries=2, retry_delay=0.1, group="dask")
+    settings = meta(retries=2, retry_delay=1, group="dask")
     made = make(
         {
             "again": stage(again, ["a.in"], "again", **settings),
@@ -61,7 +63,7 @@ def test_a_failure_in_a_dask_worker_is_named_and_tried_again(make: Make, api: st
             "slow": stage("sleep 60", ["a.in"], "slow", **meta(timeout=0.5)),
         }
     )
-    flow(made, 1, "-k", *DASK)
+    flow(made, 1, "-k", "--runner", "dask", "-j1")
     assert states(api, 3) == {"again": "Completed", "none": "Failed", "slow": "TimedOut"}
     runs = {run["name"]: run for run in task_runs(api)}
     assert {name: run["run_count"] for name, run in runs.items()} == {"again": 2, "none": 1, "slow": 1}
@@ -110,23 +112,46 @@ def test_a_killed_dask_worker_fails_its_stage_and_no_other(make: Make, api: str)
     assert states(api, 2) == {"hit": "Failed", "other": "Completed"}
 
 
-def test_an_existing_dask_cluster_runs_the_commands(make: Make, api: str, tmp_path: Path) -> None:
+CLUSTER = """
+import distributed, sys
+if __name__ == "__main__":
+    with distributed.LocalCluster(n_workers=1, dashboard_address="127.0.0.1:0") as cluster:
+        print(cluster.scheduler_address, cluster.workers[0].pid, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """The address of a scheduler, and the number of its one worker process."""
+    (tmp_path / "cluster.py").write_text(CLUSTER)
+    with subprocess.Popen([sys.executable, tmp_path / "cluster.py"], stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdout is not None
+        address, pid = process.stdout.readline().split()
+        yield address, pid
+        process.communicate()
+
+
+def test_an_existing_dask_cluster_runs_the_commands(
+    make: Make, api: str, tmp_path: Path, cluster: tuple[str, str]
+) -> None:
+    address, pid = cluster
     made = make({"a": stage(f"echo $PPID > {tmp_path}/said; cat a.in > a", ["a.in"], "a")})
-    code = (
-        "import distributed, sys\n"
-        "if __name__ == '__main__':\n"
-        "    with distributed.LocalCluster(n_workers=1, dashboard_address='127.0.0.1:0') as cluster:\n"
-        "        print(cluster.scheduler_address, cluster.workers[0].pid, flush=True)\n"
-        "        sys.stdin.read()\n"
-    )
-    (tmp_path / "cluster.py").write_text(code)
-    with subprocess.Popen([sys.executable, tmp_path / "cluster.py"], stdin=-1, stdout=-1, text=True) as cluster:
-        assert cluster.stdout is not None
-        address, pid = cluster.stdout.readline().split()
-        flow(made, 0, "--runner", "dask", "--dask-address", address)
-        cluster.communicate()
+    flow(made, 0, "--runner", "dask", "--dask-address", address)
     assert (tmp_path / "said").read_text().strip() == pid
     assert states(api, 1) == {"a": "Completed"}
+
+
+def test_a_killed_flow_leaves_no_command_in_an_existing_cluster(
+    make: Make, api: str, tmp_path: Path, cluster: tuple[str, str]
+) -> None:
+    made = make({"a": stage(f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; sleep 300", ["a.in"], "a")})
+    with start(made, "--prefect", "--runner", "dask", "--dask-address", cluster[0]) as process:
+        wait_for(tmp_path / "pid", 60)
+        process.kill()
+        process.communicate()
+    command = psutil.Process(int((tmp_path / "pid").read_text()))
+    assert psutil.wait_procs([command], timeout=10)[1] == []
 
 
 @pytest.mark.parametrize(
