@@ -29,6 +29,8 @@ from pipeline.run import Options
 from pipeline.task_run import Ending
 from pipeline.task_runners import Kind, task_runner
 
+ENDINGS = {"Unchanged": {"unchanged"}, "Restored": {"unchanged", "restored"}}  # by what became of all stages
+
 
 @flow(name="repro", flow_run_name=None)
 def repro(
@@ -85,8 +87,8 @@ def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options, co
         _show_metrics()
     if runner.errors:
         raise PipelineError("; ".join(f"{stage.name}: {error}" for stage, error in runner.errors.items()))
-    unchanged = all(state == "unchanged" for state in runner.states.values())
-    return Completed(name="Unchanged" if unchanged else "Completed")
+    states = {*runner.states.values()}
+    return Completed(name=next((name for name, among in ENDINGS.items() if states <= among), "Completed"))
 
 
 @contextlib.contextmanager

@@ -40,6 +40,7 @@ def test_a_flow_leaves_the_lock_of_dvc_repro_and_names_what_became_of_each_stage
     made.edit({"a.in": "1\n"})
     flow(made)
     assert states(api, 3) == {"a": "Restored", "b": "Restored", "c": "Restored"}
+    assert last_run(api)["state_name"] == "Restored"
 
 
 def test_each_stage_logs_in_its_own_task_run(make: Make, api: str) -> None:
