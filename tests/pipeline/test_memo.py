@@ -6,7 +6,7 @@ __all__ = ["make"]  # a fixture
 CODE = """
 from pathlib import Path
 from pipeline.repository import Repository
-from pipeline.repository.revision import Revisions
+from pipeline.repository.revisions import Revisions
 Repository().steps([])
 revisions = Revisions(Path("aside"))
 print(*(r.params for r in revisions.read("HEAD", revisions.commit("HEAD")).records.values()))
