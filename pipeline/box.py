@@ -75,7 +75,7 @@ class Box:
 
 
 def remove_boxes_of_others(folder: Path) -> None:
-    """Of runs that were killed."""
+    """Of runs that were killed. To be called before this process makes its own."""
     for box in folder.glob("*"):
         if not is_of_another(int(box.name.split("-")[0])):
             shutil.rmtree(box, ignore_errors=True)
