@@ -166,3 +166,19 @@ def test_no_dask_cluster_is_one_clear_line(make: Make, api: str, options: list[s
     lines = flow(made, 1, "--dask-address", "127.0.0.1:1", *options).splitlines()
     assert len(lines) == 1, lines
     assert lines[0].startswith(f"reprise: --dask-address: {said}")
+
+
+def test_no_dask_is_one_clear_line(make: Make, api: str) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    code = (
+        "import sys; sys.modules['prefect_dask'] = None; from pipeline.cli import main; "
+        "main(['run', '--prefect', '--runner', 'dask'])"
+    )
+    said = "--runner dask: found no prefect_dask; expected: pip install 'reprise[dask]'"
+    assert made.run(sys.executable, "-c", code, code=1) == f"reprise: {said}\n"
+
+
+def test_dask_without_prefect_is_one_clear_line(make: Make) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    said = "--runner and --dask-address: found no --prefect; expected it: they are of a flow run"
+    assert made.run("reprise", "run", "--runner", "dask", code=1) == f"reprise: {said}\n"
