@@ -30,8 +30,8 @@ class Records:
         stage.reload()
         self._left_over |= self._journal.others()
 
-    def adopts(self, stage: Stage, changes: Sequence[Change]) -> bool:
-        """Whether the stage is unchanged by the journal of a run that was killed before it wrote dvc.lock.
+    def adopt(self, stage: Stage, changes: Sequence[Change]) -> bool:
+        """True if the stage is unchanged by the journal of a run that was killed before it wrote dvc.lock.
 
         `changes`: since dvc.lock, or since what the plan adopted.
         """

@@ -1,21 +1,22 @@
 """Brings stages up to date in parallel: each as soon as its upstream stages are, commands in sandboxes."""
 
+import itertools
 import os
 import queue
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from pipeline import running as commands
 from pipeline.command import Command
 from pipeline.errors import PipelineError
 from pipeline.interrupt import Interrupted, Interrupts
 from pipeline.processes import Outcome
 from pipeline.records import Records
 from pipeline.repository import FAILURES, Repository, Stage, message, run_cache
-from pipeline.running import Running
+from pipeline.running import Running, clean_up_after_others, end_all
 from pipeline.schedule import Schedule
 
 State = Literal["ran", "restored", "unchanged", "failed", "skipped"]
@@ -67,6 +68,7 @@ class Runner:
         self._running: dict[Stage, Running] = {}
         self._held: dict[Stage, str] = {}  # by whom, for stages that another process works on
         self._events: queue.SimpleQueue[tuple[Stage, Outcome] | None] = queue.SimpleQueue()
+        self._ended: list[tuple[Stage, Outcome]] = []  # of them, those that are to be finished
         self._interrupts = Interrupts(lambda: self._events.put(None))
         self._cleaner = ThreadPoolExecutor(1)  # removes sandboxes meanwhile
 
@@ -82,8 +84,9 @@ class Runner:
                     self._start_ready()
                 while self._running or self._schedule or self._held:
                     self._wait()
-            except Interrupted as e:
-                commands.end([*self._running.values()], e.number)
+            except BaseException as e:
+                self._interrupts.forget()
+                self._end_commands(e.number if isinstance(e, Interrupted) else signal.SIGTERM)
                 raise
             finally:
                 self._interrupts.forget()
@@ -92,8 +95,17 @@ class Runner:
                 self._cleaner.shutdown()
         return not self.errors
 
+    def _end_commands(self, number: int) -> None:
+        """But keeps those that have just ended well."""
+        self._take_events(0)
+        done = [(stage, outcome) for stage, outcome in self._ended if outcome.error is None]
+        end_all([running for stage, running in self._running.items() if stage not in dict(done)], number)
+        with self._lock():
+            for stage, outcome in done:
+                self._finish(stage, outcome)
+
     def _open(self) -> None:
-        commands.clean_up_after_others(self.repository.temporary)
+        clean_up_after_others(self.repository.temporary)
         self.repository.forget_all()  # what was edited since the plan
         self._records.open()
         if self.options.pull:
@@ -118,21 +130,25 @@ class Runner:
 
     def _wait(self) -> None:
         """Until something ends, or for a tick."""
-        events = []
-        with suppress(queue.Empty):
-            events.append(self._events.get(timeout=0 if self._schedule.has_ready else TICK))
-            while True:
-                events.append(self._events.get_nowait())
+        self._take_events(TICK)
         self._interrupts.check()
         for running in self._running.values():
             self._show_output(running)
         self.reporter.tick()
-        if events or self._held or self._schedule.has_ready or self._schedule.is_due:
+        if self._ended or self._held or self._schedule.is_due:
             with self._lock():
-                for stage, outcome in filter(None, events):
-                    self._finish(stage, outcome)
+                while self._ended:
+                    self._finish(*self._ended.pop(0))
                     self._interrupts.check()
                 self._start_ready()
+
+    def _take_events(self, patience: float) -> None:
+        """Those that came; waits for the first so many seconds."""
+        with suppress(queue.Empty):
+            event = self._events.get(timeout=patience)
+            while True:
+                self._ended += [event] if event is not None else []
+                event = self._events.get_nowait()
 
     def _show_output(self, running: Running, *, whole: bool = False) -> None:
         for line in running.log.lines(whole=whole):
@@ -141,10 +157,10 @@ class Runner:
     def _start_ready(self) -> None:
         for stage, attempt in self._schedule.due(self._running):
             self._attempt(stage, self._launch, stage, attempt)
-        for stage in [*self._held]:
-            self._attempt(stage, self._start, stage)
-        for stage in self._schedule.ready(self._running):
+        held = (stage for stage in [*self._held] if self._schedule.has_room(stage, self._running))
+        for stage in itertools.chain(held, self._schedule.ready(self._running)):
             if self.errors and not self.options.keep_going:
+                self._held.pop(stage, None)
                 self._end(stage, "skipped")
             else:
                 self._attempt(stage, self._start, stage)
@@ -183,7 +199,7 @@ class Runner:
         if self.options.force and stage.has_command:
             return False
         changes = stage.changes()
-        if self._records.adopts(stage, changes):
+        if self._records.adopt(stage, changes):
             return True
         return not changes or (self.options.pull and stage.pull_outputs(changes))
 

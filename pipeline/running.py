@@ -50,7 +50,7 @@ class Running:
             self.sandbox.remove()
 
 
-def end(all_running: Collection[Running], number: int) -> None:
+def end_all(all_running: Collection[Running], number: int) -> None:
     """Sends the signal to all process groups; SIGKILL to those that live on after GRACE seconds."""
     for running in all_running:
         running.command.ask_to_end(number)

@@ -129,7 +129,7 @@ class Sandbox:
             path.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(path) and (path.is_dir() or made.is_dir()):
                 shutil.move(path, self.folder / f".replaced-{number}")
-            shutil.move(made, path) if _other_device(made, path.parent) else os.replace(made, path)
+            shutil.move(made, path)  # copies where .dvc/tmp is another mount
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -151,7 +151,3 @@ class Sandbox:
     def undeclared(self, path: Path) -> Undeclared:
         """The path as a dep to add."""
         return Undeclared("deps", os.path.relpath(path, self.stage.wdir), path)
-
-
-def _other_device(source: Path, folder: Path) -> bool:
-    return source.lstat().st_dev != folder.stat().st_dev

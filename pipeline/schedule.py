@@ -26,10 +26,6 @@ class Schedule:
         self._later: list[tuple[float, Stage, int]] = []  # retries: when, which, the how many-th attempt
 
     @property
-    def has_ready(self) -> bool:
-        return bool(self._ready)
-
-    @property
     def is_due(self) -> bool:
         """Whether a retry's pause is over."""
         return any(when <= time.monotonic() for when, _, _ in self._later)
@@ -44,7 +40,7 @@ class Schedule:
         try:
             while self._ready and len(self._busy(running)) < self._jobs:
                 place = heapq.heappop(self._ready)
-                if self._has_room(self._stages[place], running):
+                if self.has_room(self._stages[place], running):
                     yield self._stages[place]
                 else:
                     full.append(place)
@@ -57,11 +53,11 @@ class Schedule:
         now = time.monotonic()
         for retry in [*self._later]:
             when, stage, attempt = retry
-            if when <= now and self._has_room(stage, running):
+            if when <= now and self.has_room(stage, running):
                 self._later.remove(retry)
                 yield stage, attempt
 
-    def _has_room(self, stage: Stage, running: Collection[Stage]) -> bool:
+    def has_room(self, stage: Stage, running: Collection[Stage]) -> bool:
         group, busy = stage.settings.group, [s for s in self._busy(running) if s != stage]
         others = [s.settings.limit for s in busy if group is not None and s.settings.group == group]
         return len(busy) < self._jobs and len(others) < min([stage.settings.limit, *others])

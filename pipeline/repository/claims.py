@@ -11,6 +11,8 @@ from typing import Any
 import dvc.rwlock
 from dvc.lock import make_lock
 
+from pipeline.errors import PipelineError
+
 KINDS: dict[str, type] = {"read": list, "write": dict}  # of claims on a path
 
 
@@ -50,6 +52,9 @@ class Claims:
             return
         with self._guard:
             part = self._path.with_name(f"{self._path.name}.part")
-            part.write_text(json.dumps(self._known), encoding="utf-8")
-            part.replace(self._path)
+            try:
+                part.write_text(json.dumps(self._known), encoding="utf-8")
+                part.replace(self._path)
+            except OSError as e:
+                raise PipelineError(f"{self._path}: {e.strerror}") from None
         self._known = None

@@ -55,7 +55,7 @@ _log_exception = transfer._log_exception
 def _stop_if_hopeless(oid: str, exc: BaseException) -> None:
     """A file did not get into the cache. DVC logs that and goes on, until it fails on something else."""
     if isinstance(exc, OSError) and exc.errno in HOPELESS:
-        raise OSError(exc.errno, exc.strerror, exc.filename or "DVC's cache") from exc
+        raise OSError(exc.errno, exc.strerror, exc.filename2 or "DVC's cache") from exc
     _log_exception(oid, exc)
 
 

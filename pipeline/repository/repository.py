@@ -1,5 +1,6 @@
 """DVC's repository: its graph, its lock, claims on files, and the lock files."""
 
+import errno
 import os
 import re
 import subprocess
@@ -171,6 +172,8 @@ class Repository:
         for folder in runs:
             if not any(folder.iterdir()):
                 folder.rmdir()
+        for lock in self._lock_files:
+            _beside(Path(lock)).unlink(missing_ok=True)
 
     def pull_runs(self) -> None:
         self._repo.stage_cache.pull(None)
@@ -208,17 +211,29 @@ def _signature_of(path: str) -> tuple[int, int] | None:
 
 
 def _replace(path: Path, text: str, part: Path) -> None:
-    """`part`: where to write it first; one of a killed run is written over."""
+    """Whole or not at all. `part`: where to write it first; one of a killed run is written over."""
     part.parent.mkdir(parents=True, exist_ok=True)
-    if part.parent.stat().st_dev != path.parent.stat().st_dev:
-        part = path.with_name(f".{path.name}.part")  # a file moves in one step on its own file system alone
     try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            _write(part, text).replace(path)
+        except OSError as e:
+            if e.errno != errno.EXDEV:
+                raise
+            _write(_beside(path), text).replace(path)  # .dvc/tmp is another mount
     except OSError as e:
         raise PipelineError(f"{path}: {e.strerror}; the journal keeps what finished for the next run") from None
     finally:
         part.unlink(missing_ok=True)
+        _beside(path).unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def _write(path: Path, text: str) -> Path:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return path

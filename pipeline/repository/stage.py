@@ -100,7 +100,7 @@ class Stage(Declaration):
 
     def adopt_if_current(self, entry: Entry | None) -> bool:
         """Adopts an entry that dvc.lock does not have yet, if the stage is unchanged by it."""
-        before = self.locked
+        before, self.adopted = self.locked, False
         if entry is not None:
             self.adopt(entry)
             self.adopted = not self.changes()

@@ -197,6 +197,60 @@ def test_a_signal_ends_the_commands_and_keeps_what_finished(make: Make, number: 
     assert not list((made.root / ".dvc/tmp/reprise/sandbox").iterdir())
 
 
+def test_a_pipe_that_closes_ends_the_commands(make: Make) -> None:
+    made = make({})
+    pid = made.folder / "pid"
+    sleeps = f"cat a.in; echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 100; true"
+    made.edit({"dvc.yaml": text({"stages": {"s": stage(sleeps, ["a.in"], "s"), "t": stage("sleep 1", ["a.in"], "t")}})})
+    process = start(made, "-j2")
+    wait_for(pid)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(60) == 1  # at the next line, which nobody reads
+    assert is_gone(int(pid.read_text()))
+    assert not list((made.root / ".dvc/tmp/reprise/sandbox").iterdir())
+
+
+LOOPS = """
+import os, signal, time
+from pipeline.interrupt import Interrupted
+from pipeline.reporter import ConsoleReporter
+from pipeline.repository import Repository
+from pipeline.run import Options, Runner
+
+ticks = 0
+
+class Reporter(ConsoleReporter):
+    def tick(self):
+        global ticks
+        ticks += 1
+        if os.path.exists("interrupt"):
+            time.sleep(1)  # in which the command ends
+            os.kill(os.getpid(), signal.SIGINT)
+
+repository = Repository()
+with repository.lock(print):
+    stages = repository.steps([])
+try:
+    Runner(repository, stages, Options(jobs=1), Reporter()).run()
+except Interrupted:
+    print("interrupted")
+print("ticks", ticks)
+"""
+
+
+def test_a_run_waits_while_all_jobs_are_taken(make: Make) -> None:
+    made = make({name: stage(f"sleep 1; cat a.in > {name}", ["a.in"], name) for name in "ab"})
+    output = made.run(sys.executable, "-c", LOOPS)
+    assert int(output.split("ticks ")[1]) < 100  # ten a second; without a pause thousands
+
+
+def test_an_interrupt_keeps_a_command_that_has_just_ended(make: Make) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")}, {"interrupt": ""})
+    assert "interrupted" in made.run(sys.executable, "-c", LOOPS)
+    assert "unchanged  a" in made.run("reprise", "plan")
+
+
 def test_after_a_kill_nothing_finished_runs_again(make: Make) -> None:
     made = make({})
     runs, pid = made.folder / "runs", made.folder / "pid"
