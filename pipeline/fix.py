@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedSeq
 from ruamel.yaml.util import load_yaml_guess_indent
 
+from pipeline.errors import PipelineError
 from pipeline.repository import Stage
 from pipeline.undeclared import Undeclared
 
 Needs = Mapping[Stage, Sequence[Undeclared]]
+Line = tuple[str, str]  # section, and what to add to it
 
 
 def fix(needs: Needs) -> list[str]:
@@ -31,7 +34,7 @@ def _fix_file(file: Path, groups: Mapping[str, Needs]) -> bool:
     yaml = _like(text)
     document = yaml.load(text)
     for name, group in groups.items():
-        _declare(document["stages"][name], group)
+        _declare(document["stages"][name], group, file)
     part = file.with_name(f".{file.name}.part")
     with part.open("w", encoding="utf-8") as out:
         yaml.dump(document, out)
@@ -48,37 +51,52 @@ def _like(text: str) -> YAML:
     return yaml
 
 
-def _declare(entry: dict[str, Any], group: Needs) -> None:
-    """Adds to a stage, or to what a foreach or matrix stage does for each item."""
+def _declare(entry: dict[str, Any], group: Needs, file: Path) -> None:
+    """Adds to a stage, or to what a foreach or matrix stage does for each item. Raises PipelineError."""
     stage = entry.get("do", entry)
     for section, line in _entries(entry, group):
-        declared = stage.setdefault(section, [])
+        maker = _maker(group, line) if section == "deps" else None
+        if maker is not None:
+            raise PipelineError(f"{file}: {line}: found that siblings of '{maker}' read its out; expected none to")
+        declared = stage.setdefault(section, CommentedSeq())
+        if declared.anchor.value is not None:  # others have the same list
+            stage[section] = declared = CommentedSeq(declared)
         wanted: Any = line
         if section == "params" and ": " in line:
-            file, key = line.split(": ", 1)
-            wanted = {file: [key]}
+            name, key = line.split(": ", 1)
+            wanted = {name: [key]}
         if wanted not in declared:
             declared.append(wanted)
 
 
-def _entries(entry: dict[str, Any], group: Needs) -> Iterator[tuple[str, str]]:
-    """(section, line). What each item needs by its own name is one line: `data/${item}.csv`."""
+def _maker(group: Needs, line: str) -> Stage | None:
+    """The stage of the group that writes the path."""
+    return next((s for s in group if Path(os.path.normpath(s.wdir / line)) in s.outputs), None)
+
+
+def _entries(entry: dict[str, Any], group: Needs) -> Iterator[Line]:
+    """What each item needs by its own name is one line, `data/${item}.csv`; the rest is as it was found."""
     items = _items(entry)
+    found = [[(u.section, u.line) for u in undeclared] for undeclared in group.values()]
     templated = [
-        [(u.section, _with(items.get(stage.item, {}), u.line)) for u in undeclared]
-        for stage, undeclared in group.items()
+        [(section, _with(items.get(stage.item, {}), line)) for section, line in lines]
+        for stage, lines in zip(group, found, strict=True)
     ]
-    by_all = set.intersection(*map(set, templated)) if {stage.item for stage in group} == items.keys() else set()
-    for undeclared, templates in zip(group.values(), templated, strict=True):
-        for found, template in zip(undeclared, templates, strict=True):
-            yield template if template in by_all else (found.section, found.line)
+    alike: set[Line] = set()
+    if len(group) > 1 and {stage.item for stage in group} == items.keys():
+        alike = set.intersection(*(set(lines) for lines in templated))
+    pairs = [pair for lines in zip(found, templated, strict=True) for pair in zip(*lines, strict=True)]
+    literal = set.intersection(*(set(lines) for lines in found)) | {line for line, form in pairs if form not in alike}
+    partly = {form for line, form in pairs if line in literal}  # would name a file twice
+    for line, form in pairs:
+        yield line if form in partly or form not in alike else form
 
 
 def _items(entry: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Of each item that dvc.yaml spells out, by the name that its stage has: its values, and how they are written."""
     items, axes = entry.get("foreach"), entry.get("matrix")
     if isinstance(items, Mapping):
-        return {str(key): {str(key): "${key}"} | _values(item) for key, item in items.items()}
+        return {str(key): _values(item) | {str(key): "${key}"} for key, item in items.items()}
     if isinstance(items, Sequence) and not isinstance(items, str):
         # DVC names a list's items by their places if one of them is a mapping.
         by_place = any(isinstance(item, Mapping) for item in items)
@@ -90,9 +108,23 @@ def _items(entry: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _values(item: Any) -> dict[str, str]:
-    if isinstance(item, Mapping):
-        return {str(v): f"${{item.{k}}}" for k, v in item.items() if isinstance(v, str | int | float)}
-    return {str(item): "${item}"}
+    """Words and numbers alone: DVC writes true for True, and other keys can't be named in `${}`."""
+    if not isinstance(item, Mapping):
+        return {str(item): "${item}"} if _is_plain(item) else {}
+    values = [str(v) for v in item.values()]
+    return {
+        str(v): f"${{item.{k}}}"
+        for k, v in item.items()
+        if _is_plain(v) and _is_name(k) and values.count(str(v)) == 1  # of two with one value either may be meant
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _is_name(key: Any) -> bool:
+    return isinstance(key, str) and re.fullmatch(r"[A-Za-z_][\w-]*", key) is not None
 
 
 def _with(values: Mapping[str, str], line: str) -> str:

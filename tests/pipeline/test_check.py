@@ -1,11 +1,12 @@
 """`reprise check` finds every undeclared input at once, `--fix` declares them; `reprise verify` runs again."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from tests.pipeline.corpus import Made
+from tests.pipeline.corpus import YAML_, Made
+from tests.pipeline.random_dags import text
 
 SCRIPT = """
 import json, sys, yaml
@@ -110,12 +111,45 @@ def test_fix_declares_what_each_item_needs_by_the_items_own_name(tmp_path: Path,
     names = ["data/a.csv", "data/b.csv", "data/a-list.txt", "k.d", "l.d", "n1", "n2", "p/r", "q/r", "s.csv"]
     made = Made(tmp_path, {"files": {"dvc.yaml": text, **dict.fromkeys(names, "1\n")}}, commands).create()
     made.run("reprise", "check", "--fix")
-    stages = YAML(typ="safe").load((made.root / "dvc.yaml").read_text())["stages"]
+    stages = YAML_.load(made.root / "dvc.yaml")["stages"]
     assert stages["each"]["do"]["deps"] == ["data/a-list.txt", "data/${item}.csv"]
     assert stages["key"]["do"]["deps"] == ["${key}.d", "n1", "n2"]  # n1 is a word of its own, not 1
     assert stages["grid"]["deps"] == ["${item.x}/${item.y}"]
     assert stages["some"]["do"]["deps"] == ["s.csv"]
     assert made.run("reprise", "check").endswith("8 stages checked: 0 undeclared, 0 failed\n")
+
+
+FIXES: dict[str, tuple[dict[str, Any], str, list[str]]] = {  # the stage, the files that it reads, the deps declared
+    "words in numbers": ({"foreach": {"k": {"n": 1}, "l": {"n": 2}}}, "${key}.d n${item.n}", ["${key}.d", "n1", "n2"]),
+    "booleans": ({"foreach": {"k": {"on": True}, "l": {"on": False}}}, "${key}/${item.on}", ["k/true", "l/false"]),
+    "no name": ({"foreach": {"k": {"v.1": "p"}, "l": {"v.1": "q"}}}, "${key}.d", ["${key}.d"]),
+    "one item": ({"foreach": ["k"]}, "src/${item}.py", ["src/k.py"]),
+    "the same for all": ({"foreach": {"k": {"n": 1}, "l": {"n": 1}}}, "1-1", ["1-1"]),
+    "one for all": ({"foreach": [2020, 2021]}, "${item}.csv 2020.csv", ["2020.csv", "2021.csv"]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIXES)
+def test_fix_writes_what_loads_and_what_check_passes(name: str, tmp_path: Path, commands: str) -> None:
+    each, read, expected = FIXES[name]
+    out = "${key}.o" if isinstance(each["foreach"], dict) else "${item}.o"
+    document = {"stages": {"each": {**each, "do": {"cmd": f"cat {read} > {out}", "outs": [out]}}}}
+    names = ["k.d", "l.d", "n1", "n2", "k/true", "l/false", "src/k.py", "1-1", "2020.csv", "2021.csv"]
+    made = Made(tmp_path, {"files": {"dvc.yaml": text(document), **dict.fromkeys(names, "1\n")}}, commands).create()
+    made.run("reprise", "check", "--fix")
+    assert YAML_.load(made.root / "dvc.yaml")["stages"]["each"]["do"]["deps"] == expected
+    made.run("reprise", "check")
+    made.run("dvc", "repro")
+
+
+def test_fix_refuses_what_dvc_would_not_load(tmp_path: Path, commands: str) -> None:
+    do = '{cmd: "[ ${item} = 2 ] && cat s1; echo > s${item}", outs: ["s${item}"]}'
+    declared = f"stages: {{each: {{foreach: [1, 2], do: {do}}}}}"
+    made = Made(tmp_path, {"files": {"s1": "", "dvc.yaml": declared}}, commands).create()
+    output = made.run("reprise", "check", "--fix", code=1)
+    assert output.endswith("reprise: dvc.yaml: s1: found that siblings of 'each@1' read its out; expected none to\n")
+    assert (made.root / "dvc.yaml").read_text() == declared
 
 
 def test_check_names_deps_that_nothing_opens(tmp_path: Path, commands: str) -> None:

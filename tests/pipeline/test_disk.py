@@ -54,7 +54,8 @@ def test_a_full_or_read_only_disk_is_one_line_and_the_next_run_goes_on(
     lock = (made.root / "dvc.lock").read_bytes()
     output = made.run(*ASIDE, script, "sh", made.root / where, *RUN, made.root, code=1)
     lines = [line for line in output.splitlines() if what in line]
-    assert lines and len(lines) == len(set(lines)), output
+    assert lines, output
+    assert len(lines) == len(set(lines)), output
     for line in lines:  # one for each stage, or one for the run
         assert re.search(rf"(^reprise|: failed): (DVC's cache|/\S+): {what}", line), line
     assert "Traceback" not in output
