@@ -79,8 +79,8 @@ class Workplace:
             clone = ("clone", "--quiet", "--no-checkout", self.address, str(part))
             git(*clone, environment=git_environment(self.address, self._token))
             part.replace(self.root)
-        for lock in (self.root / ".git").rglob("*.lock"):
-            lock.unlink()  # of a killed git: nobody else works here
+        for lock in (*(self.root / ".git").rglob("*.lock"), *(self.root / ".dvc" / "tmp").glob("*lock")):
+            lock.unlink()  # of a killed git or DVC, perhaps half-written: nobody else works here
         self.git("fetch", "--quiet", "--prune", "origin")
         tip = self.tip()
         self.git("checkout", "--quiet", "--force", "--detach", tip)

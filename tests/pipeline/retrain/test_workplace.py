@@ -100,3 +100,13 @@ def test_what_a_checkout_has_uncommitted_stays_out(origin: Path, tmp_path: Path)
     place.renew()
     assert [path.name for path in place.root.iterdir()] == [".git"]
     assert not Workplace(str(origin), "main", tmp_path / "work").has_uncommitted()
+
+
+def test_what_a_killed_dvc_was_writing_is_removed(origin: Path, tmp_path: Path) -> None:
+    place = Workplace(str(origin), "main", tmp_path / "work")
+    place.renew()
+    tmp = place.root / ".dvc" / "tmp"
+    tmp.mkdir(parents=True)
+    (tmp / "rwlock").touch()  # DVC refuses one that is cut off
+    place.renew()
+    assert [*tmp.iterdir()] == []
