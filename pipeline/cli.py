@@ -136,7 +136,7 @@ def comment(args: argparse.Namespace) -> int:
 
 def retrain(args: argparse.Namespace) -> int:
     from pipeline.retrain.gate import Gate
-    from pipeline.retrain.retrain import Options as Retraining
+    from pipeline.retrain.options import Options as Retraining
     from pipeline.retrain.retrain import retrain as retrain_
     from pipeline.review import markdown
 

@@ -122,6 +122,22 @@ class Declaration:
         """Absolute paths of local outs, and whether they persist."""
         return {Path(o.fs_path): bool(o.persist) for o in self.dvc.outs if o.protocol == "local"}
 
+    @property
+    def declared_in(self) -> Path:
+        """The dvc.yaml or .dvc file."""
+        return Path(self.dvc.path)
+
+    @property
+    def kept_by_git(self) -> Iterator[Path]:
+        """Files of its results, absolute, that DVC leaves to git; folders too. Those that are there or may come to be.
+
+        Its .dvc file or dvc.lock, outs that are not cached, and .gitignore beside those that are.
+        """
+        yield self.declared_in.with_suffix(".lock") if self.has_entry else self.declared_in
+        for out in self.dvc.outs:
+            if out.protocol == "local" and out.is_in_repo:
+                yield Path(out.fs_path).with_name(".gitignore") if out.use_cache else Path(out.fs_path)
+
     def files(self, folder: Path) -> Iterator[Path]:
         """The files of a folder dep that count, .dvcignore heeded."""
         for root, _, names in self.dvc.repo.dvcignore.walk(self.dvc.repo.fs, str(folder)):

@@ -23,7 +23,7 @@ from pipeline.interrupt import Interrupted
 from pipeline.repository import FAILURES, message
 from pipeline.retrain.commands import LAST, Say
 from pipeline.retrain.gate import Decision, Gate, When
-from pipeline.retrain.retrain import Options, Publish, Retrained
+from pipeline.retrain.options import Options, Publish, Retrained
 from pipeline.retrain.retrain import retrain as retrain_
 from pipeline.retrain.workplace import Workplace
 from pipeline.review import markdown

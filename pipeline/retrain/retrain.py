@@ -1,49 +1,23 @@
 """One retraining: update data, run, compare with the champion, and propose the challenger if it is better."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import chdir
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from ruamel.yaml import YAML
 
 from pipeline.errors import PipelineError
-from pipeline.forge import forge_of
 from pipeline.git import redacted
+from pipeline.retrain.branch import Branch, add, commit
 from pipeline.retrain.commands import Say, output, own_commands_first, run
-from pipeline.retrain.gate import Decision, Gate, decide
+from pipeline.retrain.content import digest_of_inputs, stages_of
+from pipeline.retrain.gate import Decision, decide
+from pipeline.retrain.options import Options, Retrained
+from pipeline.retrain.publish import change, publish
 from pipeline.retrain.workplace import Workplace
-from pipeline.review import Report, markdown, review
-from pipeline.review.words import number
+from pipeline.review import review
 
-Publish = Literal["pr", "branch", "push", "none"]
 TRIES = 3  # when the base moves meanwhile
-
-
-@dataclass(frozen=True)
-class Options:
-    """repository: an address or a path; folder: of the clones; publish: what becomes of a better model;
-    token: of the forge, before the environment's."""
-
-    repository: str
-    folder: Path
-    base: str = "main"
-    publish: Publish = "pr"
-    gate: Gate = field(default_factory=Gate)
-    jobs: int | None = None
-    wait: bool = True
-    dry_run: bool = False
-    token: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """report: None when nothing was trained, or nothing can be compared."""
-
-    decision: Decision
-    report: Report | None = None
 
 
 RunStages = Callable[[Workplace, Options, Say], None]
@@ -56,7 +30,8 @@ def run_stages(place: Workplace, options: Options, say: Say) -> None:
 
 
 def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) -> Retrained:
-    """Idempotent: the same data and the same base end in the same branch, commit and pull request.
+    """Idempotent: the same inputs and the same base end in the same branch, commit and pull request, also where
+    training gives other bits each time.
 
     stages: brings those of the clone up to date. Raises PipelineError with the last lines of the stage that failed,
     such as the expectations that data broke; the champion stays. Killed anywhere, the next run begins from the base
@@ -72,54 +47,33 @@ def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) 
             found = _once(place, options, say, stages)
             if found is not None:
                 return found
-            say(f"{options.base} moved meanwhile: once more, from its new tip")
     raise PipelineError(f"{options.base}: moved during each of {TRIES} tries; expected it to rest for one")
 
 
 def _once(place: Workplace, options: Options, say: Say, stages: RunStages) -> Retrained | None:
-    """None when the base moved before the challenger was published."""
+    """None when the base, or the challenger's branch, moved before the challenger was published."""
     tip = place.renew()
     say(f"{options.base} is at {tip[:12]}")
     _bring_data(place, options, say)
     if not _has_work(place):
         return Retrained(Decision(outcome="unchanged", reason="nothing new since the base was trained", base=tip))
     stages(place, options, say)
-    if not place.changed():
+    done = stages_of(place.root)
+    if not add(place, tip, (path for stage in done for path in stage.kept_by_git)):
         return Retrained(Decision(outcome="unchanged", reason="the same outs as the base's", base=tip))
+    branch = Branch(place, f"retrain/{digest_of_inputs(done)[:12]}")
+    found = branch.adopt(tip)
+    if found is not None:
+        say(f"{branch.name} was made of the same inputs: its outs are taken")
+        run(place, say, "dvc", "pull", "--allow-missing")
     with chdir(place.root):
         report = review(tip, same_rows=True)
     decision = decide(report, options.gate, tip)
     say(f"{decision.outcome}: {decision.reason}")
     if decision.outcome != "promoted" or options.dry_run or options.publish == "none":
         return Retrained(decision, report)
-    return _published(place, options, decision, report, say)
-
-
-def _published(place: Workplace, options: Options, decision: Decision, report: Report, say: Say) -> Retrained | None:
-    """First the data, then the branch, then the pull request: each step may be repeated after a kill."""
-    metric = f"{decision.metric} {number(decision.old)} -> {number(decision.new)}"
-    branch, commit = place.commit(decision.base, f"retrain: {metric}\n\n{decision.reason}")
-    if place.moved(decision.base):
-        return None
-    run(place, say, "dvc", "push")
-    target = options.base if options.publish == "push" else branch
-    if not place.push(commit, target, force=options.publish != "push"):
-        return None
-    say(f"pushed {commit[:12]} to {target}")
-    update = {"branch": target, "commit": commit, "pushed": True}
-    forge = forge_of(place.address, _environment(options)) if options.publish == "pr" else None
-    if forge is not None:
-        update["pull_request"] = forge.propose(branch, options.base, f"Retrained: {metric}", markdown(report))
-        say(f"pull request: {update['pull_request']}")
-    elif options.publish == "pr":
-        say("no token of a forge: the branch is pushed, and a pull request is yours to open")
-    return Retrained(decision.model_copy(update=update), report)
-
-
-def _environment(options: Options) -> dict[str, str]:
-    """With the token under the names of both forges. Nothing but the forge's client sees it."""
-    given = {} if options.token is None else dict.fromkeys(("GITHUB_TOKEN", "GITLAB_TOKEN"), options.token)
-    return {**os.environ, **given}
+    found = found or commit(place, tip, f"retrain: {change(decision)}\n\n{decision.reason}")
+    return publish(place, options, Retrained(decision, report), branch, found, say)
 
 
 def _bring_data(place: Workplace, options: Options, say: Say) -> None:

@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,8 +12,6 @@ from pipeline.errors import PipelineError
 from pipeline.git import git
 from pipeline.processes import end_orphan
 from pipeline.retrain.credentials import git_environment
-
-IDENTITY = ("-c", "user.name=reprise", "-c", "user.email=reprise@localhost")
 
 
 def source_of(repository: str) -> tuple[str, Path | None]:
@@ -114,37 +111,7 @@ class Workplace:
         self.git("fetch", "--quiet", "--prune", "origin")
         return self.tip() != tip
 
-    def commit(self, tip: str, message: str) -> tuple[str, str]:
-        """Commits all that changed on top of the tip: (branch, commit).
-
-        The branch is named after the content of what changed, and the commit carries the base's time: the same
-        change of the same base is the same commit, whoever makes it and when.
-        """
-        self.git("add", "--all")
-        changed = self.git("diff", "--cached", "--raw", "--no-abbrev", "--no-renames", tip)
-        content = "\n".join(" ".join(line.split()[3:]) for line in changed.splitlines())
-        branch = f"retrain/{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-        when = self.git("log", "-1", "--format=%cI", tip)
-        dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
-        tree = self.git("write-tree")
-        arguments = (*IDENTITY, "commit-tree", tree, "-p", tip, "-m", message)
-        commit = git(*arguments, folder=self.root, environment={**os.environ, **dates})
-        return branch, commit
-
-    def push(self, commit: str, branch: str, *, force: bool) -> bool:
-        """False when the branch has other commits by now. force: it is ours, of the same change of an older base."""
-        if self.git("ls-remote", "origin", f"refs/heads/{branch}").startswith(commit):
-            return True
-        try:
-            self.git("push", "--quiet", *["--force"] * force, "origin", f"{commit}:refs/heads/{branch}")
-        except PipelineError as e:
-            if "fetch first" in str(e) or "non-fast-forward" in str(e) or "stale info" in str(e):
-                return False
-            raise
-        return True
-
-    def changed(self) -> bool:
-        return bool(self.git("status", "--porcelain"))
-
-    def git(self, *arguments: str) -> str:
-        return git(*arguments, folder=self.root, environment=git_environment(self.address, self._token))
+    def git(self, *arguments: str, **more: str) -> str:
+        """more: of its environment."""
+        environment = {**git_environment(self.address, self._token), **more}
+        return git(*arguments, folder=self.root, environment=environment)

@@ -72,6 +72,30 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, stand_in: Sta
     assert len(stand_in.pulls) == 1
 
 
+@pytest.mark.slow
+def test_other_bits_of_the_same_inputs_are_the_same_branch(made: Retrainable, stand_in: StandIn) -> None:
+    """From a workplace of its own: restored from the run-cache, or trained to other bits and given up for those."""
+    train = made.checkout / "train.py"
+    train.write_text(f"{train.read_text()}import os; open('weights', 'wb').write(os.urandom(9))\n")
+    pipeline = made.checkout / "dvc.yaml"
+    pipeline.write_text(pipeline.read_text().replace("outs: [model.json]", "outs: [model.json, weights]"))
+    made.run("dvc", "repro", "-q", cwd=made.checkout)
+    made.publish("random")
+    made.source.write_text(GOOD)
+    made.retrain(more=on(stand_in))
+    state = made.branches()
+    shutil.rmtree(made.folder / "work")
+    assert "train: restored" in made.retrain(more=on(stand_in))
+    shutil.rmtree(made.folder / "work")
+    shutil.rmtree(made.store / "files" / "md5" / "runs", ignore_errors=True)
+    shutil.rmtree(made.store / "runs", ignore_errors=True)
+    assert "was made of the same inputs: its outs are taken" in made.retrain(more=on(stand_in))
+    assert (made.branches(), len(state), len(stand_in.pulls)) == (state, 2, 1)
+    made.source.write_text(GOOD + "z,1,1,train\n")
+    made.retrain(more=on(stand_in))
+    assert len(made.branches()) == 3
+
+
 def test_nothing_new_is_unchanged(made: Retrainable) -> None:
     state = made.branches()
     assert made.retrain().splitlines()[-1] == "unchanged: nothing new since the base was trained"
