@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from pipeline.errors import PipelineError
+from pipeline.hosts import GITHUB, kind_of
 
 PAGE = 100
 TIMEOUT = 30  # seconds
@@ -163,16 +164,18 @@ def forge(environment: Mapping[str, str] = os.environ) -> Forge:
 
 
 def forge_of(address: str, environment: Mapping[str, str] = os.environ) -> Forge | None:
-    """Of a git address, or of what the environment names. None without a token, or for an address of neither forge."""
-    found = re.search(r"(?:://|@)(?:[^/@]+@)?([\w.-]+)(?::\d+)?[:/](.+?)(?:\.git)?/?$", address)
+    """Of a git address; of what the environment names, where that is a folder. None without a token of that forge,
+    or for an address of neither."""
+    if address.startswith(("/", "file://")):
+        pairs = (("GITHUB_REPOSITORY", "GITHUB_TOKEN"), ("CI_PROJECT_ID", "GITLAB_TOKEN"))
+        return forge(environment) if any(all(environment.get(name) for name in pair) for pair in pairs) else None
+    found = re.match(r"(?:[\w+.-]+://)?(?:[^/@]+@)?([\w.-]+)(?::\d+)?[:/](.+?)(?:\.git)?/?$", address)
     host, path = (found[1], found[2]) if found else ("", "")
-    github = environment.get("GITHUB_REPOSITORY") or (path if host == "github.com" else "")
-    if github and environment.get("GITHUB_TOKEN"):
-        return GitHub(environment.get("GITHUB_API_URL", "https://api.github.com"), github, environment["GITHUB_TOKEN"])
-    gitlab = environment.get("CI_PROJECT_ID") or (path if host and host != "github.com" else "")
-    if gitlab and environment.get("GITLAB_TOKEN"):
-        return GitLab(environment.get("CI_API_V4_URL", f"https://{host}/api/v4"), gitlab, environment["GITLAB_TOKEN"])
-    return None
+    kind = kind_of(host, environment)
+    if kind is None or not environment.get(kind.token):
+        return None
+    made = GitHub if kind is GITHUB else GitLab
+    return made(kind.api_of(host, environment), path, environment[kind.token])
 
 
 def _token(environment: Mapping[str, str], name: str) -> str:

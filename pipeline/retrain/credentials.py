@@ -1,31 +1,56 @@
-"""A forge's token for git over HTTPS: in the environment of git alone, never in an address, a file or an argument."""
+"""What git over HTTPS shows a host: in the environment of git alone, never in an address, a file or an argument."""
 
 import os
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from pipeline.hosts import kind_of
 
 LOCAL = ("127.0.0.1", "localhost")
 # git asks helpers of the user's own configuration before this one.
-HELPER = '!f() { test "$1" = get && echo username=x-access-token && echo "password=$REPRISE_GIT_TOKEN"; }; f'
+HELPER = '!f() { test "$1" = get && echo "password=$REPRISE_GIT_TOKEN"; }; f'
 
 
-def git_environment(address: str, token: str | None, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """token: of the forge that the address is of; None: as the environment has it."""
+@dataclass(frozen=True)
+class Login:
+    """user: None where any will do, as for a token of a forge."""
+
+    user: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+
+def without_login(address: str) -> tuple[str, Login]:
+    """An HTTP address without its user and password, and these: arguments and files are read by others."""
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return address, Login()
+    who, _, host = parts.netloc.rpartition("@")
+    user, _, token = who.partition(":")
+    return parts._replace(netloc=host).geturl(), Login(unquote(user) or None, unquote(token) or None)
+
+
+def git_environment(address: str, login: Login, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """login: without a token, it is the one that the environment has for the address's forge."""
     parts = urlsplit(address)
     host = parts.hostname or ""
-    token = token or _token(host, environment)
-    if not token or not (parts.scheme == "https" or (parts.scheme == "http" and host in LOCAL)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOCAL):
         return dict(environment)
+    token = login.token or _token(host, environment)
+    user = login.user or ("x-access-token" if token else None)
+    section = f"credential.{parts.scheme}://{parts.netloc}"
+    config = {f"{section}.username": user, f"{section}.helper": HELPER if token else None}
+    made = dict(environment)
     number = int(environment.get("GIT_CONFIG_COUNT", "0"))
-    config = {
-        "GIT_CONFIG_COUNT": str(number + 1),
-        f"GIT_CONFIG_KEY_{number}": f"credential.{parts.scheme}://{parts.netloc.rpartition('@')[2]}.helper",
-        f"GIT_CONFIG_VALUE_{number}": HELPER,
-    }
-    return {**environment, **config, "REPRISE_GIT_TOKEN": token}
+    for key, value in config.items():
+        if value is not None:
+            made |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+            number += 1
+    made["GIT_CONFIG_COUNT"] = str(number)
+    return made | ({"REPRISE_GIT_TOKEN": token} if token else {})
 
 
 def _token(host: str, environment: Mapping[str, str]) -> str | None:
     """A token goes to its own forge alone."""
-    github = urlsplit(environment.get("GITHUB_SERVER_URL", "https://github.com")).hostname
-    return environment.get("GITHUB_TOKEN" if host == github else "GITLAB_TOKEN")
+    kind = kind_of(host, environment)
+    return environment.get(kind.token) if kind else None

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.git import git
 from pipeline.processes import end_orphan
-from pipeline.retrain.credentials import git_environment
+from pipeline.retrain.credentials import Login, git_environment, without_login
 
 
 def source_of(repository: str) -> tuple[str, Path | None]:
@@ -42,8 +42,9 @@ class Workplace:
 
     def __init__(self, repository: str, base: str, folder: Path, token: str | None = None) -> None:
         """folder: where clones of all repositories are kept, from run to run; token: of the forge."""
-        self.address, self._checkout = source_of(repository)
-        self._token = token
+        address, self._checkout = source_of(repository)
+        self.address, login = without_login(address)
+        self._login = Login(login.user, token or login.token)
         self.base = base
         name = hashlib.sha256(f"{self.address}\n{base}".encode()).hexdigest()[:16]
         self.root = folder / name
@@ -73,8 +74,9 @@ class Workplace:
             shutil.rmtree(self.root, ignore_errors=True)
             part = self.root.with_suffix(".part")
             shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True, mode=0o700)  # data and models of a private repository
             clone = ("clone", "--quiet", "--no-checkout", self.address, str(part))
-            git(*clone, environment=git_environment(self.address, self._token))
+            git(*clone, environment=git_environment(self.address, self._login))
             part.replace(self.root)
         for lock in (*(self.root / ".git").rglob("*.lock"), *(self.root / ".dvc" / "tmp").glob("*lock")):
             lock.unlink()  # of a killed git or DVC, perhaps half-written: nobody else works here
@@ -113,5 +115,5 @@ class Workplace:
 
     def git(self, *arguments: str, **more: str) -> str:
         """more: of its environment."""
-        environment = {**git_environment(self.address, self._token), **more}
+        environment = {**git_environment(self.address, self._login), **more}
         return git(*arguments, folder=self.root, environment=environment)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.forge import RETRY, Forge, forge
+from pipeline.forge import RETRY, Forge, GitHub, GitLab, forge, forge_of
 from tests.pipeline.stand_in import BOT, ME, OTHER, TOKEN, Answer, StandIn
 
 MARKER = "<!-- reprise report -->"
@@ -154,3 +154,29 @@ def test_a_merge_request_of_a_fork_with_that_branch_name_is_untouched(stand_in: 
 def test_what_the_environment_lacks_is_named(environment: dict[str, str], expected: str) -> None:
     with pytest.raises(PipelineError, match=expected):
         forge(environment)
+
+
+CI = {"GITHUB_REPOSITORY": "o/ci", "GITHUB_TOKEN": "a", "CI_PROJECT_ID": "9", "GITLAB_TOKEN": "b"}
+OWN = {
+    "GITHUB_SERVER_URL": "https://hub.test",
+    "GITHUB_API_URL": "https://hub.test/api/v3",
+    "CI_SERVER_HOST": "lab.test",
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://github.com/o/r.git", GitHub("https://api.github.com", "o/r", "a")),
+        ("git@github.com:o/r.git", GitHub("https://api.github.com", "o/r", "a")),
+        ("ssh://git@hub.test:22/o/r", GitHub("https://hub.test/api/v3", "o/r", "a")),
+        ("https://gitlab.com/g/s/n.git", GitLab("https://gitlab.com/api/v4", "g/s/n", "b")),
+        ("lab.test:g/n", GitLab("https://lab.test/api/v4", "g/n", "b")),
+        ("/srv/r.git", GitHub("https://hub.test/api/v3", "o/ci", "a")),
+        ("https://bitbucket.org/o/r", None),
+    ],
+)
+def test_the_address_says_which_forge_and_project(address: str, expected: GitHub | GitLab | None) -> None:
+    """The environment does where the address is a folder."""
+    found = forge_of(address, CI | OWN)
+    assert (type(found), vars(found or object)) == (type(expected), vars(expected or object))

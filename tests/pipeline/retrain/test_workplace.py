@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.retrain.credentials import git_environment
+from pipeline.retrain.credentials import Login, git_environment, without_login
 from pipeline.retrain.workplace import Workplace, source_of
 
 TOKEN = "t0ken-of-a-test"
@@ -71,19 +71,50 @@ def test_git_has_the_token_and_leaves_it_nowhere(private: str, tmp_path: Path) -
         Workplace(private, "main", tmp_path / "other", "wrong").renew()
 
 
+def test_a_token_in_the_address_is_left_nowhere_else(private: str, origin: Path, tmp_path: Path) -> None:
+    address = private.replace("://", f"://x-access-token:{TOKEN}@")
+    place = Workplace(address, "main", tmp_path / "work")
+    assert len(place.renew()) == 40
+    assert place.address == private  # that is what `git clone` is told
+    assert TOKEN.encode() not in b"".join(f.read_bytes() for f in place.root.rglob("*") if f.is_file())
+    assert place.root.stat().st_mode & 0o777 == 0o700
+    checkout = origin.parent / "checkout"
+    git(checkout, "remote", "set-url", "origin", address)
+    assert Workplace(str(checkout), "main", tmp_path / "work").root == place.root
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://u:p%40ss@h.org:1/o/r.git", ("https://h.org:1/o/r.git", Login("u", "p@ss"))),
+        ("https://u@h.org/r", ("https://h.org/r", Login("u"))),
+        ("https://h.org/r", ("https://h.org/r", Login())),
+        ("ssh://git@h.org/r", ("ssh://git@h.org/r", Login())),
+        ("git@h.org:r", ("git@h.org:r", Login())),
+    ],
+)
+def test_an_address_and_its_login_are_told_apart(address: str, expected: tuple[str, Login]) -> None:
+    assert without_login(address) == expected
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
         ("https://github.com/o/r", "github"),
+        ("https://github.example.org/o/r", "github"),
+        ("https://gitlab.com/g/n.git", "gitlab"),
         ("https://gitlab.example.org/g/n.git", "gitlab"),
         ("http://gitlab.example.org/g/n.git", None),  # in the clear
+        ("https://bitbucket.org/g/n", None),
+        ("https://notgithub.com/o/r", None),
         ("git@github.com:o/r.git", None),
         ("/srv/git/r.git", None),
     ],
 )
 def test_a_token_goes_to_its_own_forge_alone(address: str, expected: str | None) -> None:
-    environment = {"GITHUB_TOKEN": "github", "GITLAB_TOKEN": "gitlab"}
-    assert git_environment(address, None, environment).get("REPRISE_GIT_TOKEN") == expected
+    places = {"GITHUB_API_URL": "https://github.example.org/api/v3", "CI_SERVER_HOST": "gitlab.example.org"}
+    environment = {"GITHUB_TOKEN": "github", "GITLAB_TOKEN": "gitlab", **places}
+    assert git_environment(address, Login(), environment).get("REPRISE_GIT_TOKEN") == expected
 
 
 def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
