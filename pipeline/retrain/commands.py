@@ -4,12 +4,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.aside import interruptible
 from pipeline.errors import PipelineError
+from pipeline.git import PLACES, git
 from pipeline.processes import note_group
 from pipeline.retrain.workplace import Workplace
 
@@ -18,14 +19,31 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def own_commands_first() -> Iterator[None]:
-    """On PATH, those of this Python's environment: cron and Prefect's worker know nothing of an activated one."""
-    before = os.environ.get("PATH", os.defpath)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{before}"
+def unattended() -> Iterator[None]:
+    """The environment for work that nobody watches, in a repository of its own.
+
+    Commands of this Python's environment come first on PATH: cron and Prefect's worker know nothing of an activated
+    one. Git and ssh ask nobody. What says that git is in another repository is gone.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    own: dict[str, str | None] = {"PATH": path, "GIT_TERMINAL_PROMPT": "0", **dict.fromkeys(PLACES)}
+    if not os.environ.keys() & {"GIT_SSH_COMMAND", "GIT_SSH"} and not git("config", "--default", "", "core.sshCommand"):
+        own["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
+    before = {name: os.environ.get(name) for name in own}
+    _set(own)
     try:
         yield
     finally:
-        os.environ["PATH"] = before
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    """In the environment; None: not there."""
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def output(place: Workplace, *command: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from pipeline.errors import PipelineError
 from pipeline.git import redacted
 from pipeline.retrain.branch import Branch, add, commit
-from pipeline.retrain.commands import Say, output, own_commands_first, run
+from pipeline.retrain.commands import Say, output, run, unattended
 from pipeline.retrain.content import digest_of_inputs, stages_of
 from pipeline.retrain.gate import Decision, decide
 from pipeline.retrain.options import Options, Retrained
@@ -40,7 +40,7 @@ def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) 
     place = Workplace(options.repository, options.base, options.folder, options.token)
     if place.has_uncommitted():
         say(f"{options.repository}: has uncommitted changes, which stay out: retraining starts from {options.base}")
-    with own_commands_first(), place.alone(wait=options.wait) as mine:
+    with unattended(), place.alone(wait=options.wait) as mine:
         if not mine:
             return Retrained(Decision(outcome="skipped", reason="another retraining is at work", base=""))
         for _ in range(TRIES):

@@ -2,16 +2,19 @@
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.git import git
 from pipeline.processes import end_orphan
 from pipeline.retrain.credentials import Login, git_environment, without_login
+from pipeline.running import clean_up_after_others
 
 
 def source_of(repository: str) -> tuple[str, Path | None]:
@@ -62,11 +65,14 @@ class Workplace:
                 yield False
                 return
             end_orphan(self.group)
+            clean_up_after_others(self.root / ".dvc" / "tmp" / "reprise")
             yield True
 
     def has_uncommitted(self) -> bool:
         """Whether the checkout that was named, if one was, has changes that git does not know."""
-        return self._checkout is not None and bool(git("status", "--porcelain", folder=self._checkout))
+        return self._checkout is not None and bool(
+            git("--no-optional-locks", "status", "--porcelain", folder=self._checkout)
+        )
 
     def renew(self) -> str:
         """The base as its remote has it now, whatever an earlier run left; DVC's cache stays. The commit."""
@@ -76,7 +82,7 @@ class Workplace:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True, mode=0o700)  # data and models of a private repository
             clone = ("clone", "--quiet", "--no-checkout", self.address, str(part))
-            git(*clone, environment=git_environment(self.address, self._login))
+            git(*clone, folder=part.parent, environment=git_environment(self.address, self._login))
             part.replace(self.root)
         for lock in (*(self.root / ".git").rglob("*.lock"), *(self.root / ".dvc" / "tmp").glob("*lock")):
             lock.unlink()  # of a killed git or DVC, perhaps half-written: nobody else works here
@@ -95,11 +101,14 @@ class Workplace:
             return False
 
     def _copy_local_config(self) -> None:
-        """The checkout's credentials for the DVC remote, which git does not have."""
-        if self._checkout is not None and (self._checkout / ".dvc" / "config.local").exists():
-            target = self.root / ".dvc" / "config.local"
-            shutil.copyfile(self._checkout / ".dvc" / "config.local", target)
-            target.chmod(0o600)
+        """The checkout's credentials for the DVC remote, which git does not have. Nobody else may read them."""
+        if self._checkout is None:
+            return
+        source, target = (root / ".dvc" / "config.local" for root in (self._checkout, self.root))
+        target.unlink(missing_ok=True)
+        if source.exists() and target.parent.is_dir():
+            with open(target, "xb", opener=partial(os.open, mode=0o600)) as file:
+                file.write(source.read_bytes())
 
     def tip(self) -> str:
         """The base's commit. PipelineError when the remote has no such branch."""

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.git import redacted
+from pipeline.processes import note_group
+from pipeline.retrain.commands import unattended
 from pipeline.retrain.credentials import Login, git_environment, without_login
 from pipeline.retrain.workplace import Workplace, source_of
 
@@ -141,3 +145,77 @@ def test_what_a_killed_dvc_was_writing_is_removed(origin: Path, tmp_path: Path) 
     (tmp / "rwlock").touch()  # DVC refuses one that is cut off
     place.renew()
     assert [*tmp.iterdir()] == []
+
+
+def test_the_environment_of_a_hook_is_no_place_to_work(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = origin.parent / "checkout"
+    before = {path: path.read_bytes() for path in (checkout / ".git").rglob("*") if path.is_file()}
+    monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(checkout))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(checkout / ".git" / "index"))
+    place = Workplace(str(origin), "main", tmp_path / "work")
+    place.renew()
+    assert Path(place.git("rev-parse", "--show-toplevel")) == place.root
+    assert {path: path.read_bytes() for path in (checkout / ".git").rglob("*") if path.is_file()} == before
+    with unattended():
+        assert "GIT_DIR" not in os.environ
+    assert os.environ["GIT_DIR"] == str(checkout / ".git")
+
+
+def test_git_and_ssh_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
+    with unattended():
+        assert (os.environ["GIT_TERMINAL_PROMPT"], os.environ["GIT_SSH_COMMAND"]) == ("0", "ssh -o BatchMode=yes")
+    assert "GIT_SSH_COMMAND" not in os.environ
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.sshCommand")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "ssh -i key")
+    with unattended():
+        assert "GIT_SSH_COMMAND" not in os.environ
+    monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -v")
+    with unattended():
+        assert os.environ["GIT_SSH_COMMAND"] == "ssh -v"
+
+
+@pytest.mark.parametrize("login", ["token", "user:token", "u:p@ss"])
+def test_no_part_of_a_login_is_said(login: str) -> None:
+    assert redacted(f"fatal: 'https://{login}@host/o/r' of me@host") == "fatal: 'https://…@host/o/r' of me@host"
+
+
+def test_local_config_is_for_its_user_alone_and_goes_with_the_checkouts(origin: Path, tmp_path: Path) -> None:
+    checkout = origin.parent / "checkout"
+    (checkout / ".dvc").mkdir()
+    (checkout / ".dvc" / "config").touch()
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-q", "-m", "dvc")
+    git(checkout, "push", "-q", "origin", "main")
+    (checkout / ".dvc" / "config.local").write_text("secret")
+    place = Workplace(str(checkout), "main", tmp_path / "work")
+    place.renew()
+    copy = place.root / ".dvc" / "config.local"
+    assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("secret", 0o600)
+    (checkout / ".dvc" / "config.local").unlink()
+    place.renew()
+    assert not copy.exists()
+
+
+def test_looking_for_changes_leaves_the_index_alone(origin: Path, tmp_path: Path) -> None:
+    checkout = origin.parent / "checkout"
+    (checkout / "file").write_text("x")
+    git(checkout, "add", "file")
+    os.utime(checkout / "file", (1, 1))  # git would note the new time
+    before = (checkout / ".git" / "index").read_bytes()
+    assert Workplace(str(checkout), "main", tmp_path / "work").has_uncommitted()
+    assert (checkout / ".git" / "index").read_bytes() == before
+
+
+def test_commands_of_stages_that_a_killed_run_left_are_ended(origin: Path, tmp_path: Path) -> None:
+    place = Workplace(str(origin), "main", tmp_path / "work")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as orphan:
+        note_group(place.root / ".dvc" / "tmp" / "reprise" / "groups" / f"{ended.pid}-1", orphan.pid)
+        with place.alone(wait=True):
+            assert orphan.wait(5) == -signal.SIGKILL
