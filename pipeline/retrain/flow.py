@@ -3,7 +3,7 @@
 import logging
 import signal
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -86,8 +86,13 @@ def _run_stages(place: Workplace, options: Options, say: Say) -> None:
         try:
             repro(path=str(place.root), jobs=options.jobs, pull=True, all_pipelines=True)
         except PipelineError as e:
-            said = [f"{stage} | {line}" for stage in lines if f"{stage}: " in str(e) for line in lines[stage]]
-            raise PipelineError("; ".join([str(e), *said])) from None
+            raise PipelineError("; ".join([str(e), *_of_failed(str(e), lines)])) from None
+
+
+def _of_failed(said: str, lines: Mapping[str, Iterable[str]]) -> list[str]:
+    """said: `stage: error; stage: error`; lines: that each stage printed."""
+    failed = {part.split(": ", 1)[0] for part in said.split("; ")}
+    return [f"{stage} | {line}" for stage in lines if stage in failed for line in lines[stage]]
 
 
 @contextmanager

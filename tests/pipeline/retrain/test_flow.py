@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from pipeline.retrain.flow import _of_failed
 from tests.conftest import ROOT, YAML_
 from tests.pipeline.prefect_server import api, post
 from tests.pipeline.retrain.project import Retrainable
@@ -239,3 +240,8 @@ def test_no_such_block_is_one_line(deployed: Deployed) -> None:
     assert run["state"]["message"].endswith(
         "PipelineError: token_block: found no Secret block 'nope'; expected the one with the token"
     )
+
+
+def test_a_stage_whose_name_ends_another_is_not_taken_for_it() -> None:
+    lines = {"in": ["fine"], "train": ["broke"], "split": ["broke too"]}
+    assert _of_failed("train: exit status 1: x; split: timed out", lines) == ["train | broke", "split | broke too"]
