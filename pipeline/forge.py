@@ -26,8 +26,16 @@ class Forge(Protocol):
     def comment(self, number: int, text: str, marker: str) -> str:
         """Updates this token's comment that starts with the marker, or posts one; its address."""
 
-    def propose(self, branch: str, base: str, title: str, text: str) -> str:
-        """Updates the open pull request of the branch, or opens one; its address."""
+    def propose(self, branch: str, base: str, title: str, text: str) -> "Proposal":
+        """Updates the open pull request of the branch, or opens one, unless somebody closed one unmerged."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A pull request. closed: somebody did not want it, and it is left so."""
+
+    address: str
+    closed: bool = False
 
 
 class RefusedError(PipelineError):
@@ -113,15 +121,17 @@ class GitHub:
                 raise
             return "github-actions[bot]"
 
-    def propose(self, branch: str, base: str, title: str, text: str) -> str:
+    def propose(self, branch: str, base: str, title: str, text: str) -> Proposal:
         path = f"/repos/{self._repository}/pulls"
-        asked = {"head": f"{self._owner}:{branch}", "base": base, "state": "open"}
+        asked = {"head": f"{self._owner}:{branch}", "base": base, "state": "all"}
         found = self._rest.call("GET", path, params=asked)
-        if found:
-            changed = self._rest.call("PATCH", f"{path}/{found[0]['number']}", json={"title": title, "body": text})
-            return str(changed["html_url"])
+        for old in (pull for pull in found if pull["state"] == "open"):
+            changed = self._rest.call("PATCH", f"{path}/{old['number']}", json={"title": title, "body": text})
+            return Proposal(str(changed["html_url"]))
+        for old in (pull for pull in found if not pull["merged_at"]):
+            return Proposal(str(old["html_url"]), closed=True)
         made = self._rest.call("POST", path, json={"head": branch, "base": base, "title": title, "body": text})
-        return str(made["html_url"])
+        return Proposal(str(made["html_url"]))
 
 
 class GitLab:
@@ -142,14 +152,18 @@ class GitLab:
         made = self._rest.call("POST", f"{path}/notes", json={"body": text})
         return f"{address}#note_{made['id']}"
 
-    def propose(self, branch: str, base: str, title: str, text: str) -> str:
-        asked = {"source_branch": branch, "target_branch": base, "state": "opened"}
-        for old in self._rest.call("GET", self._path, params=asked):
-            if old["source_project_id"] == old["target_project_id"]:  # a fork may have a branch of that name
-                changed = {"title": title, "description": text}
-                return str(self._rest.call("PUT", f"{self._path}/{old['iid']}", json=changed)["web_url"])
-        made = {"source_branch": branch, "target_branch": base, "title": title, "description": text}
-        return str(self._rest.call("POST", self._path, json=made)["web_url"])
+    def propose(self, branch: str, base: str, title: str, text: str) -> Proposal:
+        asked = {"source_branch": branch, "target_branch": base}
+        every = self._rest.call("GET", self._path, params=asked)
+        # A fork may have a branch of that name.
+        found = [merge for merge in every if merge["source_project_id"] == merge["target_project_id"]]
+        for old in (merge for merge in found if merge["state"] == "opened"):
+            changed = {"title": title, "description": text}
+            return Proposal(str(self._rest.call("PUT", f"{self._path}/{old['iid']}", json=changed)["web_url"]))
+        for old in (merge for merge in found if merge["state"] == "closed"):
+            return Proposal(str(old["web_url"]), closed=True)
+        made = {**asked, "title": title, "description": text}
+        return Proposal(str(self._rest.call("POST", self._path, json=made)["web_url"]))
 
 
 def forge(environment: Mapping[str, str] = os.environ) -> Forge:

@@ -43,9 +43,9 @@ def _proposed(place: Workplace, options: Options, made: Retrained, say: Say) -> 
     assert made.report is not None
     assert made.decision.branch is not None
     title = f"Retrained: {change(made.decision)}"
-    address = forge.propose(made.decision.branch, options.base, title, markdown(made.report))
-    say(f"pull request: {address}")
-    return made.with_(pull_request=address)
+    proposal = forge.propose(made.decision.branch, options.base, title, markdown(made.report))
+    say(f"pull request: {proposal.address}" + ": somebody closed it, and it stays closed" * proposal.closed)
+    return made.with_(pull_request=proposal.address)
 
 
 def change(decision: Decision) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 TOKEN = "t0ken-of-a-test"
 ME, BOT, OTHER = "me", "github-actions[bot]", "someone"
+STATES = {"open": {"open"}, "opened": {"opened"}, "all": {"open", "opened", "closed", "merged"}}
 Answer = tuple[int, Any]
 
 
@@ -64,16 +65,20 @@ class StandIn:
         if method == "GET":
             branch = query.get("source_branch") or query["head"].removeprefix("o:")
             base = query.get("target_branch") or query["base"]
-            return 200, [p for p in self.pulls if (p["branch"], p["base"]) == (branch, base)]
+            states = STATES[query.get("state", "all" if "source_branch" in query else "open")]  # as each forge has it
+            found = [p for p in self.pulls if (p["branch"], p["base"]) == (branch, base) and p["state"] in states]
+            return 200, found[::-1]  # the newest first
         branch, base = sent.get("source_branch") or sent["head"], sent.get("target_branch") or sent["base"]
-        return 201, self.open(branch, base, **{k: v for k, v in sent.items() if k != "base"})
+        state = "opened" if "source_branch" in sent else "open"
+        return 201, self.open(branch, base, state=state, **{k: v for k, v in sent.items() if k != "base"})
 
-    def open(self, branch: str, base: str, fork: bool = False, **of: Any) -> dict[str, Any]:
+    def open(self, branch: str, base: str, fork: bool = False, state: str = "open", **of: Any) -> dict[str, Any]:
         number = len(self.pulls)
         page = f"https://forge.test/pull/{number}"
         projects = {"source_project_id": 2 if fork else 1, "target_project_id": 1}
         numbers = {"number": number, "iid": number, "html_url": page, "web_url": page}
-        self.pulls.append({**of, "branch": branch, "base": base} | numbers | projects)
+        about = {"branch": branch, "base": base, "state": state, "merged_at": None}
+        self.pulls.append({**of, **about, **numbers, **projects})
         return self.pulls[-1]
 
 

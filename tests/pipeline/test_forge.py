@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.forge import RETRY, Forge, GitHub, GitLab, forge, forge_of
+from pipeline.forge import RETRY, Forge, GitHub, GitLab, Proposal, forge, forge_of
 from tests.pipeline.stand_in import BOT, ME, OTHER, TOKEN, Answer, StandIn
 
 MARKER = "<!-- reprise report -->"
@@ -131,10 +131,28 @@ def test_a_pull_request_is_opened_once_and_then_updated(stand_in: StandIn, conne
     stand_in.open("other", "main", title="another branch")
     first = connect(stand_in).propose("retrain", "main", "Retrained", "old text")
     second = connect(stand_in).propose("retrain", "main", "Retrained again", "new text")
-    assert first == second == "https://forge.test/pull/2"
+    assert first == second == Proposal("https://forge.test/pull/2")
     text = "body" if connect is on_github else "description"
     assert [p["title"] for p in stand_in.pulls] == ["another base", "another branch", "Retrained again"]
     assert stand_in.pulls[-1][text] == "new text"
+
+
+@both
+def test_a_pull_request_that_a_reviewer_closed_stays_closed(stand_in: StandIn, connect: Any) -> None:
+    connect(stand_in).propose("retrain", "main", "Retrained", "text")
+    stand_in.pulls[0]["state"] = "closed"
+    found = connect(stand_in).propose("retrain", "main", "Retrained again", "text")
+    assert found == Proposal("https://forge.test/pull/0", closed=True)
+    assert [(p["title"], p["state"]) for p in stand_in.pulls] == [("Retrained", "closed")]
+
+
+@both
+def test_after_a_merge_a_new_one_is_opened(stand_in: StandIn, connect: Any) -> None:
+    connect(stand_in).propose("retrain", "main", "Retrained", "text")
+    merged = {"state": "closed", "merged_at": "2026-01-01"} if connect is on_github else {"state": "merged"}
+    stand_in.pulls[0] |= merged
+    assert connect(stand_in).propose("retrain", "main", "Again", "text") == Proposal("https://forge.test/pull/1")
+    assert connect(stand_in).propose("retrain", "main", "Once more", "text") == Proposal("https://forge.test/pull/1")
 
 
 def test_a_merge_request_of_a_fork_with_that_branch_name_is_untouched(stand_in: StandIn) -> None:
