@@ -150,7 +150,6 @@ def retrain(args: argparse.Namespace) -> int:
         Path(args.report).write_text(markdown(made.report), encoding="utf-8")
     if args.out:
         Path(args.out).write_text(made.decision.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    print(f"{made.decision.outcome}: {made.decision.reason}")
     return 0
 
 

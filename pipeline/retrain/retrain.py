@@ -42,12 +42,17 @@ def retrain(options: Options, say: Say = print, stages: RunStages = run_stages) 
         say(f"{options.repository}: has uncommitted changes, which stay out: retraining starts from {options.base}")
     with unattended(), place.alone(wait=options.wait) as mine:
         if not mine:
-            return Retrained(Decision(outcome="skipped", reason="another retraining is at work", base=""))
+            return Retrained(_said(Decision(outcome="skipped", reason="another retraining is at work", base=""), say))
         for _ in range(TRIES):
             found = _once(place, options, say, stages)
             if found is not None:
                 return found
     raise PipelineError(f"{options.base}: moved during each of {TRIES} tries; expected it to rest for one")
+
+
+def _said(decision: Decision, say: Say) -> Decision:
+    say(f"{decision.outcome}: {decision.reason}")
+    return decision
 
 
 def _once(place: Workplace, options: Options, say: Say, stages: RunStages) -> Retrained | None:
@@ -56,24 +61,28 @@ def _once(place: Workplace, options: Options, say: Say, stages: RunStages) -> Re
     say(f"{options.base} is at {tip[:12]}")
     _bring_data(place, options, say)
     if not _has_work(place):
-        return Retrained(Decision(outcome="unchanged", reason="nothing new since the base was trained", base=tip))
+        reason = "nothing new since the base was trained"
+        return Retrained(_said(Decision(outcome="unchanged", reason=reason, base=tip), say))
     stages(place, options, say)
     done = stages_of(place.root)
     if not add(place, tip, (path for stage in done for path in stage.kept_by_git)):
-        return Retrained(Decision(outcome="unchanged", reason="the same outs as the base's", base=tip))
-    branch = Branch(place, f"retrain/{digest_of_inputs(done)[:12]}")
+        return Retrained(_said(Decision(outcome="unchanged", reason="the same outs as the base's", base=tip), say))
+    return _judged(place, options, tip, Branch(place, f"retrain/{digest_of_inputs(done)[:12]}"), say)
+
+
+def _judged(place: Workplace, options: Options, tip: str, branch: Branch, say: Say) -> Retrained | None:
+    """The challenger beside the champion. One that the branch has of the same inputs is the challenger."""
     found = branch.adopt(tip)
     if found is not None:
         say(f"{branch.name} was made of the same inputs: its outs are taken")
         run(place, say, "dvc", "pull", "--allow-missing")
     with chdir(place.root):
         report = review(tip, same_rows=True)
-    decision = decide(report, options.gate, tip)
-    say(f"{decision.outcome}: {decision.reason}")
-    if decision.outcome != "promoted" or options.dry_run or options.publish == "none":
-        return Retrained(decision, report)
-    found = found or commit(place, tip, f"retrain: {change(decision)}\n\n{decision.reason}")
-    return publish(place, options, Retrained(decision, report), branch, found, say)
+    made = Retrained(_said(decide(report, options.gate, tip), say), report)
+    if made.decision.outcome != "promoted" or options.dry_run or options.publish == "none":
+        return made
+    found = found or commit(place, tip, f"retrain: {change(made.decision)}\n\n{made.decision.reason}")
+    return publish(place, options, made, branch, found, say)
 
 
 def _bring_data(place: Workplace, options: Options, say: Say) -> None:
