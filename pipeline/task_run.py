@@ -50,7 +50,7 @@ def follow(job: Job, box: Box, group: str | None) -> Ending:
     said = box.wait("end", f"start-{attempt}")
     if said != "end":
         if box.get(f"outcome-{attempt}") is None:
-            box.put(f"outcome-{attempt}", asdict(_outcome(job, box, group, attempt)))
+            box.put(f"outcome-{attempt}", asdict(outcome_of(job, box, group, attempt)))
         said = box.wait("end", f"again-{attempt}")
     if said != "end":
         raise Again(box.get(said))
@@ -63,13 +63,16 @@ def _attempt() -> int:
     return context.task_run.run_count
 
 
-def _outcome(job: Job, box: Box, group: str | None, attempt: int) -> Outcome:
+def outcome_of(job: Job, box: Box, group: str | None, attempt: int) -> Outcome:
+    """Of the job's commands, once they have a slot of the group; they don't start when they were asked to end."""
     if not box.take(f"taken-{attempt}"):  # Dask repeats what a worker that died was at, in a used sandbox
         return Outcome(ENDED, 0.0)
     start = box.get(f"start-{attempt}")
     with contextlib.ExitStack() as slot:
         if group is not None:
             _take_slot(slot, group, box)
+        if box.get("signal") is not None:  # the runner may be gone already, and DVC's lock with it
+            return Outcome("interrupted", 0.0)
         return _run(job, box, Path(start["folder"]), Path(start["note"]))
 
 
