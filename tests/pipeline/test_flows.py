@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,23 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
     assert "good" in (made.root / "dvc.lock").read_text()
     assert "long" not in (made.root / "dvc.lock").read_text()
     assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
+
+
+@pytest.mark.slow
+def test_a_signal_ends_the_pause_before_a_retry(make: Make, api: str) -> None:
+    made = make({"bad": stage("cat a.in; exit 3", ["a.in"], "bad", **meta(retries=1, retry_delay=3600))})
+    with start(made, "--prefect") as process:
+        wait_for(made.root / ".dvc/tmp/reprise/logs/bad.log")
+        for _ in range(100):
+            runs = task_runs(api)
+            if [run["state_name"] for run in runs] == ["Retrying"]:
+                break
+            time.sleep(0.1)
+        assert [run["state_name"] for run in runs] == ["Retrying"]
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert states(api, 1) == {"bad": "Cancelled"}
 
 
 @pytest.mark.slow
