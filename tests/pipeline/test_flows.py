@@ -101,13 +101,27 @@ def test_prefect_retries_and_a_timeout_is_named(make: Make, api: str, tmp_path: 
 @pytest.mark.slow
 def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -> None:
     """Two repositories: each stage fails if the other's runs."""
-    lock = tmp_path / "one"
-    alone = f"mkdir {lock} && sleep 1 && rmdir {lock}"
+    lock, go = tmp_path / "one", tmp_path / "go"
+    alone = f"mkdir {lock} && until test -e {go}; do sleep 0.05; done && rmdir {lock}"
     made = make({"a": stage(f"{alone} && cat a.in > a", ["a.in"], "a", **meta(group="gpu"))})
     other = Made(tmp_path / "other", made.spec, made.path).create()
     with start(made, "--prefect") as first, start(other, "--prefect") as second:
+        for repo in (made, other):
+            wait_for_task_run(repo)
+        time.sleep(2)  # in which a command that needs no slot fails
+        go.touch()
         outputs = first.communicate(timeout=60)[0], second.communicate(timeout=60)[0]
     assert (first.returncode, second.returncode) == (0, 0), outputs
+    assert "ERROR" not in "".join(outputs)  # to wait is none
+
+
+def wait_for_task_run(made: Made) -> None:
+    """Until one has the job, and takes its slot next."""
+    for _ in range(400):
+        if list((made.root / ".dvc/tmp/reprise/boxes").glob("*/taken-1")):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no task run took the job")
 
 
 @pytest.mark.slow
