@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ def main() -> None:
 def serve(port: int) -> None:
     """Returns after SIGINT or SIGTERM. PipelineError if the server or the registration fails."""
     check_pools(Path("prefect.yaml"))
+    check_port(port)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     environment = _environment(port)
@@ -63,6 +65,16 @@ def check_pools(file: Path) -> None:
     for name, pool in pools.items():
         if pool != POOL:
             raise PipelineError(f"{file}: {name}: work_pool: found {pool!r}; expected {POOL!r}, whose worker runs here")
+
+
+def check_port(port: int) -> None:
+    """PipelineError when something listens there: it would answer in place of our server."""
+    try:
+        with socket.socket() as ours:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server: an earlier one may have left it
+            ours.bind((HOST, port))
+    except (OSError, OverflowError) as e:
+        raise PipelineError(f"--port: found {port} ({e}); expected a free port") from None
 
 
 def _end(number: int, _: object) -> None:

@@ -1,11 +1,12 @@
 """What `make serve` refuses before it starts a server."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.serve import check_pools
+from pipeline.serve import check_pools, check_port
 from tests.conftest import ROOT
 
 
@@ -36,3 +37,11 @@ def test_what_is_wrong_in_prefect_yaml_is_one_line(text: str, said: str, tmp_pat
 def test_no_prefect_yaml(tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="No such file or directory"):
         check_pools(tmp_path / "prefect.yaml")
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PipelineError, match=f"--port: found {port} .*in use.*; expected a free port"):
+            check_port(port)
+    check_port(port)
