@@ -21,6 +21,7 @@ HOST = "127.0.0.1"
 POOL = "reprise"  # as in prefect.yaml
 BOX = ("╭", "│", "╰")  # Prefect draws boxes around titles
 PATIENCE = 120.0  # seconds for a server on an empty home
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 GRACE = 20.0  # seconds in which the worker ends its flow runs
 
 
@@ -34,10 +35,10 @@ def main() -> None:
 
 
 def serve(port: int) -> None:
-    """Returns after SIGINT or SIGTERM. PipelineError if the server or the registration fails."""
+    """Returns after one of SIGNALS. PipelineError if the server or the registration fails."""
     check_pools(Path("prefect.yaml"))
     check_port(port)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, _end)
     environment = _environment(port)
     try:
@@ -77,8 +78,9 @@ def check_port(port: int) -> None:
         raise PipelineError(f"--port: found {port} ({e}); expected a free port") from None
 
 
-def _end(number: int, _: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end(_number: int, _frame: object) -> None:
+    for each in SIGNALS:  # another one must not cut the clean-up short
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -1,13 +1,20 @@
 """What `make serve` refuses before it starts a server."""
 
+import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.serve import check_pools, check_port
 from tests.conftest import ROOT
+from tests.pipeline.prefect_server import free_port
 
 
 def test_every_deployment_of_ours_has_a_worker() -> None:
@@ -45,3 +52,19 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         with pytest.raises(PipelineError, match=f"--port: found {port} .*in use.*; expected a free port"):
             check_port(port)
     check_port(port)
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_ends_the_server_whatever_comes_after(tmp_path: Path) -> None:
+    (tmp_path / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text())
+    command = [sys.executable, "-m", "pipeline.serve", "--port", str(free_port())]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=env, start_new_session=True) as process:
+        while not (ours := psutil.Process(process.pid).children(recursive=True)):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGHUP)
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+    assert process.returncode == 0
+    assert psutil.wait_procs(ours, timeout=1)[1] == []
