@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -16,6 +16,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
 
 from pipeline.errors import PipelineError
 from pipeline.flow_mirror import LIMIT, FlowReporter, FlowRunner
@@ -36,7 +37,7 @@ ENDINGS = {"Unchanged": {"unchanged"}, "Restored": {"unchanged", "restored"}}  #
 def repro(
     targets: list[str] | None = None,
     path: str = ".",
-    jobs: int | None = None,
+    jobs: Annotated[int, Field(ge=1)] | None = None,
     force: bool = False,
     keep_going: bool = False,
     pull: bool = False,
