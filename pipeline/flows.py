@@ -11,8 +11,9 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.orchestration import get_client
-from prefect.exceptions import TerminationSignal
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.exceptions import ObjectAlreadyExists, TerminationSignal
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -105,7 +106,10 @@ def _api_for_all() -> Iterator[None]:
 
 
 def _make_limits(stages: Sequence[Stage]) -> None:
-    """A global concurrency limit a group: it holds between flow runs too, which a run's own count cannot."""
+    """A global concurrency limit a group: it holds between flow runs too, of all repositories that name the group.
+
+    One that is there stays as it is, perhaps set in Prefect's page; dvc.yaml's holds within the run all the same.
+    """
     groups: dict[str, int] = {}
     for settings in (s.settings for s in stages):
         if settings.group is not None:
@@ -113,7 +117,17 @@ def _make_limits(stages: Sequence[Stage]) -> None:
     if groups:
         with get_client(sync_client=True) as client:
             for group, limit in groups.items():
-                client.upsert_global_concurrency_limit_by_name(f"{LIMIT}{group}", limit)
+                _make_limit(client, f"{LIMIT}{group}", limit)
+
+
+def _make_limit(client: SyncPrefectClient, name: str, limit: int) -> None:
+    with contextlib.suppress(ObjectAlreadyExists):
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=limit))
+    found = client.read_global_concurrency_limit_by_name(name).limit
+    if found != limit:
+        get_run_logger().warning(
+            "concurrency limit %s: found %d in Prefect, %d in dvc.yaml; both hold", name, found, limit
+        )
 
 
 def _show_plan(steps: Sequence[Step], history: History) -> None:
