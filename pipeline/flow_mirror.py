@@ -96,7 +96,7 @@ class FlowReporter:
     def post(self, stage: Stage, job: Job) -> Posted:
         """To the stage's task run, which is made for the first attempt."""
         if stage not in self._sent:
-            box, settings = Box.new(self._folder, str(len(self._sent))), stage.settings
+            box, settings = Box.new(self._folder, len(self._sent)), stage.settings
             group = f"{LIMIT}{settings.group}" if settings.group else None
             named = follow.with_options(task_run_name=stage.name, retries=settings.retries)
             self._submit(stage, self._theirs, named, job=job, box=box, group=group)
