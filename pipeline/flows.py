@@ -34,7 +34,7 @@ from pipeline.task_runners import Kind, task_runner
 ENDINGS = {"Unchanged": {"unchanged"}, "Restored": {"unchanged", "restored"}}  # by what became of all stages
 
 
-@flow(name="repro", flow_run_name=None)
+@flow(name="repro")
 def repro(
     targets: list[str] | None = None,
     path: str = ".",
@@ -66,7 +66,7 @@ def repro(
                 raise TerminationSignal(signal=e.number) from None
             raise
         except FAILURES as e:
-            raise PipelineError(" ".join(message(e).split())) from None
+            raise PipelineError(message(e)) from None
 
 
 def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options, commands: TaskRunner[Any]) -> Ending:

@@ -61,8 +61,7 @@ def check_pools(file: Path) -> None:
         deployments = YAML(typ="safe", pure=True).load(file)["deployments"]
         pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in deployments}
     except (OSError, YAMLError, LookupError, TypeError) as e:
-        said = " ".join(str(e).split())
-        raise PipelineError(f"{file}: found no deployments ({said}); expected a name and work_pool of each") from None
+        raise PipelineError(f"{file}: found no deployments ({e}); expected a name and work_pool of each") from None
     for name, pool in pools.items():
         if pool != POOL:
             raise PipelineError(f"{file}: {name}: work_pool: found {pool!r}; expected {POOL!r}, whose worker runs here")
@@ -114,7 +113,7 @@ def _call(environment: Mapping[str, str], *arguments: str) -> None:
     done = subprocess.run(_command(*arguments), env=environment, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).splitlines()
-        said = " ".join(" ".join(line for line in lines if line[:1] not in BOX).split())
+        said = " ".join(line for line in lines if line[:1] not in BOX)
         raise PipelineError(f"prefect {' '.join(arguments)}: exit status {done.returncode}: {said}")
 
 
