@@ -29,9 +29,10 @@ class Box:
     pid: int  # of the runner, on that host
 
     @classmethod
-    def new(cls, folder: Path, name: str) -> "Box":
-        """In the runner's process. `name`: unique there."""
-        box = cls(folder / f"{os.getpid()}-{name}", socket.gethostname(), os.getpid())
+    def new(cls, folder: Path, number: int) -> "Box":
+        """In the runner's process. `number`: unique there."""
+        host, pid = socket.gethostname(), os.getpid()
+        box = cls(folder / f"{host}-{pid}-{number}", host, pid)
         shutil.rmtree(box.folder, ignore_errors=True)  # of a dead process with our number
         box.folder.mkdir(parents=True)
         return box
@@ -69,13 +70,14 @@ class Box:
             time.sleep(POLL)
 
     def check(self) -> None:
-        """Abandoned when the runner is gone: on this host at once, elsewhere when the next run cleans up."""
+        """Abandoned when the runner is gone: on this host at once, elsewhere when its host's next run cleans up."""
         if not self.folder.exists() or (self.host == socket.gethostname() and not psutil.pid_exists(self.pid)):
             raise Abandoned(str(self.folder))
 
 
 def remove_boxes_of_others(folder: Path) -> None:
-    """Of runs that were killed. To be called before this process makes its own."""
-    for box in folder.glob("*"):
-        if not is_of_another(int(box.name.split("-")[0])):
+    """Of runs that were killed, on this host. To be called before this process makes its own."""
+    for box in folder.glob("*-*-*"):
+        host, pid, _ = box.name.rsplit("-", 2)
+        if host == socket.gethostname() and not is_of_another(int(pid)):
             shutil.rmtree(box, ignore_errors=True)

@@ -1,4 +1,8 @@
-"""Mirrors a run in Prefect: a task run for each stage, which runs the stage's commands and ends as the stage did."""
+"""Mirrors a run in Prefect: a task run for each stage, which runs the stage's commands and ends as the stage did.
+
+Two of Prefect's own means are not used. Its timeout can't interrupt a task in a thread, so the command's is ours. The
+pause before a retry is the runner's, and the task run is *Retrying* in it: Prefect sleeps, and can't be woken to end.
+"""
 
 import shutil
 import signal
@@ -24,7 +28,6 @@ from pipeline.run import Runner, State
 from pipeline.task_run import ENDED, Ending, follow, tell
 
 FEW = 20  # unchanged stages up to which each has a task run; more of them stand in the plan alone
-DELAYS = 50  # that Prefect takes; retries beyond wait as long as the last
 LIMIT = "reprise-"  # before a group's name, of its global concurrency limit
 PATIENCE = 20.0  # seconds for the last task runs to end: one may wait for a slot, or its worker may be gone
 
@@ -93,12 +96,9 @@ class FlowReporter:
     def post(self, stage: Stage, job: Job) -> Posted:
         """To the stage's task run, which is made for the first attempt."""
         if stage not in self._sent:
-            box, settings = Box.new(self._folder, str(len(self._sent))), stage.settings
+            box, settings = Box.new(self._folder, len(self._sent)), stage.settings
             group = f"{LIMIT}{settings.group}" if settings.group else None
-            delays = [settings.retry_delay * 2**i for i in range(min(settings.retries, DELAYS))]
-            named = follow.with_options(
-                task_run_name=stage.name, retries=settings.retries, retry_delay_seconds=delays or 0
-            )
+            named = follow.with_options(task_run_name=stage.name, retries=settings.retries)
             self._submit(stage, self._theirs, named, job=job, box=box, group=group)
             self._sent[stage] = _Sent(box, self._futures[stage])
         self._sent[stage].attempt += 1

@@ -7,15 +7,17 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.orchestration import get_client
-from prefect.exceptions import TerminationSignal
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.exceptions import ObjectAlreadyExists, TerminationSignal
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+from pydantic import Field
 
 from pipeline.errors import PipelineError
 from pipeline.flow_mirror import LIMIT, FlowReporter, FlowRunner
@@ -32,11 +34,11 @@ from pipeline.task_runners import Kind, task_runner
 ENDINGS = {"Unchanged": {"unchanged"}, "Restored": {"unchanged", "restored"}}  # by what became of all stages
 
 
-@flow(name="repro", flow_run_name=None)
+@flow(name="repro")
 def repro(
     targets: list[str] | None = None,
     path: str = ".",
-    jobs: int | None = None,
+    jobs: Annotated[int, Field(ge=1)] | None = None,
     force: bool = False,
     keep_going: bool = False,
     pull: bool = False,
@@ -64,7 +66,7 @@ def repro(
                 raise TerminationSignal(signal=e.number) from None
             raise
         except FAILURES as e:
-            raise PipelineError(" ".join(message(e).split())) from None
+            raise PipelineError(message(e)) from None
 
 
 def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options, commands: TaskRunner[Any]) -> Ending:
@@ -104,7 +106,10 @@ def _api_for_all() -> Iterator[None]:
 
 
 def _make_limits(stages: Sequence[Stage]) -> None:
-    """A global concurrency limit a group: it holds between flow runs too, which a run's own count cannot."""
+    """A global concurrency limit a group: it holds between flow runs too, of all repositories that name the group.
+
+    One that is there stays as it is, perhaps set in Prefect's page; dvc.yaml's holds within the run all the same.
+    """
     groups: dict[str, int] = {}
     for settings in (s.settings for s in stages):
         if settings.group is not None:
@@ -112,7 +117,17 @@ def _make_limits(stages: Sequence[Stage]) -> None:
     if groups:
         with get_client(sync_client=True) as client:
             for group, limit in groups.items():
-                client.upsert_global_concurrency_limit_by_name(f"{LIMIT}{group}", limit)
+                _make_limit(client, f"{LIMIT}{group}", limit)
+
+
+def _make_limit(client: SyncPrefectClient, name: str, limit: int) -> None:
+    with contextlib.suppress(ObjectAlreadyExists):
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=limit))
+    found = client.read_global_concurrency_limit_by_name(name).limit
+    if found != limit:
+        get_run_logger().warning(
+            "concurrency limit %s: found %d in Prefect, %d in dvc.yaml; both hold", name, found, limit
+        )
 
 
 def _show_plan(steps: Sequence[Step], history: History) -> None:

@@ -12,6 +12,7 @@ from pipeline.errors import PipelineError
 def run_flow(args: argparse.Namespace) -> int:
     """The exit code. PipelineError when Prefect is not installed or its server does not answer."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")  # the same of Prefect's library
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # its first start makes a database
     with _collecting_nothing():
         try:
@@ -27,22 +28,23 @@ def run_flow(args: argparse.Namespace) -> int:
     task_runner(args.runner, args.jobs, args.dask_address)  # what is wrong with it is no flow run's failure
     # What makes any value JSON imports FastAPI, a tenth of a no-op's time, and these are JSON already.
     repro.serialize_parameters = lambda parameters: parameters  # type: ignore[method-assign]
-    state = repro(
-        targets=args.targets,
-        jobs=args.jobs,
-        force=args.force,
-        keep_going=args.keep_going,
-        pull=args.pull,
-        sandbox=not args.no_sandbox,
-        downstream=args.downstream,
-        single_item=args.single_item,
-        all_pipelines=args.all_pipelines,
-        runner=args.runner,
-        dask_address=args.dask_address,
-        return_state=True,
-    )
-    if not state.is_completed():
-        state.result()  # raises what failed
+    with _naming_a_lost_server():
+        state = repro(
+            targets=args.targets,
+            jobs=args.jobs,
+            force=args.force,
+            keep_going=args.keep_going,
+            pull=args.pull,
+            sandbox=not args.no_sandbox,
+            downstream=args.downstream,
+            single_item=args.single_item,
+            all_pipelines=args.all_pipelines,
+            runner=args.runner,
+            dask_address=args.dask_address,
+            return_state=True,
+        )
+        if not state.is_completed():
+            state.result()  # raises what failed
     print(state.name)
     return 0
 
@@ -56,6 +58,16 @@ def _collecting_nothing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def _naming_a_lost_server() -> Iterator[None]:
+    import httpx
+
+    try:
+        yield
+    except httpx.HTTPError as e:
+        raise PipelineError(f"Prefect's server does not answer any more ({e}); dvc.lock has what ran") from None
 
 
 def _check_server(url: str) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ HOST = "127.0.0.1"
 POOL = "reprise"  # as in prefect.yaml
 BOX = ("╭", "│", "╰")  # Prefect draws boxes around titles
 PATIENCE = 120.0  # seconds for a server on an empty home
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 GRACE = 20.0  # seconds in which the worker ends its flow runs
 
 
@@ -33,9 +35,10 @@ def main() -> None:
 
 
 def serve(port: int) -> None:
-    """Returns after SIGINT or SIGTERM. PipelineError if the server or the registration fails."""
+    """Returns after one of SIGNALS. PipelineError if the server or the registration fails."""
     check_pools(Path("prefect.yaml"))
-    for number in (signal.SIGINT, signal.SIGTERM):
+    check_port(port)
+    for number in SIGNALS:
         signal.signal(number, _end)
     environment = _environment(port)
     try:
@@ -58,15 +61,25 @@ def check_pools(file: Path) -> None:
         deployments = YAML(typ="safe", pure=True).load(file)["deployments"]
         pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in deployments}
     except (OSError, YAMLError, LookupError, TypeError) as e:
-        said = " ".join(str(e).split())
-        raise PipelineError(f"{file}: found no deployments ({said}); expected a name and work_pool of each") from None
+        raise PipelineError(f"{file}: found no deployments ({e}); expected a name and work_pool of each") from None
     for name, pool in pools.items():
         if pool != POOL:
             raise PipelineError(f"{file}: {name}: work_pool: found {pool!r}; expected {POOL!r}, whose worker runs here")
 
 
-def _end(number: int, _: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def check_port(port: int) -> None:
+    """PipelineError when something listens there: it would answer in place of our server."""
+    try:
+        with socket.socket() as ours:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server: an earlier one may have left it
+            ours.bind((HOST, port))
+    except (OSError, OverflowError) as e:
+        raise PipelineError(f"--port: found {port} ({e}); expected a free port") from None
+
+
+def _end(_number: int, _frame: object) -> None:
+    for each in SIGNALS:  # another one must not cut the clean-up short
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -100,7 +113,7 @@ def _call(environment: Mapping[str, str], *arguments: str) -> None:
     done = subprocess.run(_command(*arguments), env=environment, text=True, capture_output=True, check=False)
     if done.returncode != 0:
         lines = (done.stderr or done.stdout).splitlines()
-        said = " ".join(" ".join(line for line in lines if line[:1] not in BOX).split())
+        said = " ".join(line for line in lines if line[:1] not in BOX)
         raise PipelineError(f"prefect {' '.join(arguments)}: exit status {done.returncode}: {said}")
 
 

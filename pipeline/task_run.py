@@ -1,6 +1,5 @@
 """The task run of a stage: runs its commands wherever Prefect put it, logs their lines, ends as the runner says."""
 
-import contextlib
 import logging
 import signal
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -11,15 +10,14 @@ from typing import Any, TypeAlias
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State as PrefectState
-from prefect.concurrency.sync import concurrency
 from prefect.context import TaskRunContext
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.box import POLL, Abandoned, Box
 from pipeline.log import Log
 from pipeline.processes import GRACE, Job, Outcome, Processes
+from pipeline.slot import slot
 
-SLOT_WAIT = 10.0  # seconds between looks at whether the run was ended meanwhile
 ENDED = "the process that ran the command ended"
 
 Ending: TypeAlias = "PrefectState[Any]"
@@ -50,7 +48,7 @@ def follow(job: Job, box: Box, group: str | None) -> Ending:
     said = box.wait("end", f"start-{attempt}")
     if said != "end":
         if box.get(f"outcome-{attempt}") is None:
-            box.put(f"outcome-{attempt}", asdict(_outcome(job, box, group, attempt)))
+            run_once(job, box, group, attempt)
         said = box.wait("end", f"again-{attempt}")
     if said != "end":
         raise Again(box.get(said))
@@ -63,22 +61,18 @@ def _attempt() -> int:
     return context.task_run.run_count
 
 
-def _outcome(job: Job, box: Box, group: str | None, attempt: int) -> Outcome:
+def run_once(job: Job, box: Box, group: str | None, attempt: int) -> None:
+    """Puts the outcome of the job's commands into the box; they don't start when they were asked to end before."""
     if not box.take(f"taken-{attempt}"):  # Dask repeats what a worker that died was at, in a used sandbox
-        return Outcome(ENDED, 0.0)
+        box.put(f"outcome-{attempt}", asdict(Outcome(ENDED, 0.0)))
+        return
     start = box.get(f"start-{attempt}")
-    with contextlib.ExitStack() as slot:
-        if group is not None:
-            _take_slot(slot, group, box)
-        return _run(job, box, Path(start["folder"]), Path(start["note"]))
-
-
-def _take_slot(stack: contextlib.ExitStack, group: str, box: Box) -> None:
-    while box.get("signal") is None:
-        box.check()
-        with contextlib.suppress(TimeoutError):
-            stack.enter_context(concurrency(group, timeout_seconds=SLOT_WAIT, strict=True))
-            return
+    with slot(group, box):
+        if box.get("signal") is not None:  # the runner may be gone already, and DVC's lock with it
+            outcome = Outcome("interrupted", 0.0)
+        else:
+            outcome = _run(job, box, Path(start["folder"]), Path(start["note"]))
+        box.put(f"outcome-{attempt}", asdict(outcome))  # first: the server that has the slot may be gone
 
 
 def _run(job: Job, box: Box, folder: Path, note: Path) -> Outcome:

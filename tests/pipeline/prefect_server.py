@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,26 +21,36 @@ from tests.pipeline.corpus import Made
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    home = tmp_path_factory.mktemp("prefect")
+    with serving(tmp_path_factory.mktemp("prefect")) as (url, _):
+        yield url
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """A server's address, which the environment has meanwhile, and its process."""
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     own = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     own["PREFECT_API_URL"] = url  # before the server starts: it tells the UI
     before = {name: os.environ.get(name) for name in own}
     os.environ.update(own)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for_server(server, url)
-        yield url
+        yield url, server
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(30)
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def post(api: str, what: str, **body: Any) -> list[dict[str, Any]]:

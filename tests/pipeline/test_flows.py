@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -100,13 +101,27 @@ def test_prefect_retries_and_a_timeout_is_named(make: Make, api: str, tmp_path: 
 @pytest.mark.slow
 def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -> None:
     """Two repositories: each stage fails if the other's runs."""
-    lock = tmp_path / "one"
-    alone = f"mkdir {lock} && sleep 1 && rmdir {lock}"
+    lock, go = tmp_path / "one", tmp_path / "go"
+    alone = f"mkdir {lock} && until test -e {go}; do sleep 0.05; done && rmdir {lock}"
     made = make({"a": stage(f"{alone} && cat a.in > a", ["a.in"], "a", **meta(group="gpu"))})
     other = Made(tmp_path / "other", made.spec, made.path).create()
     with start(made, "--prefect") as first, start(other, "--prefect") as second:
+        for repo in (made, other):
+            wait_for_task_run(repo)
+        time.sleep(2)  # in which a command that needs no slot fails
+        go.touch()
         outputs = first.communicate(timeout=60)[0], second.communicate(timeout=60)[0]
     assert (first.returncode, second.returncode) == (0, 0), outputs
+    assert "ERROR" not in "".join(outputs)  # to wait is none
+
+
+def wait_for_task_run(made: Made) -> None:
+    """Until one has the job, and takes its slot next."""
+    for _ in range(400):
+        if list((made.root / ".dvc/tmp/reprise/boxes").glob("*/taken-1")):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no task run took the job")
 
 
 @pytest.mark.slow
@@ -128,6 +143,23 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
     assert "good" in (made.root / "dvc.lock").read_text()
     assert "long" not in (made.root / "dvc.lock").read_text()
     assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
+
+
+@pytest.mark.slow
+def test_a_signal_ends_the_pause_before_a_retry(make: Make, api: str) -> None:
+    made = make({"bad": stage("cat a.in; exit 3", ["a.in"], "bad", **meta(retries=1, retry_delay=3600))})
+    with start(made, "--prefect") as process:
+        wait_for(made.root / ".dvc/tmp/reprise/logs/bad.log")
+        for _ in range(100):
+            runs = task_runs(api)
+            if [run["state_name"] for run in runs] == ["Retrying"]:
+                break
+            time.sleep(0.1)
+        assert [run["state_name"] for run in runs] == ["Retrying"]
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130, output
+    assert states(api, 1) == {"bad": "Cancelled"}
 
 
 @pytest.mark.slow
