@@ -19,6 +19,7 @@ def add(place: Workplace, tip: str, paths: Iterable[Path]) -> bool:
     """
     place.git("add", "--update")
     named = sorted({str(path.relative_to(place.root)) for path in paths})
+    assert named  # else git would take it for everything
     listing = ("ls-files", "-z", "--others", "--exclude-standard", "--", *named)
     new = place.git("--literal-pathspecs", *listing).rstrip("\0")
     if new:
