@@ -1,14 +1,16 @@
 """The `repro` flow against a real Prefect server: states, logs, retries, limits, cancelling, and DVC's own bytes."""
 
+import os
 import signal
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.pipeline.corpus import Made
-from tests.pipeline.prefect_server import api, flow, last_run, post, states, task_runs
+from tests.pipeline.prefect_server import api, flow, last_run, post, serving, states, task_runs
 from tests.pipeline.test_run import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["api", "make"]  # fixtures
@@ -115,6 +117,16 @@ def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -
     assert "ERROR" not in "".join(outputs)  # to wait is none
 
 
+@pytest.mark.slow
+def test_a_limit_that_was_set_in_prefect_stays(make: Make, api: str) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a", **meta(group="mine"))})
+    limit = {"name": "reprise-mine", "limit": 3}
+    httpx.post(f"{api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()
+    assert "concurrency limit reprise-mine: found 3 in Prefect, 1 in dvc.yaml; both hold" in flow(made)
+    found = httpx.get(f"{api}/v2/concurrency_limits/reprise-mine", timeout=30).json()
+    assert (found["limit"], found["active_slots"]) == (3, 0)
+
+
 def wait_for_task_run(made: Made) -> None:
     """Until one has the job, and takes its slot next."""
     for _ in range(400):
@@ -184,3 +196,20 @@ def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.M
     output = flow(made, 1)
     assert output.startswith("reprise: PREFECT_API_URL: found no server at http://127.0.0.1:1/api")
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_loses_no_result(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")  # else a minute a call
+    go = tmp_path / "go"
+    until = f"until test -e {go}; do sleep 0.05; done; cat a.in > a"
+    made = make({"a": stage(until, ["a.in"], "a", **meta(group="g"))})
+    with serving(tmp_path) as (_, server), start(made, "--prefect") as process:
+        wait_for(made.root / ".dvc/tmp/reprise/logs/a.log", 60)
+        os.killpg(server.pid, signal.SIGKILL)
+        go.touch()
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "a:" in (made.root / "dvc.lock").read_text()
+    assert "reprise: Prefect's server does not answer any more (" in output
+    assert "the group's slot could not be given back" in output
