@@ -56,16 +56,19 @@ def test_each_stage_logs_in_its_own_task_run(make: Make, api: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_artifact_of_metrics_has_those_of_head_beside(make: Make, api: str) -> None:
+def test_artifacts_of_metrics_and_of_the_report_have_head_beside(make: Make, api: str) -> None:
     copy = {"cmd": "cp a.in m.json", "deps": ["a.in"], "metrics": [{"m.json": {"cache": False}}]}
     made = make({"a": copy}, {"a.in": '{"acc": 1}'})
     flow(made)
     made.run("git", "add", "-A")
     made.run("git", "commit", "-qm", "first")
     made.edit({"a.in": '{"acc": 2}'})
-    flow(made)
-    shown = post(api, "artifacts", flow_runs={"id": {"any_": [last_run(api)["id"]]}})
-    assert [a["data"].splitlines()[2:] for a in shown if a["key"] == "metrics"] == [["| m.json | acc | 1 | 2 |"]]
+    made.run(sys.executable, "-c", "from pipeline.flows import repro; repro(report=True)")
+    run = last_run(api)["id"]
+    shown = {a["key"]: a["data"] for a in post(api, "artifacts", flow_runs={"id": {"any_": [run]}})}
+    assert shown.keys() == {"plan", "metrics", "report"}
+    assert shown["metrics"].splitlines()[2:] == ["| m.json | acc | 1 | 2 |"]
+    assert "| acc | 1 | 2 | +1 |" in shown["report"]
 
 
 def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(make: Make, api: str) -> None:
