@@ -48,10 +48,12 @@ def repro(
     all_pipelines: bool = False,
     runner: Kind = "threads",
     dask_address: str | None = None,
+    report: bool = False,
 ) -> Ending:
     """Brings the stages of the DVC repository at `path` up to date, as `reprise run` does.
 
     runner: where commands run; dask_address: of a Dask scheduler, in place of a temporary one of `jobs` processes.
+    report: adds `reprise report HEAD` as an artifact, which takes seconds.
     PipelineError when a stage failed: Prefect retries a flow that raises, not one that returns a failed state.
     """
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
@@ -60,7 +62,7 @@ def repro(
     which = {"downstream": downstream, "single_item": single_item, "everything": all_pipelines}
     with contextlib.chdir(path):
         try:
-            return _run(targets or [], which, options, commands)
+            return _run(targets or [], which, options, commands, report)
         except Interrupted as e:
             if e.number == signal.SIGTERM:  # so Prefect sends it, to cancel
                 raise TerminationSignal(signal=e.number) from None
@@ -69,7 +71,9 @@ def repro(
             raise PipelineError(message(e)) from None
 
 
-def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options, commands: TaskRunner[Any]) -> Ending:
+def _run(
+    targets: Sequence[str], which: Mapping[str, bool], options: Options, commands: TaskRunner[Any], report: bool
+) -> Ending:
     repository = Repository()
     logger = get_run_logger()
     with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
@@ -87,6 +91,8 @@ def _run(targets: Sequence[str], which: Mapping[str, bool], options: Options, co
             reporter.finish()
     if any(state in ("ran", "restored") for state in runner.states.values()):
         _show_metrics()
+        if report:
+            _show_report()
     if runner.errors:
         raise PipelineError("; ".join(f"{stage.name}: {error}" for stage, error in runner.errors.items()))
     states = {*runner.states.values()}
@@ -142,3 +148,14 @@ def _show_metrics() -> None:
     if rows:
         table = "\n".join(["| file | metric | HEAD | now |", "|---|---|---|---|", *rows])
         create_markdown_artifact(key="metrics", description="Metrics and their change", markdown=table)
+
+
+def _show_report() -> None:
+    from pipeline.review import markdown, review  # statistics and DuckDB: a second to import
+
+    try:
+        shown = markdown(review("HEAD"))
+    except (PipelineError, *FAILURES) as e:  # the stages ran all the same
+        get_run_logger().warning("no report: %s", message(e))
+        return
+    create_markdown_artifact(key="report", description="What changed since HEAD", markdown=shown)

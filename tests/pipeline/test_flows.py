@@ -1,14 +1,16 @@
 """The `repro` flow against a real Prefect server: states, logs, retries, limits, cancelling, and DVC's own bytes."""
 
+import os
 import signal
 import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.pipeline.corpus import Made
-from tests.pipeline.prefect_server import api, flow, last_run, post, states, task_runs
+from tests.pipeline.prefect_server import api, flow, last_run, post, serving, states, task_runs
 from tests.pipeline.test_run import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["api", "make"]  # fixtures
@@ -54,16 +56,19 @@ def test_each_stage_logs_in_its_own_task_run(make: Make, api: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_artifact_of_metrics_has_those_of_head_beside(make: Make, api: str) -> None:
+def test_artifacts_of_metrics_and_of_the_report_have_head_beside(make: Make, api: str) -> None:
     copy = {"cmd": "cp a.in m.json", "deps": ["a.in"], "metrics": [{"m.json": {"cache": False}}]}
     made = make({"a": copy}, {"a.in": '{"acc": 1}'})
     flow(made)
     made.run("git", "add", "-A")
     made.run("git", "commit", "-qm", "first")
     made.edit({"a.in": '{"acc": 2}'})
-    flow(made)
-    shown = post(api, "artifacts", flow_runs={"id": {"any_": [last_run(api)["id"]]}})
-    assert [a["data"].splitlines()[2:] for a in shown if a["key"] == "metrics"] == [["| m.json | acc | 1 | 2 |"]]
+    made.run(sys.executable, "-c", "from pipeline.flows import repro; repro(report=True)")
+    run = last_run(api)["id"]
+    shown = {a["key"]: a["data"] for a in post(api, "artifacts", flow_runs={"id": {"any_": [run]}})}
+    assert shown.keys() == {"plan", "metrics", "report"}
+    assert shown["metrics"].splitlines()[2:] == ["| m.json | acc | 1 | 2 |"]
+    assert "| acc | 1 | 2 | +1 |" in shown["report"]
 
 
 def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(make: Make, api: str) -> None:
@@ -113,6 +118,16 @@ def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -
         outputs = first.communicate(timeout=60)[0], second.communicate(timeout=60)[0]
     assert (first.returncode, second.returncode) == (0, 0), outputs
     assert "ERROR" not in "".join(outputs)  # to wait is none
+
+
+@pytest.mark.slow
+def test_a_limit_that_was_set_in_prefect_stays(make: Make, api: str) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a", **meta(group="mine"))})
+    limit = {"name": "reprise-mine", "limit": 3}
+    httpx.post(f"{api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()
+    assert "concurrency limit reprise-mine: found 3 in Prefect, 1 in dvc.yaml; both hold" in flow(made)
+    found = httpx.get(f"{api}/v2/concurrency_limits/reprise-mine", timeout=30).json()
+    assert (found["limit"], found["active_slots"]) == (3, 0)
 
 
 def wait_for_task_run(made: Made) -> None:
@@ -184,3 +199,20 @@ def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.M
     output = flow(made, 1)
     assert output.startswith("reprise: PREFECT_API_URL: found no server at http://127.0.0.1:1/api")
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_dies_loses_no_result(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")  # else a minute a call
+    go = tmp_path / "go"
+    until = f"until test -e {go}; do sleep 0.05; done; cat a.in > a"
+    made = make({"a": stage(until, ["a.in"], "a", **meta(group="g"))})
+    with serving(tmp_path) as (_, server), start(made, "--prefect") as process:
+        wait_for(made.root / ".dvc/tmp/reprise/logs/a.log", 60)
+        os.killpg(server.pid, signal.SIGKILL)
+        go.touch()
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, output
+    assert "a:" in (made.root / "dvc.lock").read_text()
+    assert "reprise: Prefect's server does not answer any more (" in output
+    assert "the group's slot could not be given back" in output
