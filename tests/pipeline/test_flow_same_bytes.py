@@ -9,7 +9,7 @@ import pytest
 from tests import warm
 from tests.conftest import SHORT, Project, new_project
 from tests.pipeline.corpus import REPOSITORIES, Made
-from tests.pipeline.test_flows import api
+from tests.pipeline.prefect_server import api
 
 __all__ = ["api"]  # a fixture
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]

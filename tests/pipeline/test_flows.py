@@ -14,7 +14,7 @@ from tests.pipeline.prefect_server import api, flow, last_run, post, serving, st
 from tests.pipeline.test_run import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["api", "make"]  # fixtures
-pytestmark = pytest.mark.xdist_group("prefect")  # one server
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]  # one server
 CHAIN = {
     "a": stage("echo hello; cat a.in > a", ["a.in"], "a"),
     "b": stage("cat a > b", ["a"], "b"),
@@ -55,7 +55,6 @@ def test_each_stage_logs_in_its_own_task_run(make: Make, api: str) -> None:
     assert [log["message"] for log in logs][:2] == ["one", "two"]
 
 
-@pytest.mark.slow
 def test_artifacts_of_metrics_and_of_the_report_have_head_beside(make: Make, api: str) -> None:
     copy = {"cmd": "cp a.in m.json", "deps": ["a.in"], "metrics": [{"m.json": {"cache": False}}]}
     made = make({"a": copy}, {"a.in": '{"acc": 1}'})
@@ -84,7 +83,6 @@ def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(make: M
     assert "other" in (made.root / "dvc.lock").read_text()
 
 
-@pytest.mark.slow
 def test_prefect_retries_and_a_timeout_is_named(make: Make, api: str, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     made = make(
@@ -103,7 +101,6 @@ def test_prefect_retries_and_a_timeout_is_named(make: Make, api: str, tmp_path: 
     assert {run["name"]: run["run_count"] for run in task_runs(api)} == {"again": 2, "slow": 1}
 
 
-@pytest.mark.slow
 def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -> None:
     """Two repositories: each stage fails if the other's runs."""
     lock, go = tmp_path / "one", tmp_path / "go"
@@ -120,7 +117,6 @@ def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -
     assert "ERROR" not in "".join(outputs)  # to wait is none
 
 
-@pytest.mark.slow
 def test_a_limit_that_was_set_in_prefect_stays(make: Make, api: str) -> None:
     made = make({"a": stage("cat a.in > a", ["a.in"], "a", **meta(group="mine"))})
     limit = {"name": "reprise-mine", "limit": 3}
@@ -139,7 +135,6 @@ def wait_for_task_run(made: Made) -> None:
     raise AssertionError("no task run took the job")
 
 
-@pytest.mark.slow
 def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str) -> None:
     made = make(
         {
@@ -160,7 +155,6 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
     assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
 
 
-@pytest.mark.slow
 def test_a_signal_ends_the_pause_before_a_retry(make: Make, api: str) -> None:
     made = make({"bad": stage("cat a.in; exit 3", ["a.in"], "bad", **meta(retries=1, retry_delay=3600))})
     with start(made, "--prefect") as process:
@@ -177,7 +171,6 @@ def test_a_signal_ends_the_pause_before_a_retry(make: Make, api: str) -> None:
     assert states(api, 1) == {"bad": "Cancelled"}
 
 
-@pytest.mark.slow
 def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, tmp_path: Path) -> None:
     flag, count = tmp_path / "flag", tmp_path / "count"
     made = make(
@@ -192,7 +185,6 @@ def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, t
     assert last_run(api)["run_count"] == 2
 
 
-@pytest.mark.slow
 def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(CHAIN)
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
@@ -201,7 +193,6 @@ def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.M
     assert len(output.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_a_server_that_dies_loses_no_result(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")  # else a minute a call
     go = tmp_path / "go"

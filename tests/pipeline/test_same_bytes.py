@@ -6,9 +6,14 @@ import pytest
 
 from tests.pipeline.corpus import REPOSITORIES, Made
 
+ALL = [
+    pytest.param(name, jobs, marks=[] if jobs == 4 and i % 3 == 0 else pytest.mark.slow)  # a third on every change
+    for jobs in (1, 2, 4, 8)
+    for i, name in enumerate(REPOSITORIES)
+]
 
-@pytest.mark.parametrize("jobs", [pytest.param(n, marks=[] if n == 4 else pytest.mark.slow) for n in (1, 2, 4, 8)])
-@pytest.mark.parametrize("name", REPOSITORIES)
+
+@pytest.mark.parametrize(("name", "jobs"), ALL)
 def test_a_run_leaves_the_bytes_of_dvc_repro(name: str, jobs: int, tmp_path: Path, commands: str) -> None:
     spec = REPOSITORIES[name]
     theirs = Made(tmp_path / "theirs", spec, commands).create()
