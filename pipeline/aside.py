@@ -2,7 +2,6 @@
 
 import os
 import queue
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.command import Command
-from pipeline.interrupt import Interrupted
+from pipeline.interrupt import Interrupted, handled
 from pipeline.log import Log
 from pipeline.processes import Job, Outcome
 from pipeline.repository import Stage
@@ -70,9 +69,5 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, _: object) -> None:
         raise Interrupted(number)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handled(interrupt):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -25,6 +25,7 @@ from pipeline.plan import Step
 from pipeline.processes import Job, Outcome, end_orphan
 from pipeline.repository import Stage
 from pipeline.run import Runner, State
+from pipeline.running import Running
 from pipeline.task_run import ENDED, Ending, follow, tell
 
 FEW = 20  # unchanged stages up to which each has a task run; more of them stand in the plan alone
@@ -80,6 +81,9 @@ class FlowRunner(Runner):
         command.execution = self.reporter.post(stage, command.job)
         command.start()
 
+    def show_output(self, running: Running, *, whole: bool = False) -> None:
+        """Nothing: the task run reads the log itself."""
+
 
 class FlowReporter:
     """Makes a task run of each stage that runs, is restored or fails, and tells it what happens."""
@@ -115,7 +119,7 @@ class FlowReporter:
         pass
 
     def output(self, stage: Stage, line: str) -> None:
-        pass  # the task run reads the log itself
+        pass
 
     def again(self, stage: Stage, error: str) -> None:
         sent = self._sent[stage]

@@ -60,15 +60,21 @@ def repro(
     options = Options(jobs or os.cpu_count() or 1, force, keep_going, pull, sandbox)
     commands = task_runner(runner, options.jobs, dask_address)
     which = {"downstream": downstream, "single_item": single_item, "everything": all_pipelines}
-    with contextlib.chdir(path):
-        try:
-            return _run(targets or [], which, options, commands, report)
-        except Interrupted as e:
-            if e.number == signal.SIGTERM:  # so Prefect sends it, to cancel
-                raise TerminationSignal(signal=e.number) from None
-            raise
-        except FAILURES as e:
-            raise PipelineError(message(e)) from None
+    with contextlib.chdir(path), as_prefect_knows_it():
+        return _run(targets or [], which, options, commands, report)
+
+
+@contextlib.contextmanager
+def as_prefect_knows_it() -> Iterator[None]:
+    """How a flow ends that did not complete: TerminationSignal when Prefect cancels it, else one line."""
+    try:
+        yield
+    except Interrupted as e:
+        if e.number == signal.SIGTERM:  # so Prefect sends it, to cancel
+            raise TerminationSignal(signal=e.number) from None
+        raise
+    except FAILURES as e:
+        raise PipelineError(message(e)) from None
 
 
 def _run(

@@ -1,8 +1,9 @@
-"""SIGINT and SIGTERM end a run between two steps, never within one."""
+"""SIGINT and SIGTERM: as an exception at once, or noted and heard between two steps."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 class Interrupted(BaseException):
@@ -14,6 +15,17 @@ class Interrupted(BaseException):
         self.status = 128 + number
 
 
+@contextmanager
+def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Both signals go to the handler in place of what they would do. For the main thread."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, former in before.items():
+            signal.signal(number, former)
+
+
 class Interrupts:
     """The signal that came, if one did."""
 
@@ -22,17 +34,8 @@ class Interrupts:
         self._wake = wake
         self._number: int | None = None
 
-    @contextmanager
-    def caught(self) -> Iterator[None]:
-        """Signals are noted in place of what they would do. For the main thread."""
-        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _note(self, number: int, _: object) -> None:
+    def note(self, number: int, _: object) -> None:
+        """For `handled`."""
         self._number = number
         self._wake()
 

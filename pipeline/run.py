@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 from pipeline.command import Command
 from pipeline.errors import PipelineError
-from pipeline.interrupt import Interrupted, Interrupts
+from pipeline.interrupt import Interrupted, Interrupts, handled
 from pipeline.processes import Outcome
 from pipeline.records import Records
 from pipeline.repository import FAILURES, Repository, Stage, message, run_cache
@@ -77,7 +77,7 @@ class Runner:
 
         Raises Interrupted on SIGINT and SIGTERM.
         """
-        with self._interrupts.caught(), self.repository.tracking():
+        with handled(self._interrupts.note), self.repository.tracking():
             try:
                 with self._lock():
                     self._open()
@@ -100,9 +100,10 @@ class Runner:
         self._take_events(0)
         done = [(stage, outcome) for stage, outcome in self._ended if outcome.error is None]
         end_all([running for stage, running in self._running.items() if stage not in dict(done)], number)
-        with self._lock():
-            for stage, outcome in done:
-                self._finish(stage, outcome)
+        if done:
+            with self._lock():
+                for stage, outcome in done:
+                    self._finish(stage, outcome)
 
     def _open(self) -> None:
         clean_up_after_others(self.repository.temporary)
@@ -133,7 +134,7 @@ class Runner:
         self._take_events(TICK)
         self._interrupts.check()
         for running in self._running.values():
-            self._show_output(running)
+            self.show_output(running)
         self.reporter.tick()
         if self._ended or self._held or self._schedule.is_due:
             with self._lock():
@@ -150,7 +151,8 @@ class Runner:
                 self._ended += [event] if event is not None else []
                 event = self._events.get_nowait()
 
-    def _show_output(self, running: Running, *, whole: bool = False) -> None:
+    def show_output(self, running: Running, *, whole: bool = False) -> None:
+        """New lines of the command; in a flow its task run shows them."""
         for line in running.log.lines(whole=whole):
             self.reporter.output(running.stage, line)
 
@@ -237,7 +239,7 @@ class Runner:
 
     def _finish(self, stage: Stage, outcome: Outcome) -> None:
         running = self._running[stage]
-        self._show_output(running, whole=True)
+        self.show_output(running, whole=True)
         del self._running[stage]
         self.seconds[stage] = outcome.seconds
         try:

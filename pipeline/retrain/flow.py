@@ -1,7 +1,6 @@
 """The `retrain` flow of Prefect: what `reprise retrain` does, its stages as a `repro` run beneath it."""
 
 import logging
-import signal
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +12,11 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.client.schemas.objects import State
-from prefect.exceptions import TerminationSignal
 from prefect.states import Completed
 from pydantic import Field
 
 from pipeline.errors import PipelineError
-from pipeline.flows import repro
-from pipeline.interrupt import Interrupted
-from pipeline.repository import FAILURES, message
+from pipeline.flows import as_prefect_knows_it, repro
 from pipeline.retrain.commands import LAST, Say
 from pipeline.retrain.gate import Decision, Gate, When
 from pipeline.retrain.options import Options, Publish, Retrained
@@ -53,14 +49,8 @@ def retrain(
     folder = Path(workplace).expanduser().resolve()
     token = None if token_block is None else _token(token_block)
     options = Options(repository, folder, base, publish, gate, jobs, wait_for_others, dry_run, token)
-    try:
+    with as_prefect_knows_it():
         made = retrain_(options, _say, _run_stages)
-    except Interrupted as e:
-        if e.number == signal.SIGTERM:  # so Prefect sends it, to cancel
-            raise TerminationSignal(signal=e.number) from None
-        raise
-    except FAILURES as e:
-        raise PipelineError(" ".join(message(e).split())) from None
     _show(made)
     if out is not None:
         Path(out).write_text(_json(made.decision) + "\n", encoding="utf-8")

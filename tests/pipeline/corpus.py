@@ -63,6 +63,19 @@ class Made:
         targets = self.spec.get(f"{runner}_options", self.spec.get("options", []))
         return self.run(*RUNNERS[runner], *options, *targets, code=code)
 
+    @staticmethod
+    def compare(folder: Path, spec: dict[str, Any], path: str, *options: str) -> None:
+        """`dvc repro` and `reprise run` with the options, from scratch and after each edit: the same files."""
+        theirs, ours = (Made(folder / name, spec, path).create() for name in ("theirs", "ours"))
+        for i, edit in enumerate([{}, *spec.get("edits", [])]):
+            theirs.edit(edit)
+            ours.edit(edit)
+            fails = i in spec.get("fails", []) or "broken" in spec
+            theirs.reproduce("dvc", fails=fails)
+            ours.reproduce("reprise", *options, fails=fails)
+            if not fails:
+                assert ours.state() == theirs.state(), f"after edit {i}"
+
     def state(self) -> dict[str, bytes]:
         """Every file but DVC's temporary ones and git's: lock files, .gitignore files, outs, the cache."""
         found = {}

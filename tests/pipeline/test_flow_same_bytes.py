@@ -33,17 +33,7 @@ def left_by(project: Project) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", REPOSITORIES)
 def test_a_flow_leaves_the_bytes_of_dvc_repro(name: str, tmp_path: Path, flows: str, api: str) -> None:
-    spec = REPOSITORIES[name]
-    theirs = Made(tmp_path / "theirs", spec, flows).create()
-    ours = Made(tmp_path / "ours", spec, flows).create()
-    for i, edit in enumerate([{}, *spec.get("edits", [])]):
-        theirs.edit(edit)
-        ours.edit(edit)
-        fails = i in spec.get("fails", []) or "broken" in spec
-        theirs.reproduce("dvc", fails=fails)
-        ours.reproduce("reprise", "--prefect", fails=fails)
-        if not fails:
-            assert ours.state() == theirs.state(), f"after edit {i}"
+    Made.compare(tmp_path, REPOSITORIES[name], flows, "--prefect")
 
 
 def test_dvc_repro_a_run_and_a_flow_leave_the_same_project(tmp_path: Path, flows: str, api: str) -> None:
