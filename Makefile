@@ -11,7 +11,7 @@ help:  ## list the targets
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprise needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,prefect]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,prefect,dev]'
 	touch $@
 
 repro: .venv/.installed  ## run the stages that changed, then print the metrics
@@ -33,13 +33,13 @@ slow: .venv/.installed  ## run the long proofs
 	pytest -m slow
 
 serve: .venv/.installed  ## a Prefect server, the deployments and a worker on this machine; Ctrl-C ends them
-	python -m pipeline.serve
+	python -m reprise.serve
 
 browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
-	pytest -m browser -n 0 tests/pipeline/review/test_browser.py
+	pytest -m browser -n 0 tests/reprise/review/test_browser.py
 
 prefect-ui: .venv/.installed  ## open Prefect's page of a finished run in headless Chromium (Debian: as above)
-	pytest -m prefect_ui -n 0 tests/pipeline/test_prefect_ui.py
+	pytest -m prefect_ui -n 0 tests/reprise/test_prefect_ui.py
 
 fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
 	python -m benchmarks.fashion_mnist
@@ -52,7 +52,7 @@ bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner 
 
 constraints:  ## pin what a fresh install of pyproject.toml takes
 	rm -rf .venv && $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[dev,prefect]'
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[train,prefect,dev]'
 	(echo '# Every package of the environment, pinned: made by `make constraints` from a fresh install.'; \
 	 $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.txt
 

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
-from pipeline.review.compare import compare
-from pipeline.review.declared import Predictions
+from reprise.review.compare import compare
+from reprise.review.declared import Predictions
 
 SIMULATIONS = int(os.environ.get("SIMULATIONS", "1000"))
 METRICS = {

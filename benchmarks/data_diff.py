@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from pipeline.review.data_diff import diff
-from pipeline.review.declared import Table
+from reprise.review.data_diff import diff
+from reprise.review.declared import Table
 
 
 def table(path: Path, rows: int, columns: int, changed: bool) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.runner import ROOT, Took, clear, make, middle, run
-from pipeline.serve import wait_for_server
+from reprise.serve import wait_for_server
 
 ROUNDS = 3
 DVC, OURS, WARM, COLD = "dvc repro", "reprise run", "flow, warm server", "flow, cold server"

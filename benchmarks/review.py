@@ -36,8 +36,8 @@ def write(folder: Path, rows: int) -> None:
 def measure(folder: Path, group: str | None) -> None:
     """The import, reading two Parquet files, and the comparison."""
     start = time.monotonic()
-    from pipeline.review.compare import compare
-    from pipeline.review.declared import Predictions
+    from reprise.review.compare import compare
+    from reprise.review.declared import Predictions
 
     spec = Predictions.model_validate({"metrics": METRICS, "group": group})
     imported = time.monotonic()

@@ -49,7 +49,7 @@ def test_src_knows_nothing_of_dvc_or_prefect() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {n.split(".")[0] for n in names} & {"dvc", "prefect", "pipeline"}, path
+            assert not {n.split(".")[0] for n in names} & {"dvc", "prefect", "reprise"}, path
 
 
 def test_each_stage_declares_the_params_sections_it_reads() -> None:

@@ -1,9 +1,0 @@
-"""What changed between two revisions, and whether the metrics really moved."""
-
-from pipeline.review.html import html
-from pipeline.review.markdown import markdown
-from pipeline.review.report import Report, review, to_json
-
-FORMATS = {"md": markdown, "json": to_json, "html": html}
-
-__all__ = ["FORMATS", "Report", "html", "markdown", "review", "to_json"]

@@ -1,0 +1,99 @@
+"""Says before anything runs which stages will run and why: unchanged, restored, run, may run."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from reprise.journal import Entry, Key
+from reprise.repository import Assumed, Change, Stage, run_cache
+
+Kind = Literal["unchanged", "restored", "run", "may run"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What will become of a stage. changes: why; waits_for: the upstream stages whose outs decide it."""
+
+    stage: Stage
+    kind: Kind
+    changes: list[Change] = field(default_factory=list)
+    waits_for: list[str] = field(default_factory=list)
+
+
+class _Outcomes:
+    """What is known of the outs of stages that will not stay as they are: a hash, or None before they ran."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, str | None]] = {}  # path: stage, hash
+        self._above: dict[str, set[str]] = {}  # folder: paths in `_known` below it
+
+    def add(self, stage: str, path: str, value: str | None) -> None:
+        self._known[path] = (stage, value)
+        for folder in Path(path).parents:
+            self._above.setdefault(str(folder), set()).add(path)
+
+    def of(self, path: str) -> dict[str, str | None]:
+        """Stages that write the path or something in it or around it; the hash where one writes exactly it."""
+        if path in self._known:
+            stage, value = self._known[path]
+            return {stage: value}
+        around = [folder for folder in map(str, Path(path).parents) if folder in self._known]
+        return {self._known[p][0]: None for p in [*around, *self._above.get(path, ())]}
+
+
+def make_plan(stages: Sequence[Stage], left_over: Mapping[Key, Entry], *, force: bool = False) -> list[Step]:
+    """Only reads. `stages` in plan order; `left_over`: what a killed run had finished.
+
+    A stage *may run* when an upstream stage will run and may leave other outs, and when the run-cache may know
+    what it then finds; a stage that will *run* does so whatever its upstream stages leave.
+    """
+    outcomes, steps = _Outcomes(), []
+    for stage in stages:
+        if stage.key in left_over and stage.changes():
+            stage.adopt_if_current(left_over[stage.key])
+        step = _step(stage, outcomes, force)
+        steps.append(step)
+    return steps
+
+
+def _step(stage: Stage, outcomes: _Outcomes, force: bool) -> Step:
+    assumed: dict[str, str | None] = {}
+    waits_for: set[str] = set()
+    for path in stage.dep_paths if not stage.frozen else []:
+        for writer, value in outcomes.of(path).items():
+            assumed[path] = value
+            if value is None:
+                waits_for.add(writer)
+    for file in map(os.fspath, stage.params) if not stage.frozen else []:
+        for writer in outcomes.of(file):  # of a params file that a stage writes nothing is known before
+            assumed[file] = None
+            waits_for.add(writer)
+    changes = stage.changes(assumed)
+    step = Step(stage, *_kind(stage, changes, assumed, sorted(waits_for), force))
+    if step.kind == "restored":
+        for path, value in run_cache.hashes(run_cache.find(stage, assumed)).items():
+            outcomes.add(stage.name, path, value)
+    elif step.kind != "unchanged" and not stage.keeps_outs:
+        for out in stage.outputs:
+            outcomes.add(stage.name, os.fspath(out), None)
+    return step
+
+
+def _kind(
+    stage: Stage, changes: list[Change], assumed: Assumed, waits_for: list[str], force: bool
+) -> tuple[Kind, list[Change], list[str]]:
+    if force:
+        return "run", [*changes, Change("always", stage.name, "forced")], []
+    if not changes:
+        return ("may run", [], waits_for) if waits_for else ("unchanged", [], [])
+    if not stage.has_command:
+        return "run", changes, []
+    if waits_for and (
+        not assumed.keys().isdisjoint(map(os.fspath, stage.params)) or run_cache.may_find(stage, assumed)
+    ):
+        return "may run", changes, waits_for
+    if not waits_for and run_cache.find(stage, assumed) is not None:
+        return "restored", changes, []
+    return "run", changes, []

@@ -1,0 +1,247 @@
+"""The `retrain` flow: a real Prefect server, workers in processes of their own, a real origin and DVC remote."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from reprise.retrain.flow import _of_failed
+from tests.conftest import ROOT, YAML_
+from tests.reprise.prefect_server import api, post
+from tests.reprise.retrain.project import Retrainable
+from tests.reprise.retrain.test_retrain import GOOD, first, made
+from tests.reprise.stand_in import TOKEN, StandIn
+from tests.reprise.test_run import is_gone
+
+__all__ = ["api", "first", "made"]  # fixtures
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
+PATIENCE = 180.0  # seconds for flow runs on a busy machine
+FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+LIMIT = {"limit": 1, "collision_strategy": "ENQUEUE"}
+Json = dict[str, Any]
+
+
+@dataclass
+class Deployed:
+    """retrain/nightly of prefect.yaml under a name of its own, in a work pool of that name."""
+
+    api: str
+    made: Retrainable
+    name: str
+    more: dict[str, str] = field(default_factory=dict)  # of the worker's environment
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"PREFECT_API_URL": self.api, "PREFECT_WORKER_QUERY_SECONDS": "1", "PYTHONPATH": str(self.made.folder)}
+        return {**self.made.environment, **own, **self.more}
+
+    def call(self, *arguments: str) -> None:
+        self.made.run(*prefect(*arguments), cwd=ROOT, more=self.environment)
+
+    def deploy(self, *, schedule: Json | None = None, limit: Json | None = LIMIT, **parameters: Any) -> None:
+        file = YAML_.load(ROOT / "prefect.yaml")
+        (nightly,) = [d for d in file["deployments"] if d["name"] == "nightly"]
+        places = {"repository": str(self.made.origin), "workplace": str(self.made.folder / "work")}
+        nightly["name"] = nightly["work_pool"]["name"] = self.name
+        nightly["parameters"] |= {**places, **parameters}
+        nightly |= {"schedules": [schedule] if schedule else [], "concurrency_limit": limit}
+        text = self.made.folder / "prefect.yaml"
+        text.write_text(json.dumps({**file, "deployments": [nightly]}))
+        self.call("work-pool", "create", self.name, "--type", "process")
+        self.call("deploy", "--all", "--prefect-file", str(text))
+
+    def start(self) -> None:
+        self.call("deployment", "run", f"retrain/{self.name}")
+
+    @contextmanager
+    def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
+        command = prefect("worker", "start", "--pool", self.name)
+        with (self.made.folder / "worker.log").open("ab") as log:
+            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+    def run_once(self, **parameters: Any) -> Json:
+        """The flow run, once it ended."""
+        self.deploy(**parameters)
+        with self.worker():
+            self.start()
+            (run,) = self.ended(1)
+        return run
+
+    def runs(self) -> list[Json]:
+        """Of the deployment, the oldest first."""
+        return post(self.api, "flow_runs", deployments=named(self.name), sort="EXPECTED_START_TIME_ASC")
+
+    def ended(self, number: int, states: Collection[str] = FINAL) -> list[Json]:
+        """So many runs at least, once they ended so."""
+        deadline = time.monotonic() + PATIENCE
+        while len(found := [r for r in self.runs() if r["state"]["type"] in states]) < number:
+            assert time.monotonic() < deadline, self.runs()
+            time.sleep(0.5)
+        return found
+
+    def artifacts(self, run: Json) -> dict[str, str]:
+        """Of the flow run: text by key."""
+        found = post(self.api, "artifacts", flow_runs={"id": {"any_": [run["id"]]}})
+        return {artifact["key"]: artifact["data"] for artifact in found}
+
+    def stages(self, run: Json) -> dict[str, str]:
+        """Of the repro run beneath: the state of each stage."""
+        (below,) = post(self.api, "flow_runs", flow_runs={"parent_flow_run_id": {"any_": [run["id"]]}})
+        found = post(self.api, "task_runs", flow_runs={"id": {"any_": [below["id"]]}})
+        return {run["name"]: run["state_name"] for run in found}
+
+    def before_training(self, code: str) -> None:
+        """Python that the process of train.py runs first."""
+        hook = f"import os, sys\nif sys.orig_argv[1:] == ['train.py']:\n    {code}\n"
+        (self.made.folder / "sitecustomize.py").write_text(hook)
+
+    def waits_before_training(self) -> Callable[[], int]:
+        """The first time only. Gives what waits for its start, and its process."""
+        note = self.made.folder / "pid"
+        self.before_training(f"import os, sys, time; sys.path.insert(0, {str(self.made.folder)!r}); import pause")
+        code = "if not path.exists():\n    path.write_text(str(os.getpid()))\n    time.sleep(600)\n"
+        imports = f"import os, pathlib, time\npath = pathlib.Path({str(note)!r})\n"
+        (self.made.folder / "pause.py").write_text(imports + code)
+
+        def started() -> int:
+            deadline = time.monotonic() + PATIENCE
+            while not (note.exists() and note.read_text()):
+                assert time.monotonic() < deadline, self.runs()
+                time.sleep(0.1)
+            return int(note.read_text())
+
+        return started
+
+
+def prefect(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+
+
+def named(name: str) -> Json:
+    return {"name": {"any_": [name]}}
+
+
+@pytest.fixture
+def deployed(api: str, made: Retrainable, request: pytest.FixtureRequest) -> Deployed:
+    return Deployed(api, made, request.node.name.replace("_", "-"))
+
+
+def test_the_schedule_fires_and_the_second_run_is_unchanged(deployed: Deployed) -> None:
+    deployed.made.source.write_text(GOOD)
+    deployed.deploy(schedule={"interval": 15}, publish="push")
+    with deployed.worker():
+        first, second, *_ = deployed.ended(2)
+    assert (first["state_name"], second["state_name"]) == ("Promoted", "Unchanged")
+    assert deployed.stages(first) == {
+        "rows.csv.dvc": "Unchanged",
+        "split": "Completed",
+        "train": "Completed",
+        "evaluate": "Completed",
+    }
+    artifacts = deployed.artifacts(first)
+    assert artifacts.keys() == {"decision", "decision-json", "report"}
+    decision = json.loads(artifacts["decision-json"].removeprefix("```json").removesuffix("```"))
+    assert (decision["outcome"], decision["old"], decision["new"]) == ("promoted", 0.625, 1.0)
+    assert decision["commit"] == deployed.made.branches()["main"]
+    assert "| verdict | better |" in artifacts["decision"]
+    assert "**accuracy 0.625 → 1: better**" in artifacts["report"]
+
+
+def test_data_that_breaks_an_expectation_fails_the_run_with_its_lines(deployed: Deployed) -> None:
+    deployed.made.source.write_text(GOOD.replace("a1-0,1,1", "a1-0,1,7"))
+    state = deployed.made.branches()
+    run = deployed.run_once()
+    assert run["state_name"] == "Failed"
+    assert run["state"]["message"].endswith(
+        "PipelineError: split: exit status 1: python split.py; "
+        "split | validate: y: 1 of 800 rows unexpected; expected one of 0, 1"
+    )
+    assert deployed.made.branches() == state
+
+
+def test_the_token_of_a_block_is_seen_by_the_forge_alone(deployed: Deployed, stand_in: StandIn) -> None:
+    made = deployed.made
+    made.source.write_text(GOOD)
+    deployed.more = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": stand_in.address}
+    look = "str(os.environ) + subprocess.getoutput('ps -eww -o args')"
+    deployed.before_training(f"import subprocess; open({str(made.folder / 'seen')!r}, 'w').write({look})")
+    save = "import sys; from prefect.blocks.system import Secret; Secret(value=sys.stdin.read()).save('forge')"
+    subprocess.run([sys.executable, "-c", save], input=TOKEN, text=True, env=deployed.environment, check=True)
+    run = deployed.run_once(token_block="forge")
+    assert run["state_name"] == "Promoted"
+    assert (len(stand_in.pulls), stand_in.tokens) == (1, {f"Bearer {TOKEN}"})
+    seen = (made.folder / "seen").read_text()
+    assert "GITHUB_API_URL" in seen
+    assert "train.py" in seen
+    texts = [seen, str(run), (made.folder / "worker.log").read_text(), *deployed.artifacts(run).values()]
+    texts += [str(post(deployed.api, "logs", limit=200, offset=n)) for n in (0, 200)]
+    texts += [made.run("git", "log", "--all", "--patch", cwd=made.origin), str(stand_in.pulls)]
+    assert [text for text in texts if TOKEN in text] == []
+    assert subprocess.run(["grep", "-rq", TOKEN, made.folder], check=False).returncode == 1
+
+
+def test_a_cancelled_run_ends_its_commands_and_the_next_one_completes(deployed: Deployed) -> None:
+    deployed.made.source.write_text(GOOD)
+    training = deployed.waits_before_training()
+    deployed.deploy(publish="branch")
+    with deployed.worker():
+        deployed.start()
+        pid = training()
+        state = {"state": {"type": "CANCELLING"}}
+        (run,) = deployed.runs()
+        httpx.post(f"{deployed.api}/flow_runs/{run['id']}/set_state", json=state, timeout=30).raise_for_status()
+        deployed.ended(1, {"CANCELLED"})  # Prefect calls it Crashed until the process is gone
+        assert is_gone(pid)
+        assert len(deployed.made.branches()) == 1
+        deployed.start()
+        *_, run = deployed.ended(2)
+    assert run["state_name"] == "Promoted"
+    assert len(deployed.made.branches()) == 2
+
+
+def test_a_killed_worker_leaves_nothing_that_stops_the_next(deployed: Deployed) -> None:
+    """With its flow run's process: the stage's command is left to itself, until the next run ends it."""
+    deployed.made.source.write_text(GOOD)
+    training = deployed.waits_before_training()
+    deployed.deploy(publish="branch", limit=None)
+    with deployed.worker() as worker:
+        deployed.start()
+        pid = training()
+        ours = [p for p in psutil.Process(worker.pid).children(recursive=True) if "prefect" in " ".join(p.cmdline())]
+        assert ours
+        for process in (*ours, worker):
+            process.kill()
+    assert not is_gone(pid)
+    with deployed.worker():
+        deployed.start()
+        (run,) = deployed.ended(1)  # the killed one is Running for ever
+    assert run["state_name"] == "Promoted"
+    assert is_gone(pid)
+    assert len(deployed.made.branches()) == 2
+
+
+def test_no_such_block_is_one_line(deployed: Deployed) -> None:
+    run = deployed.run_once(token_block="nope")
+    assert run["state_name"] == "Failed"
+    assert run["state"]["message"].endswith(
+        "PipelineError: token_block: found no Secret block 'nope'; expected the one with the token"
+    )
+
+
+def test_a_stage_whose_name_ends_another_is_not_taken_for_it() -> None:
+    lines = {"in": ["fine"], "train": ["broke"], "split": ["broke too"]}
+    assert _of_failed("train: exit status 1: x; split: timed out", lines) == ["train | broke", "split | broke too"]

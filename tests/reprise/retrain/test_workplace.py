@@ -1,0 +1,221 @@
+"""The clone: where from, with which credentials, and what stays out."""
+
+import base64
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from reprise.errors import PipelineError
+from reprise.git import redacted
+from reprise.processes import note_group
+from reprise.retrain.commands import unattended
+from reprise.retrain.credentials import Login, git_environment, without_login
+from reprise.retrain.workplace import Workplace, source_of
+
+TOKEN = "t0ken-of-a-test"
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    """A bare repository with one commit on main, beside a checkout of it."""
+    git(tmp_path, "init", "-q", "--bare", "--initial-branch", "main", "origin.git")
+    git(tmp_path, "clone", "-q", "origin.git", "checkout")
+    git(tmp_path / "checkout", "checkout", "-qB", "main")
+    git(tmp_path / "checkout", "commit", "-q", "--allow-empty", "-m", "first")
+    git(tmp_path / "checkout", "push", "-q", "origin", "main")
+    return tmp_path / "origin.git"
+
+
+class Private(SimpleHTTPRequestHandler):
+    """Files for who has the token."""
+
+    def do_GET(self) -> None:
+        expected = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+        if self.headers["Authorization"] == f"Basic {expected}":
+            super().do_GET()
+            return
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", "Basic")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def private(origin: Path) -> Iterator[str]:
+    """The origin's address on a server that asks for the token."""
+    git(origin, "update-server-info")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Private, directory=str(origin.parent))) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/origin.git"
+        server.shutdown()
+        thread.join()
+
+
+def test_git_has_the_token_and_leaves_it_nowhere(private: str, tmp_path: Path) -> None:
+    place = Workplace(private, "main", tmp_path / "work", TOKEN)
+    assert len(place.renew()) == 40
+    assert TOKEN.encode() not in b"".join(f.read_bytes() for f in place.root.rglob("*") if f.is_file())
+    assert TOKEN not in str(os.environ)
+    with pytest.raises(PipelineError, match=r"git clone: fatal: .*(Authentication failed|could not read Username)"):
+        Workplace(private, "main", tmp_path / "other", "wrong").renew()
+
+
+def test_a_token_in_the_address_is_left_nowhere_else(private: str, origin: Path, tmp_path: Path) -> None:
+    address = private.replace("://", f"://x-access-token:{TOKEN}@")
+    place = Workplace(address, "main", tmp_path / "work")
+    assert len(place.renew()) == 40
+    assert place.address == private  # that is what `git clone` is told
+    assert TOKEN.encode() not in b"".join(f.read_bytes() for f in place.root.rglob("*") if f.is_file())
+    assert place.root.stat().st_mode & 0o777 == 0o700
+    checkout = origin.parent / "checkout"
+    git(checkout, "remote", "set-url", "origin", address)
+    assert Workplace(str(checkout), "main", tmp_path / "work").root == place.root
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://u:p%40ss@h.org:1/o/r.git", ("https://h.org:1/o/r.git", Login("u", "p@ss"))),
+        ("https://u@h.org/r", ("https://h.org/r", Login("u"))),
+        ("https://h.org/r", ("https://h.org/r", Login())),
+        ("ssh://git@h.org/r", ("ssh://git@h.org/r", Login())),
+        ("git@h.org:r", ("git@h.org:r", Login())),
+    ],
+)
+def test_an_address_and_its_login_are_told_apart(address: str, expected: tuple[str, Login]) -> None:
+    assert without_login(address) == expected
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://github.com/o/r", "github"),
+        ("https://github.example.org/o/r", "github"),
+        ("https://gitlab.com/g/n.git", "gitlab"),
+        ("https://gitlab.example.org/g/n.git", "gitlab"),
+        ("http://gitlab.example.org/g/n.git", None),  # in the clear
+        ("https://bitbucket.org/g/n", None),
+        ("https://notgithub.com/o/r", None),
+        ("git@github.com:o/r.git", None),
+        ("/srv/git/r.git", None),
+    ],
+)
+def test_a_token_goes_to_its_own_forge_alone(address: str, expected: str | None) -> None:
+    places = {"GITHUB_API_URL": "https://github.example.org/api/v3", "CI_SERVER_HOST": "gitlab.example.org"}
+    environment = {"GITHUB_TOKEN": "github", "GITLAB_TOKEN": "gitlab", **places}
+    assert git_environment(address, Login(), environment).get("REPRISE_GIT_TOKEN") == expected
+
+
+def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"found no git repository; expected one or its address \(git rev-parse: "):
+        source_of(str(tmp_path))
+
+
+def test_what_a_checkout_has_uncommitted_stays_out(origin: Path, tmp_path: Path) -> None:
+    checkout = origin.parent / "checkout"
+    place = Workplace(str(checkout), "main", tmp_path / "work")
+    assert not place.has_uncommitted()
+    (checkout / "new").write_text("x")
+    assert place.has_uncommitted()
+    place.renew()
+    assert [path.name for path in place.root.iterdir()] == [".git"]
+    assert not Workplace(str(origin), "main", tmp_path / "work").has_uncommitted()
+
+
+def test_what_a_killed_dvc_was_writing_is_removed(origin: Path, tmp_path: Path) -> None:
+    place = Workplace(str(origin), "main", tmp_path / "work")
+    place.renew()
+    tmp = place.root / ".dvc" / "tmp"
+    tmp.mkdir(parents=True)
+    (tmp / "rwlock").touch()  # DVC refuses one that is cut off
+    place.renew()
+    assert [*tmp.iterdir()] == []
+
+
+def test_the_environment_of_a_hook_is_no_place_to_work(
+    origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkout = origin.parent / "checkout"
+    before = {path: path.read_bytes() for path in (checkout / ".git").rglob("*") if path.is_file()}
+    monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(checkout))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(checkout / ".git" / "index"))
+    place = Workplace(str(origin), "main", tmp_path / "work")
+    place.renew()
+    assert Path(place.git("rev-parse", "--show-toplevel")) == place.root
+    assert {path: path.read_bytes() for path in (checkout / ".git").rglob("*") if path.is_file()} == before
+    with unattended():
+        assert "GIT_DIR" not in os.environ
+    assert os.environ["GIT_DIR"] == str(checkout / ".git")
+
+
+def test_git_and_ssh_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
+    with unattended():
+        assert (os.environ["GIT_TERMINAL_PROMPT"], os.environ["GIT_SSH_COMMAND"]) == ("0", "ssh -o BatchMode=yes")
+    assert "GIT_SSH_COMMAND" not in os.environ
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.sshCommand")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "ssh -i key")
+    with unattended():
+        assert "GIT_SSH_COMMAND" not in os.environ
+    monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -v")
+    with unattended():
+        assert os.environ["GIT_SSH_COMMAND"] == "ssh -v"
+
+
+@pytest.mark.parametrize("login", ["token", "user:token", "u:p@ss"])
+def test_no_part_of_a_login_is_said(login: str) -> None:
+    assert redacted(f"fatal: 'https://{login}@host/o/r' of me@host") == "fatal: 'https://…@host/o/r' of me@host"
+
+
+def test_local_config_is_for_its_user_alone_and_goes_with_the_checkouts(origin: Path, tmp_path: Path) -> None:
+    checkout = origin.parent / "checkout"
+    (checkout / ".dvc").mkdir()
+    (checkout / ".dvc" / "config").touch()
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-q", "-m", "dvc")
+    git(checkout, "push", "-q", "origin", "main")
+    (checkout / ".dvc" / "config.local").write_text("secret")
+    place = Workplace(str(checkout), "main", tmp_path / "work")
+    place.renew()
+    copy = place.root / ".dvc" / "config.local"
+    assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("secret", 0o600)
+    (checkout / ".dvc" / "config.local").unlink()
+    place.renew()
+    assert not copy.exists()
+
+
+def test_looking_for_changes_leaves_the_index_alone(origin: Path, tmp_path: Path) -> None:
+    checkout = origin.parent / "checkout"
+    (checkout / "file").write_text("x")
+    git(checkout, "add", "file")
+    os.utime(checkout / "file", (1, 1))  # git would note the new time
+    before = (checkout / ".git" / "index").read_bytes()
+    assert Workplace(str(checkout), "main", tmp_path / "work").has_uncommitted()
+    assert (checkout / ".git" / "index").read_bytes() == before
+
+
+def test_commands_of_stages_that_a_killed_run_left_are_ended(origin: Path, tmp_path: Path) -> None:
+    place = Workplace(str(origin), "main", tmp_path / "work")
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as orphan:
+        note_group(place.root / ".dvc" / "tmp" / "reprise" / "groups" / f"{ended.pid}-1", orphan.pid)
+        with place.alone(wait=True):
+            assert orphan.wait(5) == -signal.SIGKILL

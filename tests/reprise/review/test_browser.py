@@ -1,0 +1,102 @@
+"""The HTML report in headless Chromium: on a phone and a desk, in the light and in the dark. Run by `make browser`."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from reprise.review import words
+from reprise.review.data import DataChange
+from reprise.review.html import html
+from reprise.review.report import Report
+from tests.chromium import chromium, needs_chromium, requests
+from tests.reprise.review.reports import column, common, table
+from tests.reprise.review.test_html import HOSTILE, with_texts
+
+SHOWN = """
+const back = e => e === null ? null : (c => c === 'rgba(0, 0, 0, 0)' ? back(e.parentElement) : c)(
+    getComputedStyle(e).backgroundColor);
+return [...document.querySelectorAll('h1, h2, p, th, td, li, summary, figcaption, b, small, bdi')]
+    .filter(e => e.offsetParent !== null).map(e => [getComputedStyle(e).color, back(e)]);
+"""
+OUTSIDE = """
+return [...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') || e.matches('.scroll'))
+    .filter(e => e.getBoundingClientRect().right > arguments[0] + 0.5).map(e => e.outerHTML.slice(0, 80));
+"""
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("profile")) as made:
+        yield made
+
+
+def look(browser: webdriver.Chrome, page: Path, width: int, scheme: str) -> None:
+    """Opens the page on such a screen, with everything unfolded."""
+    screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # type: ignore[no-untyped-call]
+    browser.get(page.as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+
+
+def contrast(one: str, other: str) -> float:
+    """Of two CSS colours: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
+    light = sorted(map(_luminance, (one, other)))
+    return (light[1] + 0.05) / (light[0] + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def wide() -> Report:
+    columns = [column(f"pixel_{n}", flag=n % 25 == 0, drift=n / 1000) for n in range(785)]
+    return replace(common(), data=[DataChange("data/raw", "changed", table(*columns))])
+
+
+@pytest.fixture(scope="module", params=["common", "wide", *range(len(HOSTILE))])
+def report(request: pytest.FixtureRequest) -> Any:
+    made = {"common": common, "wide": wide}.get(request.param)
+    return made() if made else with_texts(common(), HOSTILE[request.param])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_fits_and_stays_by_itself(
+    browser: webdriver.Chrome, tmp_path: Path, report: Report, width: int, scheme: str
+) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(html(report), encoding="utf-8")
+    look(browser, page, width, scheme)
+    assert browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+    assert requests(browser) == [page.as_uri()]
+    run: Any = browser.execute_script
+    assert run("return document.documentElement.scrollWidth") <= width
+    assert run(OUTSIDE, width) == []
+    colours = {tuple(pair) for pair in run(SHOWN)}
+    backs = {run("return getComputedStyle(document.body).backgroundColor"), *(back for _, back in colours)}
+    assert all((_luminance(back) > 0.5) == (scheme == "light") for back in backs)
+    assert min(contrast(*pair) for pair in colours) >= 4.5  # WCAG 2.1 AA
+
+
+def test_the_answer_is_on_the_first_screen_of_a_phone(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text(html(common()), encoding="utf-8")
+    look(browser, page, 360, "light")
+    heading = browser.find_element(By.TAG_NAME, "h1")
+    assert heading.text.replace("\n", " ") == " ".join(words.headline(common())[:2])
+    assert heading.rect["y"] + heading.rect["height"] < 800
+    verdict = browser.find_element(By.XPATH, "//td/b[text()='worse']")
+    assert verdict.rect["x"] + verdict.rect["width"] <= 360

@@ -1,0 +1,194 @@
+"""The HTML of a report: the answer first, everything in it, nothing that runs or is fetched."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from reprise.review import words
+from reprise.review.data import DataChange
+from reprise.review.html import html
+from reprise.review.report import Report, Side
+from tests.reprise.review.reports import column, common, comparison, metric, table
+
+BLOCKS = {"br", "td", "th", "tr", "p", "li", "h1", "h2", "h3", "text", "title", "desc", "figcaption", "summary", "svg"}
+VOID = {"meta", "br"}
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "header", "h1", "h2", "h3", "p", "div", "span", "bdi"),
+    *("b", "i", "br", "small", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "figure"),
+    *("figcaption", "svg", "path", "rect", "circle", "text", "desc"),
+}
+ATTRIBUTES = {
+    *(
+        "lang",
+        "charset",
+        "http-equiv",
+        "content",
+        "name",
+        "class",
+        "scope",
+        "colspan",
+        "tabindex",
+        "role",
+        "aria-label",
+    ),
+    *("aria-hidden", "viewbox", "d", "x", "y", "width", "height", "cx", "cy", "r", "text-anchor"),
+}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</style></title></svg><iframe src=//evil.test>",
+    "{{ 7 * 7 }}{% raw %}",
+    "a\nb\r\n\tc\x00\x1b[31m",
+    "\u202eevil\u2066 \u200b\ufeff",
+    "x" * 10_000,
+    "",
+    "&lt;b&gt; &#60;",
+]
+
+
+class Page(HTMLParser):
+    """Tags, attributes and text; and that every tag is closed in its turn."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_startendtag(tag, attributes)
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attributes
+        self.texts += [" "] * (tag in BLOCKS)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] != "style":
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.texts).split())
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every string of a report."""
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        for of in fields(value):
+            yield from texts(getattr(value, of.name))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from texts(inner)
+
+
+def with_texts(value: Any, text: str) -> Any:
+    """The same report with each of its strings that is the user's replaced."""
+    ours = {"kind", "better", "verdict", "commit", "measure", "old_split", "new_split"}
+    if isinstance(value, str):
+        return text
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {f.name: with_texts(getattr(value, f.name), text) for f in fields(value) if f.name not in ours}
+        return replace(value, **changed)
+    if isinstance(value, list | tuple):
+        return type(value)(with_texts(inner, text) for inner in value)
+    return value
+
+
+def test_the_answer_comes_first() -> None:
+    page = Page(html(common()))
+    name, became, details = words.headline(common())
+    assert page.text.startswith(f"{name} {became} {name} {became} {details}")  # the title, then the heading
+
+
+def test_everything_of_the_report_is_in_it() -> None:
+    page = Page(html(common()))
+    kinds = {"changed", "number", "correct", "higher", "lower", "params.yaml", "metrics.json", "0123456789abcdef"}
+    longer = {"a colour with a long name"}  # in the chart's description
+    missing = {t for t in texts(common()) if t not in page.text} - kinds - longer
+    assert missing == {"data/evaluation/predictions.parquet"}  # the only one, so it bears no title
+
+
+def test_it_shows_verdicts_numbers_and_charts() -> None:
+    page = Page(html(common()))
+    for expected in (
+        "log_loss lower is better better 0.0913 0.0782 −0.0131",
+        "recall higher is better worse 0.9722 0.9412 −3.1 pp",
+        "ece – nan –",
+        "auc nan nan same",
+        "f1_macro 0.971 0.9763 +0.0053",
+        "train.optimizer.lr 0.1 0.05",
+        "other.yaml: clip none 1",
+        "data/raw 1437 → 1502 80 15 4 +age −height zip: integer → text age, colour",
+        "Rows: 7 fixed, 5 broken",
+        "355 rows are in both test sets and were paired; 5 are in the old one only, 10 in the new one only.",
+        "Of rows that did not pair, log_loss is 0.0921 → 0.0803 (95 % interval −0.0211 to −0.0025).",
+        "Leakage: 3 ids moved from train to test: a1f, b2e, c3d",
+    ):
+        assert expected in page.text, expected
+    assert page.tags.count("svg") == 3 + 2 + 2 + 2 * 2  # intervals, columns, curves, legends
+
+
+def test_same_report_same_bytes() -> None:
+    assert html(common()) == html(common())
+
+
+def test_a_common_report_is_light_and_needs_nothing_else() -> None:
+    text = html(common())
+    page = Page(text)
+    assert len(text.encode()) < 100_000
+    assert {*page.tags} <= TAGS
+    assert {name for name, _ in page.attributes} <= ATTRIBUTES
+    assert "default-src 'none'; style-src 'unsafe-inline'" in text
+    assert not re.search(r"https?:|url\(|@import|//", text)
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_is_inert(text: str) -> None:
+    common_page, page = Page(html(common())), Page(html(with_texts(common(), text)))
+    assert {*page.tags} <= TAGS
+    assert {name for name, _ in page.attributes} <= ATTRIBUTES
+    known = {value for name, value in common_page.attributes if name in ("class", "role", "content")}
+    assert {value for name, value in page.attributes if name in ("class", "role", "content")} <= known
+    assert not re.search("[\x00-\x08\x1b\u200b\u202a-\u202e\u2066-\u2069\ufeff]", page.text)
+    assert "x" * 501 not in page.text
+    if text.strip() and text.isprintable() and len(text) < 40:
+        assert text in page.text
+
+
+def test_a_page_of_785_columns_shows_what_drifted_and_folds_the_rest() -> None:
+    columns = [column(f"pixel_{n}", flag=n % 25 == 0, drift=n / 1000) for n in range(785)]
+    wide = replace(common(), data=[DataChange("data/raw", "changed", table(*columns))])
+    text = html(wide)
+    page = Page(text)
+    assert page.tags.count("figure") == 12 + 2
+    assert "and 20 more" in page.text  # of 32 that drifted
+    assert "and 485 more" in page.text  # of all
+    assert page.text.index("pixel_775 PSI") < page.text.index("pixel_750 PSI")  # what drifted most comes first
+    assert len(text.encode()) < 150_000
+
+
+def test_reports_with_little_to_tell() -> None:
+    nothing = Report(Side("nothing", None), Side("the working tree", None), [], [], [], [], [], [], [])
+    page = Page(html(nothing))
+    assert page.text.startswith("no metrics")
+    assert "table" not in page.tags[: page.tags.index("details")]
+    without = metric(difference=0.0, low=None, high=None, p_value=None, verdict=None, why="the test rows differ")
+    refused = replace(common(), compared=[replace(common().compared[0], comparison=comparison(without))])
+    assert "accuracy higher is better no verdict: the test rows differ" in Page(html(refused)).text

@@ -1,0 +1,38 @@
+"""The words of a report, whatever format they stand in."""
+
+import math
+from typing import Any
+
+import pytest
+
+from reprise.review.report import ValueChange
+from reprise.review.words import changed, unpaired
+from tests.reprise.review.reports import common, metric
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (0.5, 0.75, "+0.25"),
+        (3, 1, "−2"),
+        (0.5, 0.5, "same"),
+        (math.nan, math.nan, "same"),
+        (math.inf, math.inf, "same"),
+        (math.nan, 0.5, "–"),
+        (0.5, math.inf, "–"),
+        (None, 0.5, "–"),
+        (0.5, None, "–"),
+        (True, False, "–"),
+        ("a", "a", "–"),
+    ],
+)
+def test_what_became_of_a_value(old: Any, new: Any, expected: str) -> None:
+    assert changed(ValueChange("metrics.json", "m", "changed", old, new)) == expected
+
+
+def test_rows_that_did_not_pair() -> None:
+    """In points for a proportion; nothing without an interval."""
+    loss = common().compared[0].comparison.metrics[1]
+    assert unpaired(loss) == "is 0.0921 → 0.0803 (95 % interval −0.0211 to −0.0025)."
+    assert unpaired(metric(unpaired=loss.unpaired)) == "is 0.0921 → 0.0803 (95 % interval −2.1 to −0.2 pp)."
+    assert unpaired(metric()) is None

@@ -1,0 +1,14 @@
+"""What the `repro` flow refuses before it starts, from a form of Prefect's page too."""
+
+import pytest
+from prefect.exceptions import ParameterTypeError
+
+from reprise.flows import repro
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+
+@pytest.mark.parametrize("jobs", [0, -1])
+def test_a_run_needs_a_job(jobs: int) -> None:
+    with pytest.raises(ParameterTypeError, match="greater than or equal to 1"):
+        repro.validate_parameters({"jobs": jobs})

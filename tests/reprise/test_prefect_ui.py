@@ -1,0 +1,93 @@
+"""Prefect's UI in headless Chromium, on finished runs of the `repro` flow. Run by `make prefect-ui`."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from selenium import webdriver
+
+from tests.chromium import chromium, needs_chromium, requests
+from tests.reprise.corpus import Made
+from tests.reprise.prefect_server import api, flow, last_run, states
+from tests.reprise.random_dags import text
+from tests.reprise.test_run import stage
+
+__all__ = ["api"]  # a fixture
+pytestmark = [pytest.mark.prefect_ui, needs_chromium]
+DAG = {
+    "fetch": stage("echo fetched; cat a.in > raw", ["a.in"], "raw"),
+    "left": stage("echo went left; cat raw > left", ["raw"], "left"),
+    "right": stage("echo went right; cat raw > right", ["raw"], "right"),
+    "join": stage("echo joined; cat left right > join", ["left", "right"], "join"),
+}
+ABOVE = {"fetch": set(), "left": {"fetch"}, "right": {"fetch"}, "join": {"left", "right"}}
+PARAMETERS: dict[str, Any] = {"targets": [], "path": ".", "jobs": os.cpu_count(), "force": False, "keep_going": False}
+LOOKS = 100  # at a page, half a second apart, until it shows what it should
+NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("profile"), NO_NETWORK, "--window-size=1400,1200") as made:
+        yield made
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return Made(tmp_path, {"files": {"a.in": "1\n", "dvc.yaml": text({"stages": DAG})}}, path).create()
+
+
+def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> None:
+    """Each of `expected`, lines that follow each other, somewhere on the page. `click`: a CSS selector, clicked
+    until they come, since a click before the page's code listens is lost."""
+    for _ in range(LOOKS):
+        if click is not None:
+            browser.execute_script("document.querySelector(arguments[0])?.click()", click)
+        page: Any = browser.execute_script("return document.body.innerText")
+        shown = "\n".join(line.strip() for line in page.splitlines() if line.strip())
+        if all(f"\n{lines}\n" in f"\n{shown}\n" for lines in expected):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"expected {expected}; found {shown}")
+
+
+def look(browser: webdriver.Chrome, api: str, state: str, log: list[str], plan: str, folder: Path) -> None:
+    """At the pages of the last run; pictures of them stay in the folder."""
+    assert states(api, len(DAG)) == dict.fromkeys(DAG, state)
+    run, server = last_run(api), api.removesuffix("/api")
+    assert PARAMETERS.items() <= run["parameters"].items()
+    requests(browser)
+    browser.get(f"{server}/runs/flow-run/{run['id']}")
+    see(browser, f"{run['name']}\n{state}", "4 Task runs", "Flow\nrepro", *log)
+    see(browser, *(f"{name}\n{state}" for name in DAG), click="#task-runs")
+    browser.save_screenshot(str(folder / f"{state}.png"))
+    see(browser, "MARKDOWN\nplan", click="#artifacts")
+    see(browser, plan, "Artifact\nplan", click=".artifact-card")
+    browser.save_screenshot(str(folder / f"{state}-plan.png"))
+    asked = {url.split("?")[0] for url in requests(browser)}
+    graph = f"{api}/flow_runs/{run['id']}/graph-v2"
+    assert graph in asked  # drawn on a canvas, whose text is out of reach
+    assert above(graph) == ABOVE
+    assert [url for url in asked if not url.startswith((f"{server}/", "data:", "blob:"))] == []
+
+
+def above(graph: str) -> dict[str, set[str]]:
+    """By task run, those from which an arrow comes."""
+    nodes = dict(httpx.get(graph, timeout=30).raise_for_status().json()["nodes"])
+    return {node["label"]: {nodes[p["id"]]["label"] for p in node["parents"]} for node in nodes.values()}
+
+
+def test_the_pages_of_a_run_show_its_stages_states_logs_and_plan(
+    browser: webdriver.Chrome, api: str, made: Made, tmp_path: Path
+) -> None:
+    flow(made)
+    plan = "\n".join(f"run        {name:<5}  never ran  (time unknown)" for name in DAG)
+    look(browser, api, "Completed", ["fetched", "went left", "went right", "joined"], plan, tmp_path)
+    flow(made)
+    look(browser, api, "Unchanged", [], "unchanged  fetch, left, right, join", tmp_path)

@@ -1,0 +1,70 @@
+"""What `make serve` refuses before it starts a server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from reprise.errors import PipelineError
+from reprise.serve import check_pools, check_port
+from tests.conftest import ROOT
+from tests.reprise.prefect_server import free_port
+
+
+def test_every_deployment_of_ours_has_a_worker() -> None:
+    check_pools(ROOT / "prefect.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "deployments: [{name: nightly, work_pool: {name: gpu}}]",
+            "nightly: work_pool: found 'gpu'; expected 'reprise', whose worker runs here",
+        ),
+        ("deployments: [{name: nightly}]", "found no deployments .*work_pool"),
+        ("deployments: [", "found no deployments .*line 1"),
+        ("", "found no deployments"),
+    ],
+)
+def test_what_is_wrong_in_prefect_yaml_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "prefect.yaml"
+    file.write_text(text)
+    with pytest.raises(PipelineError, match=said) as error:
+        check_pools(file)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_no_prefect_yaml(tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="No such file or directory"):
+        check_pools(tmp_path / "prefect.yaml")
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PipelineError, match=f"--port: found {port} .*in use.*; expected a free port"):
+            check_port(port)
+    check_port(port)
+
+
+@pytest.mark.slow
+def test_a_closed_terminal_ends_the_server_whatever_comes_after(tmp_path: Path) -> None:
+    (tmp_path / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text())
+    command = [sys.executable, "-m", "reprise.serve", "--port", str(free_port())]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=env, start_new_session=True) as process:
+        while not (ours := psutil.Process(process.pid).children(recursive=True)):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGHUP)
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+    assert process.returncode == 0
+    assert psutil.wait_procs(ours, timeout=1)[1] == []

@@ -1,0 +1,130 @@
+"""`reprise check` hears what a command asks the kernel for: also what it does without, and by absolute paths."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reprise.trace import Trace
+from tests.reprise.corpus import Made
+from tests.reprise.test_undeclared import TABLE, repository
+
+SURVIVALS, QUIET = TABLE["survivals"], TABLE["quiet"]
+PATH = os.environ["PATH"]  # not the commands that wait, warm, in a process which nobody traces
+CALLS = """
+import os
+os.path.exists("a")
+open("a", "w")
+open("d/../a")
+open(os.path.abspath("a"), "r+")
+open("a", "a")
+os.listdir("d")
+os.open("b", os.O_RDONLY, dir_fd=os.open("d", os.O_RDONLY))
+os.chdir("d")
+os.path.exists("../c")
+"""
+HEARD = [
+    ("look", "a"),
+    ("write", "a"),
+    ("read", "a"),
+    ("update", "a"),
+    ("write", "a"),
+    ("list", "d"),
+    ("read", "d"),
+    ("read", "d/b"),
+    ("look", "d"),
+    ("look", "c"),
+]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs seccomp, which Linux has")
+
+
+def traced(folder: Path, *command: str) -> list[tuple[str, str]]:
+    """What it asks for in the folder."""
+    heard: list[tuple[str, str]] = []
+    with Trace(lambda kind, path: heard.append((kind, path))) as trace:
+        subprocess.run(trace.argv(command), check=True, cwd=folder)
+    assert trace.refused is None
+    return [(kind, os.path.relpath(path, folder)) for kind, path in heard if path.startswith(f"{folder}/")]
+
+
+def test_calls_are_heard_in_their_order(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/b").touch()
+    looked = traced(tmp_path, sys.executable, "-I", "-c", CALLS)
+    assert [call for i, call in enumerate(looked) if i == 0 or call != looked[i - 1]] == HEARD
+
+
+def test_children_are_heard_too(tmp_path: Path) -> None:
+    assert ("look", "x") in traced(tmp_path, "/bin/sh", "-c", "(sh -c 'test -e x || true')")
+
+
+def test_a_command_keeps_its_environment(tmp_path: Path) -> None:
+    with Trace(lambda *_: None) as trace:
+        argv = trace.argv(["/usr/bin/env"])
+        done = subprocess.run(argv, env={"LANG": "C", "A": "a=b\n"}, capture_output=True, text=True, check=True)
+    assert done.stdout == "LANG=C\nA=a=b\n\n"
+
+
+def test_where_the_kernel_refuses_the_command_runs_untraced(tmp_path: Path) -> None:
+    with Trace(lambda *_: None) as outer, Trace(lambda *_: None) as inner:  # the kernel takes one listener
+        done = subprocess.run(outer.argv(inner.argv(["/bin/echo", "1"])), capture_output=True, check=True)
+    assert done.stdout == b"1\n"
+    assert outer.refused is None
+    assert inner.refused == "seccomp: Device or resource busy"
+
+
+def checked(made: Made) -> dict[str, set[tuple[str, str]]]:
+    """By `reprise check`, which changes nothing: sections and lines of each stage."""
+    before = made.state()
+    made.run("reprise", "check", "-P", code=None)
+    after = made.state()
+    assert {name: after[name] for name in before} == before
+    assert made.output.endswith(" 0 failed\n"), made.output
+    found: dict[str, set[tuple[str, str]]] = {}
+    name = section = ""
+    for line in made.output.splitlines():
+        if match := re.match(r"([\w-]+): (?:undeclared|nothing)", line):
+            name = match[1]
+            found[name] = set()
+        elif match := re.match(r"    (\w+):$", line):
+            section = match[1]
+        elif match := re.match(r"      - (.+)", line):
+            found[name].add((section, match[1]))
+    return found
+
+
+def needs(cases: dict[str, Any]) -> dict[str, set[tuple[str, str]]]:
+    return {name: {(s, line) for s, ls in case["needs"].items() for line in ls} for name, case in cases.items()}
+
+
+@pytest.mark.slow
+def test_what_a_command_does_without_is_named(tmp_path: Path) -> None:
+    made = repository(SURVIVALS, tmp_path, PATH)
+    assert checked(made) == needs(SURVIVALS)
+    made.run("reprise", "check", "--fix", "-P")
+    assert checked(made) == {name: set() for name in SURVIVALS}
+
+
+def test_check_says_so_where_it_hears_nothing(tmp_path: Path) -> None:
+    made = repository({"open": TABLE["omissions"]["open"], "exists": SURVIVALS["exists"]}, tmp_path, PATH)
+    with Trace(lambda *_: None) as trace:  # the kernel takes no second one in it
+        output = made.run(*trace.argv(["reprise", "check"]), code=1)
+    assert output == (
+        "exists: nothing undeclared\n"
+        "open: undeclared; add to dvc.yaml:\n"
+        "    deps:\n"
+        "      - a.txt\n"
+        "commands are not traced (seccomp: Device or resource busy): only what their errors name is found\n"
+        "2 stages checked: 1 undeclared, 0 failed\n"
+    )
+
+
+def test_who_looks_around_needs_nothing(tmp_path: Path) -> None:
+    made = repository(QUIET, tmp_path, PATH)
+    assert checked(made) == {name: set() for name in QUIET}
+    assert "never opened" not in made.output
