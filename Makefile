@@ -33,7 +33,7 @@ slow: .venv/.installed  ## run the long proofs
 	pytest -m slow
 
 serve: .venv/.installed  ## a Prefect server, the deployments and a worker on this machine; Ctrl-C ends them
-	python -m reprise.serve
+	python -m reprise.flows.serve
 
 browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
 	pytest -m browser -n 0 tests/reprise/review/test_browser.py

@@ -38,9 +38,13 @@ def main(sizes: list[int]) -> None:
     start = time.monotonic()
     sum(range(30_000_000))
     print(f"this machine: sum(range(30_000_000)) in {time.monotonic() - start:.2f} s")
-    between = {"expect_column_values_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}}
+    between = {
+        "expect_column_values_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}
+    }
     checks = [between, {"expect_column_values_to_not_be_null": {"columns": "*"}}]
-    checks.append({"expect_column_mean_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}})
+    checks.append(
+        {"expect_column_mean_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}}
+    )
     spec = {"target": "y", "task": "classification", "id": "key"}
     for rows in sizes:
         with TemporaryDirectory() as temporary:
@@ -50,7 +54,10 @@ def main(sizes: list[int]) -> None:
             params = {"seed": 1, "prepare": spec, "validate": {"expectations": checks}}
             YAML(typ="safe", pure=True).dump(params, root / "params.yaml")
             (root / "src").symlink_to(Path("src").resolve())
-            for stage, paths in (("prepare", ["raw", "prepared"]), ("validate", ["prepared", "validated"])):
+            for stage, paths in (
+                ("prepare", ["raw", "prepared"]),
+                ("validate", ["prepared", "validated"]),
+            ):
                 command = [sys.executable, "-c", MEASURE, f"src.{stage}", *paths]
                 done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
                 print(f"{rows} rows: {stage}: {'; '.join(done.stdout.splitlines())}", flush=True)

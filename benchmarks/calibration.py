@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
-from reprise.review.compare import compare
 from reprise.review.declared import Predictions
+from reprise.review.stats.verdicts import compare
 
 SIMULATIONS = int(os.environ.get("SIMULATIONS", "1000"))
 METRICS = {
@@ -45,7 +45,12 @@ def spec(*names: str, group: str | None = None) -> Predictions:
 
 
 def table(logit: np.ndarray, error: np.ndarray, group: np.ndarray | None = None) -> pa.Table:
-    columns = {"id": np.arange(len(logit)), "correct": logit > 0, "loss": np.log1p(np.exp(-logit)), "squared": error**2}
+    columns = {
+        "id": np.arange(len(logit)),
+        "correct": logit > 0,
+        "loss": np.log1p(np.exp(-logit)),
+        "squared": error**2,
+    }
     return pa.table(columns if group is None else {**columns, "group": group})
 
 
@@ -72,14 +77,23 @@ def truth(change: float) -> dict[str, float]:
     }
 
 
-def tally(draw: Draw, rows: int, change: float, true: dict[str, float], simulations: int, given: Predictions) -> Tally:
+def tally(
+    draw: Draw,
+    rows: int,
+    change: float,
+    true: dict[str, float],
+    simulations: int,
+    given: Predictions,
+) -> Tally:
     """Each metric is judged alone; `any_found` is of all of them together, after Holm."""
     found, covered, any_found = dict.fromkeys(given.metrics, 0), dict.fromkeys(given.metrics, 0), 0
     for seed in range(simulations):
         old, new = draw(np.random.default_rng([rows, seed]), rows, change)
         raw = {}
         for name in given.metrics:
-            alone = Predictions.model_validate({"metrics": {name: METRICS[name]}, "group": given.group})
+            alone = Predictions.model_validate(
+                {"metrics": {name: METRICS[name]}, "group": given.group}
+            )
             m = compare(old, new, alone, seed=seed).metrics[0]
             assert m.low is not None
             assert m.high is not None
@@ -87,7 +101,9 @@ def tally(draw: Draw, rows: int, change: float, true: dict[str, float], simulati
             found[name] += m.verdict in ("better", "worse")
             covered[name] += m.low <= true[name] <= m.high
             raw[name] = m.p_value
-        any_found += min(raw.values()) * len(raw) <= 0.05  # Holm rejects some metric exactly when it rejects the first
+        any_found += (
+            min(raw.values()) * len(raw) <= 0.05
+        )  # Holm rejects some metric exactly when it rejects the first
     return Tally(simulations, found, covered, any_found)
 
 
@@ -104,7 +120,9 @@ def textbook_power(rows: int, change: float) -> dict[str, float]:
     for name, metric in METRICS.items():
         d = np.asarray(new[metric["column"]], float) - np.asarray(old[metric["column"]], float)
         spread = np.sqrt((d**2).mean()) if name == "accuracy" else d.std()
-        power[name] = float(stats.norm.cdf((abs(true[name]) * rows**0.5 - stats.norm.isf(0.025) * spread) / d.std()))
+        power[name] = float(
+            stats.norm.cdf((abs(true[name]) * rows**0.5 - stats.norm.isf(0.025) * spread) / d.std())
+        )
     return power
 
 
@@ -127,7 +145,10 @@ def grouped(rng: Rng, rows: int, change: float) -> Sides:
     """Groups of 1 to 19 rows, ten on average, which each model finds easy or hard as a whole."""
     group = np.repeat(np.arange(rows // 10), rng.integers(1, 20, size=rows // 10))
     easy = 1.5 + 1.5 * rng.normal(size=len(group))
-    logits = [easy + 0.5 * rng.normal(size=rows // 10)[group] + 0.5 * rng.normal(size=len(group)) for _ in range(2)]
+    logits = [
+        easy + 0.5 * rng.normal(size=rows // 10)[group] + 0.5 * rng.normal(size=len(group))
+        for _ in range(2)
+    ]
     return [table(logits[0], logits[0], group)], [table(logits[1] + change, logits[1], group)]
 
 
@@ -142,12 +163,22 @@ def main(sizes: list[int]) -> None:
     for rows in sizes:
         same = tally(models, rows, 0, zero, SIMULATIONS, everything)
         show(f"{rows} rows, no change", same)
-        print(f"{rows} rows, no change: any of three, after Holm: {share(same.any_found, SIMULATIONS)}", flush=True)
-        tails = tally(lambda r, n, c: models(r, n, c, 6), rows, 0, zero, SIMULATIONS, spec("squared_error"))
+        print(
+            f"{rows} rows, no change: any of three, after Holm: {share(same.any_found, SIMULATIONS)}",
+            flush=True,
+        )
+        tails = tally(
+            lambda r, n, c: models(r, n, c, 6), rows, 0, zero, SIMULATIONS, spec("squared_error")
+        )
         show(f"{rows} rows, other errors", tails)
         change = 3 / rows**0.5
-        show(f"{rows} rows, changed", tally(models, rows, change, truth(change), SIMULATIONS, everything))
-        expected = "  ".join(f"{n} {100 * p:.1f} %" for n, p in textbook_power(rows, change).items())
+        show(
+            f"{rows} rows, changed",
+            tally(models, rows, change, truth(change), SIMULATIONS, everything),
+        )
+        expected = "  ".join(
+            f"{n} {100 * p:.1f} %" for n, p in textbook_power(rows, change).items()
+        )
         print(f"{rows} rows, changed: textbook power: {expected}", flush=True)
 
 

@@ -14,12 +14,14 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from reprise.review.data_diff import diff
+from reprise.review.data.table_diff import diff
 from reprise.review.declared import Table
 
 
 def table(path: Path, rows: int, columns: int, changed: bool) -> None:
-    numbers = ", ".join(f"(hash(range, {i}) % 1000003) / 1e3 AS x{i:03}" for i in range(1, columns - 2))
+    numbers = ", ".join(
+        f"(hash(range, {i}) % 1000003) / 1e3 AS x{i:03}" for i in range(1, columns - 2)
+    )
     first = "(hash(range, 0) % 1000003) / 1e3"
     with duckdb.connect(config={"memory_limit": "2GB"}) as con:
         con.execute(

@@ -61,7 +61,11 @@ def main(folder: str | None, names: list[str]) -> None:
                     "id": "image",
                     "split": {"column": "split", "val": 0.05},
                 },
-                "validate": {"expectations": [{between: {"columns": "pixel_00*", "min_value": 0, "max_value": 255}}]},
+                "validate": {
+                    "expectations": [
+                        {between: {"columns": "pixel_00*", "min_value": 0, "max_value": 255}}
+                    ]
+                },
                 "train": {**TRAIN, **MODELS[name]},
             }
             yaml.dump(params, root / "params.yaml")
@@ -69,7 +73,10 @@ def main(folder: str | None, names: list[str]) -> None:
             subprocess.run(["dvc", "repro"], cwd=root, check=True)
             seconds = time.monotonic() - start
             metrics = json.loads((root / "data/evaluation/metrics.json").read_text())
-            print(f"{name}: test accuracy {metrics['accuracy']}, {seconds:.0f} s for the stages that ran", flush=True)
+            print(
+                f"{name}: test accuracy {metrics['accuracy']}, {seconds:.0f} s for the stages that ran",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.runner import ROOT, Took, clear, make, middle, run
-from reprise.serve import wait_for_server
+from reprise.flows.serve import wait_for_server
 
 ROUNDS = 3
 DVC, OURS, WARM, COLD = "dvc repro", "reprise run", "flow, warm server", "flow, cold server"
@@ -34,7 +34,17 @@ def server(home: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     url = f"http://127.0.0.1:{port}/api"
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port,
+    ]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -90,7 +100,11 @@ def main(stages: int) -> None:
         folder = Path(temporary)
         home = folder / "prefect"
         home.mkdir()
-        os.environ |= {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+        os.environ |= {
+            "PREFECT_HOME": str(home),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        }
         os.environ.pop("PREFECT_API_URL", None)
         run(ROOT, "git", "clone", "-q", str(ROOT), str(folder / "default"))
         with server(home) as url:

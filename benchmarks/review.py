@@ -27,17 +27,23 @@ def write(folder: Path, rows: int) -> None:
     easy = rng.normal(size=rows)
     for name in ("old", "new"):
         logit, order = 1.5 + 1.5 * easy + 0.7 * rng.normal(size=rows), rng.permutation(rows)
-        columns = {"correct": logit > 0, "loss": np.log1p(np.exp(-logit)), "squared": (logit - easy) ** 2}
+        columns = {
+            "correct": logit > 0,
+            "loss": np.log1p(np.exp(-logit)),
+            "squared": (logit - easy) ** 2,
+        }
         ids = pa.array([f"{i:032x}" for i in order.tolist()])
-        table = pa.table({"id": ids, "group": order // 10, **{k: v[order] for k, v in columns.items()}})
+        table = pa.table(
+            {"id": ids, "group": order // 10, **{k: v[order] for k, v in columns.items()}}
+        )
         pq.write_table(table, folder / f"{name}.parquet")
 
 
 def measure(folder: Path, group: str | None) -> None:
     """The import, reading two Parquet files, and the comparison."""
     start = time.monotonic()
-    from reprise.review.compare import compare
     from reprise.review.declared import Predictions
+    from reprise.review.stats.verdicts import compare
 
     spec = Predictions.model_validate({"metrics": METRICS, "group": group})
     imported = time.monotonic()
@@ -45,7 +51,9 @@ def measure(folder: Path, group: str | None) -> None:
     read = time.monotonic()
     before = peak()
     for metric in compare([old], [new], spec).metrics:
-        print(f"    {metric.name}: {metric.difference} ({metric.low} to {metric.high}): {metric.verdict}")
+        print(
+            f"    {metric.name}: {metric.difference} ({metric.low} to {metric.high}): {metric.verdict}"
+        )
     done = time.monotonic()
     print(
         f"  group {group}: import {imported - start:.1f} s, read {read - imported:.1f} s, compare {done - read:.1f} s, "
@@ -63,7 +71,10 @@ def main(sizes: list[int]) -> None:
             write(Path(folder), rows)
             print(f"{rows} rows paired, {len(METRICS)} metrics", flush=True)
             for group in ("", "group"):
-                subprocess.run([sys.executable, "-m", "benchmarks.review", "--measure", folder, group], check=True)
+                subprocess.run(
+                    [sys.executable, "-m", "benchmarks.review", "--measure", folder, group],
+                    check=True,
+                )
 
 
 if __name__ == "__main__":

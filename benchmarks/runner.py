@@ -35,7 +35,11 @@ def make(folder: Path, stages: int, seconds: float) -> Path:
         deps = ["a.txt"] if i < WIDTH else sorted({f"o/{i - WIDTH}", f"o/{max(0, i - WIDTH - 1)}"})
         wait = f"sleep {seconds}; " if seconds else ""
         lines += [f"  s{i}:", f"    cmd: {wait}cat {' '.join(deps)} | head -c 100 > o/{i}"]
-        lines += [f"    deps: [{', '.join(deps)}]", f"    params: [p{i % 10}]", f"    outs: [o/{i}]"]
+        lines += [
+            f"    deps: [{', '.join(deps)}]",
+            f"    params: [p{i % 10}]",
+            f"    outs: [o/{i}]",
+        ]
     (folder / "dvc.yaml").write_text("\n".join(lines) + "\n")
     (folder / "params.yaml").write_text("".join(f"p{i}: {i}\n" for i in range(10)))
     (folder / "a.txt").write_text("1\n")
@@ -90,7 +94,18 @@ def paraffin(repo: Path) -> list[Took]:
     clear(repo)
     (repo / "paraffin.db").unlink(missing_ok=True)
     run(repo, "git", "add", "-A")
-    run(repo, "git", "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "all", "--allow-empty")
+    run(
+        repo,
+        "git",
+        "-c",
+        "user.name=b",
+        "-c",
+        "user.email=b@localhost",
+        "commit",
+        "-qm",
+        "all",
+        "--allow-empty",
+    )
     submit = run(repo, os.environ["PARAFFIN"], "submit")
     work = run(repo, os.environ["PARAFFIN"], "worker", "-j8", "--timeout", "1")
     return [Took(submit.wall + work.wall - 1, submit.cpu + work.cpu)]
@@ -108,7 +123,12 @@ def measure(folder: Path, stages: int) -> None:
             clear(repo)
             full["dvc"].append(run(repo, "dvc", "repro"))
             assert (repo / "dvc.lock").read_bytes() == ours
-    idle: dict[str, list[Took]] = {"reprise run": [], "reprise plan": [], "dvc repro": [], "dvc status": []}
+    idle: dict[str, list[Took]] = {
+        "reprise run": [],
+        "reprise plan": [],
+        "dvc repro": [],
+        "dvc status": [],
+    }
     for _ in range(repeats):
         for command, times in idle.items():
             times.append(run(repo, *command.split()))
@@ -130,7 +150,17 @@ def default_pipeline(folder: Path) -> None:
     params, bare, whole = (project / "params.yaml").read_text(), [], []
     for bins in (11, 12, 13):
         (project / "params.yaml").write_text(params.replace("bins: 10", f"bins: {bins}"))
-        bare.append(run(project, "python", "-m", "src.evaluate", "data/model", "data/prepared", str(folder / "aside")))
+        bare.append(
+            run(
+                project,
+                "python",
+                "-m",
+                "src.evaluate",
+                "data/model",
+                "data/prepared",
+                str(folder / "aside"),
+            )
+        )
         whole.append(run(project, "reprise", "run"))
     compare("default pipeline, evaluate edited", whole, bare, "its bare command")
 

@@ -22,7 +22,9 @@ def empty(folder: Path, command: str) -> None:
     (folder / "data").mkdir(parents=True)
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
-    (folder / "dvc.yaml").write_text(f"stages:\n  read: {{cmd: {command}, deps: [data], outs: [o]}}\n")
+    (folder / "dvc.yaml").write_text(
+        f"stages:\n  read: {{cmd: {command}, deps: [data], outs: [o]}}\n"
+    )
 
 
 def edited(folder: Path, commands: Sequence[str]) -> dict[str, list[Took]]:
@@ -48,7 +50,8 @@ def stages(folder: Path) -> None:
     empty(folder, "ls data > o")
     (folder / "data" / "a").write_text("1\n")
     chain = [
-        f"  s{i}: {{cmd: echo > o{i}, deps: [{f'o{i - 1}' if i else 'data'}], outs: [o{i}]}}" for i in range(STAGES)
+        f"  s{i}: {{cmd: echo > o{i}, deps: [{f'o{i - 1}' if i else 'data'}], outs: [o{i}]}}"
+        for i in range(STAGES)
     ]
     (folder / "dvc.yaml").write_text("stages:\n" + "\n".join(chain) + "\n")
     times = edited(folder, COMMANDS)

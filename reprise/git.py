@@ -28,7 +28,9 @@ PLACES = {
 }
 
 
-def git(*arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
+def git(
+    *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> str:
     """What the command prints. PipelineError with what git said when it fails; tokens in addresses are left out.
 
     folder: where it works, whatever repository the environment names. Nobody is asked for a password.
@@ -58,7 +60,9 @@ def redacted(text: str) -> str:
 
 def merge_base(one: str, other: str) -> str | None:
     """The newest commit that both commits come from; None if this clone knows none."""
-    done = subprocess.run(["git", "merge-base", one, other], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "merge-base", one, other], capture_output=True, text=True, check=False
+    )
     return done.stdout.strip() or None
 
 

@@ -42,14 +42,18 @@ def guarded(name: str, work: Callable[[], None]) -> None:
         interrupted = True
         raise KeyboardInterrupt
 
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where the caller has it ignored
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # not where the caller has it ignored
         signal.signal(signal.SIGINT, interrupt)
     try:
         work()
     except InputError as e:
         sys.exit(f"{name}: {e}")
     except OSError as e:
-        sys.exit(f"{name}: {e.filename or 'input/output'}: {os.strerror(e.errno) if e.errno else e}")
+        sys.exit(
+            f"{name}: {e.filename or 'input/output'}: {os.strerror(e.errno) if e.errno else e}"
+        )
     finally:
         if interrupted:  # however the work ended: libraries make errors of their own of Ctrl-C
             sys.exit(130)

@@ -59,7 +59,9 @@ def verify(path: Path, expected: str) -> None:
     except (EOFError, gzip.BadGzipFile, zlib.error) as e:
         raise InputError(path, str(e), "a whole gzip file") from None
     if found != expected:
-        raise InputError(path, f"SHA-256 {found[:12]}…", f"{expected[:12]}…, the official content's")
+        raise InputError(
+            path, f"SHA-256 {found[:12]}…", f"{expected[:12]}…, the official content's"
+        )
 
 
 def download(url: str, path: Path, progress: bool) -> None:

@@ -66,13 +66,17 @@ class Encoder:
         encoded = torch.zeros(table.num_rows, self.width)
         numbers = self.schema.numbers
         for i, name in enumerate(numbers):
-            values = torch.from_numpy(_number(table.column(name)))  # float64: times need all their digits
+            values = torch.from_numpy(
+                _number(table.column(name))
+            )  # float64: times need all their digits
             scaled = (values - self.mean[i].double()) / self.std[i].double()
             encoded[:, i] = torch.nan_to_num(scaled, nan=0.0).clamp(-FAR, FAR)
         start = len(numbers)
         for column in self.schema.columns:
             if column.categories:
-                codes = pc.index_in(table.column(column.name), pa.array(column.categories, pa.string()))
+                codes = pc.index_in(
+                    table.column(column.name), pa.array(column.categories, pa.string())
+                )
                 rows, code = _present(codes)
                 encoded[rows, start + code] = 1.0
                 start += len(column.categories)
@@ -99,7 +103,9 @@ class Encoder:
     @classmethod
     def of(cls, schema: Schema, tensors: Mapping[str, Tensor]) -> "Encoder":
         """The inverse of `tensors`."""
-        return cls(schema, *(tensors[f"encoder.{n}"] for n in ("mean", "std", "target_mean", "target_std")))
+        return cls(
+            schema, *(tensors[f"encoder.{n}"] for n in ("mean", "std", "target_mean", "target_std"))
+        )
 
     def labels(self, index: Tensor) -> list[Label]:
         """Classes by index, [rows]."""
@@ -117,7 +123,9 @@ def _seen(column: Column, train: pa.Table) -> Column:
 
 def _number(column: pa.ChunkedArray) -> np.ndarray:
     """A number column as float64 [rows], NaN where missing."""
-    return np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)  # a copy: Arrow's is read-only
+    return np.array(
+        column.cast(pa.float64()).to_numpy(), dtype=np.float64
+    )  # a copy: Arrow's is read-only
 
 
 def _numbers(table: pa.Table, names: list[str]) -> np.ndarray:

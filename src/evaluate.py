@@ -38,15 +38,23 @@ def expected_calibration_error(confidence: Array, correct: Array, bins: int) -> 
     """
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     table = [
-        {"confidence": confidence[which == b].mean(), "accuracy": correct[which == b].mean(), "rows": int(n)}
+        {
+            "confidence": confidence[which == b].mean(),
+            "accuracy": correct[which == b].mean(),
+            "rows": int(n),
+        }
         for b, n in enumerate(np.bincount(which, minlength=bins))
         if n
     ]
-    error = sum(row["rows"] * abs(row["accuracy"] - row["confidence"]) for row in table) / len(confidence)
+    error = sum(row["rows"] * abs(row["accuracy"] - row["confidence"]) for row in table) / len(
+        confidence
+    )
     return float(error), table
 
 
-def classification_metrics(truth: Array, predicted: Array, probability: Array) -> dict[str, float | None]:
+def classification_metrics(
+    truth: Array, predicted: Array, probability: Array
+) -> dict[str, float | None]:
     """truth, predicted: class indices [rows]; probability: [rows, classes]. Lower case names are scikit-learn's."""
     classes = np.arange(probability.shape[1])
     seen_all = len(np.unique(truth)) == len(classes)  # one-vs-rest needs rows of every class
@@ -88,7 +96,9 @@ def roc(truth: Array, probability: Array, classes: list[Any], points: int) -> Pl
         if 0 < (truth == i).sum() < len(truth):
             false_rate, true_rate, _ = sk.roc_curve(truth == i, probability[:, i])
             keep = np.unique(np.linspace(0, len(false_rate) - 1, points).round().astype(int))
-            rows += [{"class": str(classes[i]), "fpr": false_rate[k], "tpr": true_rate[k]} for k in keep]
+            rows += [
+                {"class": str(classes[i]), "fpr": false_rate[k], "tpr": true_rate[k]} for k in keep
+            ]
     return rows
 
 
@@ -102,7 +112,9 @@ def classify(p: Evaluate, model: Model, test: pa.Table) -> tuple[dict[str, Any],
     own = probability[torch.arange(len(truth)), truth]
     loss = -own.clamp_min(torch.finfo(torch.float32).tiny).log()
     scores = probability.double().numpy()
-    scores /= scores.sum(axis=1, keepdims=True)  # float32 rows add up to 1 within 1e-7; scikit-learn warns
+    scores /= scores.sum(
+        axis=1, keepdims=True
+    )  # float32 rows add up to 1 within 1e-7; scikit-learn warns
     target = test.column(schema.target).to_pylist()
     correct = (predicted == truth).numpy()
     metrics = classification_metrics(truth.numpy(), predicted.numpy(), scores)
@@ -131,8 +143,15 @@ def regress(p: Evaluate, model: Model, test: pa.Table) -> tuple[dict[str, Any], 
     target = test.column(model.encoder.schema.target)
     truth = np.asarray(target.cast(pa.float64()).to_numpy(), dtype=np.float64)
     predicted = model.estimate(test).double().numpy()
-    columns = {"id": test.column("id"), "target": truth, "prediction": predicted, "loss": (truth - predicted) ** 2}
-    first = [{"actual": float(a), "predicted": float(b)} for a, b in zip(truth, predicted, strict=True)]
+    columns = {
+        "id": test.column("id"),
+        "target": truth,
+        "prediction": predicted,
+        "loss": (truth - predicted) ** 2,
+    }
+    first = [
+        {"actual": float(a), "predicted": float(b)} for a, b in zip(truth, predicted, strict=True)
+    ]
     plots = {"predicted": (["actual", "predicted"], first[: p.plot_points])}
     return regression_metrics(truth, predicted), pa.table(columns), plots
 

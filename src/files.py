@@ -63,7 +63,9 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any
     out = io.StringIO()
     writer = csv.DictWriter(out, header, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    writer.writerows(
+        {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows
+    )
     write_text(path, out.getvalue())
 
 

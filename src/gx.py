@@ -23,7 +23,10 @@ from great_expectations.exceptions import GreatExpectationsError
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.core import UnexpectedRowsExpectation
 from great_expectations.expectations.expectation import Expectation
-from great_expectations.expectations.registry import get_expectation_impl, list_registered_expectation_implementations
+from great_expectations.expectations.registry import (
+    get_expectation_impl,
+    list_registered_expectation_implementations,
+)
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,7 +34,9 @@ from src.errors import InputError, one_of, shown
 from src.schema import Split
 from src.tables import readable, text
 
-logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # its errors are tracebacks; results name the cause
+logging.getLogger("great_expectations").setLevel(
+    logging.CRITICAL
+)  # its errors are tracebacks; results name the cause
 
 
 class DuckDBEngine(SqlAlchemyExecutionEngine):
@@ -55,7 +60,9 @@ class DuckDBEngine(SqlAlchemyExecutionEngine):
         try:
             yield self._connection
         except RuntimeError as e:
-            if isinstance(e.__cause__, KeyboardInterrupt):  # GX would take it for a failed metric, and try again
+            if isinstance(
+                e.__cause__, KeyboardInterrupt
+            ):  # GX would take it for a failed metric, and try again
                 raise e.__cause__ from None
             raise
 
@@ -87,24 +94,40 @@ Context = Any  # GX exports no type of its ephemeral context
 
 
 @contextmanager
-def rows_of(splits: Mapping[Split, Path], threads: int | None) -> Iterator[tuple[Context, BatchDefinition[Any]]]:
+def rows_of(
+    splits: Mapping[Split, Path], threads: int | None
+) -> Iterator[tuple[Context, BatchDefinition[Any]]]:
     """A GX context, and a batch of all the Parquet files' rows with a `split` column."""
-    selects = [f"SELECT *, {text(s)} AS split FROM read_parquet({text(p.resolve())})" for s, p in splits.items()]
+    selects = [
+        f"SELECT *, {text(s)} AS split FROM read_parquet({text(p.resolve())})"
+        for s, p in splits.items()
+    ]
     with TemporaryDirectory(prefix="reprise-") as folder:
         database = Path(folder) / "rows.duckdb"
         with readable(next(iter(splits.values())).parent), duckdb.connect(str(database)) as con:
             con.execute(f"CREATE VIEW data AS {' UNION ALL '.join(selects)}")
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-        settings = f"memory_limit={GX_MEMORY}" + (f"&threads={threads}" if threads is not None else "")
-        source = context.data_sources.add_duckdb("prepared", connection_string=f"duckdb:///{database}?{settings}")
+        settings = f"memory_limit={GX_MEMORY}" + (
+            f"&threads={threads}" if threads is not None else ""
+        )
+        source = context.data_sources.add_duckdb(
+            "prepared", connection_string=f"duckdb:///{database}?{settings}"
+        )
         try:
-            yield context, source.add_table_asset("data", table_name="data").add_batch_definition_whole_table("all")
+            yield (
+                context,
+                source.add_table_asset("data", table_name="data").add_batch_definition_whole_table(
+                    "all"
+                ),
+            )
         finally:
             source.get_execution_engine().close()
 
 
-def expectations(where: str, declared: list[dict[str, Any]], columns: list[str]) -> list[Expectation]:
+def expectations(
+    where: str, declared: list[dict[str, Any]], columns: list[str]
+) -> list[Expectation]:
     """Expectations by name and arguments; `columns`, a pattern or a list of them, makes one a column.
 
     Raises InputError for a name, argument or pattern that is wrong.
@@ -116,10 +139,14 @@ def expectations(where: str, declared: list[dict[str, Any]], columns: list[str])
     return made
 
 
-def _expectations(where: str, name: str, kwargs: dict[str, Any], columns: list[str]) -> list[Expectation]:
+def _expectations(
+    where: str, name: str, kwargs: dict[str, Any], columns: list[str]
+) -> list[Expectation]:
     known = list_registered_expectation_implementations()
     if name not in known:
-        raise InputError(where, shown(name), f"a Great Expectations expectation: {one_of(known, name)}")
+        raise InputError(
+            where, shown(name), f"a Great Expectations expectation: {one_of(known, name)}"
+        )
     expectation = get_expectation_impl(name)
     if "columns" not in kwargs or "columns" in expectation.__fields__:
         return [_construct(f"{where}.{name}", expectation, kwargs)]
@@ -129,30 +156,50 @@ def _expectations(where: str, name: str, kwargs: dict[str, Any], columns: list[s
         found = [c for c in columns if fnmatchcase(c, str(pattern))]
         if not found:
             raise InputError(
-                f"{where}.{name}.columns", shown(pattern), f"a pattern of columns: {one_of(columns, str(pattern))}"
+                f"{where}.{name}.columns",
+                shown(pattern),
+                f"a pattern of columns: {one_of(columns, str(pattern))}",
             )
         matched += found
-    return [_construct(f"{where}.{name}", expectation, {**kwargs, "column": c}) for c in dict.fromkeys(matched)]
+    return [
+        _construct(f"{where}.{name}", expectation, {**kwargs, "column": c})
+        for c in dict.fromkeys(matched)
+    ]
 
 
 def _construct(where: str, expectation: type[Expectation], kwargs: dict[str, Any]) -> Expectation:
     for key, value in kwargs.items():
         if isinstance(value, dict) and "$PARAMETER" in value:
-            raise InputError(f"{where}.{key}", shown(value), "the value itself: nothing sets parameters of a suite")
+            raise InputError(
+                f"{where}.{key}",
+                shown(value),
+                "the value itself: nothing sets parameters of a suite",
+            )
     try:
         return expectation(**kwargs)
     except ValidationError as e:
         first = e.errors()[0]
         key = str(first["loc"][0])
         if first["type"] == "value_error.extra":
-            raise InputError(f"{where}.{key}", "an unknown argument", one_of(_arguments(expectation), key)) from None
+            raise InputError(
+                f"{where}.{key}", "an unknown argument", one_of(_arguments(expectation), key)
+            ) from None
         raise InputError(f"{where}.{key}", shown(kwargs.get(key)), first["msg"]) from None
     except (TypeError, ValueError) as e:
         raise InputError(where, shown(kwargs), f"arguments it takes ({e})") from None
 
 
 def _arguments(expectation: type[Expectation]) -> list[str]:
-    own = {"id", "meta", "notes", "result_format", "catch_exceptions", "rendered_content", "windows", "batch_id"}
+    own = {
+        "id",
+        "meta",
+        "notes",
+        "result_format",
+        "catch_exceptions",
+        "rendered_content",
+        "windows",
+        "batch_id",
+    }
     return [n for n in expectation.__fields__ if n not in own]
 
 
@@ -167,7 +214,9 @@ def validate(batch: BatchDefinition[Any], suite: list[Expectation]) -> list[dict
     results = sorted(outcome.results, key=lambda r: int(r.expectation_config.meta["place"]))
     for result, expectation in zip(results, made.expectations, strict=True):
         if not result.success and isinstance(expectation, UnexpectedRowsExpectation):
-            again = batch.get_batch().validate(expectation, result_format="COMPLETE")  # tells the rows too
+            again = batch.get_batch().validate(
+                expectation, result_format="COMPLETE"
+            )  # tells the rows too
             rows = again.result.get("details", {}).get("unexpected_rows", [])
             result.result["partial_unexpected_list"] = [_row(r) for r in rows[:EXAMPLES]]
     causes = batch.data_asset.datasource.get_execution_engine().causes
@@ -185,10 +234,16 @@ def _entry(result: Any, causes: dict[str, str]) -> dict[str, Any]:
     entry = {"expectation": config.type, "success": bool(result.success)}
     if config.description:
         entry["description"] = config.description
-    return {**entry, "kwargs": kwargs, **_rounded(_observed(outcome["result"], result.exception_info, causes))}
+    return {
+        **entry,
+        "kwargs": kwargs,
+        **_rounded(_observed(outcome["result"], result.exception_info, causes)),
+    }
 
 
-def _observed(found: dict[str, Any], exception: dict[str, Any], causes: dict[str, str]) -> dict[str, Any]:
+def _observed(
+    found: dict[str, Any], exception: dict[str, Any], causes: dict[str, str]
+) -> dict[str, Any]:
     keys = {
         "observed_value": "observed",
         "element_count": "rows",
@@ -196,8 +251,12 @@ def _observed(found: dict[str, Any], exception: dict[str, Any], causes: dict[str
         "unexpected_count": "unexpected",
         "partial_unexpected_list": "examples",
     }
-    observed = {ours: found[theirs] for theirs, ours in keys.items() if found.get(theirs) not in (None, [])}
-    errors = {"": exception, **exception} if isinstance(exception, dict) else {}  # one, or one a metric
+    observed = {
+        ours: found[theirs] for theirs, ours in keys.items() if found.get(theirs) not in (None, [])
+    }
+    errors = (
+        {"": exception, **exception} if isinstance(exception, dict) else {}
+    )  # one, or one a metric
     messages = {
         causes.get(metric) or str(e["exception_message"])
         for metric, e in errors.items()
@@ -205,7 +264,9 @@ def _observed(found: dict[str, Any], exception: dict[str, Any], causes: dict[str
     }
     if messages:
         first = sorted(messages)[0]
-        words = re.search(r"\(_duckdb\.\w+\) (.*)", first)  # DuckDB's own; around them SQLAlchemy's and GX's
+        words = re.search(
+            r"\(_duckdb\.\w+\) (.*)", first
+        )  # DuckDB's own; around them SQLAlchemy's and GX's
         observed["error"] = " ".join((words[1] if words else first).split())
     return observed
 

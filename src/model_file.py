@@ -34,8 +34,14 @@ class Model:
 
     def save(self, path: Path) -> None:
         """Writes weights and encoder as tensors, the rest as JSON in safetensors' metadata."""
-        tensors = {f"network.{k}": v.contiguous().clone() for k, v in self.network.state_dict().items()}
-        about = {"model": self.spec, "loss": self.loss, "schema": self.encoder.schema.model_dump(mode="json")}
+        tensors = {
+            f"network.{k}": v.contiguous().clone() for k, v in self.network.state_dict().items()
+        }
+        about = {
+            "model": self.spec,
+            "loss": self.loss,
+            "schema": self.encoder.schema.model_dump(mode="json"),
+        }
         # One key: safetensors writes several in an order that changes from run to run.
         metadata = {FORMAT: json.dumps(about, sort_keys=True, ensure_ascii=False)}
         with whole(path) as part:
@@ -53,14 +59,20 @@ class Model:
             about = json.loads(metadata[FORMAT])
             encoder = Encoder.of(Schema.model_validate_json(json.dumps(about["schema"])), tensors)
         except (SafetensorError, KeyError, ValidationError) as e:
-            raise InputError(path, f"{type(e).__name__} ({e})", f"a whole model file ({FORMAT})") from None
+            raise InputError(
+                path, f"{type(e).__name__} ({e})", f"a whole model file ({FORMAT})"
+            ) from None
         spec = dict(about["model"])
         network = build(f"{path}: model", spec.pop("name"), spec, encoder.width, encoder.outputs)
-        weights = {k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")}
+        weights = {
+            k.removeprefix("network."): v for k, v in tensors.items() if k.startswith("network.")
+        }
         try:
             network.load_state_dict(weights)
         except RuntimeError as e:
-            raise InputError(path, str(e)[:200], f"weights of {about['model']['name']} as it is now") from None
+            raise InputError(
+                path, str(e)[:200], f"weights of {about['model']['name']} as it is now"
+            ) from None
         return cls(network, encoder, about["model"], about["loss"])
 
     @torch.inference_mode()

@@ -54,14 +54,23 @@ class CNN(nn.Module):
     Pooling first leaves batch norm and relu a quarter of the pixels. Memory is channels last: faster on CPUs.
     """
 
-    def __init__(self, inputs: int, outputs: int, channels: list[int], hidden: int = 128, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        channels: list[int],
+        hidden: int = 128,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         check_sizes(channels=channels, hidden=[hidden])
         self.side = math.isqrt(inputs)
         if self.side**2 != inputs:
             raise ValueError(f"{inputs} features are no square image")
         if self.side >> len(channels) == 0:
-            raise ValueError(f"{len(channels)} poolings leave nothing of {self.side} x {self.side} pixels")
+            raise ValueError(
+                f"{len(channels)} poolings leave nothing of {self.side} x {self.side} pixels"
+            )
         blocks: list[nn.Module] = []
         for before, after in zip([1, *channels], channels, strict=False):
             blocks += [
@@ -73,7 +82,11 @@ class CNN(nn.Module):
         self.blocks = nn.Sequential(*blocks).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         flat = channels[-1] * (self.side >> len(channels)) ** 2
         self.head = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(flat, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, outputs)
+            nn.Dropout(dropout),
+            nn.Linear(flat, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, outputs),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,11 +105,15 @@ def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: i
         try:
             found = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError, TypeError, ValueError) as e:
-            raise InputError(f"{where}.name", f"{shown(name)} ({e})", "an importable module:Class") from None
+            raise InputError(
+                f"{where}.name", f"{shown(name)} ({e})", "an importable module:Class"
+            ) from None
     elif name in NETWORKS:
         found = NETWORKS[name]
     else:
-        raise InputError(f"{where}.name", shown(name), f"{one_of(NETWORKS, name)}, or your.module:Class")
+        raise InputError(
+            f"{where}.name", shown(name), f"{one_of(NETWORKS, name)}, or your.module:Class"
+        )
     if not isinstance(found, type) or not issubclass(found, nn.Module):
         raise InputError(f"{where}.name", shown(name), "a class of torch.nn.Module")
     network: nn.Module = construct(where, found, {"inputs": inputs, "outputs": outputs}, kwargs)
@@ -110,7 +127,9 @@ def construct(where: str, cls: Any, given: dict[str, Any], kwargs: dict[str, Any
     known = [n for n in parameters if n not in given]
     for key in kwargs:
         if key not in known and not free:
-            raise InputError(f"{where}.{key}", "an unknown argument", one_of(known, key) if known else "none")
+            raise InputError(
+                f"{where}.{key}", "an unknown argument", one_of(known, key) if known else "none"
+            )
     with refusing(where, cls, kwargs):
         return cls(**given, **kwargs)
 
@@ -120,7 +139,15 @@ def refusing(where: str, cls: type, kwargs: dict[str, Any]) -> Iterator[None]:
     """Whatever torch raises of a wrong argument, at once or at its first use, as an InputError."""
     try:
         yield
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as e:
         name = f"{cls.__module__}.{cls.__name__}"
         raise InputError(where, shown(kwargs), f"arguments that {name} takes ({e})") from None
 

@@ -11,15 +11,33 @@ from src.errors import InputError, one_of, shown
 from src.networks import construct
 from src.schema import Task
 
-INDEX = {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss"}  # take class indices; others a float a class
+INDEX = {
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "MultiMarginLoss",
+}  # take class indices; others a float a class
 REFUSED = {  # train these outputs towards something else than what is predicted
     "classification": {"HingeEmbeddingLoss", "PoissonNLLLoss"},
-    "regression": {"BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HingeEmbeddingLoss", "KLDivLoss"}
+    "regression": {
+        "BCELoss",
+        "BCEWithLogitsLoss",
+        "CrossEntropyLoss",
+        "HingeEmbeddingLoss",
+        "KLDivLoss",
+    }
     | {"MultiLabelSoftMarginLoss", "PoissonNLLLoss", "SoftMarginLoss"},
 }
-LOG_PROBABILITIES = {"NLLLoss", "KLDivLoss"}  # want log probabilities where the network gives logits
+LOG_PROBABILITIES = {
+    "NLLLoss",
+    "KLDivLoss",
+}  # want log probabilities where the network gives logits
 SIGMOIDS = {"BCEWithLogitsLoss", "BCELoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"}
-DISTANCES = {"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"}  # train outputs towards 0 and 1 themselves
+DISTANCES = {
+    "MSELoss",
+    "L1Loss",
+    "SmoothL1Loss",
+    "HuberLoss",
+}  # train outputs towards 0 and 1 themselves
 SIGNS = {"SoftMarginLoss"}  # targets -1 and 1
 
 
@@ -48,10 +66,14 @@ def objective(where: str, name: str, kwargs: dict[str, Any], task: Task, outputs
     if name not in known:
         raise InputError(f"{where}.name", shown(name), f"a loss of torch.nn: {one_of(known, name)}")
     if name in REFUSED[task]:
-        raise InputError(f"{where}.name", name, f"a loss whose smallest value is the best prediction of {task}")
+        raise InputError(
+            f"{where}.name", name, f"a loss whose smallest value is the best prediction of {task}"
+        )
     if kwargs.get("reduction", "mean") not in ("mean", "batchmean"):
         raise InputError(f"{where}.reduction", shown(kwargs["reduction"]), "mean")
-    kwargs = {k: _weights(f"{where}.{k}", v) if isinstance(v, list) else v for k, v in kwargs.items()}
+    kwargs = {
+        k: _weights(f"{where}.{k}", v) if isinstance(v, list) else v for k, v in kwargs.items()
+    }
     criterion: nn.Module = construct(where, getattr(nn, name), {}, kwargs)
     if name in LOG_PROBABILITIES and task == "classification":
         criterion = After(nn.LogSoftmax(dim=1), criterion)
@@ -80,14 +102,18 @@ def target_form(name: str, task: Task, classes: int) -> Callable[[Tensor], Tenso
 def _try(where: str, name: str, made: Objective, task: Task, outputs: int) -> None:
     """One loss of two made-up rows: what it refuses here it would refuse in the middle of training."""
     logits = torch.zeros(2, outputs, requires_grad=True)
-    encoded = torch.tensor([[-1.5], [1.5]]) if task == "regression" else torch.zeros(2, dtype=torch.int64)
+    encoded = (
+        torch.tensor([[-1.5], [1.5]]) if task == "regression" else torch.zeros(2, dtype=torch.int64)
+    )
     try:
         loss = made.criterion(logits, made.targets(encoded))
         scalar = isinstance(loss, Tensor) and loss.ndim == 0
         if scalar:
             loss.backward()
     except (TypeError, ValueError, RuntimeError, IndexError) as e:
-        raise InputError(where, shown(name), f"a loss of outputs and targets for {task} ({e})") from None
+        raise InputError(
+            where, shown(name), f"a loss of outputs and targets for {task} ({e})"
+        ) from None
     assert scalar, name
     if not loss.isfinite():
         raise InputError(where, shown(name), f"a loss that is finite for any targets of {task}")

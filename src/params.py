@@ -91,11 +91,15 @@ def _check_finite(where: str, value: object) -> None:
         raise InputError(where, shown(value), "a finite number")
 
 
-def _input_error(model: type[BaseModel], file: Path, document: dict[str, Any], error: ValidationError) -> InputError:
+def _input_error(
+    model: type[BaseModel], file: Path, document: dict[str, Any], error: ValidationError
+) -> InputError:
     """The first of pydantic's errors, in our words."""
     first = error.errors()[0]
     loc = first["loc"]
-    where = f"{file}: " + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in loc).lstrip(".")
+    where = f"{file}: " + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in loc).lstrip(
+        "."
+    )
     key = str(loc[-1]) if loc else ""
     if first["type"] == "extra_forbidden":
         return InputError(where, "an unknown key", one_of(_fields(model, loc[:-1]), key))

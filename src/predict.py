@@ -32,7 +32,9 @@ def read(rows: Path, schema: Schema) -> pa.Table:
         for name in wanted:
             if name not in found:
                 raise InputError(
-                    rows, f"no column {name!r}", f"every column of the model; it has {one_of(found, name)}"
+                    rows,
+                    f"no column {name!r}",
+                    f"every column of the model; it has {one_of(found, name)}",
                 )
         has_id = schema.id is not None and schema.id in found
         key = [f"{as_text(schema.id, found[schema.id])} AS id"] if has_id and schema.id else []
@@ -41,11 +43,20 @@ def read(rows: Path, schema: Schema) -> pa.Table:
         given = {n: t for n, t in wanted.items() if paths[0].suffix != ".parquet"}
         typed_rows = f"SELECT * REPLACE ({', '.join(casts)}) FROM {source(paths, given)}"
         with readable(rows):
-            check_whole(con, rows, source(paths, {}), {n: t for n, t in wanted.items() if found[n] not in INTEGERS})
-            return con.execute(f"SELECT {', '.join([*key, *kept])} FROM ({typed_rows})").to_arrow_table()
+            check_whole(
+                con,
+                rows,
+                source(paths, {}),
+                {n: t for n, t in wanted.items() if found[n] not in INTEGERS},
+            )
+            return con.execute(
+                f"SELECT {', '.join([*key, *kept])} FROM ({typed_rows})"
+            ).to_arrow_table()
 
 
-def check_whole(con: duckdb.DuckDBPyConnection, rows: Path, raw: str, wanted: Mapping[str, str]) -> None:
+def check_whole(
+    con: duckdb.DuckDBPyConnection, rows: Path, raw: str, wanted: Mapping[str, str]
+) -> None:
     """InputError where a column of whole numbers has a fraction, for DuckDB's casts round without a word."""
     names = [n for n, t in wanted.items() if t in INTEGERS]
     if not names:
@@ -56,7 +67,11 @@ def check_whole(con: duckdb.DuckDBPyConnection, rows: Path, raw: str, wanted: Ma
     assert values is not None
     for name, value in zip(names, values, strict=True):
         if value is not None:
-            raise InputError(f"{rows}: column {name!r}", str(value), f"whole numbers ({wanted[name]}), as in training")
+            raise InputError(
+                f"{rows}: column {name!r}",
+                str(value),
+                f"whole numbers ({wanted[name]}), as in training",
+            )
 
 
 def predict(model: Model, table: pa.Table) -> pa.Table:
@@ -73,7 +88,9 @@ def predict(model: Model, table: pa.Table) -> pa.Table:
 def write(out: Path, content: pa.Buffer) -> None:
     """To a device or a pipe itself; else to the file that a symbolic link names, whole or not at all."""
     with named(out):
-        if out == Path("/dev/stdout"):  # opened by name, a file it is redirected to would be emptied
+        if out == Path(
+            "/dev/stdout"
+        ):  # opened by name, a file it is redirected to would be emptied
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
         elif out.exists() and not out.is_file():
@@ -95,7 +112,9 @@ def run(model: Path, rows: Path, out: Path) -> None:
     content = pa.BufferOutputStream()
     (pq.write_table if out.suffix == ".parquet" else pc.write_csv)(predictions, content)
     write(out, content.getvalue())
-    print(f"{out}: {predictions.num_rows} predictions", file=sys.stderr)  # stdout may be what is written to
+    print(
+        f"{out}: {predictions.num_rows} predictions", file=sys.stderr
+    )  # stdout may be what is written to
 
 
 if __name__ == "__main__":

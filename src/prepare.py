@@ -73,10 +73,16 @@ def check_names(p: Prepare, found: dict[str, str]) -> None:
         raw = next((n for n in found if n.lower() == name), None)
         if raw is not None and raw != holder and raw not in p.drop:
             key = "id" if name == "id" else "split.column"
-            raise InputError(f"{WHERE}.{key}", f"a column {raw!r} of another use", f"it named here, or in {WHERE}.drop")
+            raise InputError(
+                f"{WHERE}.{key}",
+                f"a column {raw!r} of another use",
+                f"it named here, or in {WHERE}.drop",
+            )
 
 
-def classes_of(con: duckdb.DuckDBPyConnection, p: Prepare, types: dict[str, str]) -> list[Label] | None:
+def classes_of(
+    con: duckdb.DuckDBPyConnection, p: Prepare, types: dict[str, str]
+) -> list[Label] | None:
     """The classes in order; none for regression. InputError if the target does not fit the task."""
     target, type_ = ident(p.target), types[p.target]
     where = f"{WHERE}.target: column {p.target!r}"
@@ -87,15 +93,23 @@ def classes_of(con: duckdb.DuckDBPyConnection, p: Prepare, types: dict[str, str]
     if is_a(type_, TIMES):
         raise InputError(where, f"type {type_}", "classes: text, whole numbers or true / false")
     limit = p.max_categories + 1
-    rows = con.execute(f"SELECT DISTINCT {target} FROM typed WHERE {target} IS NOT NULL LIMIT {limit}").fetchall()
+    rows = con.execute(
+        f"SELECT DISTINCT {target} FROM typed WHERE {target} IS NOT NULL LIMIT {limit}"
+    ).fetchall()
     if len(rows) == limit:
-        raise InputError(where, f"over {p.max_categories} classes", "task: regression, or a larger max_categories")
+        raise InputError(
+            where,
+            f"over {p.max_categories} classes",
+            "task: regression, or a larger max_categories",
+        )
     if len(rows) < 2:
         raise InputError(where, f"{len(rows)} class(es)", "2 or more")
     return sorted(value for (value,) in rows)
 
 
-def feature(con: duckdb.DuckDBPyConnection, name: str, type_: str, missing: int, limit: int) -> Column | str:
+def feature(
+    con: duckdb.DuckDBPyConnection, name: str, type_: str, missing: int, limit: int
+) -> Column | str:
     """The column's schema, or why it is no feature."""
     column = ident(name)
     if not is_a(type_, TEXTS):
@@ -117,8 +131,13 @@ def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> 
     with ExitStack() as stack:
         parts = {s: stack.enter_context(whole(prepared / f"{s}.parquet")) for s in SPLITS}
         stack.enter_context(named(prepared))
-        texts = [f.name for f in schema if pa.types.is_string(f.type) and f.name != "id"]  # few distinct values
-        writers = {s: stack.enter_context(pq.ParquetWriter(parts[s], schema, use_dictionary=texts)) for s in SPLITS}
+        texts = [
+            f.name for f in schema if pa.types.is_string(f.type) and f.name != "id"
+        ]  # few distinct values
+        writers = {
+            s: stack.enter_context(pq.ParquetWriter(parts[s], schema, use_dictionary=texts))
+            for s in SPLITS
+        }
         waiting: dict[Split, list[pa.RecordBatch]] = {s: [] for s in SPLITS}
         counts: dict[str, int] = dict.fromkeys(SPLITS, 0)
 
@@ -152,12 +171,20 @@ def run(params: Params, raw: Path, prepared: Path) -> None:
         schema = prepare(con, params, files(raw), spill, prepared)
     schema.write(prepared)
     r = schema.rows
-    print(f"{r.read} rows: train {r.train}, val {r.val}, test {r.test}; without target {r.without_target}")
+    print(
+        f"{r.read} rows: train {r.train}, val {r.val}, test {r.test}; without target {r.without_target}"
+    )
     for name, why in schema.ignored.items():
         print(f"no feature: {name}: {why}")
 
 
-def ingest(con: duckdb.DuckDBPyConnection, p: Prepare, paths: list[Path], types: dict[str, str], spill: Path) -> None:
+def ingest(
+    con: duckdb.DuckDBPyConnection,
+    p: Prepare,
+    paths: list[Path],
+    types: dict[str, str],
+    spill: Path,
+) -> None:
     """One pass over the raw files into the view `typed`: id, the features as they are stored, split column, target."""
     names = candidates(p, types)
     key = as_text(p.id, types[p.id]) if p.id else content_hash([*names, p.target], types)
@@ -181,7 +208,9 @@ def candidates(p: Prepare, types: dict[str, str]) -> list[str]:
     return [n for n in types if n not in roles]
 
 
-def prepare(con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], spill: Path, prepared: Path) -> Schema:
+def prepare(
+    con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], spill: Path, prepared: Path
+) -> Schema:
     """One pass over the raw files into one typed table on disk, a pass over that a question, one to write."""
     p = params.prepare
     types = columns(con, paths, p.types)
@@ -191,15 +220,23 @@ def prepare(con: duckdb.DuckDBPyConnection, params: Params, paths: list[Path], s
         raise InputError(paths[0].parent, "no column besides those of the params", "features")
     ingest(con, p, paths, types, spill)
     counted = ["id", p.target, *names]
-    row = con.execute(f"SELECT count(*), {', '.join(f'count({ident(n)})' for n in counted)} FROM typed").fetchone()
+    row = con.execute(
+        f"SELECT count(*), {', '.join(f'count({ident(n)})' for n in counted)} FROM typed"
+    ).fetchone()
     assert row is not None
     total, present = row[0], dict(zip(counted, row[1:], strict=True))
     if present["id"] < total:
-        raise InputError(f"column {p.id!r}", f"{total - present['id']} rows without a value", "an id in every row")
+        raise InputError(
+            f"column {p.id!r}",
+            f"{total - present['id']} rows without a value",
+            "an id in every row",
+        )
     found = {n: feature(con, n, types[n], total - present[n], p.max_categories) for n in names}
     features = [c for c in found.values() if isinstance(c, Column)]
     if not features:
-        raise InputError(WHERE, f"no feature: {next(iter(found.values()))}", "a column of numbers or categories")
+        raise InputError(
+            WHERE, f"no feature: {next(iter(found.values()))}", "a column of numbers or categories"
+        )
     classes = classes_of(con, p, types)
     split = split_sql(p.split, splits_named(con, p.split), params.seed)
     listed = ", ".join(ident(c.name) for c in features)

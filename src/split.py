@@ -39,7 +39,9 @@ def split_sql(by: SplitBy, named: set[str], seed: int) -> str:
     u = f"md5_number_upper({text(f'{seed}:')} || id) / 18446744073709551616.0"  # 2^64
     test = 0.0 if "test" in named else by.test
     val = 0.0 if "val" in named else by.val
-    drawn = f"CASE WHEN {u} < {test} THEN 'test' WHEN {u} < {test + val} THEN 'val' ELSE 'train' END"
+    drawn = (
+        f"CASE WHEN {u} < {test} THEN 'test' WHEN {u} < {test + val} THEN 'val' ELSE 'train' END"
+    )
     if by.column is None:
         return drawn
     said = ident(by.column)
@@ -53,5 +55,7 @@ def splits_named(con: duckdb.DuckDBPyConnection, by: SplitBy) -> set[str]:
     rows = con.execute(f"SELECT DISTINCT {ident(by.column)} FROM typed").fetchall()
     wrong = sorted(shown(value) for (value,) in rows if value not in SPLITS)
     if wrong:
-        raise InputError(f"column {by.column!r}", ", ".join(wrong[:3]), "train, val or test in every row")
+        raise InputError(
+            f"column {by.column!r}", ", ".join(wrong[:3]), "train, val or test in every row"
+        )
     return {value for (value,) in rows}

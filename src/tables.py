@@ -13,7 +13,16 @@ from src.errors import InputError, one_of
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 MEMORY = "400MB"  # what DuckDB may hold; past it, it spills to disk
 
-INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+INTEGERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+)
 FLOATS = ("FLOAT", "DOUBLE", "DECIMAL", "HUGEINT", "UHUGEINT")
 TIMES = ("DATE", "TIMESTAMP")
 TEXTS = ("VARCHAR", "ENUM", "UUID")
@@ -46,8 +55,14 @@ def readable(where: object) -> Iterator[None]:
         yield
     except duckdb.Error as e:
         lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-        more = [next((line for line in lines if line.startswith(s)), "") for s in ("Error when conv", "Original Line:")]
-        found, hint = ". ".join(filter(None, [lines[0].split(": ", 1)[-1], *more])), "a table that can be read whole"
+        more = [
+            next((line for line in lines if line.startswith(s)), "")
+            for s in ("Error when conv", "Original Line:")
+        ]
+        found, hint = (
+            ". ".join(filter(None, [lines[0].split(": ", 1)[-1], *more])),
+            "a table that can be read whole",
+        )
         if isinstance(e, duckdb.ConversionException):
             hint = "values of the column's type"
         if isinstance(e, duckdb.IOException) and "no space left" in str(e).lower():
@@ -62,11 +77,15 @@ def readable(where: object) -> Iterator[None]:
 def files(raw: Path) -> list[Path]:
     """Every table in the folder, by name; InputError if there is none, or of more than one format."""
     paths = [raw] if raw.is_file() else sorted(raw.rglob("*"))
-    found = [p for p in paths if p.is_file() and p.name.endswith(SUFFIXES) and not p.name.startswith(".")]
+    found = [
+        p for p in paths if p.is_file() and p.name.endswith(SUFFIXES) and not p.name.startswith(".")
+    ]
     if not found:
         raise InputError(raw, "no table", f"files ending in {', '.join(SUFFIXES)}")
     if len({p.suffix == ".parquet" for p in found}) > 1:
-        raise InputError(raw, f"{found[0].name} and {found[-1].name}", "either Parquet or CSV files")
+        raise InputError(
+            raw, f"{found[0].name} and {found[-1].name}", "either Parquet or CSV files"
+        )
     for path in found:
         if path.stat().st_size == 0:
             raise InputError(path, "an empty file", "a header and rows")
@@ -109,7 +128,9 @@ NULLS = "['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL']"  # what stands for a m
 CSV_TYPES = "['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
 
 
-def columns(con: duckdb.DuckDBPyConnection, paths: list[Path], types: Mapping[str, str]) -> dict[str, str]:
+def columns(
+    con: duckdb.DuckDBPyConnection, paths: list[Path], types: Mapping[str, str]
+) -> dict[str, str]:
     """Column names and DuckDB types, the given types in place of the stored or inferred ones.
 
     Raises InputError when a file can't be read, lacks columns that another has, or has other types.
@@ -129,16 +150,24 @@ def columns(con: duckdb.DuckDBPyConnection, paths: list[Path], types: Mapping[st
                 where, has = (path, paths[0]) if name not in found else (paths[0], path)
                 raise InputError(where, f"no column {name!r}", f"the columns of {has.name}")
             if path.suffix == ".parquet" and found[name] != seen[name]:
-                raise InputError(path, f"column {name!r} of type {found[name]}", f"{seen[name]}, as in {paths[0].name}")
+                raise InputError(
+                    path,
+                    f"column {name!r} of type {found[name]}",
+                    f"{seen[name]}, as in {paths[0].name}",
+                )
             if name in empty or name in unknown:  # a column without a value takes the others' type
                 seen[name] = seen[name] if name in empty else found[name]
                 continue
             if found[name] != seen[name]:  # CSV: `1` and `1.5` in two files are both numbers
-                seen[name] = "DOUBLE" if {found[name], seen[name]} == {"BIGINT", "DOUBLE"} else "VARCHAR"
+                seen[name] = (
+                    "DOUBLE" if {found[name], seen[name]} == {"BIGINT", "DOUBLE"} else "VARCHAR"
+                )
         unknown &= empty
     for name in types:
         if name not in seen:
-            raise InputError("params.yaml: prepare.types", f"no column {name!r}", one_of(seen, name))
+            raise InputError(
+                "params.yaml: prepare.types", f"no column {name!r}", one_of(seen, name)
+            )
     return {**seen, **types}
 
 
@@ -164,7 +193,9 @@ def typed(name: str, type_: str) -> str:
         return f"CASE WHEN isfinite(CAST({column} AS {number})) THEN CAST({column} AS {number}) END"
     if is_a(type_, TEXTS):
         return f"CAST({column} AS VARCHAR)"
-    raise InputError(f"column {name!r}", f"type {type_}", "numbers, text or times; else list it in prepare.drop")
+    raise InputError(
+        f"column {name!r}", f"type {type_}", "numbers, text or times; else list it in prepare.drop"
+    )
 
 
 def _empty(con: duckdb.DuckDBPyConnection, path: Path, names: list[str]) -> set[str]:

@@ -62,18 +62,28 @@ def check_passed(prepared: Path, validated: Path) -> None:
     fingerprints = json.loads(passed.read_text(encoding="utf-8"))
     for name in [*(f"{split}.parquet" for split in SPLITS), "schema.json"]:
         if sha256(prepared / name) != fingerprints.get(name):
-            raise InputError(prepared / name, "other data than passed `validate`", "a run of `validate` on it")
+            raise InputError(
+                prepared / name, "other data than passed `validate`", "a run of `validate` on it"
+            )
 
 
 def make_optimizer(spec: Named, network: nn.Module) -> torch.optim.Optimizer:
     known = sorted(n for n in torch.optim.__all__ if n[0].isupper() and n != "Optimizer")
     where = f"{WHERE}.optimizer"
     if spec.name not in known:
-        raise InputError(f"{where}.name", shown(spec.name), f"an optimizer of torch.optim: {one_of(known, spec.name)}")
+        raise InputError(
+            f"{where}.name",
+            shown(spec.name),
+            f"an optimizer of torch.optim: {one_of(known, spec.name)}",
+        )
     if spec.name in ("LBFGS", "SparseAdam"):
-        raise InputError(f"{where}.name", spec.name, "an optimizer of dense gradients that needs no closure")
+        raise InputError(
+            f"{where}.name", spec.name, "an optimizer of dense gradients that needs no closure"
+        )
     cls: type[torch.optim.Optimizer] = getattr(torch.optim, spec.name)
-    made: torch.optim.Optimizer = construct(where, cls, {"params": network.parameters()}, spec.kwargs)
+    made: torch.optim.Optimizer = construct(
+        where, cls, {"params": network.parameters()}, spec.kwargs
+    )
     trial = nn.Parameter(torch.zeros(2, 2))  # torch checks some arguments only when it steps
     trial.grad = torch.zeros(2, 2)
     with refusing(where, cls, spec.kwargs):
@@ -81,16 +91,22 @@ def make_optimizer(spec: Named, network: nn.Module) -> torch.optim.Optimizer:
     return made
 
 
-def make_scheduler(spec: Scheduler | None, optimizer: torch.optim.Optimizer) -> Callable[[float], None]:
+def make_scheduler(
+    spec: Scheduler | None, optimizer: torch.optim.Optimizer
+) -> Callable[[float], None]:
     """Its step, which takes the loss, for ReduceLROnPlateau."""
     if spec is None:
         return lambda loss: None
     classes = torch.optim.lr_scheduler
-    known = sorted(n for n in classes.__all__ if n not in ("LRScheduler", "ChainedScheduler", "SequentialLR"))
+    known = sorted(
+        n for n in classes.__all__ if n not in ("LRScheduler", "ChainedScheduler", "SequentialLR")
+    )
     where = f"{WHERE}.scheduler"
     if spec.name not in known:
         raise InputError(
-            f"{where}.name", shown(spec.name), f"a scheduler of torch.optim.lr_scheduler: {one_of(known, spec.name)}"
+            f"{where}.name",
+            shown(spec.name),
+            f"a scheduler of torch.optim.lr_scheduler: {one_of(known, spec.name)}",
         )
     cls = getattr(classes, spec.name)
     scheduler = construct(where, cls, {"optimizer": optimizer}, spec.kwargs)
@@ -118,12 +134,20 @@ def assess(model: Model, goal: Objective, x: Tensor, encoded: Tensor) -> Row:
         row["val_accuracy"] = (outputs.argmax(dim=1) == encoded).double().mean().item()
     else:
         residual, spread = (encoded - outputs).double(), (encoded - encoded.mean()).double()
-        row["val_r2"] = 1 - (residual.square().sum() / spread.square().sum().clamp_min(1e-12)).item()
+        row["val_r2"] = (
+            1 - (residual.square().sum() / spread.square().sum().clamp_min(1e-12)).item()
+        )
     return row
 
 
 def fit(
-    params: Params, model: Model, goal: Objective, x: Tensor, y: Tensor, val_x: Tensor, val_y: Tensor
+    params: Params,
+    model: Model,
+    goal: Objective,
+    x: Tensor,
+    y: Tensor,
+    val_x: Tensor,
+    val_y: Tensor,
 ) -> tuple[list[Row], dict[str, Tensor]]:
     """The training loop. x: float32 [rows, features]; y: as the loss takes it; val_y: encoded.
 
@@ -161,7 +185,9 @@ def fit(
                 step_scheduler(loss.item())
             total += loss.detach() * len(rows)
             if step % params.runtime.log_every == 0:
-                tqdm.write(f"Epoch [{epoch}/{p.epochs}], Step [{step}/{steps}], Loss: {loss.item():.4f}")
+                tqdm.write(
+                    f"Epoch [{epoch}/{p.epochs}], Step [{step}/{steps}], Loss: {loss.item():.4f}"
+                )
         row = {
             "epoch": epoch,
             "lr": float(lr),
@@ -170,7 +196,11 @@ def fit(
         }
         if not math.isfinite(row["train_loss"]) or not math.isfinite(row["val_loss"]):
             found = f"loss {row['train_loss']} (val {row['val_loss']}) in epoch {epoch}"
-            raise InputError(f"{WHERE}.optimizer", found, "finite losses; a smaller lr or a clip_norm may give them")
+            raise InputError(
+                f"{WHERE}.optimizer",
+                found,
+                "finite losses; a smaller lr or a clip_norm may give them",
+            )
         history.append(row)
         if not by_batch:
             step_scheduler(row["val_loss"])

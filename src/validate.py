@@ -50,7 +50,12 @@ def derived(schema: Schema, min_rows: int) -> list[Entry]:
     if schema.classes is not None:
         pairs = f"SELECT c.{column}, s.split FROM (SELECT DISTINCT {column} FROM {{batch}}) c, {splits} s"
         entries += [
-            {"expect_column_distinct_values_to_be_in_set": {"column": target, "value_set": schema.classes}},
+            {
+                "expect_column_distinct_values_to_be_in_set": {
+                    "column": target,
+                    "value_set": schema.classes,
+                }
+            },
             _no_rows(
                 "every class in every split",
                 f"{pairs} EXCEPT SELECT DISTINCT {column}, split FROM {{batch}} ORDER BY 1, 2",
@@ -60,7 +65,9 @@ def derived(schema: Schema, min_rows: int) -> list[Entry]:
 
 
 def _no_rows(description: str, query: str) -> Entry:
-    return {"unexpected_rows_expectation": {"description": description, "unexpected_rows_query": query}}
+    return {
+        "unexpected_rows_expectation": {"description": description, "unexpected_rows_query": query}
+    }
 
 
 def suite(params: Validate, schema: Schema) -> list[Any]:
@@ -68,7 +75,9 @@ def suite(params: Validate, schema: Schema) -> list[Any]:
     from src import gx
 
     columns = [*(c.name for c in schema.columns), schema.target]
-    own = gx.expectations("params.yaml: validate.expectations", params.expectations, ["id", *columns, "split"])
+    own = gx.expectations(
+        "params.yaml: validate.expectations", params.expectations, ["id", *columns, "split"]
+    )
     if params.derived:
         return gx.expectations("derived", derived(schema, params.min_rows), columns) + own
     return own
@@ -88,7 +97,9 @@ def failure(entry: dict[str, Any]) -> str:
         found = f"{entry['unexpected']}{of} unexpected"
     if "examples" in entry:
         found += f", such as {', '.join(map(shown, entry['examples']))}"
-    expected = ", ".join(f"{k} {shown(v)}" for k, v in kwargs.items() if k != "description" and v is not None)
+    expected = ", ".join(
+        f"{k} {shown(v)}" for k, v in kwargs.items() if k != "description" and v is not None
+    )
     return f"{where}: {found}" + (f"; expected {expected}" if expected else "")
 
 
@@ -102,14 +113,22 @@ def run(params: Params, prepared: Path, validated: Path) -> None:
     with gx.rows_of(splits, params.runtime.workers) as (_, batch):
         entries = gx.validate(batch, checks) if checks else []
     failed = [e for e in entries if not e["success"]]
-    write_json(validated / "report.json", {"checked": len(entries), "failed": len(failed), "results": entries})
+    write_json(
+        validated / "report.json",
+        {"checked": len(entries), "failed": len(failed), "results": entries},
+    )
     for entry in failed:
         print(f"validate: {failure(entry)}", file=sys.stderr)
     if failed:
         raise InputError(
-            prepared, f"{len(failed)} of {len(entries)} expectations failed", f"none; see {validated}/report.json"
+            prepared,
+            f"{len(failed)} of {len(entries)} expectations failed",
+            f"none; see {validated}/report.json",
         )
-    write_json(validated / "passed.json", {p.name: sha256(p) for p in [*splits.values(), prepared / "schema.json"]})
+    write_json(
+        validated / "passed.json",
+        {p.name: sha256(p) for p in [*splits.values(), prepared / "schema.json"]},
+    )
     print(f"{len(entries)} expectations passed")
 
 

@@ -17,7 +17,15 @@ ROOT = Path(__file__).parent.parent
 YAML_ = YAML(typ="safe", pure=True)
 # A shell's background jobs ignore Ctrl-C, and so would the commands that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-TRACKED = ("src", ".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml")
+TRACKED = (
+    "src",
+    ".dvc/config",
+    ".dvc/plots",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "params.yaml",
+)
 
 
 SHORT = {
@@ -36,7 +44,9 @@ class Project:
     def run(self, *command: str, code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Output of the command, stderr with it; fails if it exits otherwise than by the code (None: any)."""
         full = {**os.environ, "PATH": self.path, "OMP_NUM_THREADS": "1", **(env or {})}
-        done = subprocess.run(command, cwd=self.root, env=full, text=True, capture_output=True, check=False)
+        done = subprocess.run(
+            command, cwd=self.root, env=full, text=True, capture_output=True, check=False
+        )
         output = done.stdout + done.stderr
         assert code is None or done.returncode == code, output
         return output
@@ -91,7 +101,11 @@ def new_project(root: Path, path: str) -> Project:
         else:
             shutil.copy(source, target)
     project = Project(root, path)
-    for command in (["init", "-q"], ["config", "user.name", "a"], ["config", "user.email", "a@example.org"]):
+    for command in (
+        ["init", "-q"],
+        ["config", "user.name", "a"],
+        ["config", "user.email", "a@example.org"],
+    ):
         project.run("git", *command)
     (root / ".dvc" / ".gitignore").write_text("/config.local\n/tmp\n/cache\n")
     return project
@@ -102,7 +116,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, commands: str) -> Project
     """A project that has run once, to read or to copy."""
     made = new_project(tmp_path_factory.mktemp("finished"), commands)
     made.set(SHORT)
-    assert made.repro() == set(YAML_.load(ROOT / "dvc.yaml")["stages"])  # the first run runs every stage
+    assert made.repro() == set(
+        YAML_.load(ROOT / "dvc.yaml")["stages"]
+    )  # the first run runs every stage
     return made
 
 

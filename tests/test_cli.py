@@ -35,13 +35,19 @@ QUERY = "duckdb.sql('SELECT count(*) FROM range(100000), range(100000000)').fetc
 )
 def test_ctrl_c_ends_as_130_without_a_word(work: str) -> None:
     script = INTERRUPTED.format(work=work)
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=30, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_ctrl_c_that_the_caller_has_ignored_stays_ignored() -> None:
-    script = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + INTERRUPTED.format(work="time.sleep(1)")
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=30, check=False)
+    script = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + INTERRUPTED.format(
+        work="time.sleep(1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=30, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
@@ -55,7 +61,10 @@ def test_ctrl_c_that_the_caller_has_ignored_stays_ignored() -> None:
         ("evaluate data/model data/prepared out", "out/predictions.parquet"),
         ("evaluate data/model data/prepared out", "out/metrics.json"),
         ("predict data/model/model.safetensors data/raw/digits.parquet -o out/a.csv", "out/a.csv"),
-        ("predict data/model/model.safetensors data/raw/digits.parquet -o out/a.parquet", "out/a.parquet"),
+        (
+            "predict data/model/model.safetensors data/raw/digits.parquet -o out/a.parquet",
+            "out/a.parquet",
+        ),
     ],
 )
 def test_a_full_disk_is_one_line_that_names_the_file(
@@ -68,5 +77,9 @@ def test_a_full_disk_is_one_line_that_names_the_file(
     stage, *arguments = command.split()
     lines = project.stage(stage, *arguments, code=1).splitlines()
     where = "out" if stage == "prepare" else name  # it writes three files at once
-    assert [line for line in lines if not line.startswith("Epoch ")] == [f"{stage}: {where}: No space left on device"]
-    assert [p.name for p in path.parent.iterdir() if p.name == path.name or p.name.endswith(".part")] == []
+    assert [line for line in lines if not line.startswith("Epoch ")] == [
+        f"{stage}: {where}: No space left on device"
+    ]
+    assert [
+        p.name for p in path.parent.iterdir() if p.name == path.name or p.name.endswith(".part")
+    ] == []

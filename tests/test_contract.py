@@ -80,20 +80,26 @@ print("OPENED", json.dumps(sorted(opened)))
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_run_opens_what_its_deps_name_and_no_other_project_file(stage: str, finished: Project) -> None:
+def test_a_run_opens_what_its_deps_name_and_no_other_project_file(
+    stage: str, finished: Project
+) -> None:
     """Python's own opens by an audit hook. What C++ readers open is held by the next test."""
     _, _, module, *paths = STAGES[stage]["cmd"].split()
     (finished.root / "hook.py").write_text(HOOK)
     output = finished.run("python", "-m", "hook", module, *paths)
     line = next(line for line in output.splitlines() if line.startswith("OPENED"))
-    tracked = set(finished.run("git", "ls-files", "-co", "--exclude-standard").split()) | {"params.yaml"}
+    tracked = set(finished.run("git", "ls-files", "-co", "--exclude-standard").split()) | {
+        "params.yaml"
+    }
     opened = {p.removeprefix(f"{finished.root}/") for p in json.loads(line.removeprefix("OPENED "))}
     assert f"src/{stage}.py" in opened
     assert opened & tracked <= {*STAGES[stage]["deps"], "params.yaml", "hook.py"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_runs_with_nothing_but_its_deps(stage: str, finished: Project, tmp_path: Path) -> None:
+def test_a_stage_runs_with_nothing_but_its_deps(
+    stage: str, finished: Project, tmp_path: Path
+) -> None:
     """In a folder that holds only the deps and the declared params, the outputs are the same."""
     import shutil
 
@@ -104,9 +110,20 @@ def test_a_stage_runs_with_nothing_but_its_deps(stage: str, finished: Project, t
     with (tmp_path / "params.yaml").open("w") as file:
         YAML_.dump({k: v for k, v in finished.params.items() if k in STAGES[stage]["params"]}, file)
     Project(tmp_path, finished.path).run(*STAGES[stage]["cmd"].split())
-    declared = [*STAGES[stage]["outs"], *STAGES[stage].get("metrics", [])]  # a path, or {path: settings}
-    for out in [path for entry in declared for path in (entry if isinstance(entry, dict) else [entry])]:
-        files = [tmp_path / out] if (tmp_path / out).is_file() else sorted((tmp_path / out).rglob("*.*"))
+    declared = [
+        *STAGES[stage]["outs"],
+        *STAGES[stage].get("metrics", []),
+    ]  # a path, or {path: settings}
+    for out in [
+        path for entry in declared for path in (entry if isinstance(entry, dict) else [entry])
+    ]:
+        files = (
+            [tmp_path / out]
+            if (tmp_path / out).is_file()
+            else sorted((tmp_path / out).rglob("*.*"))
+        )
         assert files
         for file in files:
-            assert file.read_bytes() == (finished.root / file.relative_to(tmp_path)).read_bytes(), file
+            assert file.read_bytes() == (finished.root / file.relative_to(tmp_path)).read_bytes(), (
+                file
+            )

@@ -6,7 +6,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from src.evaluate import classification_metrics, confusion, expected_calibration_error, regression_metrics, roc
+from src.evaluate import (
+    classification_metrics,
+    confusion,
+    expected_calibration_error,
+    regression_metrics,
+    roc,
+)
 from tests.conftest import ROOT, YAML_, Project
 
 

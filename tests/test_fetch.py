@@ -52,7 +52,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("moods", [[], ["break", "break"], ["503", "ok"], ["break", "deaf"]])
-def test_a_download_is_whole_after_breaks_and_errors(server: str, moods: list[str], tmp_path: Path) -> None:
+def test_a_download_is_whole_after_breaks_and_errors(
+    server: str, moods: list[str], tmp_path: Path
+) -> None:
     Server.moods = list(moods)
     download.download(server, tmp_path / "file.gz", progress=False)
     assert (tmp_path / "file.gz").read_bytes() == FILE
@@ -74,7 +76,9 @@ def test_what_is_not_there_or_unreachable_is_one_line(
 
 def test_other_content_than_the_official_is_refused(server: str, tmp_path: Path) -> None:
     good = hashlib.sha256(CONTENT).hexdigest()
-    (tmp_path / "file.gz").write_bytes(gzip.compress(CONTENT, 1))  # compressed otherwise: the same content
+    (tmp_path / "file.gz").write_bytes(
+        gzip.compress(CONTENT, 1)
+    )  # compressed otherwise: the same content
     verify(tmp_path / "file.gz", good)
     with pytest.raises(InputError, match="the official content's"):
         verify(tmp_path / "file.gz", "0" * 64)

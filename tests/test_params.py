@@ -18,7 +18,13 @@ from tests.test_train import schema, table
 
 STAGES: list[type[Params]] = [m.Params for m in (fetch, prepare, validate, train, evaluate)]
 DEFAULT: dict[str, Any] = YAML_.load(ROOT / "params.yaml")
-WRONG = {"a mapping": {"a": 1}, "negative": -1, "NaN": float("nan"), "infinite": float("inf"), "huge": 10**30}
+WRONG = {
+    "a mapping": {"a": 1},
+    "negative": -1,
+    "NaN": float("nan"),
+    "infinite": float("inf"),
+    "huge": 10**30,
+}
 
 # Values of the wrong kind that are right all the same: null or a number where they are a choice, and so on.
 FINE = {
@@ -82,14 +88,20 @@ def check(document: dict[str, Any], folder: Path) -> None:
     assert isinstance(p, train.Params)
     encoder = Encoder.fit(schema("classification"), table(), "column")
     where = "params.yaml: train"
-    network = build(f"{where}.model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs)
+    network = build(
+        f"{where}.model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
+    )
     optimizer = train.make_optimizer(p.train.optimizer, network)
     train.make_scheduler(p.train.scheduler, optimizer)
-    objective(f"{where}.loss", p.train.loss.name, p.train.loss.kwargs, "classification", encoder.outputs)
+    objective(
+        f"{where}.loss", p.train.loss.name, p.train.loss.kwargs, "classification", encoder.outputs
+    )
 
 
 @pytest.mark.parametrize(("key", "value"), cases())
-def test_a_wrong_value_is_one_line_that_names_file_key_and_expectation(key: str, value: Any, tmp_path: Path) -> None:
+def test_a_wrong_value_is_one_line_that_names_file_key_and_expectation(
+    key: str, value: Any, tmp_path: Path
+) -> None:
     document = copy.deepcopy(DEFAULT)
     section, last = holder(document, key)
     section[last] = value
@@ -161,7 +173,13 @@ def test_the_command_line_shows_the_line_and_exits_with_1(project: Project) -> N
     project.set({"train.epochs": 0})
     for stage, paths in (("train", ["data/prepared", "data/validated", "data/model"]),):
         output = project.stage(stage, *paths, code=1)
-        assert output == "train: params.yaml: train.epochs: found 0; expected greater than or equal to 1\n"
+        assert (
+            output
+            == "train: params.yaml: train.epochs: found 0; expected greater than or equal to 1\n"
+        )
     (project.root / "params.yaml").unlink()
     output = project.stage("fetch", "data/raw", code=1)
-    assert output == "fetch: params.yaml: found no such file; expected the project's params; run from its root\n"
+    assert (
+        output
+        == "fetch: params.yaml: found no such file; expected the project's params; run from its root\n"
+    )

@@ -24,16 +24,24 @@ def own_csv(path: Path, n: int = 1500) -> None:
         out = csv.writer(file)
         out.writerow(["customer", "age", "income", "city", "note", "bought", "amount"])
         for i in range(n):
-            age, income, city = draw.randint(18, 90), draw.gauss(50, 15), draw.choice(["Köln", "Paris", "São Paulo"])
+            age, income, city = (
+                draw.randint(18, 90),
+                draw.gauss(50, 15),
+                draw.choice(["Köln", "Paris", "São Paulo"]),
+            )
             amount = income * 2 + (30 if city == "Paris" else 0) + draw.gauss(0, 5)
             shown_income = "" if draw.random() < 0.1 else f"{income:.2f}"
             bought = "yes" if amount > 110 else "no"
             city = city if i % 20 else ""
-            out.writerow([f"C-{i:05}", age, shown_income, city, f"note, {i}", bought, f"{amount:.2f}"])
+            out.writerow(
+                [f"C-{i:05}", age, shown_income, city, f"note, {i}", bought, f"{amount:.2f}"]
+            )
 
 
 @pytest.fixture(scope="module", params=["classification", "regression"])
-def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commands: str) -> Any:
+def own(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commands: str
+) -> Any:
     """The README's three commands, on a CSV."""
     from tests.conftest import new_project
 
@@ -92,9 +100,13 @@ def test_predictions_of_raw_rows_are_those_of_evaluate(own: Project) -> None:
             assert float(mine) == pytest.approx(row["prediction"], rel=1e-4, abs=1e-3)
 
 
-def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(own: Project) -> None:
+def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(
+    own: Project,
+) -> None:
     rows = own.root / "rows.csv"
-    rows.write_text("customer,age,income,city,note\na,40,50,Paris,x\nb,,,,\nc,40,50,Atlantis,x\nd,40,50,,x\n")
+    rows.write_text(
+        "customer,age,income,city,note\na,40,50,Paris,x\nb,,,,\nc,40,50,Atlantis,x\nd,40,50,,x\n"
+    )
     own.stage("predict", "data/model/model.safetensors", "rows.csv", "-o", "out.csv")
     with (own.root / "out.csv").open() as file:
         out = list(csv.DictReader(file))
@@ -102,11 +114,17 @@ def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(
     last = "probability_yes" if "probability_yes" in out[0] else "prediction"
     assert out[2][last] == out[3][last]  # a city never seen counts as none
     rows.write_text("customer,age,city,note\na,40,Paris,x\n")
-    output = own.stage("predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1)
-    assert output.startswith("predict: rows.csv: found no column 'income'; expected every column of the model")
+    output = own.stage(
+        "predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1
+    )
+    assert output.startswith(
+        "predict: rows.csv: found no column 'income'; expected every column of the model"
+    )
     assert output.count("\n") == 1
     rows.write_text("customer,age,income,city,note\na,old,50,Paris,x\n")
-    output = own.stage("predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1)
+    output = own.stage(
+        "predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1
+    )
     assert output == (
         'predict: rows.csv: found CSV Error on Line: 2. Error when converting column "age". '
         "Could not convert string \"old\" to 'BIGINT'. Original Line: a,old,50,Paris,x; "
@@ -119,16 +137,28 @@ def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
-def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_rounded(name: str, own: Project) -> None:
+def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_rounded(
+    name: str, own: Project
+) -> None:
     path = own.root / name
     for age, code in ((45.0, 0), (45.5, 1)):
-        columns = {"customer": ["a", "b"], "age": [None, age], "income": [50.0, 50.0], "city": ["Paris", "x"]}
+        columns = {
+            "customer": ["a", "b"],
+            "age": [None, age],
+            "income": [50.0, 50.0],
+            "city": ["Paris", "x"],
+        }
         if name == "rows.csv":
             pc.write_csv(pa.table(columns), path)
         else:
             pq.write_table(pa.table(columns), path)
-        output = own.stage("predict", "data/model/model.safetensors", name, "-o", "out.csv", code=code)
-    assert output == f"predict: {name}: column 'age': found 45.5; expected whole numbers (BIGINT), as in training\n"
+        output = own.stage(
+            "predict", "data/model/model.safetensors", name, "-o", "out.csv", code=code
+        )
+    assert (
+        output
+        == f"predict: {name}: column 'age': found 45.5; expected whole numbers (BIGINT), as in training\n"
+    )
 
 
 def test_predictions_go_through_links_and_to_devices_and_never_over_a_folder(own: Project) -> None:
@@ -144,4 +174,7 @@ def test_predictions_go_through_links_and_to_devices_and_never_over_a_folder(own
     with subprocess.Popen(["cat", own.root / "pipe"], text=True, stdout=subprocess.PIPE) as reader:
         own.stage(*command, "pipe")
         assert reader.communicate()[0] == plain
-    assert own.stage(*command, "data", code=1) == "predict: data: found a folder; expected a file to write\n"
+    assert (
+        own.stage(*command, "data", code=1)
+        == "predict: data: found a folder; expected a file to write\n"
+    )

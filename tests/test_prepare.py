@@ -24,12 +24,18 @@ def prepared(folder: Path, raw: Path, **prepare: Any) -> Schema:
 
 def split_of(folder: Path) -> dict[str, str]:
     """id: split"""
-    return {i: s for s in SPLITS for i in pq.read_table(folder / f"{s}.parquet").column("id").to_pylist()}
+    return {
+        i: s
+        for s in SPLITS
+        for i in pq.read_table(folder / f"{s}.parquet").column("id").to_pylist()
+    }
 
 
 def rows(n: int, start: int = 0) -> pa.Table:
     numbers = list(range(start, start + n))
-    return pa.table({"key": [f"k{i}" for i in numbers], "x": [i * 0.5 for i in numbers], "y": numbers})
+    return pa.table(
+        {"key": [f"k{i}" for i in numbers], "x": [i * 0.5 for i in numbers], "y": numbers}
+    )
 
 
 @pytest.mark.parametrize("key", ["key", None])
@@ -78,21 +84,33 @@ def test_fractions_are_about_as_asked(tmp_path: Path) -> None:
 def test_a_split_column_is_obeyed_and_val_comes_out_of_train(tmp_path: Path) -> None:
     table = rows(1000).append_column("split", [["test"] * 300 + ["train"] * 700])
     pq.write_table(table, tmp_path / "a.parquet")
-    schema = prepared(tmp_path / "out", tmp_path / "a.parquet", id="key", split={"column": "split", "val": 0.1})
+    schema = prepared(
+        tmp_path / "out", tmp_path / "a.parquet", id="key", split={"column": "split", "val": 0.1}
+    )
     assert schema.rows.test == 300
     assert 0 < schema.rows.val < 150
-    assert {k for k, s in split_of(tmp_path / "out").items() if s == "test"} == {f"k{i}" for i in range(300)}
+    assert {k for k, s in split_of(tmp_path / "out").items() if s == "test"} == {
+        f"k{i}" for i in range(300)
+    }
 
 
 def test_rows_without_target_are_dropped_and_counted(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"x": range(100), "y": [None if i < 7 else i for i in range(100)]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"x": range(100), "y": [None if i < 7 else i for i in range(100)]}),
+        tmp_path / "a.parquet",
+    )
     counts = prepared(tmp_path / "out", tmp_path / "a.parquet").rows
-    assert (counts.read, counts.without_target, counts.train + counts.val + counts.test) == (100, 7, 93)
+    assert (counts.read, counts.without_target, counts.train + counts.val + counts.test) == (
+        100,
+        7,
+        93,
+    )
 
 
 def test_columns_are_typed(tmp_path: Path) -> None:
     lines = [
-        f"{i},{i % 3 == 0},2024-01-{1 + i % 28:02},{'ab'[i % 2]},note {i},{'' if i < 5 else i / 2}" for i in range(200)
+        f"{i},{i % 3 == 0},2024-01-{1 + i % 28:02},{'ab'[i % 2]},note {i},{'' if i < 5 else i / 2}"
+        for i in range(200)
     ]
     (tmp_path / "a.csv").write_text("y,flag,day,letter,note,half\n" + "\n".join(lines) + "\n")
     schema = prepared(tmp_path / "out", tmp_path / "a.csv")
@@ -108,7 +126,9 @@ def test_columns_are_typed(tmp_path: Path) -> None:
     assert day >= 1_704_067_200  # 2024-01-01 in seconds since 1970
 
 
-def test_the_same_bytes_for_any_number_of_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_bytes_for_any_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pq.write_table(rows(130_000), tmp_path / "a.parquet")
     connect, contents = duckdb.connect, []
     for threads in (1, 2, 4):
@@ -122,7 +142,12 @@ def test_what_a_killed_run_left_is_removed_and_never_in_git(tmp_path: Path) -> N
     dead = subprocess.Popen(["true"])
     dead.wait()
     pq.write_table(rows(500), tmp_path / "a.parquet")
-    left = [f".spill-{dead.pid}-ab", ".spill-cd", ".train.parquet.part", f".spill-{os.getppid()}-ef"]  # the last lives
+    left = [
+        f".spill-{dead.pid}-ab",
+        ".spill-cd",
+        ".train.parquet.part",
+        f".spill-{os.getppid()}-ef",
+    ]  # the last lives
     for name in left:
         path = tmp_path / "out" / name
         path.mkdir(parents=True) if "spill" in name else path.touch()
@@ -133,7 +158,9 @@ def test_what_a_killed_run_left_is_removed_and_never_in_git(tmp_path: Path) -> N
         left[-1],
     }
     names = [f"data/prepared/{name}" for name in left]
-    ignored = subprocess.run(["git", "check-ignore", *names], cwd=ROOT, text=True, capture_output=True, check=True)
+    ignored = subprocess.run(
+        ["git", "check-ignore", *names], cwd=ROOT, text=True, capture_output=True, check=True
+    )
     assert ignored.stdout.split() == names
 
 
@@ -152,7 +179,9 @@ def test_what_a_killed_run_left_is_removed_and_never_in_git(tmp_path: Path) -> N
         ({"split": {"column": "key"}}, "train, val or test in every row"),
     ],
 )
-def test_params_that_do_not_fit_the_table_are_one_line(change: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_params_that_do_not_fit_the_table_are_one_line(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     pq.write_table(rows(500), tmp_path / "a.parquet")
     with pytest.raises(InputError) as e:
         prepared(tmp_path / "out", tmp_path / "a.parquet", **change)
@@ -164,5 +193,7 @@ def test_a_column_named_as_ours_must_be_named_or_dropped(tmp_path: Path) -> None
     pq.write_table(rows(500).rename_columns(["id", "split", "y"]), tmp_path / "a.parquet")
     with pytest.raises(InputError, match=r"prepare.id: found a column 'id' of another use"):
         prepared(tmp_path / "out", tmp_path / "a.parquet")
-    with pytest.raises(InputError, match=r"prepare.split.column: found a column 'split' of another use"):
+    with pytest.raises(
+        InputError, match=r"prepare.split.column: found a column 'split' of another use"
+    ):
         prepared(tmp_path / "out", tmp_path / "a.parquet", id="id")

@@ -22,7 +22,11 @@ def test_the_first_screen_is_what_the_commands_print(commands: str, tmp_path_fac
     before = (project.root / "params.yaml").read_text()
     project.run("sh", "-c", edit.removeprefix("$ "))
     assert (project.root / "params.yaml").read_text() != before
-    output = [line for line in project.run("dvc", "repro").splitlines() if line.startswith(("Stage", "Running"))]
+    output = [
+        line
+        for line in project.run("dvc", "repro").splitlines()
+        if line.startswith(("Stage", "Running"))
+    ]
     assert output == expected
     project.run("sh", "-c", edit.removeprefix("$ ").replace("10 /bins: 20", "20 /bins: 10"))
     project.run("dvc", "repro")
@@ -39,11 +43,15 @@ def test_the_plan_is_what_the_command_prints(finished: Project, tmp_path: Path) 
     project.set({"evaluate.bins": 20})
     command, *expected = BLOCKS[2].splitlines()
     printed = project.run(*command.removeprefix("$ ").split()).splitlines()
-    assert [re.sub(r"[\d.]+ s", "… s", line) for line in printed] == [re.sub(r"[\d.]+ s", "… s", e) for e in expected]
+    assert [re.sub(r"[\d.]+ s", "… s", line) for line in printed] == [
+        re.sub(r"[\d.]+ s", "… s", e) for e in expected
+    ]
 
 
 def test_make_help_lists_every_target_the_readme_names() -> None:
-    listed = subprocess.run(["make", "help"], cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    listed = subprocess.run(
+        ["make", "help"], cwd=ROOT, text=True, capture_output=True, check=True
+    ).stdout
     targets = {line.split()[0] for line in listed.splitlines()}
     assert set(re.findall(r"`?make ([a-z-]+)", README)) <= targets | {"help"}
     assert {"repro", "test", "check", "data-docs", "slow", "bench", "clean"} <= targets

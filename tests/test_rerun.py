@@ -28,12 +28,20 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "prepare.drop": (["pixel_63"], {}, DATA),
     "prepare.types": ({"pixel_63": "INTEGER"}, {}, DATA),
     "prepare.max_categories": (50, {}, {"prepare"}),  # digits has no text: the same tables
-    "prepare.split.column": ("pixel_36", {}, {"prepare"}),  # says no split: prepare fails, nothing follows
+    "prepare.split.column": (
+        "pixel_36",
+        {},
+        {"prepare"},
+    ),  # says no split: prepare fails, nothing follows
     "prepare.split.val": (0.2, {}, DATA),
     "prepare.split.test": (0.3, {}, DATA),
     "validate.derived": (False, {}, {"validate"}),
     "validate.min_rows": (20, {}, {"validate"}),
-    "validate.expectations": ([{"expect_column_to_exist": {"column": "pixel_01"}}], {}, {"validate"}),
+    "validate.expectations": (
+        [{"expect_column_to_exist": {"column": "pixel_01"}}],
+        {},
+        {"validate"},
+    ),
     "train.model.name": ("linear", {"train.model": {"name": "linear"}}, MODEL),
     "train.model.hidden": ([64, 32], {}, MODEL),
     "train.loss.name": ("MultiMarginLoss", {}, MODEL),
@@ -44,10 +52,18 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "train.batch_size": (20, {}, MODEL),
     "train.shuffle": (False, {}, MODEL),
     "train.scale": ("column", {}, MODEL),
-    "train.monitor": ("accuracy", {}, {"train"}),  # the second epoch is best by both: the same model
+    "train.monitor": (
+        "accuracy",
+        {},
+        {"train"},
+    ),  # the second epoch is best by both: the same model
     "train.patience": (5, {}, {"train"}),  # more than there are epochs: the same model
     "train.clip_norm": (0.5, {}, MODEL),
-    "train.threads": (2, {"train.epochs": 3}, MODEL),  # alone it changes the model on some CPUs only
+    "train.threads": (
+        2,
+        {"train.epochs": 3},
+        MODEL,
+    ),  # alone it changes the model on some CPUs only
     "evaluate.bins": (5, {}, {"evaluate"}),
     "evaluate.plot_points": (50, {}, {"evaluate"}),
     "runtime.log_every": (10, {}, set()),
@@ -60,7 +76,11 @@ def leaves(section: dict[str, Any], prefix: str = "") -> list[str]:
     """Dotted names of the keys whose values are no sections. An empty section is a value."""
     found = []
     for key, value in section.items():
-        found += leaves(value, f"{prefix}{key}.") if isinstance(value, dict) and value else [f"{prefix}{key}"]
+        found += (
+            leaves(value, f"{prefix}{key}.")
+            if isinstance(value, dict) and value
+            else [f"{prefix}{key}"]
+        )
     return found
 
 

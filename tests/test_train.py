@@ -40,7 +40,11 @@ def table() -> pa.Table:
     columns = {f"x{i}": x[:, i].numpy() for i in range(4)}
     score = x[:, 0] + 0.5 * x[:, 1]
     return pa.table(
-        {**columns, "value": score.numpy(), "label": (score > 0).long().numpy() + (score > 1).long().numpy()}
+        {
+            **columns,
+            "value": score.numpy(),
+            "label": (score > 0).long().numpy() + (score > 1).long().numpy(),
+        }
     )
 
 
@@ -66,15 +70,21 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
     data = table()
     encoder = Encoder.fit(schema(task), data, p.train.scale)
     torch.manual_seed(p.seed)
-    network = build("model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs)
-    goal = objective("loss", p.train.loss.name, p.train.loss.kwargs, encoder.schema.task, encoder.outputs)
+    network = build(
+        "model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
+    )
+    goal = objective(
+        "loss", p.train.loss.name, p.train.loss.kwargs, encoder.schema.task, encoder.outputs
+    )
     model = Model(network, encoder, p.train.model.model_dump(), p.train.loss.name)
     x, y = encoder.features(data), encoder.targets(data)
     history, _ = fit(p, model, goal, x, goal.targets(y), x, y)
     return model, history
 
 
-def textbook(task: str, outputs: int, criterion: nn.Module, lr: float, momentum: float = 0) -> tuple[nn.Module, Tensor]:
+def textbook(
+    task: str, outputs: int, criterion: nn.Module, lr: float, momentum: float = 0
+) -> tuple[nn.Module, Tensor]:
     """What the loop of any textbook makes of the same data, and the targets it had."""
     encoder = Encoder.fit(schema(task), table(), "column")
     x, y = encoder.features(table()), encoder.targets(table())
@@ -102,7 +112,9 @@ def test_mse_with_sgd_is_the_textbook_loop_bit_for_bit() -> None:
 
 
 def test_cross_entropy_with_momentum_is_the_textbook_loop_bit_for_bit() -> None:
-    p = params(loss={"name": "CrossEntropyLoss"}, optimizer={"name": "SGD", "lr": 0.05, "momentum": 0.9})
+    p = params(
+        loss={"name": "CrossEntropyLoss"}, optimizer={"name": "SGD", "lr": 0.05, "momentum": 0.9}
+    )
     model, _ = trained(p, "classification")
     net, y = textbook("classification", 3, nn.CrossEntropyLoss(), lr=0.05, momentum=0.9)
     assert y.dtype == torch.int64
@@ -121,7 +133,14 @@ OTHER_INPUTS = {
     "TripletMarginWithDistanceLoss",
 }
 NOT_CLASSES = {"HingeEmbeddingLoss", "MultiLabelMarginLoss", "PoissonNLLLoss"}
-CLASSES_ONLY = {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", "MultiLabelMarginLoss", "BCELoss", "KLDivLoss"} | {
+CLASSES_ONLY = {
+    "CrossEntropyLoss",
+    "NLLLoss",
+    "MultiMarginLoss",
+    "MultiLabelMarginLoss",
+    "BCELoss",
+    "KLDivLoss",
+} | {
     "BCEWithLogitsLoss",
     "HingeEmbeddingLoss",
     "MultiLabelSoftMarginLoss",
@@ -134,7 +153,9 @@ CLASSES_ONLY = {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", "MultiLabelMar
 @pytest.mark.parametrize("task", ["classification", "regression"])
 @pytest.mark.parametrize("name", sorted(n for n in dir(nn) if n.endswith("Loss")))
 def test_every_loss_trains_or_is_refused_before_training(name: str, task: str) -> None:
-    p = params(loss={"name": name}, optimizer={"name": "Adam", "lr": 0.02}, epochs=15, scale="column")
+    p = params(
+        loss={"name": name}, optimizer={"name": "Adam", "lr": 0.02}, epochs=15, scale="column"
+    )
     try:
         _, history = trained(p, task)
     except InputError as e:
@@ -147,14 +168,18 @@ def test_every_loss_trains_or_is_refused_before_training(name: str, task: str) -
         assert skill > 0.7, f"{name} does not learn what it should: {skill}"
 
 
-@pytest.mark.parametrize("name", sorted(n for n in torch.optim.__all__ if n[0].isupper() and n != "Optimizer"))
+@pytest.mark.parametrize(
+    "name", sorted(n for n in torch.optim.__all__ if n[0].isupper() and n != "Optimizer")
+)
 def test_every_optimizer_trains_or_is_refused_before_training(name: str) -> None:
     p = params(optimizer={"name": name}, epochs=1)
     try:
         _, history = trained(p, "regression")
         assert len(history) == 1
     except InputError as e:
-        assert name in ("LBFGS", "SparseAdam", "Muon"), e  # closure, sparse gradients, matrices only
+        assert name in ("LBFGS", "SparseAdam", "Muon"), (
+            e
+        )  # closure, sparse gradients, matrices only
 
 
 SCHEDULERS: dict[str, dict[str, Any]] = {
@@ -167,14 +192,21 @@ SCHEDULERS: dict[str, dict[str, Any]] = {
     "MultiStepLR": {"milestones": [1]},
     "OneCycleLR": {"max_lr": 0.1, "total_steps": 33, "every": "batch"},
     "PolynomialLR": {},
-    "ReduceLROnPlateau": {"patience": 0, "threshold": 1e9, "threshold_mode": "abs"},  # nothing is enough
+    "ReduceLROnPlateau": {
+        "patience": 0,
+        "threshold": 1e9,
+        "threshold_mode": "abs",
+    },  # nothing is enough
     "StepLR": {"step_size": 1},
 }
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_scheduler_changes_the_learning_rate_by_epoch_or_batch(name: str) -> None:
-    p = params(optimizer={"name": "SGD", "lr": 0.1, "momentum": 0.9}, scheduler={"name": name, **SCHEDULERS[name]})
+    p = params(
+        optimizer={"name": "SGD", "lr": 0.1, "momentum": 0.9},
+        scheduler={"name": name, **SCHEDULERS[name]},
+    )
     _, history = trained(p, "regression")
     rates = [row["lr"] for row in history]
     assert len(set(rates)) > 1, rates
@@ -184,7 +216,10 @@ def test_scheduler_changes_the_learning_rate_by_epoch_or_batch(name: str) -> Non
     ("change", "message"),
     [
         ({"optimizer": {"name": "Sdg", "lr": 0.1}}, "did you mean 'SGD'"),
-        ({"optimizer": {"name": "SGD", "lrr": 0.1}}, "train.optimizer.lrr: found an unknown argument"),
+        (
+            {"optimizer": {"name": "SGD", "lrr": 0.1}},
+            "train.optimizer.lrr: found an unknown argument",
+        ),
         ({"optimizer": {"name": "SGD", "lr": -1}}, "Invalid learning rate"),
         ({"model": {"name": "mpl", "hidden": [8]}}, "did you mean 'mlp'"),
         ({"model": {"name": "mlp", "hidden": [-8]}}, "train.model"),
@@ -192,25 +227,67 @@ def test_scheduler_changes_the_learning_rate_by_epoch_or_batch(name: str) -> Non
         ({"model": {"name": "cnn", "channels": [2, 2, 2]}}, "leave nothing"),
         ({"loss": {"name": "MSELos"}}, "did you mean 'MSELoss'"),
         ({"scheduler": {"name": "StepLR"}}, "step_size"),
-        ({"scheduler": {"name": "StepLR", "step_size": 0}}, "train.scheduler: found {'step_size': 0}; expected"),
-        ({"scheduler": {"name": "StepLR", "step_size": "a"}}, "train.scheduler: found {'step_size': 'a'}"),
-        ({"scheduler": {"name": "StepLR", "step_size": None}}, "train.scheduler: found {'step_size': None}"),
+        (
+            {"scheduler": {"name": "StepLR", "step_size": 0}},
+            "train.scheduler: found {'step_size': 0}; expected",
+        ),
+        (
+            {"scheduler": {"name": "StepLR", "step_size": "a"}},
+            "train.scheduler: found {'step_size': 'a'}",
+        ),
+        (
+            {"scheduler": {"name": "StepLR", "step_size": None}},
+            "train.scheduler: found {'step_size': None}",
+        ),
         ({"scheduler": {"name": "StepLR", "step_size": 1, "gamma": "a"}}, "train.scheduler: found"),
-        ({"scheduler": {"name": "StepLR", "step_size": 1, "gamma": 1e300}}, "the learning rate becomes 1e+299"),
-        ({"scheduler": {"name": "ExponentialLR", "gamma": [1]}}, "train.scheduler: found {'gamma': [1]}"),
-        ({"scheduler": {"name": "CosineAnnealingLR", "T_max": 0}}, "train.scheduler: found {'T_max': 0}"),
-        ({"scheduler": {"name": "PolynomialLR", "power": "a"}}, "train.scheduler: found {'power': 'a'}"),
-        ({"scheduler": {"name": "MultiStepLR", "milestones": [1], "gamma": None}}, "train.scheduler: found"),
-        ({"scheduler": {"name": "ReduceLROnPlateau", "patience": "x"}}, "train.scheduler: found {'patience': 'x'}"),
-        ({"scheduler": {"name": "ReduceLROnPlateau", "threshold": "x"}}, "train.scheduler: found {'threshold': 'x'}"),
-        ({"scheduler": {"name": "OneCycleLR", "max_lr": 0.1, "total_steps": 2}}, "Tried to step 3 times"),
-        ({"optimizer": {"name": "Adam", "capturable": True}}, "train.optimizer: found {'capturable': True}"),
-        ({"optimizer": {"name": "Adam", "differentiable": True}}, "train.optimizer: found {'differentiable': True}"),
+        (
+            {"scheduler": {"name": "StepLR", "step_size": 1, "gamma": 1e300}},
+            "the learning rate becomes 1e+299",
+        ),
+        (
+            {"scheduler": {"name": "ExponentialLR", "gamma": [1]}},
+            "train.scheduler: found {'gamma': [1]}",
+        ),
+        (
+            {"scheduler": {"name": "CosineAnnealingLR", "T_max": 0}},
+            "train.scheduler: found {'T_max': 0}",
+        ),
+        (
+            {"scheduler": {"name": "PolynomialLR", "power": "a"}},
+            "train.scheduler: found {'power': 'a'}",
+        ),
+        (
+            {"scheduler": {"name": "MultiStepLR", "milestones": [1], "gamma": None}},
+            "train.scheduler: found",
+        ),
+        (
+            {"scheduler": {"name": "ReduceLROnPlateau", "patience": "x"}},
+            "train.scheduler: found {'patience': 'x'}",
+        ),
+        (
+            {"scheduler": {"name": "ReduceLROnPlateau", "threshold": "x"}},
+            "train.scheduler: found {'threshold': 'x'}",
+        ),
+        (
+            {"scheduler": {"name": "OneCycleLR", "max_lr": 0.1, "total_steps": 2}},
+            "Tried to step 3 times",
+        ),
+        (
+            {"optimizer": {"name": "Adam", "capturable": True}},
+            "train.optimizer: found {'capturable': True}",
+        ),
+        (
+            {"optimizer": {"name": "Adam", "differentiable": True}},
+            "train.optimizer: found {'differentiable': True}",
+        ),
         ({"optimizer": {"name": "SGD", "lr": 1e300}}, "train.optimizer: found {'lr': 1e+300}"),
         ({"model": {"name": "cnn", "channels": [0]}}, "train.model: found {'channels': [0]}"),
         ({"model": {"name": "cnn", "channels": [1], "hidden": 0}}, "hidden must be 1 or more"),
         ({"model": {"name": "mlp", "hidden": [8, 0]}}, "hidden must be 1 or more"),
-        ({"model": {"name": "collections:OrderedDict"}}, "train.model.name: found 'collections:OrderedDict'"),
+        (
+            {"model": {"name": "collections:OrderedDict"}},
+            "train.model.name: found 'collections:OrderedDict'",
+        ),
         ({"model": {"name": ".a:B"}}, "an importable module:Class"),
         ({"optimizer": {"name": "SGD", "lr": 1e30}}, "finite losses"),
     ],
@@ -220,7 +297,9 @@ def test_wrong_names_and_arguments_are_params_errors(change: dict[str, Any], mes
     with pytest.raises(InputError) as e:
         data = table()
         encoder = Encoder.fit(schema("regression"), data, "column")
-        net = build("params.yaml: train.model", p.train.model.name, p.train.model.kwargs, encoder.width, 1)
+        net = build(
+            "params.yaml: train.model", p.train.model.name, p.train.model.kwargs, encoder.width, 1
+        )
         make_optimizer(p.train.optimizer, net)
         trained(p, "regression")
     assert message in str(e.value)
@@ -236,7 +315,10 @@ def test_the_best_epoch_is_kept_and_training_stops_without_a_better_one() -> Non
 
 def test_clipping_limits_the_step() -> None:
     torch.manual_seed(1)
-    before = [w.detach().clone() for w in nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)).parameters()]
+    before = [
+        w.detach().clone()
+        for w in nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1)).parameters()
+    ]
     p = params(clip_norm=1e-6, epochs=1)
     model, _ = trained(p, "regression")
     moved = [(a - b).norm().item() for a, b in zip(model.network.parameters(), before, strict=True)]

@@ -32,8 +32,18 @@ def replace(name: str, make: Callable[[list[Any]], list[Any]]) -> Break:
 
 CHECKS = [
     {"expect_column_values_to_be_between": {"columns": "pixel_*", "min_value": 0, "max_value": 16}},
-    {"expect_column_distinct_values_to_be_in_set": {"column": "digit", "value_set": list(range(10))}},
-    {"expect_column_proportion_of_non_null_values_to_be_between": {"column": "digit", "min_value": 1}},
+    {
+        "expect_column_distinct_values_to_be_in_set": {
+            "column": "digit",
+            "value_set": list(range(10)),
+        }
+    },
+    {
+        "expect_column_proportion_of_non_null_values_to_be_between": {
+            "column": "digit",
+            "min_value": 1,
+        }
+    },
     {"expect_table_row_count_to_be_between": {"min_value": 1500}},
     {"expect_column_type_to_be": {"column": "pixel_00", "type_": "UTinyInteger"}},
 ]
@@ -44,14 +54,26 @@ BAD: dict[str, tuple[Break, str]] = {
         replace("pixel_10", lambda v: [99, *v[1:]]),
         "expect_column_values_to_be_between: column pixel_10: 1 of 1797 rows unexpected, such as 99; expected",
     ),
-    "unknown class": (replace("digit", lambda v: [12, *v[1:]]), "distinct_values_to_be_in_set: column digit"),
-    "rare class": (replace("digit", lambda v: [12, *v[1:]]), "every class in every split: observed"),
-    "missing column": (lambda t: t.drop_columns(["pixel_00"]), "expect_column_type_to_be: column pixel_00"),
+    "unknown class": (
+        replace("digit", lambda v: [12, *v[1:]]),
+        "distinct_values_to_be_in_set: column digit",
+    ),
+    "rare class": (
+        replace("digit", lambda v: [12, *v[1:]]),
+        "every class in every split: observed",
+    ),
+    "missing column": (
+        lambda t: t.drop_columns(["pixel_00"]),
+        "expect_column_type_to_be: column pixel_00",
+    ),
     "wrong type": (
         replace("pixel_00", lambda v: ["a", "b", *map(str, v[2:])]),
         "expect_column_type_to_be: column pixel_00: observed 'String'; expected type_ 'UTinyInteger'",
     ),
-    "missing target column": (lambda t: t.drop_columns(["digit"]), "prepare.target: found no column 'digit'"),
+    "missing target column": (
+        lambda t: t.drop_columns(["digit"]),
+        "prepare.target: found no column 'digit'",
+    ),
     "too few rows": (
         lambda t: t.slice(0, 200),
         "expect_table_row_count_to_be_between: observed 200; expected min_value 1500",
@@ -109,7 +131,9 @@ def test_bad_data_is_named_and_not_trained_on(kind: str, good: Project, tmp_path
 
 def test_a_null_target_is_counted_and_can_be_refused(good: Project, tmp_path: Path) -> None:
     table = pq.read_table(good.root / "data/raw/digits.parquet")
-    pq.write_table(replace("digit", lambda v: [None] * 400 + v[400:])(table), tmp_path / "bad.parquet")
+    pq.write_table(
+        replace("digit", lambda v: [None] * 400 + v[400:])(table), tmp_path / "bad.parquet"
+    )
     output = outcome(good, tmp_path / "bad.parquet")
     assert "without target 400" in output
     assert "expect_table_row_count_to_be_between: observed 1397; expected min_value 1500" in output
@@ -127,7 +151,9 @@ FILES: dict[str, tuple[str, bytes, str]] = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_unreadable_files_are_named_and_not_trained_on(kind: str, good: Project, tmp_path: Path) -> None:
+def test_unreadable_files_are_named_and_not_trained_on(
+    kind: str, good: Project, tmp_path: Path
+) -> None:
     name, content, message = FILES[kind]
     (tmp_path / name).write_bytes(content)
     output = outcome(good, tmp_path / name)
@@ -140,7 +166,9 @@ def test_an_id_in_two_splits_is_refused(good: Project, tmp_path: Path) -> None:
     train, test = (good.root / f"data/prepared/{s}.parquet" for s in ("train", "test"))
     kept = test.read_bytes()
     try:
-        pq.write_table(pa.concat_tables([pq.read_table(test), pq.read_table(train).slice(0, 1)]), test)
+        pq.write_table(
+            pa.concat_tables([pq.read_table(test), pq.read_table(train).slice(0, 1)]), test
+        )
         output = good.stage("validate", "data/prepared", str(tmp_path), code=1)
     finally:
         test.write_bytes(kept)
@@ -167,22 +195,38 @@ COLUMNS = ["id", "age", "age_2", "name"]
 
 
 def test_a_pattern_names_many_columns() -> None:
-    made = expectations("v", [{"expect_column_values_to_be_between": {"columns": "age*", "min_value": 0}}], COLUMNS)
+    made = expectations(
+        "v", [{"expect_column_values_to_be_between": {"columns": "age*", "min_value": 0}}], COLUMNS
+    )
     assert [e.configuration.kwargs["column"] for e in made] == ["age", "age_2"]
 
 
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"expect_column_values_to_be_betwen": {}}, "did you mean 'expect_column_values_to_be_between'"),
-        ({"expect_column_values_to_be_between": {"column": "age", "min": 0}}, "found an unknown argument"),
+        (
+            {"expect_column_values_to_be_betwen": {}},
+            "did you mean 'expect_column_values_to_be_between'",
+        ),
+        (
+            {"expect_column_values_to_be_between": {"column": "age", "min": 0}},
+            "found an unknown argument",
+        ),
         ({"expect_column_values_to_be_between": {"columns": "agee*"}}, "a pattern of columns"),
         ({"expect_column_values_to_not_be_null": {}}, "column"),
-        ({"expect_table_row_count_to_equal": {"value": "many"}}, "expect_table_row_count_to_equal.value: found 'many'"),
-        ({"expect_table_row_count_to_equal": {"value": {"$PARAMETER": "x"}}}, "equal.value: found {'$PARAMETER': 'x'}"),
+        (
+            {"expect_table_row_count_to_equal": {"value": "many"}},
+            "expect_table_row_count_to_equal.value: found 'many'",
+        ),
+        (
+            {"expect_table_row_count_to_equal": {"value": {"$PARAMETER": "x"}}},
+            "equal.value: found {'$PARAMETER': 'x'}",
+        ),
     ],
 )
-def test_a_wrong_expectation_is_a_params_error(entry: dict[str, dict[str, object]], message: str) -> None:
+def test_a_wrong_expectation_is_a_params_error(
+    entry: dict[str, dict[str, object]], message: str
+) -> None:
     with pytest.raises(InputError) as e:
         expectations("params.yaml: validate.expectations", [entry], COLUMNS)
     assert message in str(e.value)
@@ -228,7 +272,13 @@ def test_an_expectation_that_duckdb_refuses_is_one_line_with_the_cause_and_spoil
         {"unexpected_rows_expectation": {"description": "late", "unexpected_rows_query": LATE}},
         {"unexpected_rows_expectation": {"description": "odd", "unexpected_rows_query": ODD}},
         *CHECKS,
-        {"expect_column_mean_to_be_between": {"columns": "pixel_*", "min_value": 0, "max_value": 16}},
+        {
+            "expect_column_mean_to_be_between": {
+                "columns": "pixel_*",
+                "min_value": 0,
+                "max_value": 16,
+            }
+        },
         {"expect_column_mean_to_be_between": {"column": "id", "min_value": 0}},
     ]
     good.set({"validate.expectations": entries})
@@ -252,11 +302,15 @@ LATE = "SELECT CASE WHEN pixel_36 = 16 THEN error('too late') ELSE 1 END FROM {b
 ODD = "SELECT interval 3 day AS span, 1 / 0 AS one FROM {batch}"  # values that JSON has not
 
 
-def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(finished: Project, tmp_path: Path) -> None:
+def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(
+    finished: Project, tmp_path: Path
+) -> None:
     project = copied(finished, tmp_path / "project")
     slow = "SELECT n FROM {batch}, (SELECT count(*) AS n FROM range(100000), range(100000000)) WHERE n < 0"  # minutes
     entry = {"unexpected_rows_expectation": {"description": "slow", "unexpected_rows_query": slow}}
-    project.set({"validate.expectations": [entry, {"expect_column_to_exist": {"column": "pixel_00"}}]})
+    project.set(
+        {"validate.expectations": [entry, {"expect_column_to_exist": {"column": "pixel_00"}}]}
+    )
     (tmp_path / "temporary").mkdir()
     stage = subprocess.Popen(
         [sys.executable, "-m", "src.validate", "data/prepared", "out"],

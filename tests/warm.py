@@ -65,7 +65,11 @@ def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
     """
     address = folder / "warm.socket"
     (folder / "bin").mkdir()
-    for name, prefix in {"python": [], "dvc": ["-m", "dvc"], "reprise": ["-m", "reprise.cli"]}.items():
+    for name, prefix in {
+        "python": [],
+        "dvc": ["-m", "dvc"],
+        "reprise": ["-m", "reprise.cli"],
+    }.items():
         client = folder / "bin" / name
         client.write_text(CLIENT.format(python=sys.executable, address=str(address), prefix=prefix))
         client.chmod(0o755)

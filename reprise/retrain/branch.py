@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reprise.errors import PipelineError
-from reprise.retrain.workplace import Workplace
+from reprise.retrain.clone import Clone
 
 NAME, EMAIL = "reprise", "reprise@localhost"
 IDENTITY = {f"GIT_{who}_NAME": NAME for who in ("AUTHOR", "COMMITTER")} | {
@@ -12,7 +12,7 @@ IDENTITY = {f"GIT_{who}_NAME": NAME for who in ("AUTHOR", "COMMITTER")} | {
 }
 
 
-def add(place: Workplace, tip: str, paths: Iterable[Path]) -> bool:
+def add(place: Clone, tip: str, paths: Iterable[Path]) -> bool:
     """To the index, what git knows and these: whether that differs from the tip.
 
     paths: what DVC leaves to git. Whatever else the stages left is not for a commit.
@@ -27,7 +27,7 @@ def add(place: Workplace, tip: str, paths: Iterable[Path]) -> bool:
     return bool(place.git("diff", "--cached", "--name-only", tip))
 
 
-def commit(place: Workplace, tip: str, message: str) -> str:
+def commit(place: Clone, tip: str, message: str) -> str:
     """Commits what was added on top of the tip. It carries the base's time: no clock makes another commit of it."""
     when = place.git("log", "-1", "--format=%cI", tip)
     dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
@@ -38,7 +38,7 @@ def commit(place: Workplace, tip: str, message: str) -> str:
 class Branch:
     """One at the remote, as it was fetched last."""
 
-    def __init__(self, place: Workplace, name: str) -> None:
+    def __init__(self, place: Clone, name: str) -> None:
         self.name = name
         self._place = place
         self._ref = f"refs/remotes/origin/{name}"
@@ -53,7 +53,11 @@ class Branch:
         if not self.tip:
             return None
         listing = ("rev-list", "--parents", f"--author=<{EMAIL}>", f"{base}..{self._ref}")
-        found = [line.split()[0] for line in self._place.git(*listing).splitlines() if line.split()[1:] == [base]]
+        found = [
+            line.split()[0]
+            for line in self._place.git(*listing).splitlines()
+            if line.split()[1:] == [base]
+        ]
         if not found:
             return None
         self._place.git("checkout", "--quiet", "--force", "--detach", found[0])
@@ -61,7 +65,9 @@ class Branch:
 
     def has(self, commit: str) -> bool:
         """Perhaps with others' commits on top."""
-        return bool(self.tip) and bool(self._place.git("for-each-ref", f"--contains={commit}", self._ref))
+        return bool(self.tip) and bool(
+            self._place.git("for-each-ref", f"--contains={commit}", self._ref)
+        )
 
     @property
     def is_of_others(self) -> bool:

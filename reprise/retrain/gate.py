@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from reprise.errors import PipelineError
-from reprise.review.comparison import MetricComparison
 from reprise.review.report import Report
+from reprise.review.stats.results import MetricComparison
 
 When = Literal["better", "not-worse"]
 
@@ -71,7 +71,9 @@ def decide(report: Report, gate: Gate, base: str) -> Decision:
 def _metric(report: Report, gate: Gate) -> MetricComparison | None:
     if gate.metric is None or not report.compared:
         return report.primary
-    found = {m.name: m for compared in reversed(report.compared) for m in compared.comparison.metrics}
+    found = {
+        m.name: m for compared in reversed(report.compared) for m in compared.comparison.metrics
+    }
     if gate.metric not in found:
         raise PipelineError(f"--metric: found {gate.metric!r}; expected one of {', '.join(found)}")
     return found[gate.metric]

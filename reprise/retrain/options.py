@@ -27,12 +27,12 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Retrained:
+class RetrainResult:
     """report: None when nothing was trained, or nothing can be compared."""
 
     decision: Decision
     report: Report | None = None
 
-    def with_(self, **known: object) -> "Retrained":
+    def with_(self, **known: object) -> "RetrainResult":
         """With more of the decision's fields."""
         return replace(self, decision=self.decision.model_copy(update=known))

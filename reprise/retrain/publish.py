@@ -2,19 +2,19 @@
 
 import os
 
-from reprise.forge import forge_of
+from reprise.forge.forge import forge_of
 from reprise.retrain.branch import Branch
-from reprise.retrain.commands import Say, run
+from reprise.retrain.clone import Clone
 from reprise.retrain.gate import Decision
-from reprise.retrain.options import Options, Retrained
-from reprise.retrain.workplace import Workplace
+from reprise.retrain.options import Options, RetrainResult
+from reprise.retrain.shell import Say, run
 from reprise.review import markdown
-from reprise.review.words import number
+from reprise.review.render.wording import number
 
 
 def publish(
-    place: Workplace, options: Options, made: Retrained, branch: Branch, commit: str, say: Say
-) -> Retrained | None:
+    place: Clone, options: Options, made: RetrainResult, branch: Branch, commit: str, say: Say
+) -> RetrainResult | None:
     """Each step may be repeated after a kill. None when the base, or the branch, moved meanwhile."""
     target = Branch(place, options.base) if options.publish == "push" else branch
     if place.moved(made.decision.base):
@@ -35,16 +35,19 @@ def publish(
     return _proposed(place, options, made, say) if options.publish == "pr" else made
 
 
-def _proposed(place: Workplace, options: Options, made: Retrained, say: Say) -> Retrained:
+def _proposed(place: Clone, options: Options, made: RetrainResult, say: Say) -> RetrainResult:
     forge = forge_of(place.address, _environment(options))
     if forge is None:
         say("no token of a forge: the branch is pushed, and a pull request is yours to open")
         return made
     assert made.report is not None
     assert made.decision.branch is not None
-    title = f"Retrained: {change(made.decision)}"
+    title = f"RetrainResult: {change(made.decision)}"
     proposal = forge.propose(made.decision.branch, options.base, title, markdown(made.report))
-    say(f"pull request: {proposal.address}" + ": somebody closed it, and it stays closed" * proposal.closed)
+    say(
+        f"pull request: {proposal.address}"
+        + ": somebody closed it, and it stays closed" * proposal.closed
+    )
     return made.with_(pull_request=proposal.address)
 
 
@@ -55,5 +58,9 @@ def change(decision: Decision) -> str:
 
 def _environment(options: Options) -> dict[str, str]:
     """With the token under the names of both forges. Nothing but the forge's client sees it."""
-    given = {} if options.token is None else dict.fromkeys(("GITHUB_TOKEN", "GITLAB_TOKEN"), options.token)
+    given = (
+        {}
+        if options.token is None
+        else dict.fromkeys(("GITHUB_TOKEN", "GITLAB_TOKEN"), options.token)
+    )
     return {**os.environ, **given}

@@ -1,7 +1,7 @@
 """What changed between two revisions, and whether the metrics really moved."""
 
-from reprise.review.html import html
-from reprise.review.markdown import markdown
+from reprise.review.render.html import html
+from reprise.review.render.markdown import markdown
 from reprise.review.report import Report, review, to_json
 
 FORMATS = {"md": markdown, "json": to_json, "html": html}

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from reprise.repository.plots import Plot
-from reprise.repository.revision import Revision
+from reprise.dvc.history.plots import Plot
+from reprise.dvc.history.revision import Revision
 
 LINES = {None, "linear", "smooth", "simple"}  # templates that draw a line
 Point = tuple[float, float]

@@ -62,4 +62,6 @@ def declared(where: str, meta: Any) -> Declared:
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(map(str, ("meta", "reprise", *first["loc"])))
-        raise PipelineError(f"{where}: {key}: found {first['input']!r}; expected {first['msg'].lower()}") from None
+        raise PipelineError(
+            f"{where}: {key}: found {first['input']!r}; expected {first['msg'].lower()}"
+        ) from None

@@ -7,14 +7,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reprise.dvc.history.reader import RevisionReader
+from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
-from reprise.repository.revision import Revision
-from reprise.repository.revisions import Revisions
-from reprise.review.again import on_new_rows
-from reprise.review.compare import compare
-from reprise.review.comparison import Comparison
+from reprise.review.data.tables import read
 from reprise.review.declared import Predictions, declared
-from reprise.review.tables import read
+from reprise.review.old_model import on_new_rows
+from reprise.review.stats.results import Comparison
+from reprise.review.stats.verdicts import compare
 
 SHOWN = 10  # rows of each kind
 Value = str | int | float | bool | None
@@ -57,7 +57,7 @@ class _Group:
 
 
 def compared(
-    revisions: Revisions, old: Revision, new: Revision, notes: list[str], *, same_rows: bool
+    revisions: RevisionReader, old: Revision, new: Revision, notes: list[str], *, same_rows: bool
 ) -> list[Compared]:
     """A comparison for each declared table that both sides have; the others are told in `notes`.
 
@@ -65,15 +65,22 @@ def compared(
     """
     made, before = [], _groups(old)
     for name, group in _groups(new).items():
-        paths = before.get(name, group).paths  # a side from before the declaration has the same outs
+        paths = before.get(
+            name, group
+        ).paths  # a side from before the declaration has the same outs
         if not all(path in old.outs for path in paths):
-            notes.append(f"{name}: {old.name} has no such predictions, so their metrics are not compared row by row")
+            notes.append(
+                f"{name}: {old.name} has no such predictions, so their metrics are not compared row by row"
+            )
             continue
         try:
             a = _read(revisions, old, paths, group.spec)
             b = _read(revisions, new, group.paths, group.spec)
             if same_rows:
-                again = (on_new_rows(revisions, old, new, p, group.spec, _columns(group.spec)) for p in group.paths)
+                again = (
+                    on_new_rows(revisions, old, new, p, group.spec, _columns(group.spec))
+                    for p in group.paths
+                )
                 a = [t if t is not None else own for t, own in zip(again, a, strict=True)]
             made.append(_compared(name, a, b, group.spec))
         except PipelineError as e:
@@ -87,7 +94,11 @@ def first_of(revision: Revision) -> str | None:
 
 
 def _compared(name: str, old: list[pa.Table], new: list[pa.Table], spec: Predictions) -> Compared:
-    return Compared(name, compare(old, new, spec), _rows(old[0], new[0], spec) if len(old) == len(new) == 1 else None)
+    return Compared(
+        name,
+        compare(old, new, spec),
+        _rows(old[0], new[0], spec) if len(old) == len(new) == 1 else None,
+    )
 
 
 def _groups(revision: Revision) -> dict[str, _Group]:
@@ -103,7 +114,9 @@ def _groups(revision: Revision) -> dict[str, _Group]:
     return found
 
 
-def _read(revisions: Revisions, revision: Revision, paths: Sequence[str], spec: Predictions) -> list[pa.Table]:
+def _read(
+    revisions: RevisionReader, revision: Revision, paths: Sequence[str], spec: Predictions
+) -> list[pa.Table]:
     return [read(revisions.files(revision, path), path, _columns(spec)) for path in paths]
 
 
@@ -133,7 +146,9 @@ def _renamed(table: pa.Table, spec: Predictions, column: str) -> pa.Table:
             "id": _plain(table[spec.id]),
             "value": pc.cast(table[column], pa.float64()),
             "target": table[spec.target] if spec.target in table.column_names else nothing,
-            "prediction": table[spec.prediction] if spec.prediction in table.column_names else nothing,
+            "prediction": table[spec.prediction]
+            if spec.prediction in table.column_names
+            else nothing,
         }
     )
 
@@ -145,9 +160,13 @@ def _plain(ids: Any) -> Any:
 
 def _top(rows: pa.Table) -> Iterator[Row]:
     size = pc.abs(rows["change"])
-    ordered = rows.append_column("size", size).sort_by([("size", "descending"), ("id", "ascending")])
+    ordered = rows.append_column("size", size).sort_by(
+        [("size", "descending"), ("id", "ascending")]
+    )
     for row in ordered.slice(0, SHOWN).to_pylist():
-        yield Row(row["id"], row["target_new"], row["prediction"], row["prediction_new"], _short(row))
+        yield Row(
+            row["id"], row["target_new"], row["prediction"], row["prediction_new"], _short(row)
+        )
 
 
 def _short(row: Mapping[str, Any]) -> float:

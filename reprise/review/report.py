@@ -8,16 +8,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
+from reprise.dvc.history.reader import RevisionReader
+from reprise.dvc.history.revision import WORKTREE, Revision, StageRecord
 from reprise.errors import PipelineError
 from reprise.git import is_shallow, merge_base
-from reprise.journal import History
-from reprise.repository.revision import WORKTREE, Record, Revision
-from reprise.repository.revisions import Revisions
-from reprise.review.comparison import Comparison, MetricComparison
 from reprise.review.curves import Curve, curves
-from reprise.review.data import DataChange, data_changes
-from reprise.review.data_diff import Moved
+from reprise.review.data.changes import DataChange, data_changes
+from reprise.review.data.table_diff import Moved
 from reprise.review.predictions import Compared, compared, first_of
+from reprise.review.stats.results import Comparison, MetricComparison
+from reprise.state.durations import Durations
 
 Kind = Literal["added", "removed", "changed"]
 
@@ -84,13 +84,20 @@ def review(old: str, new: str | None = None, *, same_rows: bool = False) -> Repo
     same_rows: the old model is run on the new side's test rows, which has to be the working tree for that.
     Raises PipelineError for revisions that git does not know and declarations that are wrong.
     """
-    with TemporaryDirectory(prefix="reprise-") as temporary:  # for copies of what neither workspace nor cache has
-        return _review(Revisions(Path(temporary)), old, new, same_rows)
+    with TemporaryDirectory(
+        prefix="reprise-"
+    ) as temporary:  # for copies of what neither workspace nor cache has
+        return _review(RevisionReader(Path(temporary)), old, new, same_rows)
 
 
 def to_json(report: Report) -> str:
     """NaN and infinity become null; dates text."""
-    return json.dumps(_plain(asdict(report)), indent=2, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+    return (
+        json.dumps(
+            _plain(asdict(report)), indent=2, ensure_ascii=False, default=str, allow_nan=False
+        )
+        + "\n"
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -101,13 +108,20 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _review(revisions: Revisions, old: str, new: str | None, same_rows: bool) -> Report:
+def _review(revisions: RevisionReader, old: str, new: str | None, same_rows: bool) -> Report:
     sides = _sides(revisions, old, new)
-    before, after = (revisions.read(s.name, s.commit) if s else Revision("nothing", None) for s in sides)
+    before, after = (
+        revisions.read(s.name, s.commit) if s else Revision("nothing", None) for s in sides
+    )
     notes = [f"{r.name}: {error}" for r in (before, after) for error in r.errors]
-    notes += [f"{after.name}: stage {r.name} has not run since {_listed(r.stale)} changed" for r in _stale(after)]
+    notes += [
+        f"{after.name}: stage {r.name} has not run since {_listed(r.stale)} changed"
+        for r in _stale(after)
+    ]
     pairs = compared(revisions, before, after, notes, same_rows=same_rows)
-    plots, plot_files = revisions.plots([r for r, s in zip((before, after), sides, strict=True) if s])
+    plots, plot_files = revisions.plots(
+        [r for r, s in zip((before, after), sides, strict=True) if s]
+    )
     data, moved = data_changes(revisions, before, after, plot_files, notes)
     return Report(
         old=sides[0] or Side("nothing", None),
@@ -115,7 +129,7 @@ def _review(revisions: Revisions, old: str, new: str | None, same_rows: bool) ->
         compared=pairs,
         metrics=[*_values(before.metrics, after.metrics, unchanged=True)],
         params=[*_values(before.params, after.params)],
-        stages=[*_stages(before, after, History(revisions.records) if new is None else None)],
+        stages=[*_stages(before, after, Durations(revisions.records) if new is None else None)],
         data=data,
         moved=moved,
         curves=curves(plots, before, after),
@@ -124,7 +138,7 @@ def _review(revisions: Revisions, old: str, new: str | None, same_rows: bool) ->
     )
 
 
-def _sides(revisions: Revisions, old: str, new: str | None) -> tuple[Side | None, Side]:
+def _sides(revisions: RevisionReader, old: str, new: str | None) -> tuple[Side | None, Side]:
     """None in place of the old one: there is no commit yet."""
     if not revisions.has_commits and new is None:
         return None, Side(WORKTREE, None)
@@ -133,11 +147,13 @@ def _sides(revisions: Revisions, old: str, new: str | None) -> tuple[Side | None
     base = merge_base(tip, commit or revisions.commit("HEAD"))
     if base is None:
         hint = "; this clone is shallow: fetch more of the history" if is_shallow() else ""
-        raise PipelineError(f"{old}: found no common ancestor with {new or 'HEAD'}; expected one{hint}")
+        raise PipelineError(
+            f"{old}: found no common ancestor with {new or 'HEAD'}; expected one{hint}"
+        )
     return Side(old, base), Side(new if new is not None else WORKTREE, commit)
 
 
-def _stale(revision: Revision) -> list[Record]:
+def _stale(revision: Revision) -> list[StageRecord]:
     return [r for r in revision.records.values() if r.stale and r.command is not None]
 
 
@@ -145,12 +161,21 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _values(old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool = False) -> Iterator[ValueChange]:
+def _values(
+    old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool = False
+) -> Iterator[ValueChange]:
     for file in dict.fromkeys([*old, *new]):
         before, after = old.get(file, {}), new.get(file, {})
         for key in dict.fromkeys([*before, *after]):
-            if unchanged or key not in before or key not in after or not same(before[key], after[key]):
-                kind: Kind = "added" if key not in before else "removed" if key not in after else "changed"
+            if (
+                unchanged
+                or key not in before
+                or key not in after
+                or not same(before[key], after[key])
+            ):
+                kind: Kind = (
+                    "added" if key not in before else "removed" if key not in after else "changed"
+                )
                 yield ValueChange(file, key, kind, before.get(key), after.get(key))
 
 
@@ -159,25 +184,35 @@ def same(old: Any, new: Any) -> bool:
     return bool(old == new or (old != old and new != new))
 
 
-def _stages(old: Revision, new: Revision, history: History | None) -> Iterator[StageChange]:
-    """history: of the working tree; how long stages took for a commit is known nowhere."""
-    ran = [{name: r for name, r in revision.records.items() if not r.source} for revision in (old, new)]
+def _stages(old: Revision, new: Revision, durations: Durations | None) -> Iterator[StageChange]:
+    """durations: of the working tree; how long stages took for a commit is known nowhere."""
+    ran = [
+        {name: r for name, r in revision.records.items() if not r.source} for revision in (old, new)
+    ]
     for name in dict.fromkeys([*ran[0], *ran[1]]):
         before, after = (records.get(name) for records in ran)
         if after is None:
             yield StageChange(name, "removed", [])
         elif before is None:
-            yield StageChange(name, "added", [], history.last(name) if history else None)
+            yield StageChange(name, "added", [], durations.last(name) if durations else None)
         elif why := [*_why(before, after)]:
-            yield StageChange(name, "changed", why, history.last(name) if history else None)
+            yield StageChange(name, "changed", why, durations.last(name) if durations else None)
 
 
-def _why(before: Record, after: Record) -> Iterator[str]:
+def _why(before: StageRecord, after: StageRecord) -> Iterator[str]:
     """What differs between two runs of a stage; that its outs alone do is the last thing to say."""
     if before.command != after.command:
         yield "its command"
     yield from (c.key for c in _values(before.params, after.params))
-    yield from (p for p in dict.fromkeys([*before.deps, *after.deps]) if before.deps.get(p) != after.deps.get(p))
-    same_inputs = (before.command, before.params, before.deps) == (after.command, after.params, after.deps)
+    yield from (
+        p
+        for p in dict.fromkeys([*before.deps, *after.deps])
+        if before.deps.get(p) != after.deps.get(p)
+    )
+    same_inputs = (before.command, before.params, before.deps) == (
+        after.command,
+        after.params,
+        after.deps,
+    )
     if same_inputs and before.outs != after.outs:
         yield "other outs from the same inputs"

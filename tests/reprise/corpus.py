@@ -51,7 +51,9 @@ class Made:
     def run(self, *command: str | Path, code: int | None = 0) -> str:
         env = {**os.environ, "PATH": self.path, "DVC_NO_ANALYTICS": "1"}
         env |= {"DVC_SITE_CACHE_DIR": str(self.folder.parent / "site"), "COLUMNS": "200", **AUTHOR}
-        done = subprocess.run(command, cwd=self.root, env=env, text=True, stdout=-1, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            command, cwd=self.root, env=env, text=True, stdout=-1, stderr=subprocess.STDOUT
+        )
         self.output = done.stdout
         if code is not None:
             assert done.returncode == code, done.stdout

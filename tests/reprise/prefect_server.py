@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reprise.serve import wait_for_server
+from reprise.flows.serve import wait_for_server
 from tests.reprise.corpus import Made
 
 
@@ -30,11 +30,25 @@ def serving(home: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """A server's address, which the environment has meanwhile, and its process."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
-    own = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    own = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
     own["PREFECT_API_URL"] = url  # before the server starts: it tells the UI
     before = {name: os.environ.get(name) for name in own}
     os.environ.update(own)
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     with (home / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -72,7 +86,9 @@ def states(api: str, expected: int) -> dict[str, str]:
     """By stage; the server learns of task runs a moment after they ended."""
     for _ in range(100):
         found = {run["name"]: run["state_name"] for run in task_runs(api)}
-        if len(found) == expected and not {"Running", "Pending", "AwaitingRetry", "Retrying"} & set(found.values()):
+        if len(found) == expected and not {"Running", "Pending", "AwaitingRetry", "Retrying"} & set(
+            found.values()
+        ):
             return found
         time.sleep(0.1)
     return found

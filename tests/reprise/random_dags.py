@@ -29,7 +29,11 @@ def dag(rng: random.Random) -> dict[str, Any]:
     files = {name: f"{rng.randint(0, 3)}\n" for name in sources}
     params = {f"p{i}": rng.randint(0, 3) for i in range(8)}
     return {
-        "files": {**files, "params.yaml": text(params), "dvc.yaml": text({"stages": {n: stages[n] for n in order}})}
+        "files": {
+            **files,
+            "params.yaml": text(params),
+            "dvc.yaml": text({"stages": {n: stages[n] for n in order}}),
+        }
     }
 
 
@@ -41,7 +45,10 @@ def stage(rng: random.Random, i: int, deps: list[str], out: str, folder: bool) -
     short = " | head -c 1" if rng.random() < 0.3 else ""
     target = f"{out}/x" if folder else out
     parent = target.rsplit("/", 1)[0] if "/" in target else "."
-    made: dict[str, Any] = {"cmd": f"mkdir -p {parent} && echo {read}{short} > {target}", "deps": deps}
+    made: dict[str, Any] = {
+        "cmd": f"mkdir -p {parent} && echo {read}{short} > {target}",
+        "deps": deps,
+    }
     if keys:
         made["params"] = keys
     kind = rng.random()
@@ -76,7 +83,9 @@ def edit(rng: random.Random, made: list[Made]) -> str:
     elif kind == "key":
         stages[name]["params"] = sorted({*stages[name].get("params", []), f"p{rng.randint(0, 7)}"})
     elif kind == "command":
-        stages[name]["cmd"] = stages[name]["cmd"].replace(" && echo", f" && echo {rng.randint(0, 2)}", 1)
+        stages[name]["cmd"] = stages[name]["cmd"].replace(
+            " && echo", f" && echo {rng.randint(0, 2)}", 1
+        )
     elif kind == "out":
         remove_out(name, stages, made, rng.random() < 0.5)
     elif kind == "stage" and len(stages) > 2:

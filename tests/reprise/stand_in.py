@@ -33,13 +33,21 @@ class StandIn:
         if self.next_answers:
             return self.next_answers.pop(0)
         if path == "/user":
-            return (200, {"login": self.user, "id": self.user}) if self.user else (403, {"message": "Not accessible"})
+            return (
+                (200, {"login": self.user, "id": self.user})
+                if self.user
+                else (403, {"message": "Not accessible"})
+            )
         comment = re.fullmatch(r".*/(?:issues/comments|notes)/(\d+)", path)
         if comment:
             self.comments[int(comment[1])] |= sent
             return 200, self.comments[int(comment[1])]
         if path.endswith(("/issues/7/comments", "/merge_requests/7/notes")):
-            return self._page(query) if method == "GET" else (201, self.add(self.user or BOT, sent["body"]))
+            return (
+                self._page(query)
+                if method == "GET"
+                else (201, self.add(self.user or BOT, sent["body"]))
+            )
         pull = re.fullmatch(r"/(?:repos/o/r/pulls|projects/g/n/merge_requests)(?:/(\d+))?", path)
         if pull is None:
             return 404, {"message": "Not Found"}
@@ -49,7 +57,9 @@ class StandIn:
         number = len(self.comments)
         who = None if user is None else {"login": user, "id": user}
         page = f"https://forge.test/7#{number}"
-        self.comments.append({"id": number, "body": body, "user": who, "author": who, "html_url": page})
+        self.comments.append(
+            {"id": number, "body": body, "user": who, "author": who, "html_url": page}
+        )
         return self.comments[-1]
 
     def _page(self, query: dict[str, str]) -> Answer:
@@ -65,14 +75,27 @@ class StandIn:
         if method == "GET":
             branch = query.get("source_branch") or query["head"].removeprefix("o:")
             base = query.get("target_branch") or query["base"]
-            states = STATES[query.get("state", "all" if "source_branch" in query else "open")]  # as each forge has it
-            found = [p for p in self.pulls if (p["branch"], p["base"]) == (branch, base) and p["state"] in states]
+            states = STATES[
+                query.get("state", "all" if "source_branch" in query else "open")
+            ]  # as each forge has it
+            found = [
+                p
+                for p in self.pulls
+                if (p["branch"], p["base"]) == (branch, base) and p["state"] in states
+            ]
             return 200, found[::-1]  # the newest first
-        branch, base = sent.get("source_branch") or sent["head"], sent.get("target_branch") or sent["base"]
+        branch, base = (
+            sent.get("source_branch") or sent["head"],
+            sent.get("target_branch") or sent["base"],
+        )
         state = "opened" if "source_branch" in sent else "open"
-        return 201, self.open(branch, base, state=state, **{k: v for k, v in sent.items() if k != "base"})
+        return 201, self.open(
+            branch, base, state=state, **{k: v for k, v in sent.items() if k != "base"}
+        )
 
-    def open(self, branch: str, base: str, fork: bool = False, state: str = "open", **of: Any) -> dict[str, Any]:
+    def open(
+        self, branch: str, base: str, fork: bool = False, state: str = "open", **of: Any
+    ) -> dict[str, Any]:
         number = len(self.pulls)
         page = f"https://forge.test/pull/{number}"
         projects = {"source_project_id": 2 if fork else 1, "target_project_id": 1}
@@ -88,8 +111,12 @@ def _handler(stand_in: StandIn) -> type[BaseHTTPRequestHandler]:
             size = int(self.headers.get("Content-Length") or 0)
             sent = json.loads(self.rfile.read(size)) if size else None
             url = urlsplit(self.path)
-            stand_in.tokens.add(self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN"))
-            status, said = stand_in.answer(self.command, unquote(url.path), dict(parse_qsl(url.query)), sent)
+            stand_in.tokens.add(
+                self.headers.get("Authorization") or self.headers.get("PRIVATE-TOKEN")
+            )
+            status, said = stand_in.answer(
+                self.command, unquote(url.path), dict(parse_qsl(url.query)), sent
+            )
             body = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(status)
             if 300 <= status < 400:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reprise.box import Abandoned, Box, remove_boxes_of_others
+from reprise.flows.mailbox import Abandoned, Mailbox, remove_stale_mailboxes
 
 
 def dead() -> int:
@@ -19,7 +19,7 @@ def dead() -> int:
 
 
 def test_a_message_is_there_for_who_waits(tmp_path: Path) -> None:
-    box = Box.new(tmp_path, 0)
+    box = Mailbox.new(tmp_path, 0)
     assert box.get("start-1") is None
     box.put("start-1", {"folder": "/a"})
     assert box.wait("end", "start-1") == "start-1"
@@ -29,22 +29,22 @@ def test_a_message_is_there_for_who_waits(tmp_path: Path) -> None:
 
 
 def test_one_alone_takes(tmp_path: Path) -> None:
-    box = Box.new(tmp_path, 0)
+    box = Mailbox.new(tmp_path, 0)
     assert [box.take("taken-1"), box.take("taken-1")] == [True, False]
 
 
 def test_a_runner_that_died_on_this_host_is_gone(tmp_path: Path) -> None:
-    box = dataclasses.replace(Box.new(tmp_path, 0), pid=dead())
+    box = dataclasses.replace(Mailbox.new(tmp_path, 0), pid=dead())
     with pytest.raises(Abandoned):
         box.wait("end")
 
 
 def test_a_runner_on_another_host_is_gone_once_its_next_one_cleans_up(tmp_path: Path) -> None:
     host = socket.gethostname()
-    killed = Box(tmp_path / f"{host}-{dead()}-0", "as seen elsewhere", 1)
+    killed = Mailbox(tmp_path / f"{host}-{dead()}-0", "as seen elsewhere", 1)
     killed.folder.mkdir()
     killed.check()
-    remove_boxes_of_others(tmp_path)
+    remove_stale_mailboxes(tmp_path)
     with pytest.raises(Abandoned):
         killed.wait("end")
     with pytest.raises(Abandoned):
@@ -56,5 +56,5 @@ def test_a_box_of_a_process_that_lives_or_of_another_host_stays(tmp_path: Path) 
     there = {f"{host}-{os.getppid()}-0", f"{host}-b-{dead()}-0", f"a-{host}-{dead()}-0"}
     for name in there:
         (tmp_path / name).mkdir()
-    remove_boxes_of_others(tmp_path)
+    remove_stale_mailboxes(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == there

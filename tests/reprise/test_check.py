@@ -101,15 +101,30 @@ def test_fix_leaves_a_repository_that_check_passes(made: Made) -> None:
 
 
 @pytest.mark.slow
-def test_fix_declares_what_each_item_needs_by_the_items_own_name(tmp_path: Path, commands: str) -> None:
+def test_fix_declares_what_each_item_needs_by_the_items_own_name(
+    tmp_path: Path, commands: str
+) -> None:
     text = """stages:
   each: {foreach: [a, b], do: {cmd: "cat data/a-list.txt data/${item}.csv > ${item}.txt", outs: ["${item}.txt"]}}
   key: {foreach: {k: {n: 1}, l: {n: 2}}, do: {cmd: "cat ${key}.d n${item.n} > ${key}.o", outs: ["${key}.o"]}}
   grid: {matrix: {x: [p, q], y: [r]}, cmd: "cat ${item.x}/${item.y} > ${item.x}.o", outs: ["${item.x}.o"]}
   some: {foreach: [s, t], do: {cmd: "[ ${item} = s ] && cat s.csv; echo > ${item}.o", outs: ["${item}.o"]}}
 """
-    names = ["data/a.csv", "data/b.csv", "data/a-list.txt", "k.d", "l.d", "n1", "n2", "p/r", "q/r", "s.csv"]
-    made = Made(tmp_path, {"files": {"dvc.yaml": text, **dict.fromkeys(names, "1\n")}}, commands).create()
+    names = [
+        "data/a.csv",
+        "data/b.csv",
+        "data/a-list.txt",
+        "k.d",
+        "l.d",
+        "n1",
+        "n2",
+        "p/r",
+        "q/r",
+        "s.csv",
+    ]
+    made = Made(
+        tmp_path, {"files": {"dvc.yaml": text, **dict.fromkeys(names, "1\n")}}, commands
+    ).create()
     made.run("reprise", "check", "--fix")
     stages = YAML_.load(made.root / "dvc.yaml")["stages"]
     assert stages["each"]["do"]["deps"] == ["data/a-list.txt", "data/${item}.csv"]
@@ -119,9 +134,19 @@ def test_fix_declares_what_each_item_needs_by_the_items_own_name(tmp_path: Path,
     assert made.run("reprise", "check").endswith("8 stages checked: 0 undeclared, 0 failed\n")
 
 
-FIXES: dict[str, tuple[dict[str, Any], str, list[str]]] = {  # the stage, the files that it reads, the deps declared
-    "words in numbers": ({"foreach": {"k": {"n": 1}, "l": {"n": 2}}}, "${key}.d n${item.n}", ["${key}.d", "n1", "n2"]),
-    "booleans": ({"foreach": {"k": {"on": True}, "l": {"on": False}}}, "${key}/${item.on}", ["k/true", "l/false"]),
+FIXES: dict[
+    str, tuple[dict[str, Any], str, list[str]]
+] = {  # the stage, the files that it reads, the deps declared
+    "words in numbers": (
+        {"foreach": {"k": {"n": 1}, "l": {"n": 2}}},
+        "${key}.d n${item.n}",
+        ["${key}.d", "n1", "n2"],
+    ),
+    "booleans": (
+        {"foreach": {"k": {"on": True}, "l": {"on": False}}},
+        "${key}/${item.on}",
+        ["k/true", "l/false"],
+    ),
     "no name": ({"foreach": {"k": {"v.1": "p"}, "l": {"v.1": "q"}}}, "${key}.d", ["${key}.d"]),
     "one item": ({"foreach": ["k"]}, "src/${item}.py", ["src/k.py"]),
     "the same for all": ({"foreach": {"k": {"n": 1}, "l": {"n": 1}}}, "1-1", ["1-1"]),
@@ -131,12 +156,27 @@ FIXES: dict[str, tuple[dict[str, Any], str, list[str]]] = {  # the stage, the fi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FIXES)
-def test_fix_writes_what_loads_and_what_check_passes(name: str, tmp_path: Path, commands: str) -> None:
+def test_fix_writes_what_loads_and_what_check_passes(
+    name: str, tmp_path: Path, commands: str
+) -> None:
     each, read, expected = FIXES[name]
     out = "${key}.o" if isinstance(each["foreach"], dict) else "${item}.o"
     document = {"stages": {"each": {**each, "do": {"cmd": f"cat {read} > {out}", "outs": [out]}}}}
-    names = ["k.d", "l.d", "n1", "n2", "k/true", "l/false", "src/k.py", "1-1", "2020.csv", "2021.csv"]
-    made = Made(tmp_path, {"files": {"dvc.yaml": text(document), **dict.fromkeys(names, "1\n")}}, commands).create()
+    names = [
+        "k.d",
+        "l.d",
+        "n1",
+        "n2",
+        "k/true",
+        "l/false",
+        "src/k.py",
+        "1-1",
+        "2020.csv",
+        "2021.csv",
+    ]
+    made = Made(
+        tmp_path, {"files": {"dvc.yaml": text(document), **dict.fromkeys(names, "1\n")}}, commands
+    ).create()
     made.run("reprise", "check", "--fix")
     assert YAML_.load(made.root / "dvc.yaml")["stages"]["each"]["do"]["deps"] == expected
     made.run("reprise", "check")
@@ -148,15 +188,21 @@ def test_fix_refuses_what_dvc_would_not_load(tmp_path: Path, commands: str) -> N
     declared = f"stages: {{each: {{foreach: [1, 2], do: {do}}}}}"
     made = Made(tmp_path, {"files": {"s1": "", "dvc.yaml": declared}}, commands).create()
     output = made.run("reprise", "check", "--fix", code=1)
-    assert output.endswith("reprise: dvc.yaml: s1: found that siblings of 'each@1' read its out; expected none to\n")
+    assert output.endswith(
+        "reprise: dvc.yaml: s1: found that siblings of 'each@1' read its out; expected none to\n"
+    )
     assert (made.root / "dvc.yaml").read_text() == declared
 
 
 def test_check_names_deps_that_nothing_opens(tmp_path: Path, commands: str) -> None:
     text = "stages:\n  make: {cmd: cat a > o, deps: [a, b, folder], outs: [o]}\n"
-    made = Made(tmp_path, {"files": {"a": "1\n", "b": "2\n", "folder/c": "", "dvc.yaml": text}}, commands).create()
+    made = Made(
+        tmp_path, {"files": {"a": "1\n", "b": "2\n", "folder/c": "", "dvc.yaml": text}}, commands
+    ).create()
     output = made.run("reprise", "check")
-    assert output == ("make: nothing undeclared\n  never opened: b, folder\n1 stages checked: 0 undeclared, 0 failed\n")
+    assert output == (
+        "make: nothing undeclared\n  never opened: b, folder\n1 stages checked: 0 undeclared, 0 failed\n"
+    )
 
 
 def test_check_tells_a_failure_of_the_command_itself(tmp_path: Path, commands: str) -> None:
@@ -173,7 +219,9 @@ def test_verify_names_the_first_out_that_differs(tmp_path: Path, commands: str) 
   other: {cmd: "mkdir o && cat same.txt > o/a && date +%N > o/b", deps: [same.txt], outs: [o]}
 """
     made = Made(tmp_path, {"files": {"a": "1\n", "dvc.yaml": text}}, commands).create()
-    assert "stage 'same' is not up to date: `reprise run` first" in made.run("reprise", "verify", code=1)
+    assert "stage 'same' is not up to date: `reprise run` first" in made.run(
+        "reprise", "verify", code=1
+    )
     made.run("reprise", "run")
     before = made.state()
     assert made.run("reprise", "verify", code=1) == (

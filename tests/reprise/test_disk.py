@@ -13,7 +13,13 @@ from tests.reprise.corpus import Made
 FULL = 'cp -a "$1" "$1.was" && mount -t tmpfs -o size=$SIZE none "$1" && cp -a "$1.was/." "$1" && shift && exec "$@"'
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
 ASIDE = ["unshare", "--mount", "--map-root-user", "sh", "-c"]  # mounts that only the command sees
-RUN = [sys.executable, "-m", "reprise.cli", "run", "-C"]  # a process of these mounts, not a fork of one without
+RUN = [
+    sys.executable,
+    "-m",
+    "reprise.cli",
+    "run",
+    "-C",
+]  # a process of these mounts, not a fork of one without
 STAGES = """stages:
   small: {cmd: cat a > small, deps: [a], outs: [small]}
   large: {cmd: "yes $(cat a) | head -c 1000000 > large", deps: [a], outs: [large]}
@@ -22,7 +28,8 @@ STAGES = """stages:
 
 def can_mount(folder: Path) -> bool:
     return (
-        shutil.which("unshare") is not None and not subprocess.run([*ASIDE, READ_ONLY, "sh", folder, "true"]).returncode
+        shutil.which("unshare") is not None
+        and not subprocess.run([*ASIDE, READ_ONLY, "sh", folder, "true"]).returncode
     )
 
 

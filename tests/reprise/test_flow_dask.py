@@ -31,7 +31,9 @@ def diamond(folder: Path) -> dict[str, object]:
     }
 
 
-def test_dask_workers_leave_the_lock_of_dvc_repro(make: Make, api: str, tmp_path: Path, commands: str) -> None:
+def test_dask_workers_leave_the_lock_of_dvc_repro(
+    make: Make, api: str, tmp_path: Path, commands: str
+) -> None:
     made = make(diamond(tmp_path))
     flow(made, 0, *DASK)
     assert states(api, 4) == dict.fromkeys("abcd", "Completed")
@@ -51,7 +53,9 @@ def test_dask_workers_leave_the_lock_of_dvc_repro(make: Make, api: str, tmp_path
     assert states(api, 4) == dict.fromkeys("abcd", "Restored")
 
 
-def test_a_failure_in_a_dask_worker_is_named_and_tried_again(make: Make, api: str, tmp_path: Path) -> None:
+def test_a_failure_in_a_dask_worker_is_named_and_tried_again(
+    make: Make, api: str, tmp_path: Path
+) -> None:
     """Its task run keeps the only worker meanwhile, so no other stage may start."""
     flag = tmp_path / "flag"
     again = f"test -e {flag} || {{ touch {flag}; exit 3; }}; cat a.in > again"
@@ -66,9 +70,15 @@ def test_a_failure_in_a_dask_worker_is_named_and_tried_again(make: Make, api: st
     flow(made, 1, "-k", "--runner", "dask", "-j1")
     assert states(api, 3) == {"again": "Completed", "none": "Failed", "slow": "TimedOut"}
     runs = {run["name"]: run for run in task_runs(api)}
-    assert {name: run["run_count"] for name, run in runs.items()} == {"again": 2, "none": 1, "slow": 1}
+    assert {name: run["run_count"] for name, run in runs.items()} == {
+        "again": 2,
+        "none": 1,
+        "slow": 1,
+    }
     assert runs["none"]["state"]["message"] == "the command wrote no none"
-    logs = post(api, "logs", logs={"task_run_id": {"any_": [runs["none"]["id"]]}}, sort="TIMESTAMP_ASC")
+    logs = post(
+        api, "logs", logs={"task_run_id": {"any_": [runs["none"]["id"]]}}, sort="TIMESTAMP_ASC"
+    )
     assert logs[0]["message"] == "a line"
 
 
@@ -92,7 +102,9 @@ def test_ctrl_c_ends_the_commands_in_dask_workers(make: Make, api: str, whole_gr
         (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert psutil.wait_procs(ours, timeout=10)[1] == []  # Python's own resource tracker ends a moment later
+    assert (
+        psutil.wait_procs(ours, timeout=10)[1] == []
+    )  # Python's own resource tracker ends a moment later
     assert "good" in (made.root / "dvc.lock").read_text()
     assert "long" not in (made.root / "dvc.lock").read_text()
     assert made.run("dvc", "status", "good").strip() == "Data and pipelines are up to date."
@@ -125,7 +137,9 @@ if __name__ == "__main__":
 def cluster(tmp_path: Path) -> Iterator[tuple[str, str]]:
     """The address of a scheduler, and the number of its one worker process."""
     (tmp_path / "cluster.py").write_text(CLUSTER)
-    with subprocess.Popen([sys.executable, tmp_path / "cluster.py"], stdin=-1, stdout=-1, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "cluster.py"], stdin=-1, stdout=-1, text=True
+    ) as process:
         assert process.stdout is not None
         address, pid = process.stdout.readline().split()
         yield address, pid
@@ -145,7 +159,15 @@ def test_an_existing_dask_cluster_runs_the_commands(
 def test_a_killed_flow_leaves_no_command_in_an_existing_cluster(
     make: Make, api: str, tmp_path: Path, cluster: tuple[str, str]
 ) -> None:
-    made = make({"a": stage(f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; sleep 300", ["a.in"], "a")})
+    made = make(
+        {
+            "a": stage(
+                f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; sleep 300",
+                ["a.in"],
+                "a",
+            )
+        }
+    )
     with start(made, "--prefect", "--runner", "dask", "--dask-address", cluster[0]) as process:
         wait_for(tmp_path / "pid", 60)
         process.kill()
@@ -161,7 +183,9 @@ def test_a_killed_flow_leaves_no_command_in_an_existing_cluster(
         ([], "found 127.0.0.1:1 with --runner threads; expected --runner dask"),
     ],
 )
-def test_no_dask_cluster_is_one_clear_line(make: Make, api: str, options: list[str], said: str) -> None:
+def test_no_dask_cluster_is_one_clear_line(
+    make: Make, api: str, options: list[str], said: str
+) -> None:
     made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
     lines = flow(made, 1, "--dask-address", "127.0.0.1:1", *options).splitlines()
     assert len(lines) == 1, lines

@@ -3,7 +3,7 @@
 import pytest
 from prefect.exceptions import ParameterTypeError
 
-from reprise.flows import repro
+from reprise.flows.repro import repro
 
 pytestmark = pytest.mark.xdist_group("prefect")
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """PATH with commands that have Prefect imported, too: states and logs may be lost at their end, files are not."""
     folder = tmp_path_factory.mktemp("flows")
-    server = warm.start(folder, "prefect.server.schemas", "reprise.flows")
+    server = warm.start(folder, "prefect.server.schemas", "reprise.flows.repro")
     yield f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
     server.kill()
     server.wait()
@@ -27,19 +27,36 @@ def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def left_by(project: Project) -> dict[str, bytes]:
     """Every file under data, dvc.lock and the .gitignore files."""
-    files = [project.root / "dvc.lock", *project.root.glob("**/.gitignore"), *project.root.glob("data/**/*")]
+    files = [
+        project.root / "dvc.lock",
+        *project.root.glob("**/.gitignore"),
+        *project.root.glob("data/**/*"),
+    ]
     return {str(f.relative_to(project.root)): f.read_bytes() for f in files if f.is_file()}
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)
-def test_a_flow_leaves_the_bytes_of_dvc_repro(name: str, tmp_path: Path, flows: str, api: str) -> None:
+def test_a_flow_leaves_the_bytes_of_dvc_repro(
+    name: str, tmp_path: Path, flows: str, api: str
+) -> None:
     Made.compare(tmp_path, REPOSITORIES[name], flows, "--prefect")
 
 
-def test_dvc_repro_a_run_and_a_flow_leave_the_same_project(tmp_path: Path, flows: str, api: str) -> None:
-    runners = {"dvc": ["dvc", "repro"], "run": ["reprise", "run"], "flow": ["reprise", "run", "--prefect"]}
+def test_dvc_repro_a_run_and_a_flow_leave_the_same_project(
+    tmp_path: Path, flows: str, api: str
+) -> None:
+    runners = {
+        "dvc": ["dvc", "repro"],
+        "run": ["reprise", "run"],
+        "flow": ["reprise", "run", "--prefect"],
+    }
     projects = {name: new_project(tmp_path / name, flows) for name in runners}
-    for changes in (SHORT, {"evaluate.bins": 5}, {"train.epochs": 1}, {"train.epochs": 2, "seed": 7}):
+    for changes in (
+        SHORT,
+        {"evaluate.bins": 5},
+        {"train.epochs": 1},
+        {"train.epochs": 2, "seed": 7},
+    ):
         left = []
         for name, command in runners.items():
             projects[name].set(changes)

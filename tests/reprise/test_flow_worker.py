@@ -28,7 +28,9 @@ def prefect(made: Made, *arguments: str) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
     env = {**os.environ, **site, "PREFECT_WORKER_QUERY_SECONDS": "1"}
     with (made.folder / "prefect.log").open("ab") as log:
-        return subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def call(made: Made, *arguments: str) -> None:
@@ -38,9 +40,17 @@ def call(made: Made, *arguments: str) -> None:
 @contextmanager
 def worker(made: Made, name: str, **parameters: Any) -> Iterator[None]:
     """Of a deployment `repro/<name>` on the repository."""
-    deployment = {"name": name, "entrypoint": "reprise/flows.py:repro", "work_pool": {"name": name}}
+    deployment = {
+        "name": name,
+        "entrypoint": "reprise/flows/repro.py:repro",
+        "work_pool": {"name": name},
+    }
     file = made.folder / "prefect.yaml"
-    file.write_text(json.dumps({"deployments": [{**deployment, "parameters": {"path": str(made.root), **parameters}}]}))
+    file.write_text(
+        json.dumps(
+            {"deployments": [{**deployment, "parameters": {"path": str(made.root), **parameters}}]}
+        )
+    )
     call(made, "work-pool", "create", name, "--type", "process")
     call(made, "deploy", "--all", "--prefect-file", str(file))
     process = prefect(made, "worker", "start", "--pool", name)
@@ -55,8 +65,14 @@ def ended(api: str, name: str, number: int) -> list[str]:
     """States of so many flow runs of the deployment, the oldest first, once they ended."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        runs = post(api, "flow_runs", deployments={"name": {"any_": [name]}}, sort="EXPECTED_START_TIME_ASC")
-        found = [run["state_name"] for run in runs if run["state_type"] in ("COMPLETED", "FAILED", "CANCELLED")]
+        runs = post(
+            api, "flow_runs", deployments={"name": {"any_": [name]}}, sort="EXPECTED_START_TIME_ASC"
+        )
+        found = [
+            run["state_name"]
+            for run in runs
+            if run["state_type"] in ("COMPLETED", "FAILED", "CANCELLED")
+        ]
         if len(found) == number:
             return found
         assert time.monotonic() < deadline, (runs, found)
@@ -64,14 +80,18 @@ def ended(api: str, name: str, number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("runner", ["threads", "dask"])
-def test_cancelling_ends_the_commands_and_the_next_run_does_the_rest(make: Make, api: str, runner: str) -> None:
+def test_cancelling_ends_the_commands_and_the_next_run_does_the_rest(
+    make: Make, api: str, runner: str
+) -> None:
     name, made = f"cancel-{runner}", make({})
     long = "cat good; echo $$ > {0}/pid.new; mv {0}/pid.new {0}/pid; test -e {0}/go || sleep 300; cat good > long"
     stages = {
         "good": stage("cat a.in > good", ["a.in"], "good"),
         "long": stage(long.format(made.folder), ["good"], "long"),
         "in_place": stage(
-            f"cat a.in; test -e {made.folder}/go || sleep 300; cat a.in > in_place", ["a.in"], "in_place"
+            f"cat a.in; test -e {made.folder}/go || sleep 300; cat a.in > in_place",
+            ["a.in"],
+            "in_place",
         ),
     }
     stages["in_place"] |= meta(sandbox=False)
@@ -80,11 +100,15 @@ def test_cancelling_ends_the_commands_and_the_next_run_does_the_rest(make: Make,
         call(made, "deployment", "run", f"repro/{name}")
         wait_for(made.folder / "pid", PATIENCE)
         cancel = {"state": {"type": "CANCELLING"}}
-        httpx.post(f"{api}/flow_runs/{last_run(api)['id']}/set_state", json=cancel, timeout=30).raise_for_status()
+        httpx.post(
+            f"{api}/flow_runs/{last_run(api)['id']}/set_state", json=cancel, timeout=30
+        ).raise_for_status()
         assert ended(api, name, 1) == ["Cancelled"]
         assert is_gone(int((made.folder / "pid").read_text()))
         temporary = made.root / ".dvc/tmp/reprise"
-        assert [path for part in ("sandbox", "groups", "boxes") for path in (temporary / part).iterdir()] == []
+        assert [
+            path for part in ("sandbox", "groups", "boxes") for path in (temporary / part).iterdir()
+        ] == []
         lock = (made.root / "dvc.lock").read_text()
         assert "good:" in lock
         assert "long:" not in lock

@@ -62,7 +62,7 @@ def test_artifacts_of_metrics_and_of_the_report_have_head_beside(make: Make, api
     made.run("git", "add", "-A")
     made.run("git", "commit", "-qm", "first")
     made.edit({"a.in": '{"acc": 2}'})
-    made.run(sys.executable, "-c", "from reprise.flows import repro; repro(report=True)")
+    made.run(sys.executable, "-c", "from reprise.flows.repro import repro; repro(report=True)")
     run = last_run(api)["id"]
     shown = {a["key"]: a["data"] for a in post(api, "artifacts", flow_runs={"id": {"any_": [run]}})}
     assert shown.keys() == {"plan", "metrics", "report"}
@@ -70,7 +70,9 @@ def test_artifacts_of_metrics_and_of_the_report_have_head_beside(make: Make, api
     assert "| acc | 1 | 2 | +1 |" in shown["report"]
 
 
-def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(make: Make, api: str) -> None:
+def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(
+    make: Make, api: str
+) -> None:
     made = make(
         {
             "bad": stage("exit 3", ["a.in"], "bad"),
@@ -121,7 +123,9 @@ def test_a_limit_that_was_set_in_prefect_stays(make: Make, api: str) -> None:
     made = make({"a": stage("cat a.in > a", ["a.in"], "a", **meta(group="mine"))})
     limit = {"name": "reprise-mine", "limit": 3}
     httpx.post(f"{api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()
-    assert "concurrency limit reprise-mine: found 3 in Prefect, 1 in dvc.yaml; both hold" in flow(made)
+    assert "concurrency limit reprise-mine: found 3 in Prefect, 1 in dvc.yaml; both hold" in flow(
+        made
+    )
     found = httpx.get(f"{api}/v2/concurrency_limits/reprise-mine", timeout=30).json()
     assert (found["limit"], found["active_slots"]) == (3, 0)
 
@@ -140,7 +144,10 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
         {
             "good": stage("cat a.in > good", ["a.in"], "good"),
             "long": stage(
-                "echo $$ > ../pid; cat good; sleep 100", ["good"], "long", meta={"reprise": {"sandbox": False}}
+                "echo $$ > ../pid; cat good; sleep 100",
+                ["good"],
+                "long",
+                meta={"reprise": {"sandbox": False}},
             ),
         }
     )
@@ -156,7 +163,9 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
 
 
 def test_a_signal_ends_the_pause_before_a_retry(make: Make, api: str) -> None:
-    made = make({"bad": stage("cat a.in; exit 3", ["a.in"], "bad", **meta(retries=1, retry_delay=3600))})
+    made = make(
+        {"bad": stage("cat a.in; exit 3", ["a.in"], "bad", **meta(retries=1, retry_delay=3600))}
+    )
     with start(made, "--prefect") as process:
         wait_for(made.root / ".dvc/tmp/reprise/logs/bad.log")
         for _ in range(100):
@@ -171,7 +180,9 @@ def test_a_signal_ends_the_pause_before_a_retry(make: Make, api: str) -> None:
     assert states(api, 1) == {"bad": "Cancelled"}
 
 
-def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, tmp_path: Path) -> None:
+def test_a_flow_retry_plans_again_and_runs_only_the_rest(
+    make: Make, api: str, tmp_path: Path
+) -> None:
     flag, count = tmp_path / "flag", tmp_path / "count"
     made = make(
         {
@@ -179,7 +190,7 @@ def test_a_flow_retry_plans_again_and_runs_only_the_rest(make: Make, api: str, t
             "b": stage(f"test -e {flag} || {{ touch {flag}; exit 3; }}; cat a > b", ["a"], "b"),
         }
     )
-    code = "from reprise.flows import repro; assert repro.with_options(retries=1)(return_state=True).is_completed()"
+    code = "from reprise.flows.repro import repro; assert repro.with_options(retries=1)(return_state=True).is_completed()"
     made.run(sys.executable, "-c", code)
     assert count.read_text() == "x\n"
     assert last_run(api)["run_count"] == 2
@@ -193,7 +204,9 @@ def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.M
     assert len(output.splitlines()) == 1
 
 
-def test_a_server_that_dies_loses_no_result(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_dies_loses_no_result(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PREFECT_CLIENT_MAX_RETRIES", "0")  # else a minute a call
     go = tmp_path / "go"
     until = f"until test -e {go}; do sleep 0.05; done; cat a.in > a"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from reprise.journal import Journal
-from reprise.repository import LOCK_PART
+from reprise.dvc import LOCK_PART
+from reprise.state.journal import Journal
 from tests.reprise.corpus import YAML_, Made
 from tests.reprise.random_dags import text
 from tests.reprise.test_run import start
@@ -27,7 +27,9 @@ def storm(folder: Path, commands: str) -> Made:
         deps = ["a.in"] if i < 3 else sorted({f"o{i - 3}", f"o{i // 2}"})
         cmd = f"cat {' '.join(deps)} | head -c 50 > o{i}; sleep 0.02; echo s{i} >> {folder.parent}/runs"
         stages[f"s{i}"] = {"cmd": cmd, "deps": deps, "outs": [f"o{i}"]}
-    return Made(folder, {"files": {"a.in": "1\n", "dvc.yaml": text({"stages": stages})}}, commands).create()
+    return Made(
+        folder, {"files": {"a.in": "1\n", "dvc.yaml": text({"stages": stages})}}, commands
+    ).create()
 
 
 def finished(made: Made) -> set[str]:
@@ -38,7 +40,9 @@ def finished(made: Made) -> set[str]:
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments_change_no_byte_and_repeat_nothing(tmp_path: Path, commands: str) -> None:
+def test_kills_at_random_moments_change_no_byte_and_repeat_nothing(
+    tmp_path: Path, commands: str
+) -> None:
     rng = random.Random(1)
     theirs = storm(tmp_path / "theirs", commands)
     theirs.reproduce("dvc")
@@ -71,6 +75,8 @@ def test_kills_at_random_moments_change_no_byte_and_repeat_nothing(tmp_path: Pat
                 shutil.rmtree(ours.root / name)
             for path in [*ours.root.glob("o*"), ours.root / "dvc.lock", ours.root / ".gitignore"]:
                 path.unlink()
-    print(f"{kills} kills, {in_lock_write} while dvc.lock was written, {rounds} rounds, {repeated} stages repeated")
+    print(
+        f"{kills} kills, {in_lock_write} while dvc.lock was written, {rounds} rounds, {repeated} stages repeated"
+    )
     ours.run("reprise", "run")
     assert ours.state() == theirs.state()

@@ -7,9 +7,24 @@ from typing import Any
 import pytest
 from dvc.utils.serialize import dumps_yaml
 
-from reprise.lock_file import run_text, with_entries
+from reprise.dvc.lock_file import run_text, with_entries
 
-ODD = ["", "a b", "1e-3", "yes", "null", "~", "0x10", "1_000", "2020-01-01", "a: b", "# x", "- y", "'q'", '"dq"']
+ODD = [
+    "",
+    "a b",
+    "1e-3",
+    "yes",
+    "null",
+    "~",
+    "0x10",
+    "1_000",
+    "2020-01-01",
+    "a: b",
+    "# x",
+    "- y",
+    "'q'",
+    '"dq"',
+]
 ODD += [
     "..",
     "../x",
@@ -38,7 +53,9 @@ def value(rng: random.Random, depth: int = 0) -> Any:
     if kind == 3:
         return rng.choice(ODD)
     if kind <= 6:
-        return "".join(rng.choice(string.ascii_letters + "/._-0 ") for _ in range(rng.randint(0, 30)))
+        return "".join(
+            rng.choice(string.ascii_letters + "/._-0 ") for _ in range(rng.randint(0, 30))
+        )
     if kind == 7:
         return [value(rng, depth + 1) for _ in range(rng.randint(0, 3))]
     return {f"k{i}": value(rng, depth + 1) for i in range(rng.randint(0, 3))}
@@ -47,7 +64,12 @@ def value(rng: random.Random, depth: int = 0) -> Any:
 def entry(rng: random.Random) -> dict[str, Any]:
     def item() -> dict[str, Any]:
         md5 = "".join(rng.choice("0123456789abcdef") for _ in range(32)) + rng.choice(["", ".dir"])
-        return {"path": f"d/{rng.randint(0, 99)}.txt", "hash": "md5", "md5": md5, "size": rng.randint(0, 10**9)}
+        return {
+            "path": f"d/{rng.randint(0, 99)}.txt",
+            "hash": "md5",
+            "md5": md5,
+            "size": rng.randint(0, 10**9),
+        }
 
     made: dict[str, Any] = {"cmd": rng.choice(["cat a > b", "x " * 60, ["a", "b"], "m\nn"])}
     made["deps"] = [item() for _ in range(rng.randint(1, 3))]
@@ -114,11 +136,15 @@ def test_commands_are_written_as_dvc_writes_them(seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(40):
         words = " ".join(rng.choice(PIECES) for _ in range(rng.randint(1, 12)))
-        letters = "".join(rng.choice(string.printable[:95] + "    ") for _ in range(rng.randint(1, 85)))
+        letters = "".join(
+            rng.choice(string.printable[:95] + "    ") for _ in range(rng.randint(1, 85))
+        )
         for command in (words, f"run {words}", letters):
             made = {"cmd": command, "outs": [{"path": "o", "size": 1}]}
             assert run_text(made) == dumps_yaml(made)
-            assert with_entries("", {"s": made}) == dumps_yaml({"schema": "2.0", "stages": {"s": made}})
+            assert with_entries("", {"s": made}) == dumps_yaml(
+                {"schema": "2.0", "stages": {"s": made}}
+            )
 
 
 def test_other_stages_stay_as_they_are() -> None:
@@ -132,7 +158,11 @@ def test_other_stages_stay_as_they_are() -> None:
 
 def test_a_lock_file_with_more_than_stages_keeps_it() -> None:
     rng = random.Random(0)
-    old: dict[str, Any] = {"schema": "2.0", "stages": {"a": entry(rng)}, "datasets": [{"name": "x"}]}
+    old: dict[str, Any] = {
+        "schema": "2.0",
+        "stages": {"a": entry(rng)},
+        "datasets": [{"name": "x"}],
+    }
     new = {"b": entry(rng)}
     text = with_entries(dumps_yaml(old), new)
     assert text == dumps_yaml({**old, "stages": {**old["stages"], **new}})

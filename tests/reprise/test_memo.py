@@ -5,19 +5,23 @@ from tests.reprise.test_run import Make, make, stage
 __all__ = ["make"]  # a fixture
 CODE = """
 from pathlib import Path
-from reprise.repository import Repository
-from reprise.repository.revisions import Revisions
+from reprise.dvc import Repository
+from reprise.dvc.history.reader import RevisionReader
 Repository().steps([])
-revisions = Revisions(Path("aside"))
+revisions = RevisionReader(Path("aside"))
 print(*(r.params for r in revisions.read("HEAD", revisions.commit("HEAD")).records.values()))
 """
 
 
 def test_a_commit_is_read_after_a_run_in_the_same_process(make: Make) -> None:
-    made = make({"a": stage("cat a.in > a", ["a.in"], "a", params=["x"])}, {"params.yaml": "x: 1\n"})
+    made = make(
+        {"a": stage("cat a.in > a", ["a.in"], "a", params=["x"])}, {"params.yaml": "x: 1\n"}
+    )
     made.run("reprise", "run")
     made.run("git", "add", "-A")
-    made.run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "a state")
+    made.run(
+        "git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "a state"
+    )
     (made.root / "params.yaml").write_text("x: 2\n")
     code = made.folder / "code.py"
     code.write_text(CODE)

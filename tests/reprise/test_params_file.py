@@ -12,8 +12,8 @@ import yaml as pyyaml  # type: ignore[import-untyped]
 from dvc.utils.serialize import parse_py
 from ruamel.yaml import YAML
 
-from reprise.params_file import cut
-from reprise.params_keys import wanted
+from reprise.params.cut import cut
+from reprise.params.keys import wanted
 
 Reader = Callable[[str], Any]
 READERS: dict[str, list[Reader]] = {  # YAML 1.2, as DVC and as slow ruamel read it, and YAML 1.1
@@ -42,7 +42,9 @@ def declared(value: Any, keys: Sequence[str], above: tuple[str, ...] = ()) -> An
         return value
     kept = {k: (wanted((*above, str(k)), keys), v) for k, v in value.items()}
     parts = {
-        k: v if whole else declared(v, keys, (*above, str(k))) for k, (whole, v) in kept.items() if whole is not False
+        k: v if whole else declared(v, keys, (*above, str(k)))
+        for k, (whole, v) in kept.items()
+        if whole is not False
     }
     return {k: v for k, v in parts.items() if kept[k][0] or v or not isinstance(v, dict)}
 
@@ -62,8 +64,29 @@ def check(text: str, kind: str, keys: Sequence[str], folder: Path) -> str:
 
 
 YAML_VALUES = [
-    *("1e-3", "1E-3", "1.0e-3", "1.2345678901234567e-10", "1.7976931348623157e+308", "-0.0", "1.", ".inf", "-.nan"),
-    *("017", "0o17", "0x1F", "0b11", "1_000", "+1", "9007199254740993", "12:30:45", "190:20:30", "!!int '7'"),
+    *(
+        "1e-3",
+        "1E-3",
+        "1.0e-3",
+        "1.2345678901234567e-10",
+        "1.7976931348623157e+308",
+        "-0.0",
+        "1.",
+        ".inf",
+        "-.nan",
+    ),
+    *(
+        "017",
+        "0o17",
+        "0x1F",
+        "0b11",
+        "1_000",
+        "+1",
+        "9007199254740993",
+        "12:30:45",
+        "190:20:30",
+        "!!int '7'",
+    ),
     *(
         "yes",
         "no",
@@ -81,8 +104,26 @@ YAML_VALUES = [
         "{}",
         "[]",
     ),
-    *("2001-12-14", "2001-12-14t21:59:43.10-05:00", "2001-12-14 21:59:43.10 -5", "!!binary aGVsbG8="),
-    *("http://x.y/z", "x:y", "a#b", "é", "漢🙂", "'#'", "'it''s'", "'-'", "a, b [c] {d}", "/abs/path", "$HOME", "-x"),
+    *(
+        "2001-12-14",
+        "2001-12-14t21:59:43.10-05:00",
+        "2001-12-14 21:59:43.10 -5",
+        "!!binary aGVsbG8=",
+    ),
+    *(
+        "http://x.y/z",
+        "x:y",
+        "a#b",
+        "é",
+        "漢🙂",
+        "'#'",
+        "'it''s'",
+        "'-'",
+        "a, b [c] {d}",
+        "/abs/path",
+        "$HOME",
+        "-x",
+    ),
     *(r'"a\tb\u00e9\n\x85"', '"a: b"', "'two  \n\n    lines'", "two\n    lines", "x" * 300 + " y"),
 ]
 
@@ -90,7 +131,14 @@ YAML_VALUES = [
 @pytest.mark.parametrize("value", YAML_VALUES)
 def test_a_yaml_value_means_the_same_to_every_reader(value: str, tmp_path: Path) -> None:
     written = f"other: &x\n  k: {value}\n  l: 1\ntrain:\n  drop: 1\n  keep: {value}\n  alias: *x\n  <<: *x\n"
-    for keys in (["train.keep"], ["train.alias"], ["train.k"], ["train.k", "train.alias.k"], ["train"], ["other.k"]):
+    for keys in (
+        ["train.keep"],
+        ["train.alias"],
+        ["train.k"],
+        ["train.k", "train.alias.k"],
+        ["train"],
+        ["other.k"],
+    ):
         made = check(written, "yaml", keys, tmp_path)
         assert "drop" not in made or keys == ["train"]
 
@@ -101,9 +149,17 @@ YAML_TEXTS = {
         ["b.c", "e"],
         "# head\nb:\n  # of c\n  c: 1\n\n  # of d\ne: 3\n",
     ),
-    "the last of a mapping goes": ("a:\n  b: 1\n  c: 2\nd: 3\n", ["a.b", "d"], "a:\n  b: 1\nd: 3\n"),
+    "the last of a mapping goes": (
+        "a:\n  b: 1\n  c: 2\nd: 3\n",
+        ["a.b", "d"],
+        "a:\n  b: 1\nd: 3\n",
+    ),
     "no line end": ("a: 1\nb: 1e-3", ["b"], "b: 1e-3"),
-    "windows": ("a: 1\r\nb:\r\n  c: 2\r\n  d: |\r\n    x\r\n    y\r\n", ["b.d"], "b:\r\n  d: |\r\n    x\r\n    y\r\n"),
+    "windows": (
+        "a: 1\r\nb:\r\n  c: 2\r\n  d: |\r\n    x\r\n    y\r\n",
+        ["b.d"],
+        "b:\r\n  d: |\r\n    x\r\n    y\r\n",
+    ),
     "document marks": ("---\na: 1\nb: 2\n...\n", ["b"], "---\nb: 2\n...\n"),
     "directive": ("%YAML 1.2\n---\na: yes\nb: no\n", ["b"], "%YAML 1.2\n---\nb: no\n"),
     "byte order mark": ("\ufeffa: 1\nb: 2\n", ["a"], "a: 1\n"),
@@ -140,7 +196,11 @@ YAML_TEXTS = {
         ["b.lr", "b.w"],
         "b:\n  <<:\n    -\n      lr: 1\n    -\n      lr: 2\n      w: 2\n",
     ),
-    "pattern": ("models:\n  a: {lr: 1, n: 2}\n  b: {n: 3}\nlr: 4\n", ["models.*.lr"], "models:\n  a:\n    lr: 1\n"),
+    "pattern": (
+        "models:\n  a: {lr: 1, n: 2}\n  b: {n: 3}\nlr: 4\n",
+        ["models.*.lr"],
+        "models:\n  a:\n    lr: 1\n",
+    ),
     "part of a name": ("lr: 1\nlr_max: 2\nl:\n  r: 3\n", ["lr"], "lr: 1\n"),
     "explicit keys": ("? a\n: 1\n? b\n: c: 1\n  d: 2\n", ["b.d"], "b:\n  d: 2\n"),
     "other keys": ("'a b': 1\n1: 2\n\"é\": {x: 1}\n2: 3\n", ["1", "é.x"], '1: 2\n"é":\n  x: 1\n'),
@@ -286,11 +346,16 @@ class Writer:
         self.mappings: list[str] = []  # those of the anchors that are of a mapping
 
     def document(self) -> str:
-        text = self.r.choice(["", "", "# head\n\n", "---\n"]) + self.mapping(self.r.choice([0, 0, 1]), 3)
+        text = self.r.choice(["", "", "# head\n\n", "---\n"]) + self.mapping(
+            self.r.choice([0, 0, 1]), 3
+        )
         return text.replace("\n", "\r\n") if self.r.random() < 0.1 else text
 
     def mapping(self, indent: int, depth: int) -> str:
-        return "".join(self.entry(" " * indent, key, depth) for key in self.r.sample(self.KEYS, self.r.randint(1, 5)))
+        return "".join(
+            self.entry(" " * indent, key, depth)
+            for key in self.r.sample(self.KEYS, self.r.randint(1, 5))
+        )
 
     def entry(self, pad: str, key: str, depth: int) -> str:
         r = self.r
@@ -326,4 +391,6 @@ class Writer:
         if kind == "mapping":
             keys = self.r.sample(self.KEYS, self.r.randint(0, 3))
             return f"{{{', '.join(f'{k}: {self.flow(depth - 1)}' for k in keys)}}}"
-        return self.r.choice(["1e-3", "yes", "'yes'", "010", "plain text", "1.2345678901234567e-10", "null", "é"])
+        return self.r.choice(
+            ["1e-3", "yes", "'yes'", "010", "plain text", "1.2345678901234567e-10", "null", "é"]
+        )

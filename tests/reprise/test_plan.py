@@ -96,11 +96,27 @@ def test_the_plan_is_the_truth(tmp_path: Path, commands: str) -> None:
             done = edit(rng, [made]) if i else "first run"
             planned = kinds(made)
             output = made.run("dvc", "repro", code=None)
-            ran = {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+            ran = {
+                line.split("'")[1]
+                for line in output.splitlines()
+                if line.startswith("Running stage")
+            }
             for stage, kind in planned.items():
                 table[kind, "ran" if stage in ran else "did not"] += 1
-                assert kind != "run" or stage in ran or "ERROR" in output, (seed, done, stage, kind, output)
-                assert stage not in ran or kind in ("run", "may run"), (seed, done, stage, kind, output)
+                assert kind != "run" or stage in ran or "ERROR" in output, (
+                    seed,
+                    done,
+                    stage,
+                    kind,
+                    output,
+                )
+                assert stage not in ran or kind in ("run", "may run"), (
+                    seed,
+                    done,
+                    stage,
+                    kind,
+                    output,
+                )
     print(f"\n{'':<10} {'ran':>8} {'did not':>8}")
     for kind in ("unchanged", "restored", "run", "may run"):
         print(f"{kind:<10} {table[kind, 'ran']:>8} {table[kind, 'did not']:>8}")

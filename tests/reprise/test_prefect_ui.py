@@ -26,21 +26,31 @@ DAG = {
     "join": stage("echo joined; cat left right > join", ["left", "right"], "join"),
 }
 ABOVE = {"fetch": set(), "left": {"fetch"}, "right": {"fetch"}, "join": {"left", "right"}}
-PARAMETERS: dict[str, Any] = {"targets": [], "path": ".", "jobs": os.cpu_count(), "force": False, "keep_going": False}
+PARAMETERS: dict[str, Any] = {
+    "targets": [],
+    "path": ".",
+    "jobs": os.cpu_count(),
+    "force": False,
+    "keep_going": False,
+}
 LOOKS = 100  # at a page, half a second apart, until it shows what it should
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    with chromium(tmp_path_factory.mktemp("profile"), NO_NETWORK, "--window-size=1400,1200") as made:
+    with chromium(
+        tmp_path_factory.mktemp("profile"), NO_NETWORK, "--window-size=1400,1200"
+    ) as made:
         yield made
 
 
 @pytest.fixture
 def made(tmp_path: Path) -> Made:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return Made(tmp_path, {"files": {"a.in": "1\n", "dvc.yaml": text({"stages": DAG})}}, path).create()
+    return Made(
+        tmp_path, {"files": {"a.in": "1\n", "dvc.yaml": text({"stages": DAG})}}, path
+    ).create()
 
 
 def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> None:
@@ -57,7 +67,9 @@ def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> 
     raise AssertionError(f"expected {expected}; found {shown}")
 
 
-def look(browser: webdriver.Chrome, api: str, state: str, log: list[str], plan: str, folder: Path) -> None:
+def look(
+    browser: webdriver.Chrome, api: str, state: str, log: list[str], plan: str, folder: Path
+) -> None:
     """At the pages of the last run; pictures of them stay in the folder."""
     assert states(api, len(DAG)) == dict.fromkeys(DAG, state)
     run, server = last_run(api), api.removesuffix("/api")
@@ -80,7 +92,9 @@ def look(browser: webdriver.Chrome, api: str, state: str, log: list[str], plan: 
 def above(graph: str) -> dict[str, set[str]]:
     """By task run, those from which an arrow comes."""
     nodes = dict(httpx.get(graph, timeout=30).raise_for_status().json()["nodes"])
-    return {node["label"]: {nodes[p["id"]]["label"] for p in node["parents"]} for node in nodes.values()}
+    return {
+        node["label"]: {nodes[p["id"]]["label"] for p in node["parents"]} for node in nodes.values()
+    }
 
 
 def test_the_pages_of_a_run_show_its_stages_states_logs_and_plan(
@@ -88,6 +102,8 @@ def test_the_pages_of_a_run_show_its_stages_states_logs_and_plan(
 ) -> None:
     flow(made)
     plan = "\n".join(f"run        {name:<5}  never ran  (time unknown)" for name in DAG)
-    look(browser, api, "Completed", ["fetched", "went left", "went right", "joined"], plan, tmp_path)
+    look(
+        browser, api, "Completed", ["fetched", "went left", "went right", "joined"], plan, tmp_path
+    )
     flow(made)
     look(browser, api, "Unchanged", [], "unchanged  fetch, left, right, join", tmp_path)

@@ -13,8 +13,8 @@ stages:
 """
 SHOW = """
 from pathlib import Path
-from reprise.repository.revisions import Revisions
-for metric in Revisions(Path("unused")).metrics():
+from reprise.dvc.history.reader import RevisionReader
+for metric in RevisionReader(Path("unused")).metrics():
     print(*metric)
 """
 
@@ -25,7 +25,12 @@ def test_metrics_are_those_of_head_and_now(tmp_path: Path, commands: str) -> Non
     files = {"dvc.yaml": PIPELINE, "m.in": '{"acc": 0.5, "by": {"a": 1}}', "show.py": SHOW}
     made = Made(tmp_path, {"files": files}, commands).create()
     made.run("reprise", "run")
-    alone = ["m.json acc None 0.5", "m.json by.a None 1", "n.json acc None 0.5", "n.json by.a None 1"]
+    alone = [
+        "m.json acc None 0.5",
+        "m.json by.a None 1",
+        "n.json acc None 0.5",
+        "n.json by.a None 1",
+    ]
     assert made.run("python", "show.py").splitlines() == alone
     made.run("dvc", "config", "core.no_scm", "true")
     assert made.run("python", "show.py").splitlines() == alone

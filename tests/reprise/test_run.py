@@ -39,9 +39,15 @@ def meta(**settings: Any) -> dict[str, Any]:
 
 def start(made: Made, *options: str) -> subprocess.Popen[str]:
     """`reprise run` in a process group of its own, which takes signals as from a terminal."""
-    env = {**os.environ, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(made.folder.parent / "site")}
+    env = {
+        **os.environ,
+        "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(made.folder.parent / "site"),
+    }
     command = [sys.executable, "-m", "reprise.cli", "run", *options]
-    return subprocess.Popen(command, cwd=made.root, env=env, text=True, stdout=-1, stderr=-2, start_new_session=True)
+    return subprocess.Popen(
+        command, cwd=made.root, env=env, text=True, stdout=-1, stderr=-2, start_new_session=True
+    )
 
 
 def wait_for(path: Path, seconds: float = 20) -> None:
@@ -122,7 +128,15 @@ def test_a_stage_is_tried_again_after_a_failure(make: Make) -> None:
     made = make({})
     command = count.format(made.folder)
     made.edit(
-        {"dvc.yaml": text({"stages": {"make": stage(command, ["a.in"], "out", **meta(retries=2, retry_delay=0.1))}})}
+        {
+            "dvc.yaml": text(
+                {
+                    "stages": {
+                        "make": stage(command, ["a.in"], "out", **meta(retries=2, retry_delay=0.1))
+                    }
+                }
+            )
+        }
     )
     output = made.run("reprise", "run")
     assert "attempt 2 of 3 in 0.1 s" in output
@@ -131,7 +145,13 @@ def test_a_stage_is_tried_again_after_a_failure(make: Make) -> None:
 
 
 def test_a_stage_that_takes_too_long_is_ended_with_its_children(make: Make) -> None:
-    made = make({"make": stage("sleep 100 & sleep 100; cat a.in > out", ["a.in"], "out", **meta(timeout=0.5))})
+    made = make(
+        {
+            "make": stage(
+                "sleep 100 & sleep 100; cat a.in > out", ["a.in"], "out", **meta(timeout=0.5)
+            )
+        }
+    )
     start = time.monotonic()
     assert "make: failed: timed out after 0.5 s" in made.run("reprise", "run", code=1)
     assert time.monotonic() - start < 20
@@ -141,7 +161,9 @@ def test_a_stage_that_takes_too_long_is_ended_with_its_children(make: Make) -> N
 def test_at_most_limit_stages_of_a_group_run_at_a_time(make: Make) -> None:
     made = make({})
     command = f"mkdir {made.folder}/busy && sleep 0.2 && rmdir {made.folder}/busy && cat a.in > "
-    stages = {f"s{i}": stage(f"{command} o{i}", ["a.in"], f"o{i}", **meta(group="gpu")) for i in range(4)}
+    stages = {
+        f"s{i}": stage(f"{command} o{i}", ["a.in"], f"o{i}", **meta(group="gpu")) for i in range(4)
+    }
     made.edit({"dvc.yaml": text({"stages": stages})})
     assert "4 ran" in made.run("reprise", "run", "-j4")
 
@@ -150,13 +172,21 @@ def test_at_most_limit_stages_of_a_group_run_at_a_time(make: Make) -> None:
     ("settings", "said"),
     [
         ({"retrys": 1}, "meta.reprise.retrys: found 1; expected one of sandbox, retries"),
-        ({"retries": -1}, "meta.reprise.retries: found -1; expected input should be greater than or equal to 0"),
-        ({"timeout": "1h"}, "meta.reprise.timeout: found '1h'; expected input should be a valid number"),
+        (
+            {"retries": -1},
+            "meta.reprise.retries: found -1; expected input should be greater than or equal to 0",
+        ),
+        (
+            {"timeout": "1h"},
+            "meta.reprise.timeout: found '1h'; expected input should be a valid number",
+        ),
         ({"sandbox": 0}, "meta.reprise.sandbox: found 0; expected input should be a valid boolean"),
         ("yes", "meta.reprise: found 'yes'; expected a mapping"),
     ],
 )
-def test_bad_settings_are_refused_before_anything_runs(make: Make, settings: Any, said: str) -> None:
+def test_bad_settings_are_refused_before_anything_runs(
+    make: Make, settings: Any, said: str
+) -> None:
     bad = stage("cat x > y", ["x"], "y", meta={"reprise": settings})
     made = make({"x": stage("cat a.in > x", ["a.in"], "x"), "y": bad})
     output = made.run("reprise", "run", code=1)
@@ -166,7 +196,9 @@ def test_bad_settings_are_refused_before_anything_runs(make: Make, settings: Any
 
 
 def test_without_a_sandbox_a_command_runs_in_the_workspace(make: Make) -> None:
-    made = make({"make": stage("cat other > out", ["a.in"], "out", **meta(sandbox=False))}, {"other": "2\n"})
+    made = make(
+        {"make": stage("cat other > out", ["a.in"], "out", **meta(sandbox=False))}, {"other": "2\n"}
+    )
     made.run("reprise", "run")
     assert (made.root / "out").read_text() == "2\n"
     made.edit({"dvc.yaml": text({"stages": {"make": stage("cat other > out", ["a.in"], "out")}})})
@@ -178,12 +210,18 @@ def test_without_a_sandbox_a_command_runs_in_the_workspace(make: Make) -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_the_commands_and_keeps_what_finished(make: Make, number: int, status: int) -> None:
+def test_a_signal_ends_the_commands_and_keeps_what_finished(
+    make: Make, number: int, status: int
+) -> None:
     made = make({})
     pid = made.folder / "pid"
     stages = {
         "quick": stage("cat a.in > quick", ["a.in"], "quick"),
-        "slow": stage(f"cat quick; echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 100; true", ["quick"], "slow"),
+        "slow": stage(
+            f"cat quick; echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 100; true",
+            ["quick"],
+            "slow",
+        ),
     }
     made.edit({"dvc.yaml": text({"stages": stages})})
     process = start(made)
@@ -201,7 +239,18 @@ def test_a_pipe_that_closes_ends_the_commands(make: Make) -> None:
     made = make({})
     pid = made.folder / "pid"
     sleeps = f"cat a.in; echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 100; true"
-    made.edit({"dvc.yaml": text({"stages": {"s": stage(sleeps, ["a.in"], "s"), "t": stage("sleep 1", ["a.in"], "t")}})})
+    made.edit(
+        {
+            "dvc.yaml": text(
+                {
+                    "stages": {
+                        "s": stage(sleeps, ["a.in"], "s"),
+                        "t": stage("sleep 1", ["a.in"], "t"),
+                    }
+                }
+            )
+        }
+    )
     process = start(made, "-j2")
     wait_for(pid)
     assert process.stdout is not None
@@ -213,10 +262,10 @@ def test_a_pipe_that_closes_ends_the_commands(make: Make) -> None:
 
 LOOPS = """
 import os, signal, time
-from reprise.interrupt import Interrupted
-from reprise.reporter import ConsoleReporter
-from reprise.repository import Repository
-from reprise.run import Options, Runner
+from reprise.process.signals import Interrupted
+from reprise.runner.console import ConsoleReporter
+from reprise.dvc import Repository
+from reprise.runner.runner import Options, Runner
 
 ticks = 0
 
@@ -352,7 +401,10 @@ def test_an_entry_that_another_run_renewed_stays(make: Make) -> None:
 def test_two_runs_at_once_share_the_work(make: Make) -> None:
     made = make({})
     runs = made.folder / "runs"
-    stages = {f"s{i}": stage(f"echo s{i} >> {runs}; sleep 0.3; cat a.in > o{i}", ["a.in"], f"o{i}") for i in range(4)}
+    stages = {
+        f"s{i}": stage(f"echo s{i} >> {runs}; sleep 0.3; cat a.in > o{i}", ["a.in"], f"o{i}")
+        for i in range(4)
+    }
     made.edit({"dvc.yaml": text({"stages": stages})})
     both = [start(made, "-j2") for _ in range(2)]
     for process in both:
@@ -388,17 +440,37 @@ def test_dvc_repro_meanwhile_is_safe(make: Make) -> None:
         ({"dvc.yaml": "stages: ["}, "dvc.yaml"),
         ({"dvc.yaml": "stages: {a: {cmd: 1, what: 2}}\n"}, "dvc.yaml"),
         (
-            {"dvc.yaml": text({"stages": {"a": stage("x", ["b"], "c"), "b": stage("x", ["c"], "b")}})},
+            {
+                "dvc.yaml": text(
+                    {"stages": {"a": stage("x", ["b"], "c"), "b": stage("x", ["c"], "b")}}
+                )
+            },
             "both a dependency and an output",
         ),
-        ({"dvc.yaml": text({"stages": {"a": stage("x", ["i"], "o"), "b": stage("x", ["i"], "o")}})}, "'o'"),
-        ({"dvc.yaml": text({"stages": {"a": stage("x", ["i"], "o"), "b": stage("x", ["i"], "o/p")}})}, "o"),
+        (
+            {
+                "dvc.yaml": text(
+                    {"stages": {"a": stage("x", ["i"], "o"), "b": stage("x", ["i"], "o")}}
+                )
+            },
+            "'o'",
+        ),
+        (
+            {
+                "dvc.yaml": text(
+                    {"stages": {"a": stage("x", ["i"], "o"), "b": stage("x", ["i"], "o/p")}}
+                )
+            },
+            "o",
+        ),
         ({"dvc.yaml": text({"stages": {"a": stage("echo ${none}", ["i"], "o")}})}, "none"),
         ({"dvc.lock": "schema: '2.0'\nstages: [\n"}, "dvc.lock"),
     ],
 )
 @pytest.mark.parametrize("command", ["plan", "run"])
-def test_a_bad_pipeline_is_one_line(make: Make, command: str, files: dict[str, str], said: str) -> None:
+def test_a_bad_pipeline_is_one_line(
+    make: Make, command: str, files: dict[str, str], said: str
+) -> None:
     made = make({"a": stage("cat a.in > o", ["a.in"], "o")})
     made.edit(files)
     before = made.state()
@@ -412,13 +484,21 @@ def test_a_bad_pipeline_is_one_line(make: Make, command: str, files: dict[str, s
 def test_a_folder_without_dvc_is_one_line(tmp_path: Path, commands: str) -> None:
     made = Made(tmp_path, {}, commands)
     made.root.mkdir()
-    assert made.run("reprise", "run", code=1).startswith("reprise: you are not inside of a DVC repository")
-    assert made.run("reprise", "plan", "-C", "none", code=1) == "reprise: none: No such file or directory\n"
+    assert made.run("reprise", "run", code=1).startswith(
+        "reprise: you are not inside of a DVC repository"
+    )
+    assert (
+        made.run("reprise", "plan", "-C", "none", code=1)
+        == "reprise: none: No such file or directory\n"
+    )
 
 
 def test_an_unknown_target_is_one_line(make: Make) -> None:
     made = make({"a": stage("cat a.in > o", ["a.in"], "o")})
-    assert made.run("reprise", "run", "b", code=1) == "reprise: Stage 'b' not found inside 'dvc.yaml' file\n"
+    assert (
+        made.run("reprise", "run", "b", code=1)
+        == "reprise: Stage 'b' not found inside 'dvc.yaml' file\n"
+    )
 
 
 def test_history_gives_the_time_a_stage_took(make: Make) -> None:
@@ -430,9 +510,13 @@ def test_history_gives_the_time_a_stage_took(make: Make) -> None:
 
 
 def test_a_missing_params_key_fails_the_stage(make: Make) -> None:
-    made = make({"a": stage("cat a.in > o", ["a.in"], "o", params=["lr"])}, {"params.yaml": "x: 1\n"})
+    made = make(
+        {"a": stage("cat a.in > o", ["a.in"], "o", params=["lr"])}, {"params.yaml": "x: 1\n"}
+    )
     made.run("reprise", "plan")
-    assert "a: failed: Parameters 'lr' are missing from 'params.yaml'." in made.run("reprise", "run", code=1)
+    assert "a: failed: Parameters 'lr' are missing from 'params.yaml'." in made.run(
+        "reprise", "run", code=1
+    )
 
 
 def test_missing_data_is_pulled(make: Make) -> None:

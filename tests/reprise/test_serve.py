@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.serve import check_pools, check_port
+from reprise.flows.serve import check_pools, check_port
 from tests.conftest import ROOT
 from tests.reprise.prefect_server import free_port
 
@@ -49,7 +49,9 @@ def test_no_prefect_yaml(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PipelineError, match=f"--port: found {port} .*in use.*; expected a free port"):
+        with pytest.raises(
+            PipelineError, match=f"--port: found {port} .*in use.*; expected a free port"
+        ):
             check_port(port)
     check_port(port)
 
@@ -57,7 +59,7 @@ def test_a_port_that_is_taken_is_one_line() -> None:
 @pytest.mark.slow
 def test_a_closed_terminal_ends_the_server_whatever_comes_after(tmp_path: Path) -> None:
     (tmp_path / "prefect.yaml").write_text((ROOT / "prefect.yaml").read_text())
-    command = [sys.executable, "-m", "reprise.serve", "--port", str(free_port())]
+    command = [sys.executable, "-m", "reprise.flows.serve", "--port", str(free_port())]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=tmp_path, env=env, start_new_session=True) as process:
         while not (ours := psutil.Process(process.pid).children(recursive=True)):

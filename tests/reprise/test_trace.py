@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reprise.trace import Trace
+from reprise.check.syscalls import Trace
 from tests.reprise.corpus import Made
 from tests.reprise.test_undeclared import TABLE, repository
 
@@ -49,7 +49,11 @@ def traced(folder: Path, *command: str) -> list[tuple[str, str]]:
     with Trace(lambda kind, path: heard.append((kind, path))) as trace:
         subprocess.run(trace.argv(command), check=True, cwd=folder)
     assert trace.refused is None
-    return [(kind, os.path.relpath(path, folder)) for kind, path in heard if path.startswith(f"{folder}/")]
+    return [
+        (kind, os.path.relpath(path, folder))
+        for kind, path in heard
+        if path.startswith(f"{folder}/")
+    ]
 
 
 def test_calls_are_heard_in_their_order(tmp_path: Path) -> None:
@@ -66,13 +70,20 @@ def test_children_are_heard_too(tmp_path: Path) -> None:
 def test_a_command_keeps_its_environment(tmp_path: Path) -> None:
     with Trace(lambda *_: None) as trace:
         argv = trace.argv(["/usr/bin/env"])
-        done = subprocess.run(argv, env={"LANG": "C", "A": "a=b\n"}, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            argv, env={"LANG": "C", "A": "a=b\n"}, capture_output=True, text=True, check=True
+        )
     assert done.stdout == "LANG=C\nA=a=b\n\n"
 
 
 def test_where_the_kernel_refuses_the_command_runs_untraced(tmp_path: Path) -> None:
-    with Trace(lambda *_: None) as outer, Trace(lambda *_: None) as inner:  # the kernel takes one listener
-        done = subprocess.run(outer.argv(inner.argv(["/bin/echo", "1"])), capture_output=True, check=True)
+    with (
+        Trace(lambda *_: None) as outer,
+        Trace(lambda *_: None) as inner,
+    ):  # the kernel takes one listener
+        done = subprocess.run(
+            outer.argv(inner.argv(["/bin/echo", "1"])), capture_output=True, check=True
+        )
     assert done.stdout == b"1\n"
     assert outer.refused is None
     assert inner.refused == "seccomp: Device or resource busy"
@@ -99,7 +110,10 @@ def checked(made: Made) -> dict[str, set[tuple[str, str]]]:
 
 
 def needs(cases: dict[str, Any]) -> dict[str, set[tuple[str, str]]]:
-    return {name: {(s, line) for s, ls in case["needs"].items() for line in ls} for name, case in cases.items()}
+    return {
+        name: {(s, line) for s, ls in case["needs"].items() for line in ls}
+        for name, case in cases.items()
+    }
 
 
 @pytest.mark.slow
@@ -111,7 +125,9 @@ def test_what_a_command_does_without_is_named(tmp_path: Path) -> None:
 
 
 def test_check_says_so_where_it_hears_nothing(tmp_path: Path) -> None:
-    made = repository({"open": TABLE["omissions"]["open"], "exists": SURVIVALS["exists"]}, tmp_path, PATH)
+    made = repository(
+        {"open": TABLE["omissions"]["open"], "exists": SURVIVALS["exists"]}, tmp_path, PATH
+    )
     with Trace(lambda *_: None) as trace:  # the kernel takes no second one in it
         output = made.run(*trace.argv(["reprise", "check"]), code=1)
     assert output == (

@@ -27,7 +27,9 @@ def repository(cases: dict[str, Any], folder: Path, commands: str) -> Made:
             stage["deps"] += [f"{name}_.py"] * case.get("script", True)
         command = f"python {name}_.py" if "py" in case else case["sh"]
         stage["cmd"] = [*([command] if isinstance(command, str) else command), f"touch {name}.done"]
-        pipelines.setdefault(case.get("folder", "."), {})[name] = {k: v for k, v in stage.items() if v}
+        pipelines.setdefault(case.get("folder", "."), {})[name] = {
+            k: v for k, v in stage.items() if v
+        }
     files |= {f"{here}/dvc.yaml": text({"stages": stages}) for here, stages in pipelines.items()}
     (folder / "beside.txt").write_text("8\n")
     return Made(folder, {"files": files, "before": [["python", "prepare.py"]]}, commands).create()
@@ -51,9 +53,13 @@ def said(made: Made) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", OMISSIONS)
 def test_an_omission_is_named_with_the_line_to_add(name: str, said: dict[str, str]) -> None:
-    needs = {(line, section) for section, lines in OMISSIONS[name]["needs"].items() for line in lines}
+    needs = {
+        (line, section) for section, lines in OMISSIONS[name]["needs"].items() for line in lines
+    }
     file = "/".join([*OMISSIONS[name].get("folder", "").split(), "dvc.yaml"])
-    found = re.findall(r"is not declared: add '- ([^']+)' to (\w+) of stage '(\S+)' in (\S+?)(?:;|$)", said[name])
+    found = re.findall(
+        r"is not declared: add '- ([^']+)' to (\w+) of stage '(\S+)' in (\S+?)(?:;|$)", said[name]
+    )
     assert {(line, section) for line, section, *_ in found} == needs, said[name]
     assert {where for *_, where in found} == {file}
 
@@ -71,6 +77,12 @@ def test_other_failures_name_nothing(commands: str, tmp_path: Path) -> None:
 
 
 def test_a_file_left_beside_the_outs_is_reported(commands: str, tmp_path: Path) -> None:
-    cases = {"log": {"sh": "mkdir logs && echo > logs/a.log && cat a.txt > b", "deps": ["a.txt"], "outs": ["b"]}}
+    cases = {
+        "log": {
+            "sh": "mkdir logs && echo > logs/a.log && cat a.txt > b",
+            "deps": ["a.txt"],
+            "outs": ["b"],
+        }
+    }
     output = repository(cases, tmp_path, commands).run("reprise", "run")
     assert "log: left logs/a.log, which no out names: not kept" in output

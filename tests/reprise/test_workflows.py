@@ -53,7 +53,9 @@ def test_no_workflow_runs_a_fork_s_code_with_the_base_s_rights(name: str) -> Non
     assert "pull_request_target" not in triggers
     if "workflow_run" in triggers:
         checkouts = [s for s in steps(name) if s.get("uses", "").startswith("actions/checkout")]
-        assert [s["with"] for s in checkouts] == [{"persist-credentials": False}]  # no ref, no repository: our own
+        assert [s["with"] for s in checkouts] == [
+            {"persist-credentials": False}
+        ]  # no ref, no repository: our own
 
 
 def test_the_report_may_only_read_and_is_given_no_secret() -> None:
@@ -73,14 +75,18 @@ def test_the_report_sees_the_base_and_fails_on_worse_after_it_was_written() -> N
     said = [s["run"] for s in steps("report.yml") if "run" in s]
     assert "reprise report HEAD^1 --format md --out report.md --fail-on worse" in said
     after = steps("report.yml")[-2:]
-    assert all(s["if"].startswith("${{ !cancelled() ") for s in after)  # the report is shown when the check fails
+    assert all(
+        s["if"].startswith("${{ !cancelled() ") for s in after
+    )  # the report is shown when the check fails
     assert after[0]["run"] == 'cat report.md >> "$GITHUB_STEP_SUMMARY"'
     assert after[1]["with"]["path"].split() == ["report.md", "report.html"]
 
 
 def test_only_the_comment_s_job_may_write_and_only_to_pull_requests() -> None:
     made = workflow("comment.yml")
-    assert made["on"] == {"workflow_run": {"workflows": [workflow("report.yml")["name"]], "types": ["completed"]}}
+    assert made["on"] == {
+        "workflow_run": {"workflows": [workflow("report.yml")["name"]], "types": ["completed"]}
+    }
     assert made["permissions"] == {}
     job = made["jobs"]["comment"]
     assert job["permissions"] == {"actions": "read", "contents": "read", "pull-requests": "write"}
@@ -89,11 +95,15 @@ def test_only_the_comment_s_job_may_write_and_only_to_pull_requests() -> None:
 
 
 def test_the_comment_s_artifact_stays_out_of_what_runs() -> None:
-    download = next(s for s in steps("comment.yml") if s.get("uses", "").startswith("actions/download-artifact"))
+    download = next(
+        s for s in steps("comment.yml") if s.get("uses", "").startswith("actions/download-artifact")
+    )
     assert download["with"]["path"] == "${{ runner.temp }}/report"
     assert download["with"]["run-id"] == "${{ github.event.workflow_run.id }}"
     after = steps("comment.yml")[steps("comment.yml").index(download) + 1 :]
-    assert [s["name"] for s in after] == ["post, or update"]  # nothing is installed or run with it beside
+    assert [s["name"] for s in after] == [
+        "post, or update"
+    ]  # nothing is installed or run with it beside
 
 
 @pytest.mark.parametrize(
@@ -107,10 +117,14 @@ def test_the_comment_s_artifact_stays_out_of_what_runs() -> None:
         ("", "o/r", ""),
     ],
 )
-def test_the_pull_request_is_found_by_its_head(pulls: str, repository: str, expected: str, tmp_path: Path) -> None:
+def test_the_pull_request_is_found_by_its_head(
+    pulls: str, repository: str, expected: str, tmp_path: Path
+) -> None:
     script = next(s["run"] for s in steps("comment.yml") if s.get("id") == "find")
     (tmp_path / "answer").write_text(pulls)
-    done = run(script, tmp_path, "gh", f'cat "{tmp_path}/answer"', HEAD_SHA=SHA, HEAD_REPOSITORY=repository)
+    done = run(
+        script, tmp_path, "gh", f'cat "{tmp_path}/answer"', HEAD_SHA=SHA, HEAD_REPOSITORY=repository
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "output").read_text() == f"number={expected}\n"
     assert not (tmp_path / "bad").exists()
@@ -118,7 +132,9 @@ def test_the_pull_request_is_found_by_its_head(pulls: str, repository: str, expe
 
 def test_no_pull_request_is_found_when_github_does_not_answer(tmp_path: Path) -> None:
     script = next(s["run"] for s in steps("comment.yml") if s.get("id") == "find")
-    assert run(script, tmp_path, "gh", "exit 1", HEAD_SHA=SHA, HEAD_REPOSITORY="o/r").returncode == 1
+    assert (
+        run(script, tmp_path, "gh", "exit 1", HEAD_SHA=SHA, HEAD_REPOSITORY="o/r").returncode == 1
+    )
 
 
 def test_an_artifact_that_is_a_link_is_not_posted(tmp_path: Path) -> None:
@@ -136,15 +152,23 @@ def test_an_artifact_that_is_a_link_is_not_posted(tmp_path: Path) -> None:
     assert (tmp_path / "posted").read_text() == f"comment {report} --pull-request 7\n"
 
 
-def run(script: str, folder: Path, command: str, body: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def run(
+    script: str, folder: Path, command: str, body: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """As a step does, with a stand-in for one command."""
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin" / command).write_text(f"#!/bin/sh\n{body}\n")
     (folder / "bin" / command).chmod(0o755)
-    paths = {"RUNNER_TEMP": str(folder), "GITHUB_OUTPUT": str(folder / "output"), "GITHUB_REPOSITORY": "o/r"}
+    paths = {
+        "RUNNER_TEMP": str(folder),
+        "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_REPOSITORY": "o/r",
+    }
     environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", **paths, **variables}
     shell = ["bash", "--noprofile", "--norc", "-e", "-c", script]
-    return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        shell, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_gitlab_s_token_is_in_no_job_that_runs_the_merge_request_s_code() -> None:

@@ -79,13 +79,20 @@ class Retrainable:
         self.run("git", "init", "-q", "--bare", "--initial-branch", "main", self.origin)
         self.run("git", "clone", "-q", self.origin, self.checkout)
         self.run("git", "checkout", "-qB", "main", cwd=self.checkout)
-        files = {"split.py": SPLIT, "train.py": TRAIN, "evaluate.py": EVALUATE, "dvc.yaml": PIPELINE}
+        files = {
+            "split.py": SPLIT,
+            "train.py": TRAIN,
+            "evaluate.py": EVALUATE,
+            "dvc.yaml": PIPELINE,
+        }
         for name, text in files.items():
             (self.checkout / name).write_text(text)
         for key, value in (("user.name", "a"), ("user.email", "a@example.org")):
             self.run("git", "config", key, value, cwd=self.checkout)
         self.run("dvc", "init", "-q", cwd=self.checkout)
-        self.run("dvc", "remote", "add", "-q", "-d", "store", store or self.store, cwd=self.checkout)
+        self.run(
+            "dvc", "remote", "add", "-q", "-d", "store", store or self.store, cwd=self.checkout
+        )
         for key, value in config.items():
             self.run("dvc", "remote", "modify", "-q", "store", key, value, cwd=self.checkout)
         self.run("dvc", "import-url", "-q", self.source, "rows.csv", cwd=self.checkout)
@@ -118,12 +125,18 @@ class Retrainable:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "GITLAB_", "CI_"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "GITLAB_", "CI_"))
+        }
         site = str(self.folder / "site")
         return {**kept, "PATH": self.path, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": site}
 
     def run(
-        self, *command: str | Path, cwd: Path | None = None, code: int = 0, more: dict[str, str] | None = None
+        self,
+        *command: str | Path,
+        cwd: Path | None = None,
+        code: int = 0,
+        more: dict[str, str] | None = None,
     ) -> str:
         done = subprocess.run(
             command,
@@ -137,11 +150,15 @@ class Retrainable:
         assert done.returncode == code, done.stdout
         return done.stdout
 
-    def retrain(self, *options: str | Path, code: int = 0, more: dict[str, str] | None = None) -> str:
+    def retrain(
+        self, *options: str | Path, code: int = 0, more: dict[str, str] | None = None
+    ) -> str:
         command = ("reprise", "retrain", self.origin, "--workplace", self.folder / "work", *options)
         return self.run(*command, code=code, more=more)
 
     def branches(self) -> dict[str, str]:
         """Of the origin: name and commit."""
-        lines = self.run("git", "for-each-ref", "--format=%(refname:short) %(objectname)", cwd=self.origin).splitlines()
+        lines = self.run(
+            "git", "for-each-ref", "--format=%(refname:short) %(objectname)", cwd=self.origin
+        ).splitlines()
         return dict(line.split() for line in lines)

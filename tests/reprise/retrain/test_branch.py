@@ -6,27 +6,27 @@ import pytest
 
 from reprise.errors import PipelineError
 from reprise.retrain.branch import Branch, add, commit
-from reprise.retrain.workplace import Workplace
+from reprise.retrain.clone import Clone
 from tests.reprise.retrain.test_workplace import git, origin
 
 __all__ = ["origin"]  # a fixture
 
 
 @pytest.fixture
-def place(origin: Path, tmp_path: Path) -> Workplace:
-    made = Workplace(str(origin), "main", tmp_path / "work")
+def place(origin: Path, tmp_path: Path) -> Clone:
+    made = Clone(str(origin), "main", tmp_path / "work")
     made.renew()
     return made
 
 
-def made(place: Workplace, text: str) -> str:
+def made(place: Clone, text: str) -> str:
     """A commit of ours on top of the base."""
     (place.root / "dvc.lock").write_text(text)
     assert add(place, place.tip(), [place.root / "dvc.lock"])
     return commit(place, place.tip(), "retrain")
 
 
-def test_only_what_git_is_to_keep_is_committed(place: Workplace) -> None:
+def test_only_what_git_is_to_keep_is_committed(place: Clone) -> None:
     (place.root / "stray.log").write_text("left by a stage\n")
     assert not add(place, place.tip(), [place.root / "dvc.lock", place.root / "plots"])
     (place.root / "plots").mkdir()
@@ -34,17 +34,20 @@ def test_only_what_git_is_to_keep_is_committed(place: Workplace) -> None:
     (place.root / "dvc.lock").write_text("lock")
     assert add(place, place.tip(), [place.root / "dvc.lock", place.root / "plots"])
     found = commit(place, place.tip(), "retrain")
-    assert place.git("ls-tree", "-r", "--name-only", found).splitlines() == ["dvc.lock", "plots/a b*.csv"]
+    assert place.git("ls-tree", "-r", "--name-only", found).splitlines() == [
+        "dvc.lock",
+        "plots/a b*.csv",
+    ]
 
 
-def test_what_git_ignores_stays_out(place: Workplace) -> None:
+def test_what_git_ignores_stays_out(place: Clone) -> None:
     (place.root / ".gitignore").write_text("/metrics.json\n")
     (place.root / "metrics.json").write_text("{}")
     assert add(place, place.tip(), [place.root / ".gitignore", place.root / "metrics.json"])
     assert place.git("diff", "--cached", "--name-only") == ".gitignore"
 
 
-def test_ours_of_an_older_base_is_replaced_and_is_adopted_on_its_own(place: Workplace) -> None:
+def test_ours_of_an_older_base_is_replaced_and_is_adopted_on_its_own(place: Clone) -> None:
     branch = Branch(place, "retrain/1")
     assert branch.adopt(place.tip()) is None
     first = made(place, "one")
@@ -63,7 +66,7 @@ def test_ours_of_an_older_base_is_replaced_and_is_adopted_on_its_own(place: Work
     assert branch.has(second)
 
 
-def test_commits_of_a_reviewer_stay(place: Workplace) -> None:
+def test_commits_of_a_reviewer_stay(place: Clone) -> None:
     branch, first = Branch(place, "retrain/1"), made(place, "one")
     branch.push(first, replace=True)
     checkout = Path(place.address).parent / "checkout"
@@ -79,7 +82,7 @@ def test_commits_of_a_reviewer_stay(place: Workplace) -> None:
     assert branch.adopt(place.tip()) == first
 
 
-def test_a_refused_push_that_is_no_race_is_an_error(place: Workplace) -> None:
+def test_a_refused_push_that_is_no_race_is_an_error(place: Clone) -> None:
     hook = Path(place.address) / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho protected >&2\nexit 1\n")
@@ -89,7 +92,7 @@ def test_a_refused_push_that_is_no_race_is_an_error(place: Workplace) -> None:
 
 
 def test_whose_commits_they_are_is_not_taken_from_the_environment(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
+    place: Clone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", "someone@example.org")
     assert place.git("log", "-1", "--format=%ae", made(place, "one")) == "reprise@localhost"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reprise.retrain.content import digest_of_inputs, stages_of
+from reprise.retrain.fingerprint import digest_of_inputs, stages_of
 from tests.reprise.retrain.test_workplace import git
 
 PIPELINE = """
@@ -76,7 +76,12 @@ def root(tmp_path: Path) -> Path:
     ("file", "old", "new", "same"),
     [
         ("dvc.lock", "md5: weights", "md5: other", True),
-        ("dvc.lock", "md5: parts.dir", "md5: other.dir", True),  # written by a stage, and read by one
+        (
+            "dvc.lock",
+            "md5: parts.dir",
+            "md5: other.dir",
+            True,
+        ),  # written by a stage, and read by one
         ("dvc.lock", "md5: rows", "md5: other", True),  # the same, inside
         ("rows.csv.dvc", "etag: old", "etag: new", True),
         ("rows.csv.dvc", "md5: data", "md5: other", False),
@@ -86,7 +91,9 @@ def root(tmp_path: Path) -> Path:
         ("dvc.lock", "cmd: python split.py", "cmd: python3 split.py", False),
     ],
 )
-def test_the_digest_is_of_what_goes_in(file: str, old: str, new: str, same: bool, root: Path, other: Executor) -> None:
+def test_the_digest_is_of_what_goes_in(
+    file: str, old: str, new: str, same: bool, root: Path, other: Executor
+) -> None:
     before = other.submit(digest, root).result()
     text = (root / file).read_text()
     assert old in text

@@ -44,7 +44,17 @@ def no_import_source(made: Retrainable) -> None:
     (library / "f").write_text("1\n")
     made.run("dvc", "init", "-q", cwd=library)
     made.run("git", "add", "-A", cwd=library)
-    made.run("git", "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "-qm", "x", cwd=library)
+    made.run(
+        "git",
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@example.org",
+        "commit",
+        "-qm",
+        "x",
+        cwd=library,
+    )
     made.run("dvc", "import", "-q", library, "f", cwd=made.checkout)
     made.publish("import")
     shutil.rmtree(library)
@@ -53,8 +63,14 @@ def no_import_source(made: Retrainable) -> None:
 @pytest.mark.parametrize(
     ("breakage", "said"),
     [
-        (no_dvc, r"reprise: .*origin\.git: found no \.dvc/config on main; expected DVC at the root"),
-        (no_default_remote, r"reprise: .*: found no default DVC remote; expected one to pull from and push to"),
+        (
+            no_dvc,
+            r"reprise: .*origin\.git: found no \.dvc/config on main; expected DVC at the root",
+        ),
+        (
+            no_default_remote,
+            r"reprise: .*: found no default DVC remote; expected one to pull from and push to",
+        ),
         (other_default_remote, r"reprise: dvc pull: failed: ERROR: .*remote 'other' doesn't exist"),
         (remote_is_a_file, r"reprise: dvc pull: failed: ERROR: .*Not a directory: '.*store.*'"),
         (no_import_source, r"reprise: dvc update: failed: ERROR: .*/lib.*"),

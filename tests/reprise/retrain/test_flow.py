@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from reprise.retrain.flow import _of_failed
+from reprise.flows.retrain import _of_failed
 from tests.conftest import ROOT, YAML_
 from tests.reprise.prefect_server import api, post
 from tests.reprise.retrain.project import Retrainable
@@ -41,13 +41,19 @@ class Deployed:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {"PREFECT_API_URL": self.api, "PREFECT_WORKER_QUERY_SECONDS": "1", "PYTHONPATH": str(self.made.folder)}
+        own = {
+            "PREFECT_API_URL": self.api,
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+            "PYTHONPATH": str(self.made.folder),
+        }
         return {**self.made.environment, **own, **self.more}
 
     def call(self, *arguments: str) -> None:
         self.made.run(*prefect(*arguments), cwd=ROOT, more=self.environment)
 
-    def deploy(self, *, schedule: Json | None = None, limit: Json | None = LIMIT, **parameters: Any) -> None:
+    def deploy(
+        self, *, schedule: Json | None = None, limit: Json | None = LIMIT, **parameters: Any
+    ) -> None:
         file = YAML_.load(ROOT / "prefect.yaml")
         (nightly,) = [d for d in file["deployments"] if d["name"] == "nightly"]
         places = {"repository": str(self.made.origin), "workplace": str(self.made.folder / "work")}
@@ -66,7 +72,9 @@ class Deployed:
     def worker(self) -> Iterator["subprocess.Popen[bytes]"]:
         command = prefect("worker", "start", "--pool", self.name)
         with (self.made.folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
         try:
             yield process
         finally:
@@ -83,7 +91,9 @@ class Deployed:
 
     def runs(self) -> list[Json]:
         """Of the deployment, the oldest first."""
-        return post(self.api, "flow_runs", deployments=named(self.name), sort="EXPECTED_START_TIME_ASC")
+        return post(
+            self.api, "flow_runs", deployments=named(self.name), sort="EXPECTED_START_TIME_ASC"
+        )
 
     def ended(self, number: int, states: Collection[str] = FINAL) -> list[Json]:
         """So many runs at least, once they ended so."""
@@ -100,7 +110,9 @@ class Deployed:
 
     def stages(self, run: Json) -> dict[str, str]:
         """Of the repro run beneath: the state of each stage."""
-        (below,) = post(self.api, "flow_runs", flow_runs={"parent_flow_run_id": {"any_": [run["id"]]}})
+        (below,) = post(
+            self.api, "flow_runs", flow_runs={"parent_flow_run_id": {"any_": [run["id"]]}}
+        )
         found = post(self.api, "task_runs", flow_runs={"id": {"any_": [below["id"]]}})
         return {run["name"]: run["state_name"] for run in found}
 
@@ -112,7 +124,9 @@ class Deployed:
     def waits_before_training(self) -> Callable[[], int]:
         """The first time only. Gives what waits for its start, and its process."""
         note = self.made.folder / "pid"
-        self.before_training(f"import os, sys, time; sys.path.insert(0, {str(self.made.folder)!r}); import pause")
+        self.before_training(
+            f"import os, sys, time; sys.path.insert(0, {str(self.made.folder)!r}); import pause"
+        )
         code = "if not path.exists():\n    path.write_text(str(os.getpid()))\n    time.sleep(600)\n"
         imports = f"import os, pathlib, time\npath = pathlib.Path({str(note)!r})\n"
         (self.made.folder / "pause.py").write_text(imports + code)
@@ -173,21 +187,32 @@ def test_data_that_breaks_an_expectation_fails_the_run_with_its_lines(deployed: 
     assert deployed.made.branches() == state
 
 
-def test_the_token_of_a_block_is_seen_by_the_forge_alone(deployed: Deployed, stand_in: StandIn) -> None:
+def test_the_token_of_a_block_is_seen_by_the_forge_alone(
+    deployed: Deployed, stand_in: StandIn
+) -> None:
     made = deployed.made
     made.source.write_text(GOOD)
     deployed.more = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": stand_in.address}
     look = "str(os.environ) + subprocess.getoutput('ps -eww -o args')"
-    deployed.before_training(f"import subprocess; open({str(made.folder / 'seen')!r}, 'w').write({look})")
+    deployed.before_training(
+        f"import subprocess; open({str(made.folder / 'seen')!r}, 'w').write({look})"
+    )
     save = "import sys; from prefect.blocks.system import Secret; Secret(value=sys.stdin.read()).save('forge')"
-    subprocess.run([sys.executable, "-c", save], input=TOKEN, text=True, env=deployed.environment, check=True)
+    subprocess.run(
+        [sys.executable, "-c", save], input=TOKEN, text=True, env=deployed.environment, check=True
+    )
     run = deployed.run_once(token_block="forge")
     assert run["state_name"] == "Promoted"
     assert (len(stand_in.pulls), stand_in.tokens) == (1, {f"Bearer {TOKEN}"})
     seen = (made.folder / "seen").read_text()
     assert "GITHUB_API_URL" in seen
     assert "train.py" in seen
-    texts = [seen, str(run), (made.folder / "worker.log").read_text(), *deployed.artifacts(run).values()]
+    texts = [
+        seen,
+        str(run),
+        (made.folder / "worker.log").read_text(),
+        *deployed.artifacts(run).values(),
+    ]
     texts += [str(post(deployed.api, "logs", limit=200, offset=n)) for n in (0, 200)]
     texts += [made.run("git", "log", "--all", "--patch", cwd=made.origin), str(stand_in.pulls)]
     assert [text for text in texts if TOKEN in text] == []
@@ -203,7 +228,9 @@ def test_a_cancelled_run_ends_its_commands_and_the_next_one_completes(deployed: 
         pid = training()
         state = {"state": {"type": "CANCELLING"}}
         (run,) = deployed.runs()
-        httpx.post(f"{deployed.api}/flow_runs/{run['id']}/set_state", json=state, timeout=30).raise_for_status()
+        httpx.post(
+            f"{deployed.api}/flow_runs/{run['id']}/set_state", json=state, timeout=30
+        ).raise_for_status()
         deployed.ended(1, {"CANCELLED"})  # Prefect calls it Crashed until the process is gone
         assert is_gone(pid)
         assert len(deployed.made.branches()) == 1
@@ -221,7 +248,11 @@ def test_a_killed_worker_leaves_nothing_that_stops_the_next(deployed: Deployed) 
     with deployed.worker() as worker:
         deployed.start()
         pid = training()
-        ours = [p for p in psutil.Process(worker.pid).children(recursive=True) if "prefect" in " ".join(p.cmdline())]
+        ours = [
+            p
+            for p in psutil.Process(worker.pid).children(recursive=True)
+            if "prefect" in " ".join(p.cmdline())
+        ]
         assert ours
         for process in (*ours, worker):
             process.kill()
@@ -244,4 +275,7 @@ def test_no_such_block_is_one_line(deployed: Deployed) -> None:
 
 def test_a_stage_whose_name_ends_another_is_not_taken_for_it() -> None:
     lines = {"in": ["fine"], "train": ["broke"], "split": ["broke too"]}
-    assert _of_failed("train: exit status 1: x; split: timed out", lines) == ["train | broke", "split | broke too"]
+    assert _of_failed("train: exit status 1: x; split: timed out", lines) == [
+        "train | broke",
+        "split | broke too",
+    ]

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 
 from reprise.retrain.gate import Gate, decide
-from reprise.review.compare import compare
 from reprise.review.declared import Metric, Predictions
 from reprise.review.predictions import Compared
 from reprise.review.report import Report, Side
+from reprise.review.stats.verdicts import compare
 from tests.reprise.retrain.project import Retrainable, rows
 from tests.reprise.stand_in import TOKEN, StandIn
 
@@ -34,7 +34,11 @@ def made(first: Retrainable, tmp_path: Path) -> Retrainable:
     """A copy. Its paths are in git's and DVC's files."""
     shutil.copytree(first.folder, tmp_path / "all", symlinks=True)
     copy = Retrainable(tmp_path / "all", first.path)
-    for file in (copy.checkout / ".git" / "config", copy.checkout / ".dvc" / "config", copy.checkout / "rows.csv.dvc"):
+    for file in (
+        copy.checkout / ".git" / "config",
+        copy.checkout / ".dvc" / "config",
+        copy.checkout / "rows.csv.dvc",
+    ):
         file.write_text(file.read_text().replace(str(first.folder), str(copy.folder)))
     copy.run("dvc", "update", "-q", "rows.csv.dvc", cwd=copy.checkout)
     copy.publish("moved")
@@ -73,12 +77,16 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, stand_in: Sta
 
 
 @pytest.mark.slow
-def test_other_bits_of_the_same_inputs_are_the_same_branch(made: Retrainable, stand_in: StandIn) -> None:
+def test_other_bits_of_the_same_inputs_are_the_same_branch(
+    made: Retrainable, stand_in: StandIn
+) -> None:
     """From a workplace of its own: restored from the run-cache, or trained to other bits and given up for those."""
     train = made.checkout / "train.py"
     train.write_text(f"{train.read_text()}import os; open('weights', 'wb').write(os.urandom(9))\n")
     pipeline = made.checkout / "dvc.yaml"
-    pipeline.write_text(pipeline.read_text().replace("outs: [model.json]", "outs: [model.json, weights]"))
+    pipeline.write_text(
+        pipeline.read_text().replace("outs: [model.json]", "outs: [model.json, weights]")
+    )
     made.run("dvc", "repro", "-q", cwd=made.checkout)
     made.publish("random")
     made.source.write_text(GOOD)
@@ -164,15 +172,18 @@ def test_the_base_moved_meanwhile(made: Retrainable) -> None:
     made.run("git", "add", "NOTES", cwd=made.checkout)
     made.run("git", "commit", "-qm", "notes", cwd=made.checkout)
     # Pushed by the stage itself, which is the surest meanwhile there is.
-    hook = (
-        f"import subprocess; subprocess.run(['git', 'push', '-q', 'origin', 'HEAD:main'], cwd={str(made.checkout)!r})\n"
-    )
+    hook = f"import subprocess; subprocess.run(['git', 'push', '-q', 'origin', 'HEAD:main'], cwd={str(made.checkout)!r})\n"
     push = made.folder / "sitecustomize.py"
-    push.write_text(f"import sys\nif sys.argv[0] == 'train.py' or sys.orig_argv[1:] == ['train.py']:\n    {hook}")
+    push.write_text(
+        f"import sys\nif sys.argv[0] == 'train.py' or sys.orig_argv[1:] == ['train.py']:\n    {hook}"
+    )
     said = made.retrain("--publish", "branch", more={"PYTHONPATH": str(made.folder)})
     assert "main moved meanwhile: once more, from its new tip" in said
     (branch,) = made.branches().keys() - {"main"}
-    assert made.run("git", "merge-base", "main", branch, cwd=made.origin).strip() == made.branches()["main"]
+    assert (
+        made.run("git", "merge-base", "main", branch, cwd=made.origin).strip()
+        == made.branches()["main"]
+    )
 
 
 @pytest.mark.slow
@@ -181,7 +192,9 @@ def test_two_at_once(made: Retrainable) -> None:
     made.source.write_text(GOOD)
     lock = made.folder / "work"
     command = ["reprise", "retrain", str(made.origin), "--workplace", str(lock)]
-    with subprocess.Popen(command, env=made.environment, text=True, stdout=subprocess.PIPE) as working:
+    with subprocess.Popen(
+        command, env=made.environment, text=True, stdout=subprocess.PIPE
+    ) as working:
         assert working.stdout is not None
         working.stdout.readline()
         assert made.retrain("--no-wait") == "skipped: another retraining is at work\n"
@@ -196,7 +209,10 @@ def test_lucky_noise_keeps_the_champion() -> None:
     spec = Predictions(metrics={"accuracy": Metric(column="correct", better="higher")})
     promoted = 0
     for _ in range(100):
-        sides = [pa.table({"id": range(500), "correct": (dice.random(500) < 0.8).astype("int8")}) for _ in range(2)]
+        sides = [
+            pa.table({"id": range(500), "correct": (dice.random(500) < 0.8).astype("int8")})
+            for _ in range(2)
+        ]
         compared = [Compared("p", compare([sides[0]], [sides[1]], spec), None)]
         report = Report(Side("main", None), Side("new", None), compared, [], [], [], [], [], [])
         promoted += decide(report, Gate(), "0").outcome == "promoted"
@@ -222,7 +238,12 @@ STEPS = [
 def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, stand_in: StandIn) -> None:
     made.source.write_text(GOOD)
     command = ["reprise", "retrain", str(made.origin), "--workplace", str(made.folder / "work")]
-    options = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
+    options = {
+        "text": True,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.STDOUT,
+        "start_new_session": True,
+    }
     with subprocess.Popen(command, env={**made.environment, **on(stand_in)}, **options) as process:  # type: ignore[call-overload]
         for line in process.stdout:
             if re.search(step, line):
@@ -244,14 +265,20 @@ def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, stand_in: 
 @pytest.mark.parametrize(
     ("breakage", "said"),
     [
-        ("no-remote", r"reprise: .*checkout: found no git remote 'origin'; expected one to push to"),
+        (
+            "no-remote",
+            r"reprise: .*checkout: found no git remote 'origin'; expected one to push to",
+        ),
         (
             "no-dvc-remote",
             r"reprise: .*origin\.git: found no default DVC remote; expected one to pull from and push to",
         ),
         ("no-source", r"reprise: dvc update: failed: .*rows\.csv.*"),
         ("no-branch", r"reprise: nope: found no such branch at the remote; expected the base"),
-        ("no-folder", r"reprise: .*nowhere: found no such folder; expected a git repository or its address"),
+        (
+            "no-folder",
+            r"reprise: .*nowhere: found no such folder; expected a git repository or its address",
+        ),
         ("metric", r"reprise: --metric: found 'f1'; expected one of accuracy"),
     ],
 )

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from reprise.errors import PipelineError
+from reprise.forge.git_credentials import Login, git_environment, without_login
 from reprise.git import redacted
-from reprise.processes import note_group
-from reprise.retrain.commands import unattended
-from reprise.retrain.credentials import Login, git_environment, without_login
-from reprise.retrain.workplace import Workplace, source_of
+from reprise.process.groups import note_group
+from reprise.retrain.clone import Clone, source_of
+from reprise.retrain.shell import unattended
 
 TOKEN = "t0ken-of-a-test"
 
@@ -58,7 +58,9 @@ class Private(SimpleHTTPRequestHandler):
 def private(origin: Path) -> Iterator[str]:
     """The origin's address on a server that asks for the token."""
     git(origin, "update-server-info")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Private, directory=str(origin.parent))) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Private, directory=str(origin.parent))
+    ) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/origin.git"
@@ -67,24 +69,32 @@ def private(origin: Path) -> Iterator[str]:
 
 
 def test_git_has_the_token_and_leaves_it_nowhere(private: str, tmp_path: Path) -> None:
-    place = Workplace(private, "main", tmp_path / "work", TOKEN)
+    place = Clone(private, "main", tmp_path / "work", TOKEN)
     assert len(place.renew()) == 40
-    assert TOKEN.encode() not in b"".join(f.read_bytes() for f in place.root.rglob("*") if f.is_file())
+    assert TOKEN.encode() not in b"".join(
+        f.read_bytes() for f in place.root.rglob("*") if f.is_file()
+    )
     assert TOKEN not in str(os.environ)
-    with pytest.raises(PipelineError, match=r"git clone: fatal: .*(Authentication failed|could not read Username)"):
-        Workplace(private, "main", tmp_path / "other", "wrong").renew()
+    with pytest.raises(
+        PipelineError, match=r"git clone: fatal: .*(Authentication failed|could not read Username)"
+    ):
+        Clone(private, "main", tmp_path / "other", "wrong").renew()
 
 
-def test_a_token_in_the_address_is_left_nowhere_else(private: str, origin: Path, tmp_path: Path) -> None:
+def test_a_token_in_the_address_is_left_nowhere_else(
+    private: str, origin: Path, tmp_path: Path
+) -> None:
     address = private.replace("://", f"://x-access-token:{TOKEN}@")
-    place = Workplace(address, "main", tmp_path / "work")
+    place = Clone(address, "main", tmp_path / "work")
     assert len(place.renew()) == 40
     assert place.address == private  # that is what `git clone` is told
-    assert TOKEN.encode() not in b"".join(f.read_bytes() for f in place.root.rglob("*") if f.is_file())
+    assert TOKEN.encode() not in b"".join(
+        f.read_bytes() for f in place.root.rglob("*") if f.is_file()
+    )
     assert place.root.stat().st_mode & 0o777 == 0o700
     checkout = origin.parent / "checkout"
     git(checkout, "remote", "set-url", "origin", address)
-    assert Workplace(str(checkout), "main", tmp_path / "work").root == place.root
+    assert Clone(str(checkout), "main", tmp_path / "work").root == place.root
 
 
 @pytest.mark.parametrize(
@@ -116,29 +126,35 @@ def test_an_address_and_its_login_are_told_apart(address: str, expected: tuple[s
     ],
 )
 def test_a_token_goes_to_its_own_forge_alone(address: str, expected: str | None) -> None:
-    places = {"GITHUB_API_URL": "https://github.example.org/api/v3", "CI_SERVER_HOST": "gitlab.example.org"}
+    places = {
+        "GITHUB_API_URL": "https://github.example.org/api/v3",
+        "CI_SERVER_HOST": "gitlab.example.org",
+    }
     environment = {"GITHUB_TOKEN": "github", "GITLAB_TOKEN": "gitlab", **places}
     assert git_environment(address, Login(), environment).get("REPRISE_GIT_TOKEN") == expected
 
 
 def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"found no git repository; expected one or its address \(git rev-parse: "):
+    with pytest.raises(
+        PipelineError,
+        match=r"found no git repository; expected one or its address \(git rev-parse: ",
+    ):
         source_of(str(tmp_path))
 
 
 def test_what_a_checkout_has_uncommitted_stays_out(origin: Path, tmp_path: Path) -> None:
     checkout = origin.parent / "checkout"
-    place = Workplace(str(checkout), "main", tmp_path / "work")
+    place = Clone(str(checkout), "main", tmp_path / "work")
     assert not place.has_uncommitted()
     (checkout / "new").write_text("x")
     assert place.has_uncommitted()
     place.renew()
     assert [path.name for path in place.root.iterdir()] == [".git"]
-    assert not Workplace(str(origin), "main", tmp_path / "work").has_uncommitted()
+    assert not Clone(str(origin), "main", tmp_path / "work").has_uncommitted()
 
 
 def test_what_a_killed_dvc_was_writing_is_removed(origin: Path, tmp_path: Path) -> None:
-    place = Workplace(str(origin), "main", tmp_path / "work")
+    place = Clone(str(origin), "main", tmp_path / "work")
     place.renew()
     tmp = place.root / ".dvc" / "tmp"
     tmp.mkdir(parents=True)
@@ -155,10 +171,12 @@ def test_the_environment_of_a_hook_is_no_place_to_work(
     monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(checkout))
     monkeypatch.setenv("GIT_INDEX_FILE", str(checkout / ".git" / "index"))
-    place = Workplace(str(origin), "main", tmp_path / "work")
+    place = Clone(str(origin), "main", tmp_path / "work")
     place.renew()
     assert Path(place.git("rev-parse", "--show-toplevel")) == place.root
-    assert {path: path.read_bytes() for path in (checkout / ".git").rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in (checkout / ".git").rglob("*") if path.is_file()
+    } == before
     with unattended():
         assert "GIT_DIR" not in os.environ
     assert os.environ["GIT_DIR"] == str(checkout / ".git")
@@ -167,7 +185,10 @@ def test_the_environment_of_a_hook_is_no_place_to_work(
 def test_git_and_ssh_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
     with unattended():
-        assert (os.environ["GIT_TERMINAL_PROMPT"], os.environ["GIT_SSH_COMMAND"]) == ("0", "ssh -o BatchMode=yes")
+        assert (os.environ["GIT_TERMINAL_PROMPT"], os.environ["GIT_SSH_COMMAND"]) == (
+            "0",
+            "ssh -o BatchMode=yes",
+        )
     assert "GIT_SSH_COMMAND" not in os.environ
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.sshCommand")
@@ -181,10 +202,15 @@ def test_git_and_ssh_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("login", ["token", "user:token", "u:p@ss"])
 def test_no_part_of_a_login_is_said(login: str) -> None:
-    assert redacted(f"fatal: 'https://{login}@host/o/r' of me@host") == "fatal: 'https://…@host/o/r' of me@host"
+    assert (
+        redacted(f"fatal: 'https://{login}@host/o/r' of me@host")
+        == "fatal: 'https://…@host/o/r' of me@host"
+    )
 
 
-def test_local_config_is_for_its_user_alone_and_goes_with_the_checkouts(origin: Path, tmp_path: Path) -> None:
+def test_local_config_is_for_its_user_alone_and_goes_with_the_checkouts(
+    origin: Path, tmp_path: Path
+) -> None:
     checkout = origin.parent / "checkout"
     (checkout / ".dvc").mkdir()
     (checkout / ".dvc" / "config").touch()
@@ -192,7 +218,7 @@ def test_local_config_is_for_its_user_alone_and_goes_with_the_checkouts(origin: 
     git(checkout, "commit", "-q", "-m", "dvc")
     git(checkout, "push", "-q", "origin", "main")
     (checkout / ".dvc" / "config.local").write_text("secret")
-    place = Workplace(str(checkout), "main", tmp_path / "work")
+    place = Clone(str(checkout), "main", tmp_path / "work")
     place.renew()
     copy = place.root / ".dvc" / "config.local"
     assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("secret", 0o600)
@@ -207,15 +233,17 @@ def test_looking_for_changes_leaves_the_index_alone(origin: Path, tmp_path: Path
     git(checkout, "add", "file")
     os.utime(checkout / "file", (1, 1))  # git would note the new time
     before = (checkout / ".git" / "index").read_bytes()
-    assert Workplace(str(checkout), "main", tmp_path / "work").has_uncommitted()
+    assert Clone(str(checkout), "main", tmp_path / "work").has_uncommitted()
     assert (checkout / ".git" / "index").read_bytes() == before
 
 
 def test_commands_of_stages_that_a_killed_run_left_are_ended(origin: Path, tmp_path: Path) -> None:
-    place = Workplace(str(origin), "main", tmp_path / "work")
+    place = Clone(str(origin), "main", tmp_path / "work")
     ended = subprocess.Popen(["true"])
     ended.wait()
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as orphan:
-        note_group(place.root / ".dvc" / "tmp" / "reprise" / "groups" / f"{ended.pid}-1", orphan.pid)
+        note_group(
+            place.root / ".dvc" / "tmp" / "reprise" / "groups" / f"{ended.pid}-1", orphan.pid
+        )
         with place.alone(wait=True):
             assert orphan.wait(5) == -signal.SIGKILL

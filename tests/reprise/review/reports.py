@@ -1,12 +1,12 @@
 """Reports made by hand: a common one, one of 785 columns, and one whose every text is hostile."""
 
-from reprise.review.columns import ColumnDiff, Histogram
-from reprise.review.comparison import Comparison, MetricComparison, Unpaired
 from reprise.review.curves import Curve
-from reprise.review.data import DataChange
-from reprise.review.data_diff import Moved, TableDiff
+from reprise.review.data.changes import DataChange
+from reprise.review.data.columns import ColumnDiff, Histogram
+from reprise.review.data.table_diff import Moved, TableDiff
 from reprise.review.predictions import Compared, Row, Rows
 from reprise.review.report import Report, Side, StageChange, ValueChange
+from reprise.review.stats.results import Comparison, MetricComparison, Unpaired
 
 
 def metric(name: str = "accuracy", difference: float = 0.006, **other: object) -> MetricComparison:
@@ -31,35 +31,57 @@ def metric(name: str = "accuracy", difference: float = 0.006, **other: object) -
 
 
 def comparison(*metrics: MetricComparison) -> Comparison:
-    note = "The intervals do not cover the noise of training: another seed would give another model."
+    note = (
+        "The intervals do not cover the noise of training: another seed would give another model."
+    )
     return Comparison(360, 365, 355, 5, 10, 1, 1, [*metrics], note, None)
 
 
-def column(name: str, *, flag: bool = True, categories: bool = False, drift: float = 0.31) -> ColumnDiff:
+def column(
+    name: str, *, flag: bool = True, categories: bool = False, drift: float = 0.31
+) -> ColumnDiff:
     old, new = [4, 18, 40, 21, 5, 1], [1, 9, 33, 41, 22, 8]
     histogram = Histogram([0, 2.5, 5, 7.5, 10, 12.5, 15], None, old, new)
     if categories:
-        histogram = Histogram(None, ["red", "green", "blue", "a colour with a long name", "grey", "other"], old, new)
+        histogram = Histogram(
+            None, ["red", "green", "blue", "a colour with a long name", "grey", "other"], old, new
+        )
     summary = ({"mean": 6.213, "sd": 2.1}, {"mean": 8.04, "sd": 2.6})
     return ColumnDiff(name, "number", 0, 3, *summary, histogram, drift, "PSI", flag=flag)
 
 
 def table(*columns: ColumnDiff) -> TableDiff:
     retyped = [("zip", "integer", "text")]
-    return TableDiff(1437, 1502, 80, 15, 4, "id", ["age"], ["height"], retyped, [("yes", 700, 650)], [*columns])
+    return TableDiff(
+        1437, 1502, 80, 15, 4, "id", ["age"], ["height"], retyped, [("yes", 700, 650)], [*columns]
+    )
 
 
 def common() -> Report:
     """Everything that a report may have, once or twice."""
-    means = {"old": 0.0913, "new": 0.0782, "unpaired": Unpaired(5, 10, 0.0921, 0.0803, -0.0118, -0.0211, -0.0025)}
-    loss = metric("log_loss", -0.0131, **means, better="lower", verdict="better", proportion=False, p_value=0.0004)
+    means = {
+        "old": 0.0913,
+        "new": 0.0782,
+        "unpaired": Unpaired(5, 10, 0.0921, 0.0803, -0.0118, -0.0211, -0.0025),
+    }
+    loss = metric(
+        "log_loss",
+        -0.0131,
+        **means,
+        better="lower",
+        verdict="better",
+        proportion=False,
+        p_value=0.0004,
+    )
     worse = metric("recall", -0.031, verdict="worse", margin=0.005, p_value=0.001)
     rows = Rows(7, 5, [Row("a1f", "3", "8", "3", 1.0)], [Row("b2e", "9", "9", "4", -1.0)])
     epochs = [float(n) for n in range(1, 31)]
     return Report(
         old=Side("main", "0123456789abcdef"),
         new=Side("the working tree", None),
-        compared=[Compared("data/evaluation/predictions.parquet", comparison(metric(), loss, worse), rows)],
+        compared=[
+            Compared("data/evaluation/predictions.parquet", comparison(metric(), loss, worse), rows)
+        ],
         metrics=[
             ValueChange("metrics.json", "accuracy", "changed", 0.9722, 0.9778),
             ValueChange("metrics.json", "f1_macro", "changed", 0.97101, 0.97633),
@@ -85,8 +107,20 @@ def common() -> Report:
         ],
         moved=[Moved("train", "test", 3, ["a1f", "b2e", "c3d"], both=False, leakage=True)],
         curves=[
-            Curve("loss", "train_loss", "epoch", [(x, 1 / x) for x in epochs], [(x, 0.8 / x) for x in epochs]),
-            Curve("loss", "val_loss", "epoch", [(x, 1.1 / x) for x in epochs[:20]], [(x, 0.9 / x) for x in epochs]),
+            Curve(
+                "loss",
+                "train_loss",
+                "epoch",
+                [(x, 1 / x) for x in epochs],
+                [(x, 0.8 / x) for x in epochs],
+            ),
+            Curve(
+                "loss",
+                "val_loss",
+                "epoch",
+                [(x, 1.1 / x) for x in epochs[:20]],
+                [(x, 0.9 / x) for x in epochs],
+            ),
         ],
         notes=["the working tree: stage evaluate has not run since evaluate.bins changed"],
     )

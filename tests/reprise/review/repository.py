@@ -47,7 +47,9 @@ PARAMS = "train: {skill: 0.7, salt: a, epochs: 5}\n"
 
 
 def rows(count: int, start: int = 0) -> str:
-    return "id,x,y\n" + "".join(f"r{i},{i % 7},{'ab'[i % 2]}\n" for i in range(start, start + count))
+    return "id,x,y\n" + "".join(
+        f"r{i},{i % 7},{'ab'[i % 2]}\n" for i in range(start, start + count)
+    )
 
 
 def repository(folder: Path, commands: str) -> Made:

@@ -9,9 +9,9 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
-from reprise.review import words
-from reprise.review.data import DataChange
-from reprise.review.html import html
+from reprise.review.data.changes import DataChange
+from reprise.review.render import wording
+from reprise.review.render.html import html
 from reprise.review.report import Report
 from tests.chromium import chromium, needs_chromium, requests
 from tests.reprise.review.reports import column, common, table
@@ -86,17 +86,22 @@ def test_the_page_fits_and_stays_by_itself(
     assert run("return document.documentElement.scrollWidth") <= width
     assert run(OUTSIDE, width) == []
     colours = {tuple(pair) for pair in run(SHOWN)}
-    backs = {run("return getComputedStyle(document.body).backgroundColor"), *(back for _, back in colours)}
+    backs = {
+        run("return getComputedStyle(document.body).backgroundColor"),
+        *(back for _, back in colours),
+    }
     assert all((_luminance(back) > 0.5) == (scheme == "light") for back in backs)
     assert min(contrast(*pair) for pair in colours) >= 4.5  # WCAG 2.1 AA
 
 
-def test_the_answer_is_on_the_first_screen_of_a_phone(browser: webdriver.Chrome, tmp_path: Path) -> None:
+def test_the_answer_is_on_the_first_screen_of_a_phone(
+    browser: webdriver.Chrome, tmp_path: Path
+) -> None:
     page = tmp_path / "report.html"
     page.write_text(html(common()), encoding="utf-8")
     look(browser, page, 360, "light")
     heading = browser.find_element(By.TAG_NAME, "h1")
-    assert heading.text.replace("\n", " ") == " ".join(words.headline(common())[:2])
+    assert heading.text.replace("\n", " ") == " ".join(wording.headline(common())[:2])
     assert heading.rect["y"] + heading.rect["height"] < 800
     verdict = browser.find_element(By.XPATH, "//td/b[text()='worse']")
     assert verdict.rect["x"] + verdict.rect["width"] <= 360

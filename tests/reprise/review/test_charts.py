@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reprise.review.bars import categories, histogram
-from reprise.review.charts import Line, interval_plot, line_chart, thinned, tick_label, ticks
+from reprise.review.render.charts import Line, interval_plot, line_chart, thinned, tick_label, ticks
+from reprise.review.render.histograms import categories, histogram
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,9 @@ from reprise.review.charts import Line, interval_plot, line_chart, thinned, tick
         (0, 2.5e7, ["0", "1e+07", "2e+07", "3e+07"]),
     ],
 )
-def test_ticks_are_round_and_enclose_the_values(low: float, high: float, expected: list[str]) -> None:
+def test_ticks_are_round_and_enclose_the_values(
+    low: float, high: float, expected: list[str]
+) -> None:
     found = ticks(low, high)
     assert [tick_label(v, found[1] - found[0]) for v in found] == expected
     assert found[0] <= low <= high <= found[-1]
@@ -80,7 +82,12 @@ def test_an_interval_is_drawn_around_zero() -> None:
 
 def test_bars_show_shares_of_rows_whatever_the_rows() -> None:
     chart = svg(categories("colour", ["a", "b"], [1, 3], [100, 100]))
-    assert [t for t in chart.itertext() if "%" in t and ":" not in t] == ["25.0%", "50.0%", "75.0%", "50.0%"]
+    assert [t for t in chart.itertext() if "%" in t and ":" not in t] == [
+        "25.0%",
+        "50.0%",
+        "75.0%",
+        "50.0%",
+    ]
     assert chart.findtext("desc") == "a: 25.0% old, 50.0% new; b: 75.0% old, 50.0% new"
 
 
@@ -103,7 +110,13 @@ def test_bins_of_long_tails_stand_apart_and_say_so() -> None:
     outline = next(p.get("d") for p in chart.iter("path") if p.get("class") == "line old")
     assert outline == "M4 100V53.0H76.5V100H105.5V6.0H178.0V6.0H250.5V100H279.5V53.0H352.0V100"
     labels = {t.text: float(t.get("x") or 0) for t in chart.iter("text")}
-    assert labels == {"0": 105.5, "1": 178, "2": 250.5, "first bar: −100 to 0": 4, "last bar: 2 to 500": 352}
+    assert labels == {
+        "0": 105.5,
+        "1": 178,
+        "2": 250.5,
+        "first bar: −100 to 0": 4,
+        "last bar: 2 to 500": 352,
+    }
 
 
 def test_one_long_tail_leaves_the_other_end_alone() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.calibration import METRICS, SIMULATIONS, models, spec, tally, truth
 from reprise.errors import PipelineError
-from reprise.review.compare import Comparison, MetricComparison, compare
 from reprise.review.declared import Predictions
+from reprise.review.stats.verdicts import Comparison, MetricComparison, compare
 
 
 def table(ids: Any = None, **columns: Any) -> pa.Table:
@@ -20,7 +20,11 @@ def table(ids: Any = None, **columns: Any) -> pa.Table:
 
 
 def declared(column: str = "x", better: str = "higher", **more: Any) -> Predictions:
-    metric = {"column": column, "better": better, **({"margin": more.pop("margin")} if "margin" in more else {})}
+    metric = {
+        "column": column,
+        "better": better,
+        **({"margin": more.pop("margin")} if "margin" in more else {}),
+    }
     return Predictions.model_validate({"metrics": {column: metric}, **more})
 
 
@@ -61,7 +65,9 @@ def test_direction_is_as_declared(gained: int, lost: int, better: str, verdict: 
     assert only(compare(*pairs(gained, lost, 200), declared(better=better))).verdict == verdict
 
 
-@pytest.mark.parametrize(("shift", "verdict"), [(0.2, "worse"), (-0.2, "better"), (0.0, "no detectable difference")])
+@pytest.mark.parametrize(
+    ("shift", "verdict"), [(0.2, "worse"), (-0.2, "better"), (0.0, "no detectable difference")]
+)
 def test_losses_that_move_are_seen(shift: float, verdict: str) -> None:
     m = only(compare(*losses(shift), declared(better="lower")))
     assert m.verdict == verdict
@@ -85,7 +91,11 @@ def test_interval_reaches_zero_where_holm_takes_the_verdict_away() -> None:
     alone = only(compare([old], [new], declared()))
     both = compare([old], [new], Predictions.model_validate({"metrics": two})).metrics
     assert alone.p_value == pytest.approx(0.0309, abs=1e-4)
-    assert (alone.verdict, both[0].verdict, both[0].low) == ("better", "no detectable difference", 0)
+    assert (alone.verdict, both[0].verdict, both[0].low) == (
+        "better",
+        "no detectable difference",
+        0,
+    )
     assert both[0].p_value == pytest.approx(2 * 0.0309, abs=2e-4)
     assert alone.high == both[0].high
 
@@ -94,14 +104,22 @@ def test_interval_within_the_margin_is_equivalent() -> None:
     alike, moved = losses(0), losses(-0.1, 2000)
     assert only(compare(*alike, declared(margin=0.2))).verdict == "equivalent"
     assert only(compare(*alike, declared(margin=0.03))).verdict == "no detectable difference"
-    assert only(compare(*moved, declared(margin=0.2))).verdict == "equivalent"  # it moved, by too little to matter
+    assert (
+        only(compare(*moved, declared(margin=0.2))).verdict == "equivalent"
+    )  # it moved, by too little to matter
     assert only(compare(*moved, declared(margin=0.1))).verdict == "worse"
 
 
 def test_the_same_model_makes_no_difference() -> None:
     old, _ = losses(0)
     m = only(compare(old, old, declared()))
-    assert (m.difference, m.low, m.high, m.p_value, m.verdict) == (0, 0, 0, 1, "no detectable difference")
+    assert (m.difference, m.low, m.high, m.p_value, m.verdict) == (
+        0,
+        0,
+        0,
+        1,
+        "no detectable difference",
+    )
     assert only(compare(old, old, declared(margin=0.01))).verdict == "equivalent"
 
 
@@ -132,18 +150,26 @@ def test_results_repeat_and_are_json() -> None:
     c = compare(*losses(0.02), declared())
     assert compare(*losses(0.02), declared()) == c
     assert compare(*losses(0.02), declared(), seed=1) != c
-    assert json.loads(json.dumps(asdict(c), allow_nan=False))["metrics"][0]["verdict"] == only(c).verdict
+    assert (
+        json.loads(json.dumps(asdict(c), allow_nan=False))["metrics"][0]["verdict"]
+        == only(c).verdict
+    )
 
 
 def test_rows_of_a_group_count_once() -> None:
     (old,), (new,) = losses(0.05, 60)
-    a, b = ([table(x=np.repeat(t["x"], 9), g=np.repeat(np.arange(60), 9).astype(str))] for t in (old, new))
+    a, b = (
+        [table(x=np.repeat(t["x"], 9), g=np.repeat(np.arange(60), 9).astype(str))]
+        for t in (old, new)
+    )
     once, alone, together = (
         only(compare([old], [new], declared())),
         only(compare(a, b, declared())),
         only(compare(a, b, declared(group="g"))),
     )
-    assert (together.low, together.high, together.p_value) == pytest.approx((once.low, once.high, once.p_value))
+    assert (together.low, together.high, together.p_value) == pytest.approx(
+        (once.low, once.high, once.p_value)
+    )
     assert alone.p_value is not None
     assert together.p_value is not None
     assert alone.p_value < together.p_value
@@ -157,14 +183,29 @@ def test_missing_values_take_the_verdict_of_their_metric_alone() -> None:
     old = old.append_column("y", pa.array(np.where(np.arange(200) < 1, np.inf, 1.0)))
     two = {"a": {"column": "x", "better": "higher"}, "b": {"column": "y", "better": "higher"}}
     a, b = compare([old], [new], Predictions.model_validate({"metrics": two})).metrics
-    assert (a.verdict, b.verdict, b.old, b.new, b.difference, b.p_value) == ("better", None, None, None, None, None)
+    assert (a.verdict, b.verdict, b.old, b.new, b.difference, b.p_value) == (
+        "better",
+        None,
+        None,
+        None,
+        None,
+        None,
+    )
     assert b.why == "its column is empty or not finite in 1 of 200 paired rows of old"
-    assert a.p_value == only(compare([old], [new], declared())).p_value  # Holm counts what is tested
+    assert (
+        a.p_value == only(compare([old], [new], declared())).p_value
+    )  # Holm counts what is tested
 
 
 def test_metric_of_one_side_has_no_verdict() -> None:
     m = only(compare([table(y=np.ones(50))], [table(x=np.ones(50))], declared()))
-    assert (m.old, m.new, m.difference, m.verdict, m.why) == (None, 1, None, None, "old has no such column")
+    assert (m.old, m.new, m.difference, m.verdict, m.why) == (
+        None,
+        1,
+        None,
+        None,
+        "old has no such column",
+    )
 
 
 def test_few_rows_have_no_verdict() -> None:
@@ -172,11 +213,17 @@ def test_few_rows_have_no_verdict() -> None:
     assert (m.verdict, m.why, m.low) == (None, "19 rows are paired; at least 20 are needed", None)
     assert m.difference == pytest.approx(10 / 19)
     groups = [table(x=np.arange(40.0), g=np.arange(40) % 19)]
-    assert only(compare(groups, groups, declared(group="g"))).why == "19 groups are paired; at least 20 are needed"
+    assert (
+        only(compare(groups, groups, declared(group="g"))).why
+        == "19 groups are paired; at least 20 are needed"
+    )
 
 
 def test_other_test_rows_are_refused() -> None:
-    old, new = table(np.arange(100), x=np.zeros(100)), table(np.arange(60, 160), x=np.tile([0.0, 1.0], 50))
+    old, new = (
+        table(np.arange(100), x=np.zeros(100)),
+        table(np.arange(60, 160), x=np.tile([0.0, 1.0], 50)),
+    )
     c = compare([old], [new], declared())
     m = only(c)
     assert (c.paired, c.only_old, c.only_new) == (40, 60, 60)
@@ -197,14 +244,27 @@ def test_rows_without_a_pair_are_compared_apart() -> None:
     m = only(compare([old], [new], declared()))
     assert (m.verdict, m.difference) == ("better", 1)
     assert m.unpaired is not None
-    assert (m.unpaired.rows_old, m.unpaired.rows_new, m.unpaired.new, m.unpaired.low) == (10, 10, 3, None)
+    assert (m.unpaired.rows_old, m.unpaired.rows_new, m.unpaired.new, m.unpaired.low) == (
+        10,
+        10,
+        3,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        (table(y=[1]), table(y=[1]), "new predictions: found no column 'x'; expected it beside ['id', 'y']"),
-        (table(x=[1]), pa.table({"x": [1]}), "new predictions: found no column 'id'; expected it beside ['x']"),
+        (
+            table(y=[1]),
+            table(y=[1]),
+            "new predictions: found no column 'x'; expected it beside ['id', 'y']",
+        ),
+        (
+            table(x=[1]),
+            pa.table({"x": [1]}),
+            "new predictions: found no column 'id'; expected it beside ['x']",
+        ),
         (
             table([1, 7, 7], x=[1, 2, 3]),
             table(x=[1]),
@@ -225,7 +285,11 @@ def test_rows_without_a_pair_are_compared_apart() -> None:
             table([1.5], x=[1]),
             "predictions: id column 'id': found double in old and double in new;",
         ),
-        (table(x=["1"]), table(x=[1]), "old predictions: column 'x': found string; expected numbers"),
+        (
+            table(x=["1"]),
+            table(x=[1]),
+            "old predictions: column 'x': found string; expected numbers",
+        ),
     ],
 )
 def test_wrong_tables_are_named(old: pa.Table, new: pa.Table, message: str) -> None:
@@ -245,7 +309,10 @@ def test_seeds_enter_the_interval() -> None:
     assert one.note.startswith("One training run a side")
     assert all_of_them.note == "3 and 3 training seeds: how much they differ is in the intervals."
     assert (all_of_them.seeds_old, all_of_them.seeds_new) == (3, 3)
-    assert only(compare(new, [table(x=t["x"].to_numpy() + 5) for t in new], declared())).verdict == "better"
+    assert (
+        only(compare(new, [table(x=t["x"].to_numpy() + 5) for t in new], declared())).verdict
+        == "better"
+    )
 
 
 def test_rows_that_not_every_seed_has_are_left_out() -> None:

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.review import columns
-from reprise.review.columns import ColumnDiff, Histogram
-from reprise.review.data_diff import Moved, TableDiff, diff, leaks
+from reprise.review.data import columns
+from reprise.review.data.columns import ColumnDiff, Histogram
+from reprise.review.data.table_diff import Moved, TableDiff, diff, leaks
+from reprise.review.data.tables import Files, is_table
 from reprise.review.declared import Table
-from reprise.review.tables import Files, is_table
 
 NO_ID = Table()
 ID = Table(id="id")
@@ -37,7 +37,13 @@ def test_rows_by_id(tmp_path: Path) -> None:
     old = csv(tmp_path, "id,x\n1,5\n2,6\n3,7\n")
     new = csv(tmp_path, "id,x\n4,5\n3,9\n2,6\n5,1\n")
     found = diff(old, new, ID, "t.csv")
-    assert (found.rows_old, found.rows_new, found.added, found.removed, found.changed) == (3, 4, 2, 1, 1)
+    assert (found.rows_old, found.rows_new, found.added, found.removed, found.changed) == (
+        3,
+        4,
+        2,
+        1,
+        1,
+    )
 
 
 def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
@@ -45,9 +51,19 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
     new = csv(tmp_path, "id,kind,x,more\n1,a,1.5,0\n2,b,2,0\n3,b,,0\n")
     values = Histogram(None, ["b", "a", None], [1, 1, 1], [2, 1, 0])
     distinct = {"distinct": 2}
-    kind = ColumnDiff("kind", "category", 1, 0, distinct, distinct, values, 0.333333, "total variation")
+    kind = ColumnDiff(
+        "kind", "category", 1, 0, distinct, distinct, values, 0.333333, "total variation"
+    )
     spread = {"min": 1.0, "q1": 1.0, "median": 2.0, "q3": 3.0, "max": 3.0, "mean": 2.0, "std": 1.0}
-    spread_new = {"min": 1.5, "q1": 1.5, "median": 1.5, "q3": 2.0, "max": 2.0, "mean": 1.75, "std": 0.353553}
+    spread_new = {
+        "min": 1.5,
+        "q1": 1.5,
+        "median": 1.5,
+        "q3": 2.0,
+        "max": 2.0,
+        "mean": 1.75,
+        "std": 0.353553,
+    }
     found = diff(old, new, Table(id="id", target="kind"), "t.csv")
     edges = [float(e) for e in np.linspace(1, 3, 21)]
     bars = [[int(i in there) for i in range(20)] for there in ((0, 10, 19), (5, 10))]
@@ -121,7 +137,17 @@ lines 🙂", [range] AS list, {'k': range} AS struct, DATE '2026-01-01' + range:
 range::DECIMAL(9, 2) AS money, NULL AS nothing, 'nan'::DOUBLE AS nan FROM range(50)"""
     found = diff(sql(tmp_path, columns), sql(tmp_path, columns), ID, "t.parquet")
     assert (found.added, found.removed, found.changed) == (0, 0, 0)
-    kinds = ["number", "category", "other", "other", "date", "category", "number", "number", "number"]
+    kinds = [
+        "number",
+        "category",
+        "other",
+        "other",
+        "date",
+        "category",
+        "number",
+        "number",
+        "number",
+    ]
     assert [c.kind for c in found.columns] == kinds
     assert not [c.name for c in found.columns if c.flag]
     assert found.columns[-1].missing_old == 50
@@ -134,25 +160,50 @@ def test_columns_may_have_any_name(tmp_path: Path) -> None:
     same = sql(tmp_path, query)
     for name in names:
         found = diff(same, same, Table(target=name), "t")
-        assert (found.added, found.removed, found.classes) == (0, 0, [("0", 3, 3), ("1", 3, 3), ("2", 3, 3)])
+        assert (found.added, found.removed, found.classes) == (
+            0,
+            0,
+            [("0", 3, 3), ("1", 3, 3), ("2", 3, 3)],
+        )
         assert [c.name for c in found.columns] == names
-        assert [c.histogram for c in found.columns] == [Histogram(None, ["0", "1", "2"], [3, 3, 3], [3, 3, 3])] * 8
+        assert [c.histogram for c in found.columns] == [
+            Histogram(None, ["0", "1", "2"], [3, 3, 3], [3, 3, 3])
+        ] * 8
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("BIGINT", "DOUBLE"), ("UTINYINT", "BIGINT"), ("DOUBLE", "FLOAT"), ("DATE", "TIMESTAMP"), ("BIGINT", "VARCHAR")],
+    [
+        ("BIGINT", "DOUBLE"),
+        ("UTINYINT", "BIGINT"),
+        ("DOUBLE", "FLOAT"),
+        ("DATE", "TIMESTAMP"),
+        ("BIGINT", "VARCHAR"),
+    ],
 )
-def test_a_column_stored_as_another_type_is_no_change_of_its_rows(old: str, new: str, tmp_path: Path) -> None:
-    value = "DATE '2026-01-01' + range::INT" if old == "DATE" else "range / 7" if new == "FLOAT" else "range"
-    sides = [sql(tmp_path, f"SELECT range AS id, ({value})::{t} AS x FROM range(9)") for t in (old, new)]
+def test_a_column_stored_as_another_type_is_no_change_of_its_rows(
+    old: str, new: str, tmp_path: Path
+) -> None:
+    value = (
+        "DATE '2026-01-01' + range::INT"
+        if old == "DATE"
+        else "range / 7"
+        if new == "FLOAT"
+        else "range"
+    )
+    sides = [
+        sql(tmp_path, f"SELECT range AS id, ({value})::{t} AS x FROM range(9)") for t in (old, new)
+    ]
     found = diff(sides[0], sides[1], ID, "t")
     assert (found.added, found.removed, found.changed) == (0, 0, 0)
     assert found.columns_retyped == [("x", old, new)]
 
 
 def test_an_id_stored_as_another_type_still_pairs(tmp_path: Path) -> None:
-    old, new = (sql(tmp_path, f"SELECT range::{t} AS id, 1 AS x FROM range(9)") for t in ("BIGINT", "DOUBLE"))
+    old, new = (
+        sql(tmp_path, f"SELECT range::{t} AS id, 1 AS x FROM range(9)")
+        for t in ("BIGINT", "DOUBLE")
+    )
     found = diff(old, new, ID, "t")
     assert (found.added, found.removed, found.changed) == (0, 0, 0)
 
@@ -168,7 +219,11 @@ def test_a_column_without_a_value_is_not_retyped(tmp_path: Path) -> None:
 def test_text_after_many_numbers_is_text(tmp_path: Path) -> None:
     text = "id,x\n" + "".join(f"{i},{i % 9}\n" for i in range(50_000))
     found = diff(csv(tmp_path, text), csv(tmp_path, text + "50000,abc\n"), ID, "t.csv")
-    assert (found.added, found.changed, found.columns_retyped) == (1, 0, [("x", "BIGINT", "VARCHAR")])
+    assert (found.added, found.changed, found.columns_retyped) == (
+        1,
+        0,
+        [("x", "BIGINT", "VARCHAR")],
+    )
 
 
 def test_a_path_is_no_pattern(tmp_path: Path) -> None:
@@ -232,7 +287,10 @@ def test_drift_is_flagged(change: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rare", ["0", "CASE WHEN range % 20 = 0 THEN range - 500 ELSE 0 END"])
 def test_a_value_of_many_rows_does_not_move_unseen(rare: str, tmp_path: Path) -> None:
     old = sql(tmp_path, f"SELECT range AS id, {rare} AS x FROM range(1000)")
-    new = sql(tmp_path, f"SELECT range AS id, CASE WHEN {rare} = 0 THEN -1 ELSE {rare} END AS x FROM range(1000)")
+    new = sql(
+        tmp_path,
+        f"SELECT range AS id, CASE WHEN {rare} = 0 THEN -1 ELSE {rare} END AS x FROM range(1000)",
+    )
     (x,) = diff(old, new, ID, "t").columns
     assert x.flag
     assert x.ks is not None
@@ -247,9 +305,14 @@ def test_few_rows_against_many_with_rare_values_are_no_drift(tmp_path: Path) -> 
             f"CASE WHEN u{i} < 0.9 THEN 0 ELSE u{i} END AS x{i}, (1 / (1.001 - u{i}))::INT::VARCHAR AS c{i}"
             for i in range(4)
         )
-        draws = ", ".join(f"hash({seed}, {i}, range + {{}}) / 18446744073709551616 AS u{i}" for i in range(4))
+        draws = ", ".join(
+            f"hash({seed}, {i}, range + {{}}) / 18446744073709551616 AS u{i}" for i in range(4)
+        )
         old, new = (
-            sql(tmp_path, f"SELECT {columns} FROM (SELECT {draws.replace('{}', str(at))} FROM range({n}))")
+            sql(
+                tmp_path,
+                f"SELECT {columns} FROM (SELECT {draws.replace('{}', str(at))} FROM range({n}))",
+            )
             for at, n in ((0, 2000), (10**9, 100))
         )
         flags += [c.name for c in diff(old, new, NO_ID, "t").columns if c.flag]
@@ -265,10 +328,14 @@ def test_drift_of_categories(tmp_path: Path) -> None:
     assert column.histogram == Histogram(None, ["a", "b", "new"], [500, 500, 0], [334, 333, 333])
 
 
-def test_the_same_with_any_number_of_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_with_any_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also the mean of z, which is 0 but for the order in which it is summed."""
     dice = random.Random(0)
-    text = "id,x,c\n" + "".join(f"{i},{dice.gauss(0, 1)},{dice.choice('abc')}\n" for i in range(30_000))
+    text = "id,x,c\n" + "".join(
+        f"{i},{dice.gauss(0, 1)},{dice.choice('abc')}\n" for i in range(30_000)
+    )
     old = csv(tmp_path, text)
     new = sql(
         tmp_path,
@@ -280,7 +347,9 @@ def test_the_same_with_any_number_of_threads(tmp_path: Path, monkeypatch: pytest
     found = []
     for threads in (1, 2, 8):
         connect = duckdb.connect
-        monkeypatch.setattr(duckdb, "connect", lambda n=threads, c=connect: c(config={"threads": n}))
+        monkeypatch.setattr(
+            duckdb, "connect", lambda n=threads, c=connect: c(config={"threads": n})
+        )
         found.append((diff(old, new, ID, "t.csv"), diff(new, new, ID, "t.csv")))
         monkeypatch.undo()
     assert found[0] == found[1] == found[2]
@@ -296,7 +365,10 @@ def test_the_same_with_any_number_of_threads(tmp_path: Path, monkeypatch: pytest
             "id,x\n1,2\n2,3,4\n5,6\n",
             "t.csv: found rows that do not fit the header; expected a table that can be read whole",
         ),
-        ("x\n1\n", "t.csv: found no column 'id' in one version; expected the id of each row in both"),
+        (
+            "x\n1\n",
+            "t.csv: found no column 'id' in one version; expected the id of each row in both",
+        ),
         ("y\n1\n", "t.csv: found no column that both versions have; expected one at least"),
     ],
 )
@@ -316,7 +388,9 @@ def test_bad_tables_are_one_line(text: str, said: str, tmp_path: Path) -> None:
         ("t.parquet", b""),
     ],
 )
-def test_files_that_cannot_be_read_are_named_as_the_user_names_them(name: str, content: bytes, tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_named_as_the_user_names_them(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
     place = tmp_path / "0123456789abcdef"
     place.write_bytes(content)
     with pytest.raises(PipelineError) as e:
@@ -328,7 +402,9 @@ def test_files_that_cannot_be_read_are_named_as_the_user_names_them(name: str, c
 def test_many_rows_of_one_id_are_soon_found(tmp_path: Path) -> None:
     """A join of them would make 10 billion pairs."""
     same = sql(tmp_path, "SELECT 1 AS id, range AS x FROM range(100000)")
-    with pytest.raises(PipelineError, match=r"^t: id: found 1 in 100000 rows; expected each id once$"):
+    with pytest.raises(
+        PipelineError, match=r"^t: id: found 1 in 100000 rows; expected each id once$"
+    ):
         diff(same, same, ID, "t")
 
 
@@ -339,19 +415,25 @@ def test_damage_within_a_parquet_file_is_told_by_its_name(tmp_path: Path) -> Non
     (tmp_path / "bad").write_bytes(content)
     with pytest.raises(PipelineError) as e:
         diff(good, {"t.parquet": tmp_path / "bad"}, ID, "d")
-    assert str(e.value).startswith('d: found Invalid Input Error: Failed to read file "t.parquet": ')
+    assert str(e.value).startswith(
+        'd: found Invalid Input Error: Failed to read file "t.parquet": '
+    )
     assert str(tmp_path) not in str(e.value)
 
 
 def test_ids_that_stay_in_two_splits_did_not_move(tmp_path: Path) -> None:
     splits = {"train": csv(tmp_path, "id\na\nb\n"), "test": csv(tmp_path, "id\nb\nc\n")}
-    assert leaks(splits, splits, ID, "splits") == [Moved("test", "train", 1, ["b"], both=True, leakage=True)]
+    assert leaks(splits, splits, ID, "splits") == [
+        Moved("test", "train", 1, ["b"], both=True, leakage=True)
+    ]
 
 
 def test_ids_that_moved_between_splits(tmp_path: Path) -> None:
     def splits(train: str, test: str) -> dict[str, Files]:
         texts = {"train": train, "test": test}
-        return {split: csv(tmp_path, "id\n" + "\n".join(ids) + "\n") for split, ids in texts.items()}
+        return {
+            split: csv(tmp_path, "id\n" + "\n".join(ids) + "\n") for split, ids in texts.items()
+        }
 
     found = leaks(splits("abcdef", "gh"), splits("defg", "habdx"), ID, "splits")
     assert found == [

@@ -8,17 +8,65 @@ from typing import Any
 
 import pytest
 
-from reprise.review import words
-from reprise.review.data import DataChange
-from reprise.review.html import html
+from reprise.review.data.changes import DataChange
+from reprise.review.render import wording
+from reprise.review.render.html import html
 from reprise.review.report import Report, Side
 from tests.reprise.review.reports import column, common, comparison, metric, table
 
-BLOCKS = {"br", "td", "th", "tr", "p", "li", "h1", "h2", "h3", "text", "title", "desc", "figcaption", "summary", "svg"}
+BLOCKS = {
+    "br",
+    "td",
+    "th",
+    "tr",
+    "p",
+    "li",
+    "h1",
+    "h2",
+    "h3",
+    "text",
+    "title",
+    "desc",
+    "figcaption",
+    "summary",
+    "svg",
+}
 VOID = {"meta", "br"}
 TAGS = {
-    *("html", "head", "meta", "title", "style", "body", "main", "header", "h1", "h2", "h3", "p", "div", "span", "bdi"),
-    *("b", "i", "br", "small", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "figure"),
+    *(
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "main",
+        "header",
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "div",
+        "span",
+        "bdi",
+    ),
+    *(
+        "b",
+        "i",
+        "br",
+        "small",
+        "ul",
+        "li",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "details",
+        "summary",
+        "figure",
+    ),
     *("figcaption", "svg", "path", "rect", "circle", "text", "desc"),
 }
 ATTRIBUTES = {
@@ -104,7 +152,11 @@ def with_texts(value: Any, text: str) -> Any:
     if isinstance(value, str):
         return text
     if is_dataclass(value) and not isinstance(value, type):
-        changed = {f.name: with_texts(getattr(value, f.name), text) for f in fields(value) if f.name not in ours}
+        changed = {
+            f.name: with_texts(getattr(value, f.name), text)
+            for f in fields(value)
+            if f.name not in ours
+        }
         return replace(value, **changed)
     if isinstance(value, list | tuple):
         return type(value)(with_texts(inner, text) for inner in value)
@@ -113,13 +165,24 @@ def with_texts(value: Any, text: str) -> Any:
 
 def test_the_answer_comes_first() -> None:
     page = Page(html(common()))
-    name, became, details = words.headline(common())
-    assert page.text.startswith(f"{name} {became} {name} {became} {details}")  # the title, then the heading
+    name, became, details = wording.headline(common())
+    assert page.text.startswith(
+        f"{name} {became} {name} {became} {details}"
+    )  # the title, then the heading
 
 
 def test_everything_of_the_report_is_in_it() -> None:
     page = Page(html(common()))
-    kinds = {"changed", "number", "correct", "higher", "lower", "params.yaml", "metrics.json", "0123456789abcdef"}
+    kinds = {
+        "changed",
+        "number",
+        "correct",
+        "higher",
+        "lower",
+        "params.yaml",
+        "metrics.json",
+        "0123456789abcdef",
+    }
     longer = {"a colour with a long name"}  # in the chart's description
     missing = {t for t in texts(common()) if t not in page.text} - kinds - longer
     assert missing == {"data/evaluation/predictions.parquet"}  # the only one, so it bears no title
@@ -164,8 +227,12 @@ def test_hostile_text_is_inert(text: str) -> None:
     common_page, page = Page(html(common())), Page(html(with_texts(common(), text)))
     assert {*page.tags} <= TAGS
     assert {name for name, _ in page.attributes} <= ATTRIBUTES
-    known = {value for name, value in common_page.attributes if name in ("class", "role", "content")}
-    assert {value for name, value in page.attributes if name in ("class", "role", "content")} <= known
+    known = {
+        value for name, value in common_page.attributes if name in ("class", "role", "content")
+    }
+    assert {
+        value for name, value in page.attributes if name in ("class", "role", "content")
+    } <= known
     assert not re.search("[\x00-\x08\x1b\u200b\u202a-\u202e\u2066-\u2069\ufeff]", page.text)
     assert "x" * 501 not in page.text
     if text.strip() and text.isprintable() and len(text) < 40:
@@ -180,15 +247,23 @@ def test_a_page_of_785_columns_shows_what_drifted_and_folds_the_rest() -> None:
     assert page.tags.count("figure") == 12 + 2
     assert "and 20 more" in page.text  # of 32 that drifted
     assert "and 485 more" in page.text  # of all
-    assert page.text.index("pixel_775 PSI") < page.text.index("pixel_750 PSI")  # what drifted most comes first
+    assert page.text.index("pixel_775 PSI") < page.text.index(
+        "pixel_750 PSI"
+    )  # what drifted most comes first
     assert len(text.encode()) < 150_000
 
 
 def test_reports_with_little_to_tell() -> None:
-    nothing = Report(Side("nothing", None), Side("the working tree", None), [], [], [], [], [], [], [])
+    nothing = Report(
+        Side("nothing", None), Side("the working tree", None), [], [], [], [], [], [], []
+    )
     page = Page(html(nothing))
     assert page.text.startswith("no metrics")
     assert "table" not in page.tags[: page.tags.index("details")]
-    without = metric(difference=0.0, low=None, high=None, p_value=None, verdict=None, why="the test rows differ")
-    refused = replace(common(), compared=[replace(common().compared[0], comparison=comparison(without))])
+    without = metric(
+        difference=0.0, low=None, high=None, p_value=None, verdict=None, why="the test rows differ"
+    )
+    refused = replace(
+        common(), compared=[replace(common().compared[0], comparison=comparison(without))]
+    )
     assert "accuracy higher is better no verdict: the test rows differ" in Page(html(refused)).text

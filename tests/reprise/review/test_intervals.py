@@ -10,8 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from reprise.review.compare import holm
-from reprise.review.intervals import (
+from reprise.review.stats.intervals import (
     LEVEL,
     _exceeded,
     _studentised,
@@ -23,7 +22,8 @@ from reprise.review.intervals import (
     variance_of_mean,
     widening,
 )
-from reprise.review.proportions import detectable, exact, power, proportion_difference, tango
+from reprise.review.stats.proportions import detectable, exact, power, proportion_difference, tango
+from reprise.review.stats.verdicts import holm
 
 
 def skewed(rows: int, seed: int = 0) -> np.ndarray:
@@ -32,16 +32,22 @@ def skewed(rows: int, seed: int = 0) -> np.ndarray:
     return rng.exponential(size=rows) - 0.5 * rng.exponential(size=rows)
 
 
-@pytest.mark.parametrize(("gained", "lost"), [(0, 0), (5, 0), (6, 0), (16, 6), (6, 16), (40, 20), (1000, 1100)])
+@pytest.mark.parametrize(
+    ("gained", "lost"), [(0, 0), (5, 0), (6, 0), (16, 6), (6, 16), (40, 20), (1000, 1100)]
+)
 def test_mcnemar_is_statsmodels(gained: int, lost: int) -> None:
-    assert exact(gained, lost) == pytest.approx(mcnemar([[50, gained], [lost, 50]], exact=True).pvalue, rel=1e-12)
+    assert exact(gained, lost) == pytest.approx(
+        mcnemar([[50, gained], [lost, 50]], exact=True).pvalue, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize(
     ("gained", "lost", "rows", "published"),
     [(6, 16, 161, (-0.1240, -0.0054)), (1, 7, 21, (-0.5173, -0.0260))],  # Cavo 2012, Bentur 2009
 )
-def test_tango_is_as_published(gained: int, lost: int, rows: int, published: tuple[float, float]) -> None:
+def test_tango_is_as_published(
+    gained: int, lost: int, rows: int, published: tuple[float, float]
+) -> None:
     """In Fagerland, Lydersen, Laake's contingencytables, an R package, to its four digits."""
     assert tango(gained, lost, rows) == pytest.approx(published, abs=1e-4)
 
@@ -72,7 +78,9 @@ def test_power_is_what_simulated_tests_show() -> None:
 def test_power_is_near_the_textbook() -> None:
     """Connor 1987, which does not know that the test is exact: a little more."""
     d, share, rows = 0.03, 0.1, 1000
-    connor = stats.norm.cdf((d * rows**0.5 - stats.norm.isf(0.025) * share**0.5) / (share - d**2) ** 0.5)
+    connor = stats.norm.cdf(
+        (d * rows**0.5 - stats.norm.isf(0.025) * share**0.5) / (share - d**2) ** 0.5
+    )
     assert connor - 0.05 < power(rows, 0.065, 0.035, 0.05) < connor
 
 
@@ -113,7 +121,9 @@ def test_bootstrap_is_a_plain_loops() -> None:
     """The same quantile of |t*|, from resampled rows one by one, within the noise of 10,000 resamples (1 %)."""
     d, rng = skewed(60), np.random.default_rng(7)
     drawn = [rng.choice(d, 60) for _ in range(10_000)]
-    expected = np.quantile([abs(x.mean() - d.mean()) / x.std(ddof=1) * 60**0.5 for x in drawn], 0.95)
+    expected = np.quantile(
+        [abs(x.mean() - d.mean()) / x.std(ddof=1) * 60**0.5 for x in drawn], 0.95
+    )
     e = mean_difference(d, None, 1, seed=0)
     assert (e.high - e.difference) / stats.sem(d) == pytest.approx(expected, rel=0.03)
 
@@ -121,14 +131,19 @@ def test_bootstrap_is_a_plain_loops() -> None:
 def test_bootstrap_of_groups_is_that_of_their_sums() -> None:
     """Groups of one size are rows of their means: rows within a group add nothing."""
     means = skewed(60)
-    alone, copied = mean_difference(means, None, 1, 0), mean_difference(means.repeat(5), np.arange(60).repeat(5), 1, 0)
+    alone, copied = (
+        mean_difference(means, None, 1, 0),
+        mean_difference(means.repeat(5), np.arange(60).repeat(5), 1, 0),
+    )
     assert (copied.low, copied.high, copied.p) == pytest.approx((alone.low, alone.high, alone.p))
 
 
 def test_bootstrap_is_near_bca() -> None:
     """scipy's BCa interval leans to the long tail; ours is symmetric, and as wide within 5 %."""
     d = skewed(500)
-    bca = stats.bootstrap((d,), np.mean, rng=np.random.default_rng(0), method="BCa").confidence_interval
+    bca = stats.bootstrap(
+        (d,), np.mean, rng=np.random.default_rng(0), method="BCa"
+    ).confidence_interval
     e = mean_difference(d, None, 1, 0)
     assert (e.low, e.high) == pytest.approx((bca.low, bca.high), abs=0.05 * (bca.high - bca.low))
 
@@ -137,7 +152,9 @@ def test_bootstrap_is_near_bca() -> None:
 def test_widening_is_what_the_bootstrap_adds(seed: int) -> None:
     """Of 2,000 rows with lognormal tails, within its noise and the next order."""
     sums, sizes = unit_sums(np.random.default_rng(seed).lognormal(sigma=1.2, size=2000), None)
-    bootstrap = _exceeded(_studentised(sums, sizes, np.random.default_rng(0)), LEVEL) / stats.t.isf(LEVEL / 2, 1999)
+    bootstrap = _exceeded(_studentised(sums, sizes, np.random.default_rng(0)), LEVEL) / stats.t.isf(
+        LEVEL / 2, 1999
+    )
     assert widening(sums) > 1.01
     assert widening(sums) == pytest.approx(bootstrap, abs=0.03)
 
@@ -193,7 +210,11 @@ def test_seeds_and_rows_that_add_up_have_the_sum_of_their_variances() -> None:
     easy, other = rng.normal(size=200), rng.normal(size=200)
     a, b = np.array([0.0, 0.3, 0.1]), np.array([0.2, 0.25])
     e = crossed(a[:, None] + easy, b[:, None] + other, None, 1)
-    parts = [((other - easy).var(ddof=1) / 200, 199), (a.var(ddof=1) / 3, 2), (b.var(ddof=1) / 2, 1)]
+    parts = [
+        ((other - easy).var(ddof=1) / 200, 199),
+        (a.var(ddof=1) / 3, 2),
+        (b.var(ddof=1) / 2, 1),
+    ]
     variance = sum(v for v, _ in parts)
     dof = variance**2 / sum(v**2 / n for v, n in parts)
     assert e.high - e.low == pytest.approx(2 * stats.t.isf(0.025, dof) * variance**0.5)
@@ -217,9 +238,13 @@ def test_seed_variance_is_that_of_statsmodels_mean_squares() -> None:
     squares = [(*mean_squares(x), len(x)) for x in (old, new)]
     assert min(of_seeds - rest for of_seeds, rest, _ in squares) > 0
     variance = over_rows + sum((of_seeds - rest) / 30 / s for of_seeds, rest, s in squares)
-    doubt = over_rows**2 / 29 + sum((of_seeds / 30 / s) ** 2 / (s - 1) for of_seeds, _, s in squares)
+    doubt = over_rows**2 / 29 + sum(
+        (of_seeds / 30 / s) ** 2 / (s - 1) for of_seeds, _, s in squares
+    )
     e = crossed(old, new, None, 1)
-    assert e.high - e.low == pytest.approx(2 * stats.t.isf(0.025, variance**2 / doubt) * variance**0.5)
+    assert e.high - e.low == pytest.approx(
+        2 * stats.t.isf(0.025, variance**2 / doubt) * variance**0.5
+    )
 
 
 def test_seeds_that_do_not_differ_add_nothing_but_doubt() -> None:

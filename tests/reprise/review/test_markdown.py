@@ -1,6 +1,6 @@
 """The Markdown of a report says what its HTML says."""
 
-from reprise.review.markdown import markdown
+from reprise.review.render.markdown import markdown
 from tests.reprise.review.reports import common
 
 

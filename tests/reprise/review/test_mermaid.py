@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reprise.review.curves import Curve
-from reprise.review.mermaid import mermaid
+from reprise.review.render.mermaid import mermaid
 from reprise.review.report import Report, Side
 
 PARSE = """
@@ -34,7 +34,13 @@ def test_mermaid_parses_the_charts(tmp_path: Path) -> None:
     files = [tmp_path / f"{i}.mmd" for i in range(len(charts))]
     for file, chart in zip(files, charts, strict=True):
         file.write_text(chart)
-    subprocess.run(["npm", "install", "--no-audit", "--silent", "mermaid@11", "jsdom@26"], cwd=tmp_path, check=True)
+    subprocess.run(
+        ["npm", "install", "--no-audit", "--silent", "mermaid@11", "jsdom@26"],
+        cwd=tmp_path,
+        check=True,
+    )
     (tmp_path / "parse.mjs").write_text(PARSE)
-    done = subprocess.run(["node", "parse.mjs", *files], cwd=tmp_path, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        ["node", "parse.mjs", *files], cwd=tmp_path, text=True, capture_output=True, check=False
+    )
     assert done.stdout.split() == ["xychart"] * len(charts), done.stderr

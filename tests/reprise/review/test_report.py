@@ -87,9 +87,13 @@ def test_the_headline(made: Made) -> None:
 def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
     change(made, {"raw.csv": rows(400, start=60), "params.yaml": PARAMS.replace("0.7", "0.9")})
     text = report(made, "main")
-    assert "340 rows are in both test sets and were paired; 60 are in the old one only, 60 in the new one only." in text
+    assert (
+        "340 rows are in both test sets and were paired; 60 are in the old one only, 60 in the new one only."
+        in text
+    )
     assert re.search(
-        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+ pp\)\.", text
+        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+ pp\)\.",
+        text,
     )
 
 
@@ -146,8 +150,15 @@ def test_what_the_cache_lacks_is_pulled(made: Made, tmp_path: Path) -> None:
     with_remote(made, tmp_path)
     work = "import os; os.makedirs('model'); open('model/weights.bin', 'w').write('w' * 10)\n"
     work += "open('more.csv', 'w').write('x')\n"
-    outs = {"dvc.yaml": PIPELINE.replace("- history.csv", "- history.csv\n      - model\n      - more.csv")}
-    change(made, {"params.yaml": NEW_PARAMS, "work.py": work + (made.root / "work.py").read_text(), **outs})
+    outs = {
+        "dvc.yaml": PIPELINE.replace(
+            "- history.csv", "- history.csv\n      - model\n      - more.csv"
+        )
+    }
+    change(
+        made,
+        {"params.yaml": NEW_PARAMS, "work.py": work + (made.root / "work.py").read_text(), **outs},
+    )
     made.run("dvc", "push", "-q", "--all-commits")
     whole = report(made, "main")
     shutil.rmtree(made.root / ".dvc" / "cache")
@@ -175,7 +186,10 @@ def test_what_nothing_has_is_named(made: Made) -> None:
 def test_no_predictions_declared(made: Made) -> None:
     """Plain differences, and the report says that they are."""
     plain = re.sub(
-        r"meta:\s+reprise:\s+predictions:.*?\n {4}metrics:", "persist: false\n    metrics:", PIPELINE, flags=re.S
+        r"meta:\s+reprise:\s+predictions:.*?\n {4}metrics:",
+        "persist: false\n    metrics:",
+        PIPELINE,
+        flags=re.S,
     )
     assert "predictions:" not in plain
     made.edit({"dvc.yaml": plain})
@@ -183,12 +197,19 @@ def test_no_predictions_declared(made: Made) -> None:
     made.run("git", "branch", "-f", "main")
     change(made, {"params.yaml": NEW_PARAMS})
     text = report(made, "main")
-    assert "no results a row on both sides, so noise and real change can't be told apart" in text.splitlines()[1]
+    assert (
+        "no results a row on both sides, so noise and real change can't be told apart"
+        in text.splitlines()[1]
+    )
     assert "| accuracy | 0.7 | " in text
 
 
 def test_a_metric_on_one_side_only(made: Made) -> None:
-    work = (made.root / "work.py").read_text().replace('"rows": len(rows)', '"f1": 0.5, "nan": float("nan")')
+    work = (
+        (made.root / "work.py")
+        .read_text()
+        .replace('"rows": len(rows)', '"f1": 0.5, "nan": float("nan")')
+    )
     change(made, {"work.py": work})
     text = report(made, "main")
     assert "| f1 | – | 0.5 | – |" in text
@@ -198,7 +219,11 @@ def test_a_metric_on_one_side_only(made: Made) -> None:
 
 
 def test_nan_in_a_column_leaves_no_verdict(made: Made) -> None:
-    work = (made.root / "work.py").read_text().replace("round(0.1 + 2 * (1 - correct), 6)", '"nan" if not out else 0.5')
+    work = (
+        (made.root / "work.py")
+        .read_text()
+        .replace("round(0.1 + 2 * (1 - correct), 6)", '"nan" if not out else 0.5')
+    )
     change(made, {"work.py": work})
     text = report(made, "main")
     assert "**no verdict**" in text
@@ -231,8 +256,14 @@ def test_a_base_without_a_pipeline(made: Made) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere"], "reprise: nowhere: found no such revision; expected a branch, tag or commit of git"),
-        (["main", "nowhere"], "reprise: nowhere: found no such revision; expected a branch, tag or commit of git"),
+        (
+            ["nowhere"],
+            "reprise: nowhere: found no such revision; expected a branch, tag or commit of git",
+        ),
+        (
+            ["main", "nowhere"],
+            "reprise: nowhere: found no such revision; expected a branch, tag or commit of git",
+        ),
         (["--out", "no/such/folder"], "reprise: no/such/folder: No such file or directory"),
     ],
 )
@@ -245,7 +276,14 @@ def test_a_shallow_clone_says_what_it_lacks(made: Made, tmp_path: Path) -> None:
     made.run("git", "checkout", "-q", "main")
     change(made, {"params.yaml": PARAMS.replace("epochs: 5", "epochs: 9")})
     made.run(
-        "git", "clone", "-q", "--depth", "1", "--no-single-branch", f"file://{made.root}", str(tmp_path / "c" / "repo")
+        "git",
+        "clone",
+        "-q",
+        "--depth",
+        "1",
+        "--no-single-branch",
+        f"file://{made.root}",
+        str(tmp_path / "c" / "repo"),
     )
     clone = Made(tmp_path / "c", made.spec, made.path)
     said = report(clone, "origin/feature", code=1)
@@ -266,15 +304,23 @@ def test_the_merge_commit_that_ci_checks_out(made: Made, tmp_path: Path) -> None
     text = report(clone, "HEAD^1", "HEAD")
 
     def body(t: str) -> list[str]:
-        return [line for line in t.splitlines() if "against" not in line and not line.startswith("grey")]
+        return [
+            line for line in t.splitlines() if "against" not in line and not line.startswith("grey")
+        ]
 
     assert body(text) == body(expected)
 
 
-def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, stand_in: StandIn) -> None:
+def test_from_the_merge_commit_to_one_comment(
+    made: Made, tmp_path: Path, stand_in: StandIn
+) -> None:
     """What report.yml and comment.yml do: clone two commits deep, pull, report, post; and update after a push."""
     with_remote(made, tmp_path)
-    environment = {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": stand_in.address, "GITHUB_TOKEN": TOKEN}
+    environment = {
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_API_URL": stand_in.address,
+        "GITHUB_TOKEN": TOKEN,
+    }
     for attempt, (skill, code) in enumerate([("0.3", 1), ("0.95", 0)]):
         change(made, {"params.yaml": PARAMS.replace("0.7", skill)})
         made.run("dvc", "push", "-q", "--all-commits")
@@ -292,7 +338,12 @@ def test_from_the_merge_commit_to_one_comment(made: Made, tmp_path: Path, stand_
         assert [c["body"] for c in stand_in.comments] == [(clone.root / "report.md").read_text()]
         made.run("git", "checkout", "-qf", "feature")
     assert ": better**" in stand_in.comments[0]["body"]
-    assert [call.split()[0] for call in stand_in.calls if "comments" in call] == ["GET", "POST", "GET", "PATCH"]
+    assert [call.split()[0] for call in stand_in.calls if "comments" in call] == [
+        "GET",
+        "POST",
+        "GET",
+        "PATCH",
+    ]
 
 
 def test_a_comment_without_a_token_is_refused(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,7 +410,9 @@ def test_hostile_content_is_inert(made: Made) -> None:
     """In ids, labels, params and branch names: no HTML, link, image, mention or table cell of theirs comes alive."""
     lines = "".join(f'"{h}",1,"{h}"\n' for h in HOSTILE[:-1])
     params = f"train: {{skill: 0.2, salt: {json.dumps(HOSTILE[0])}, epochs: 5, x: {json.dumps(HOSTILE[:4])}}}\n"
-    params += "".join(f"{json.dumps(h or 'empty')}: {json.dumps(h)}\n" for h in HOSTILE if len(h) < 99)
+    params += "".join(
+        f"{json.dumps(h or 'empty')}: {json.dumps(h)}\n" for h in HOSTILE if len(h) < 99
+    )
     made.edit({"raw.csv": rows(40) + lines})
     made.run("dvc", "repro")
     commit(made, "hostile data")

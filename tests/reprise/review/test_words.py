@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from reprise.review.render.wording import changed, unpaired
 from reprise.review.report import ValueChange
-from reprise.review.words import changed, unpaired
 from tests.reprise.review.reports import common, metric
 
 
@@ -34,5 +34,8 @@ def test_rows_that_did_not_pair() -> None:
     """In points for a proportion; nothing without an interval."""
     loss = common().compared[0].comparison.metrics[1]
     assert unpaired(loss) == "is 0.0921 → 0.0803 (95 % interval −0.0211 to −0.0025)."
-    assert unpaired(metric(unpaired=loss.unpaired)) == "is 0.0921 → 0.0803 (95 % interval −2.1 to −0.2 pp)."
+    assert (
+        unpaired(metric(unpaired=loss.unpaired))
+        == "is 0.0921 → 0.0803 (95 % interval −2.1 to −0.2 pp)."
+    )
     assert unpaired(metric()) is None

@@ -1,0 +1,26 @@
+"""`reprise comment`: post a report to a pull request."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reprise.commands.options import Subparsers
+
+
+def add_parser(commands: "Subparsers") -> None:
+    """Add `comment` to the command line."""
+    help_ = "post a report to a pull request, or update the one that is there"
+    parser = commands.add_parser("comment", help=help_)
+    parser.add_argument("file", metavar="FILE", help="of `reprise report --format md --out FILE`")
+    parser.add_argument("--pull-request", type=int, required=True, metavar="N", help="its number")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Post the comment and print its address."""
+    from reprise.forge.forge import forge
+    from reprise.review.render.markdown import MARKER
+
+    text = Path(args.file).read_text(encoding="utf-8")
+    print(forge().comment(args.pull_request, text, MARKER))
+    return 0

@@ -1,0 +1,40 @@
+"""`reprise plan`: say what would run, and why."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from reprise.commands.options import chosen_stages, targets
+from reprise.dvc import Repository
+from reprise.runner.console import ConsoleReporter, plan_json
+from reprise.runner.plan import StepKind, make_plan
+from reprise.state.durations import Durations
+from reprise.state.journal import Journal
+
+if TYPE_CHECKING:
+    from reprise.commands.options import Subparsers
+
+
+def add_parser(commands: "Subparsers") -> None:
+    """Add `plan` to the command line."""
+    parser = commands.add_parser(
+        "plan", parents=[targets()], help="what would run, and why; runs nothing"
+    )
+    parser.add_argument("-f", "--force", action="store_true", help="as if everything had changed")
+    parser.add_argument("--json", action="store_true", help="the whole plan as JSON")
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit 2 if there is something to do"
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Print the plan. Returns 2 with --exit-code when a stage would run."""
+    repository = Repository()
+    stages = chosen_stages(repository, args)
+    steps = make_plan(stages, Journal(repository.temporary).left_over(), force=args.force)
+    durations = Durations(repository.temporary)
+    if args.json:
+        print(plan_json(steps, durations))
+    else:
+        ConsoleReporter().plan(steps, durations)
+    has_work = any(step.kind is not StepKind.UNCHANGED for step in steps)
+    return 2 if args.exit_code and has_work else 0

@@ -1,0 +1,46 @@
+"""`reprise report`: what changed between two revisions, and whether the metrics moved."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reprise.commands.options import directory
+
+if TYPE_CHECKING:
+    from reprise.commands.options import Subparsers
+
+
+def add_parser(commands: "Subparsers") -> None:
+    """Add `report` to the command line."""
+    help_ = "what changed between two revisions, and whether the metrics moved"
+    parser = commands.add_parser("report", parents=[directory()], help=help_)
+    add = parser.add_argument
+    add("old", nargs="?", default="HEAD", metavar="OLD", help="a branch or commit (default: HEAD)")
+    add("new", nargs="?", metavar="NEW", help="a branch or commit (default: the working tree)")
+    add("--format", choices=["md", "json", "html"], default="md", help="(default: md)")
+    add("--out", metavar="FILE", help="write there (default: standard output)")
+    judged = "exit 1 when the primary metric is worse beyond noise; no-verdict: or can't be judged"
+    add("--fail-on", choices=["worse", "no-verdict"], help=judged)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Write the report. Returns 1 when --fail-on says so."""
+    from reprise.review import FORMATS, review  # statistics and DuckDB: a second to import
+
+    report = review(args.old, args.new)
+    text = FORMATS[args.format](report)
+    if args.out:
+        Path(args.out).write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    if args.fail_on is None:
+        return 0
+    verdict = report.primary.verdict if report.primary is not None else None
+    if verdict is None:
+        print(
+            f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes",
+            file=sys.stderr,
+        )
+        return 1 if args.fail_on == "no-verdict" else 0
+    return 1 if verdict == "worse" else 0

@@ -1,0 +1,64 @@
+"""`reprise retrain`: train on new data in a clone, and propose the model if it is better."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reprise.commands.options import jobs, nonnegative
+
+if TYPE_CHECKING:
+    from reprise.commands.options import Subparsers
+
+
+def add_parser(commands: "Subparsers") -> None:
+    """Add `retrain` to the command line."""
+    help_ = "train on new data in a clone, and propose the model if it is better beyond noise"
+    parser = commands.add_parser("retrain", help=help_)
+    add = parser.add_argument
+    add(
+        "repository",
+        nargs="?",
+        default=".",
+        help="a git address or path (default: this checkout's origin)",
+    )
+    add("--base", default="main", metavar="BRANCH", help="the champion's branch (default: main)")
+    modes = ["pr", "branch", "push", "none"]
+    add("--publish", choices=modes, default="pr", help="of a better model (default: pr)")
+    add("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
+    least = "the least difference that is worth a promotion"
+    add("--min-effect", type=nonnegative, default=0.0, metavar="X", help=least)
+    verdicts = ["better", "not-worse"]
+    add("--promote-when", choices=verdicts, default="better", help="beyond noise (default: better)")
+    add("-j", "--jobs", type=jobs, metavar="N", help="at most N stages at a time")
+    add("--no-wait", action="store_true", help="skip when another retraining is at work")
+    add("--dry-run", action="store_true", help="decide, and push nothing")
+    add("--workplace", default="~/.cache/reprise", metavar="DIR", help="where clones are kept")
+    add("--out", metavar="FILE", help="write the decision there, as JSON")
+    add("--report", metavar="FILE", help="write the report there, as Markdown")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Retrain, and write what --out and --report ask for."""
+    from reprise.retrain.gate import Gate
+    from reprise.retrain.options import Options
+    from reprise.retrain.retrain import retrain
+    from reprise.review import markdown
+
+    options = Options(
+        repository=args.repository,
+        folder=Path(args.workplace).expanduser().resolve(),
+        base=args.base,
+        publish=args.publish,
+        gate=Gate(metric=args.metric, min_effect=args.min_effect, when=args.promote_when),
+        jobs=args.jobs,
+        wait=not args.no_wait,
+        dry_run=args.dry_run,
+    )
+    result = retrain(options, lambda line: print(line, flush=True))
+    if result.report is not None and args.report:
+        Path(args.report).write_text(markdown(result.report), encoding="utf-8")
+    if args.out:
+        Path(args.out).write_text(
+            result.decision.model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )
+    return 0

@@ -1,0 +1,84 @@
+"""`reprise run`: bring the stages up to date, in parallel."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from reprise.commands.options import chosen_stages, jobs, targets
+from reprise.dvc import Repository
+from reprise.errors import PipelineError
+from reprise.runner.console import ConsoleReporter
+from reprise.runner.plan import make_plan
+from reprise.runner.runner import Options, Runner
+from reprise.state.durations import Durations
+from reprise.state.journal import Journal
+
+if TYPE_CHECKING:
+    from reprise.commands.options import Subparsers
+
+
+def add_parser(commands: "Subparsers") -> None:
+    """Add `run` to the command line."""
+    parser = commands.add_parser(
+        "run", parents=[targets()], help="bring the stages up to date, in parallel"
+    )
+    add = parser.add_argument
+    cores = os.cpu_count() or 1
+    add(
+        "-j",
+        "--jobs",
+        type=jobs,
+        default=cores,
+        metavar="N",
+        help="at most N at a time (default: cores)",
+    )
+    add(
+        "-k",
+        "--keep-going",
+        action="store_true",
+        help="after a failure, go on with what does not depend on it",
+    )
+    add("-f", "--force", action="store_true", help="run stages even if nothing changed")
+    add("--pull", action="store_true", help="pull missing data and runs from the remote")
+    add("--no-sandbox", action="store_true", help="run commands in the workspace itself")
+    add("--prefect", action="store_true", help="as a flow run of Prefect")
+    runners = ["threads", "dask"]
+    add(
+        "--runner",
+        choices=runners,
+        default="threads",
+        help="of the flow's commands (default: threads)",
+    )
+    add("--dask-address", metavar="ADDRESS", help="of a Dask scheduler (default: one for this run)")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run the stages. Returns 1 when one failed."""
+    if args.prefect:
+        from reprise.flows.launch import run_flow  # a second to import, and an extra
+
+        return run_flow(args)
+    if args.runner != "threads" or args.dask_address:
+        raise PipelineError(
+            "--runner and --dask-address: found no --prefect; expected it: they are of a flow run"
+        )
+    reporter = ConsoleReporter()
+    repository = Repository()
+    with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
+        stages = chosen_stages(repository, args)
+        durations = Durations(repository.temporary)
+        reporter.plan(
+            make_plan(stages, Journal(repository.temporary).left_over(), force=args.force),
+            durations,
+        )
+    options = Options(args.jobs, args.force, args.keep_going, args.pull, not args.no_sandbox)
+    runner = Runner(repository, stages, options, reporter)
+    reporter.begin()
+    try:
+        succeeded = runner.run()
+    finally:
+        reporter.finish()
+        reporter.summary(
+            runner.states, durations.last_of_all(stage.name for stage in runner.seconds)
+        )
+    return 0 if succeeded else 1

@@ -1,0 +1,18 @@
+"""DVC's internals behind names of ours: the only package that imports dvc. `revisions` is imported by itself."""
+
+from reprise.dvc.changes import MISSING, Change, ChangeKind
+from reprise.dvc.exceptions import DVC_ERRORS, describe_error
+from reprise.dvc.repository import LOCK_PART, Repository
+from reprise.dvc.stage import Assumed, Stage
+
+__all__ = [
+    "DVC_ERRORS",
+    "LOCK_PART",
+    "MISSING",
+    "Assumed",
+    "Change",
+    "ChangeKind",
+    "Repository",
+    "Stage",
+    "describe_error",
+]

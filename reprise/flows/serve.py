@@ -1,0 +1,158 @@
+"""`make serve`: a Prefect server on loopback, the deployments of prefect.yaml and a worker; Ctrl-C ends all."""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from reprise.errors import PipelineError
+
+HOST = "127.0.0.1"
+POOL = "reprise"  # as in prefect.yaml
+BOX = ("╭", "│", "╰")  # Prefect draws boxes around titles
+PATIENCE = 120.0  # seconds for a server on an empty home
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
+GRACE = 20.0  # seconds in which the worker ends its flow runs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser("reprise.flows.serve", description=__doc__)
+    parser.add_argument("--port", type=int, default=4200)
+    try:
+        serve(parser.parse_args().port)
+    except PipelineError as e:
+        sys.exit(f"serve: {e}")
+
+
+def serve(port: int) -> None:
+    """Returns after one of SIGNALS. PipelineError if the server or the registration fails."""
+    check_pools(Path("prefect.yaml"))
+    check_port(port)
+    for number in SIGNALS:
+        signal.signal(number, _end)
+    environment = _environment(port)
+    try:
+        with ExitStack() as stack:
+            server = _start(
+                stack, environment, "server", "start", "--host", HOST, "--port", str(port)
+            )
+            wait_for_server(server, environment["PREFECT_API_URL"])
+            _call(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
+            _call(environment, "deploy", "--all")
+            worker = _start(stack, environment, "worker", "start", "--pool", POOL)
+            print(f"Prefect: http://{HOST}:{port}   (Ctrl-C ends all)", flush=True)
+            worker.wait()
+            raise PipelineError(
+                f"the worker ended with status {worker.returncode}; expected it to run on"
+            )
+    except KeyboardInterrupt:
+        print("ended")
+
+
+def check_pools(file: Path) -> None:
+    """PipelineError for a deployment whose runs no worker of ours would take up."""
+    try:
+        deployments = YAML(typ="safe", pure=True).load(file)["deployments"]
+        pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in deployments}
+    except (OSError, YAMLError, LookupError, TypeError) as e:
+        raise PipelineError(
+            f"{file}: found no deployments ({e}); expected a name and work_pool of each"
+        ) from None
+    for name, pool in pools.items():
+        if pool != POOL:
+            raise PipelineError(
+                f"{file}: {name}: work_pool: found {pool!r}; expected {POOL!r}, whose worker runs here"
+            )
+
+
+def check_port(port: int) -> None:
+    """PipelineError when something listens there: it would answer in place of our server."""
+    try:
+        with socket.socket() as ours:
+            ours.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # as the server: an earlier one may have left it
+            ours.bind((HOST, port))
+    except (OSError, OverflowError) as e:
+        raise PipelineError(f"--port: found {port} ({e}); expected a free port") from None
+
+
+def _end(_number: int, _frame: object) -> None:
+    for each in SIGNALS:  # another one must not cut the clean-up short
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _environment(port: int) -> dict[str, str]:
+    own = {
+        "PREFECT_HOME": str(Path(".prefect").resolve()),
+        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+    }
+    bin_ = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {
+        **os.environ,
+        **own,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PATH": bin_,
+    }
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+
+
+def _start(
+    stack: ExitStack, environment: Mapping[str, str], *arguments: str
+) -> subprocess.Popen[bytes]:
+    """In a session of its own, so that Ctrl-C reaches it through us, the worker before the server."""
+    process = subprocess.Popen(
+        _command(*arguments), env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    stack.callback(_stop, process)
+    return process
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _call(environment: Mapping[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        _command(*arguments), env=environment, text=True, capture_output=True, check=False
+    )
+    if done.returncode != 0:
+        lines = (done.stderr or done.stdout).splitlines()
+        said = " ".join(line for line in lines if line[:1] not in BOX)
+        raise PipelineError(f"prefect {' '.join(arguments)}: exit status {done.returncode}: {said}")
+
+
+def wait_for_server(server: "subprocess.Popen[bytes]", url: str) -> None:
+    """PipelineError when it ended, or did not answer in time."""
+    deadline = time.monotonic() + PATIENCE
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/health", timeout=5).raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    raise PipelineError(f"found no answer at {url}; expected Prefect's server (is the port taken?)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Process groups that are noted in files, so that a later run can end them if this process is killed."""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+
+def belongs_to_another(pid: int) -> bool:
+    """Tell whether a process lives and is not this one: in a container a new process may have a dead one's number."""
+    return pid != os.getpid() and psutil.pid_exists(pid)
+
+
+def signal_group(group: int, number: int) -> None:
+    """Send the signal to the process group, if it is still there."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, number)
+
+
+def note_group(file: Path, pid: int) -> None:
+    """Note the process group that `pid` leads, with the time at which it started."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(psutil.NoSuchProcess):
+        file.write_text(f"{pid} {psutil.Process(pid).create_time()}")
+
+
+def end_noted_group(file: Path) -> None:
+    """Kill the process group noted in the file, if it is still the same, and remove the file."""
+    with suppress(ValueError, FileNotFoundError, psutil.NoSuchProcess, ProcessLookupError):
+        pid, created = file.read_text().split()
+        if psutil.Process(int(pid)).create_time() == float(created):
+            os.killpg(int(pid), signal.SIGKILL)
+    file.unlink(missing_ok=True)

@@ -1,0 +1,182 @@
+"""Runs the commands of a stage, each in a process group of its own, with their output in a log file."""
+
+import signal
+import subprocess
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from ruamel.yaml.error import YAMLError
+
+from reprise.process.groups import note_group, signal_group
+
+GRACE = 5.0  # seconds between the signal that asks and the one that kills
+# A params file edited meanwhile, a NUL in a command, a full disk.
+FAULTS = (OSError, ValueError, SyntaxError, YAMLError)
+
+
+@dataclass(frozen=True)
+class Job:
+    """The commands of a stage, as plain values: another process may run them.
+
+    argv: each command as it reads in dvc.yaml, and what runs it; timeout: seconds for all of them.
+    """
+
+    argv: list[tuple[str, Any]]
+    environment: dict[str, str]
+    timeout: float | None
+    log: Path
+
+
+class JobEnd(StrEnum):
+    """How a job ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    KILLED = "killed"
+    TIMED_OUT = "timed out"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+
+    @property
+    def description(self) -> str:
+        """Say what happened to the job's commands."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    JobEnd.SUCCEEDED: "all commands exited with 0",
+    JobEnd.FAILED: "a command exited with another status than 0, or could not be started",
+    JobEnd.KILLED: "a signal that was not ours killed a command",
+    JobEnd.TIMED_OUT: "the commands took longer than the stage's timeout",
+    JobEnd.INTERRUPTED: "the run was interrupted",
+    JobEnd.LOST: "the process that ran the command ended",
+}
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job ended, why it did not succeed (None if it did), and the seconds that its commands took."""
+
+    end: JobEnd
+    error: str | None
+    seconds: float
+
+
+class Execution(Protocol):
+    """Runs the processes of one job, here or elsewhere."""
+
+    def run(self, folder: Path, note: Path) -> JobResult:
+        """Run the job in the folder. `note`: a file that names the process group while there is one."""
+
+    def interrupt(self, number: int) -> None:
+        """Send the signal to the process group; no further command is started."""
+
+    def kill(self) -> None:
+        """End what still runs in the process group, and `run` with it."""
+
+
+class _Stopped(Exception):  # noqa: N818
+    """The job's commands do not go on. Never leaves this file."""
+
+    def __init__(self, end: JobEnd, error: str) -> None:
+        super().__init__(error)
+        self.end = end
+        self.error = error
+
+
+class LocalExecution:
+    """Runs the commands as child processes of this process, one after the other."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._process: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()  # held while a process starts, and while one is signalled
+        self._signal: int | None = None
+
+    def run(self, folder: Path, note: Path) -> JobResult:
+        """Run the job in the folder. `note`: a file that names the process group while there is one."""
+        start = time.monotonic()
+        end, error = JobEnd.SUCCEEDED, None
+        try:
+            self._run_all(folder, note)
+        except _Stopped as stopped:
+            end, error = stopped.end, stopped.error
+        except FAULTS as fault:
+            end, error = JobEnd.FAILED, describe_fault(fault, self._job.log)
+        finally:
+            note.unlink(missing_ok=True)
+        return JobResult(end, error, time.monotonic() - start)
+
+    def _run_all(self, folder: Path, note: Path) -> None:
+        """Run all commands. Raises _Stopped when one does not succeed."""
+        timeout = self._job.timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        self._job.log.parent.mkdir(parents=True, exist_ok=True)
+        with self._job.log.open("wb") as log:
+            for text, argv in self._job.argv:
+                process = self._start(argv, folder, log)
+                note_group(note, process.pid)
+                code = self._wait(process, deadline)
+                if code is None:
+                    raise _Stopped(JobEnd.TIMED_OUT, f"timed out after {timeout:g} s: {text}")
+                if self._signal is not None:
+                    raise _Stopped(JobEnd.INTERRUPTED, "interrupted")
+                if code > 0:
+                    raise _Stopped(JobEnd.FAILED, f"exit status {code}: {text}")
+                if code < 0:
+                    raise _Stopped(JobEnd.KILLED, f"killed by signal {-code}: {text}")
+
+    def _start(self, argv: Any, folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+        with self._starting:
+            if self._signal is not None:
+                raise _Stopped(JobEnd.INTERRUPTED, "interrupted")
+            self._process = subprocess.Popen(
+                argv,
+                cwd=folder,
+                env=self._job.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                shell=False,
+            )
+            return self._process
+
+    @staticmethod
+    def _wait(process: "subprocess.Popen[bytes]", deadline: float | None) -> int | None:
+        """Return the process's exit status; None when it was ended at the deadline."""
+        try:
+            if deadline is None:
+                return process.wait()
+            return process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            signal_group(process.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE)
+            signal_group(process.pid, signal.SIGKILL)
+            process.wait()
+            return None
+
+    def interrupt(self, number: int) -> None:
+        """Send the signal to the process group; no further command is started."""
+        with self._starting:
+            self._signal = number
+            if self._process is not None:
+                signal_group(self._process.pid, number)
+
+    def kill(self) -> None:
+        """Kill what still runs in the process group."""
+        if self._process is not None:
+            signal_group(self._process.pid, signal.SIGKILL)
+
+
+def describe_fault(fault: Exception, log: Path) -> str:
+    """Say what one of FAULTS is about. `log`: the file that an error without a name is about."""
+    if isinstance(fault, OSError):
+        return f"{fault.filename or log}: {fault.strerror or fault}"
+    return str(fault)

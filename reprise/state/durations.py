@@ -1,0 +1,43 @@
+"""How long each stage took in earlier runs."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import median
+
+from reprise.state.folders import StateFolders
+from reprise.state.json_lines import append_lines, read_lines
+
+
+class Durations:
+    """Seconds of recorded runs of each stage, by its name."""
+
+    def __init__(self, temporary: Path) -> None:
+        """Read the durations kept in `temporary`, a repository's `.dvc/tmp/reprise`."""
+        self._path = StateFolders(temporary).durations
+        self._seconds: dict[str, list[float]] = {}
+        if self._path.exists():
+            for name, seconds in read_lines(self._path):
+                self._seconds.setdefault(name, []).append(seconds)
+
+    def expected(self, name: str) -> float | None:
+        """Return the median of the stage's last ten runs, in seconds; None if it never ran."""
+        runs = self._seconds.get(name, [])[-10:]
+        return median(runs) if runs else None
+
+    def last(self, name: str) -> float | None:
+        """Return the seconds of the stage's last run; None if it never ran."""
+        return self._seconds[name][-1] if name in self._seconds else None
+
+    def last_of_all(self, names: Iterable[str]) -> float | None:
+        """Add up the seconds of the last run of each stage; None if one of them, or all, never ran."""
+        total = None
+        for name in names:
+            if name not in self._seconds:
+                return None
+            total = (total or 0.0) + self._seconds[name][-1]
+        return total
+
+    def add(self, runs: Iterable[tuple[str, float]]) -> None:
+        """StageRecord the seconds of stages that ran."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        append_lines(self._path, ([name, round(seconds, 3)] for name, seconds in runs))
