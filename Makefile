@@ -36,10 +36,10 @@ serve: .venv/.installed  ## a Prefect server, the deployments and a worker on th
 	python -m reprise.flows.serve
 
 browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
-	pytest -m browser -n 0 tests/reprise/review/test_browser.py
+	pytest -m browser -n 0 tests/reprise/review/render/test_browser.py
 
 prefect-ui: .venv/.installed  ## open Prefect's page of a finished run in headless Chromium (Debian: as above)
-	pytest -m prefect_ui -n 0 tests/reprise/test_prefect_ui.py
+	pytest -m prefect_ui -n 0 tests/reprise/flows/test_prefect_ui.py
 
 fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
 	python -m benchmarks.fashion_mnist

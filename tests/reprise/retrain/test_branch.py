@@ -7,7 +7,7 @@ import pytest
 from reprise.errors import PipelineError
 from reprise.retrain.branch import Branch, add, commit
 from reprise.retrain.clone import Clone
-from tests.reprise.retrain.test_workplace import git, origin
+from tests.reprise.retrain.test_clone import git, origin
 
 __all__ = ["origin"]  # a fixture
 

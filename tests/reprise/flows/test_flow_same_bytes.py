@@ -9,7 +9,7 @@ import pytest
 from tests import warm
 from tests.conftest import SHORT, Project, new_project
 from tests.reprise.corpus import REPOSITORIES, Made
-from tests.reprise.prefect_server import api
+from tests.reprise.flows.prefect_server import api
 
 __all__ = ["api"]  # a fixture
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reprise.retrain.fingerprint import digest_of_inputs, stages_of
-from tests.reprise.retrain.test_workplace import git
+from tests.reprise.retrain.test_clone import git
 
 PIPELINE = """
 stages:

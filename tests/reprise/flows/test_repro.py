@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.reprise.corpus import Made
-from tests.reprise.prefect_server import api, flow, last_run, post, serving, states, task_runs
-from tests.reprise.test_run import Make, is_gone, make, meta, stage, start, wait_for
+from tests.reprise.flows.prefect_server import api, flow, last_run, post, serving, states, task_runs
+from tests.reprise.runner.test_run import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["api", "make"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]  # one server

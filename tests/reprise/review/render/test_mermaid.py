@@ -26,7 +26,7 @@ NAMES = ['a "b" ]\nline [1]', "%%{init: {}}%%", "é ünï", "", "x-axis", "`|`"]
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("npm") is None, reason="mermaid's parser needs npm")
 def test_mermaid_parses_the_charts(tmp_path: Path) -> None:
-    golden = [p.read_text() for p in (Path(__file__).parent / "golden").glob("*.md")]
+    golden = [p.read_text() for p in (Path(__file__).parent.parent / "golden").glob("*.md")]
     charts = [c for text in golden for c in re.findall(r"```mermaid\n(.*?)```", text, flags=re.S)]
     line = [(0.0, -1.5), (1.0, 1e-12), (2.0, 1e20)]
     hostile = [mermaid(Curve(name, name, name, line, line[1:]), REPORT) for name in NAMES]

@@ -16,11 +16,11 @@ import pytest
 
 from reprise.flows.retrain import _of_failed
 from tests.conftest import ROOT, YAML_
-from tests.reprise.prefect_server import api, post
+from tests.reprise.flows.prefect_server import api, post
 from tests.reprise.retrain.project import Retrainable
 from tests.reprise.retrain.test_retrain import GOOD, first, made
+from tests.reprise.runner.test_run import is_gone
 from tests.reprise.stand_in import TOKEN, StandIn
-from tests.reprise.test_run import is_gone
 
 __all__ = ["api", "first", "made"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]

@@ -14,8 +14,8 @@ from reprise.review.render import wording
 from reprise.review.render.html import html
 from reprise.review.report import Report
 from tests.chromium import chromium, needs_chromium, requests
+from tests.reprise.review.render.test_html import HOSTILE, with_texts
 from tests.reprise.review.reports import column, common, table
-from tests.reprise.review.test_html import HOSTILE, with_texts
 
 SHOWN = """
 const back = e => e === null ? null : (c => c === 'rgba(0, 0, 0, 0)' ? back(e.parentElement) : c)(

@@ -14,7 +14,7 @@ from reprise.dvc import LOCK_PART
 from reprise.state.journal import Journal
 from tests.reprise.corpus import YAML_, Made
 from tests.reprise.random_dags import text
-from tests.reprise.test_run import start
+from tests.reprise.runner.test_run import start
 
 KILLS = int(os.environ.get("KILLS", "200"))
 STAGES = 30

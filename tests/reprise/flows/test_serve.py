@@ -14,7 +14,7 @@ import pytest
 from reprise.errors import PipelineError
 from reprise.flows.serve import check_pools, check_port
 from tests.conftest import ROOT
-from tests.reprise.prefect_server import free_port
+from tests.reprise.flows.prefect_server import free_port
 
 
 def test_every_deployment_of_ours_has_a_worker() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from reprise.check.syscalls import Trace
+from tests.reprise.check.test_undeclared import TABLE, repository
 from tests.reprise.corpus import Made
-from tests.reprise.test_undeclared import TABLE, repository
 
 SURVIVALS, QUIET = TABLE["survivals"], TABLE["quiet"]
 PATH = os.environ["PATH"]  # not the commands that wait, warm, in a process which nobody traces
