@@ -26,7 +26,9 @@ def add_parser(commands: "Subparsers") -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Write the report. Returns 1 when --fail-on says so."""
-    from reprise.review import FORMATS, review  # statistics and DuckDB: a second to import
+    # statistics and DuckDB: a second to import
+    from reprise.review import FORMATS, review
+    from reprise.review.stats.results import Verdict
 
     report = review(args.old, args.new)
     text = FORMATS[args.format](report)
@@ -43,4 +45,4 @@ def execute(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1 if args.fail_on == "no-verdict" else 0
-    return 1 if verdict == "worse" else 0
+    return 1 if verdict is Verdict.WORSE else 0

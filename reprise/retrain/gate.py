@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from reprise.errors import PipelineError
 from reprise.review.report import Report
-from reprise.review.stats.results import MetricComparison
+from reprise.review.stats.results import MetricComparison, Verdict
 
 When = Literal["better", "not-worse"]
 
@@ -86,11 +86,11 @@ def _without(report: Report) -> str:
 def _judged(metric: MetricComparison, gate: Gate) -> tuple[bool, str]:
     if metric.verdict is None:
         return False, f"{metric.name}: no verdict: {metric.why}"
-    if metric.verdict == "worse":
+    if metric.verdict is Verdict.WORSE:
         return False, f"{metric.name} is worse"
     if gate.when == "not-worse":
         return True, f"{metric.name}: {metric.verdict}; promoted when not worse"
-    if metric.verdict != "better":
+    if metric.verdict is not Verdict.BETTER:
         return False, f"{metric.name}: {metric.verdict}"
     assert metric.difference is not None
     if abs(metric.difference) < gate.min_effect:

@@ -15,16 +15,17 @@ from reprise.review.data.table_diff import TableDiff
 from reprise.review.render import charts, histograms, wording
 from reprise.review.render.wording import CELL, plain
 from reprise.review.report import Report
+from reprise.review.stats.results import Verdict
 from reprise.review.stats.verdicts import MetricComparison
 
 ROWS = 100  # of a table that is not folded
 FOLDED = 300  # rows of one that is
 CHARTS = 12  # of loss curves, and of columns of one table
 CLASSES = {
-    "better": "better",
-    "worse": "worse",
-    "equivalent": "same",
-    "no detectable difference": "same",
+    Verdict.BETTER: "better",
+    Verdict.WORSE: "worse",
+    Verdict.EQUIVALENT: "same",
+    Verdict.NO_DIFFERENCE: "same",
 }
 
 
@@ -67,9 +68,9 @@ def up_to(values: Iterable[Any], most: int) -> list[Any]:
     return [*islice(values, most)]
 
 
-def colour(verdict: str | None) -> str:
-    """The class of a verdict, which the style colours."""
-    return CLASSES.get(verdict or "", "none")
+def colour(verdict: Verdict | None) -> str:
+    """Return the class of a verdict, which the style colours."""
+    return "none" if verdict is None else CLASSES[verdict]
 
 
 def interval_plot(metric: MetricComparison) -> Markup:

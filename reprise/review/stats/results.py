@@ -1,9 +1,30 @@
 """What a comparison of two revisions says, as data: `dataclasses.asdict` of it is JSON."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
-Verdict = Literal["better", "worse", "no detectable difference", "equivalent"]
+
+class Verdict(StrEnum):
+    """What a comparison says of a metric."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    EQUIVALENT = "equivalent"
+    NO_DIFFERENCE = "no detectable difference"
+
+    @property
+    def description(self) -> str:
+        """Say what the verdict means."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    Verdict.BETTER: "the new side is better, beyond noise",
+    Verdict.WORSE: "the new side is worse, beyond noise",
+    Verdict.EQUIVALENT: "the whole interval of the difference lies within the declared margin",
+    Verdict.NO_DIFFERENCE: "these rows cannot tell the two sides apart",
+}
 
 
 @dataclass(frozen=True)

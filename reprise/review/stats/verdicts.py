@@ -177,10 +177,11 @@ def _metric(
 
 def _verdict(m: Metric, difference: float, low: float, high: float, p: float) -> Verdict:
     if m.margin is not None and -m.margin < low and high < m.margin:
-        return "equivalent"
+        return Verdict.EQUIVALENT
     if p > LEVEL:
-        return "no detectable difference"
-    return "better" if (difference > 0) == (m.better == "higher") else "worse"
+        return Verdict.NO_DIFFERENCE
+    is_better = (difference > 0) == (m.better == "higher")
+    return Verdict.BETTER if is_better else Verdict.WORSE
 
 
 def _difference(column: str, old: Side, new: Side, rows: Rows) -> float | None:
