@@ -1,10 +1,11 @@
 """A copy of the project to break, and its commands run as a user runs them."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,30 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """PATH with the project's `python` and `dvc`."""
-    folder = tmp_path_factory.mktemp("warm")
-    server = warm.start(folder)
-    yield f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    server.kill()
-    server.wait()
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return a folder that all workers of this run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return the folder, which the first worker makes while the others wait for it."""
+    done = folder.with_suffix(".done")
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def commands(shared_folder: Path, worker_id: str) -> str:
+    """Return a PATH with the project's `python`, `dvc` and `reprise`, which fork one warm process."""
+    run = os.getpid() if worker_id == "master" else os.getppid()
+    folder = made_once(shared_folder / "warm", lambda folder: warm.start_for(run, folder))
+    return f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 def new_project(root: Path, path: str) -> Project:
@@ -112,14 +130,15 @@ def new_project(root: Path, path: str) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, commands: str) -> Project:
-    """A project that has run once, to read or to copy."""
-    made = new_project(tmp_path_factory.mktemp("finished"), commands)
-    made.set(SHORT)
-    assert made.repro() == set(
-        YAML_.load(ROOT / "dvc.yaml")["stages"]
-    )  # the first run runs every stage
-    return made
+def finished(shared_folder: Path, commands: str) -> Project:
+    """Return a project that has run once, to read or to copy; all workers have the same one."""
+
+    def make(folder: Path) -> None:
+        project = new_project(folder, commands)
+        project.set(SHORT)
+        assert project.repro() == set(YAML_.load(ROOT / "dvc.yaml")["stages"])  # all of them
+
+    return Project(made_once(shared_folder / "finished", make), commands)
 
 
 def copied(project: Project, root: Path) -> Project:

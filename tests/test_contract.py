@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from src.params import keys
-from tests.conftest import ROOT, YAML_, Project
+from tests.conftest import ROOT, YAML_, Project, copied
 
 STAGES: dict[str, Any] = YAML_.load(ROOT / "dvc.yaml")["stages"]
 
@@ -81,17 +81,18 @@ print("OPENED", json.dumps(sorted(opened)))
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_run_opens_what_its_deps_name_and_no_other_project_file(
-    stage: str, finished: Project
+    stage: str, finished: Project, tmp_path: Path
 ) -> None:
     """Python's own opens by an audit hook. What C++ readers open is held by the next test."""
+    project = copied(finished, tmp_path)
     _, _, module, *paths = STAGES[stage]["cmd"].split()
-    (finished.root / "hook.py").write_text(HOOK)
-    output = finished.run("python", "-m", "hook", module, *paths)
+    (project.root / "hook.py").write_text(HOOK)
+    output = project.run("python", "-m", "hook", module, *paths)
     line = next(line for line in output.splitlines() if line.startswith("OPENED"))
-    tracked = set(finished.run("git", "ls-files", "-co", "--exclude-standard").split()) | {
+    tracked = set(project.run("git", "ls-files", "-co", "--exclude-standard").split()) | {
         "params.yaml"
     }
-    opened = {p.removeprefix(f"{finished.root}/") for p in json.loads(line.removeprefix("OPENED "))}
+    opened = {p.removeprefix(f"{project.root}/") for p in json.loads(line.removeprefix("OPENED "))}
     assert f"src/{stage}.py" in opened
     assert opened & tracked <= {*STAGES[stage]["deps"], "params.yaml", "hook.py"}
 

@@ -58,11 +58,20 @@ sys.exit(s.makefile("rb").read(1)[0])
 """
 
 
-def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
-    """Writes the stand-ins for `python` and `dvc` into folder/bin and starts the process behind them.
+SERVERS = []  # kept until this process ends
 
-    more: modules to import as well.
+
+def start_for(run: int, folder: Path) -> None:
+    """Start what ends with the process `run`, whichever worker asked for it first."""
+    SERVERS.append(start(folder, run=run))
+
+
+def start(folder: Path, *more: str, run: int | None = None) -> subprocess.Popen[bytes]:
+    """Write stand-ins for `python`, `dvc` and `reprise` into folder/bin and start the process behind them.
+
+    more: modules to import as well; run: the process with which it ends (default: this one).
     """
+    run = run or os.getpid()
     address = folder / "warm.socket"
     (folder / "bin").mkdir()
     for name, prefix in {
@@ -73,14 +82,15 @@ def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
         client = folder / "bin" / name
         client.write_text(CLIENT.format(python=sys.executable, address=str(address), prefix=prefix))
         client.chmod(0o755)
-    server = subprocess.Popen([sys.executable, __file__, str(address), *more])
+    server = subprocess.Popen([sys.executable, __file__, str(address), str(run), *more])
     while not address.exists():
         assert server.poll() is None
         time.sleep(0.05)
     return server
 
 
-def serve(address: str, *more: str) -> None:
+def serve(address: str, run: str, *more: str) -> None:
+    """Answer until the process `run` is gone."""
     for name in (*HEAVY, *more):
         importlib.import_module(name)
     listener = socket.socket(socket.AF_UNIX)
@@ -88,11 +98,24 @@ def serve(address: str, *more: str) -> None:
     listener.listen(64)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of the forks that answer
     Path(address + ".new").rename(address)
-    while True:
-        connection, _ = listener.accept()
+    listener.settimeout(0.5)
+    while _is_alive(int(run)):
+        try:
+            connection, _ = listener.accept()
+        except TimeoutError:
+            continue
+        connection.setblocking(True)
         if os.fork() == 0:
             _handle(connection)
         connection.close()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _handle(connection: socket.socket) -> None:
