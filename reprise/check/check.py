@@ -73,7 +73,7 @@ def _checked(
     if ran.error is not None:
         return Checked(stage, found, [], [], f"{ran.error}\n{ran.output.strip()}", untraced)
     _supply(stage, sandbox)
-    root = stage.repository.root
+    root = stage.workspace.root
     never = (
         []
         if untraced

@@ -47,7 +47,7 @@ class Watched(Sandbox):
 
     def hear(self, kind: Kind, place: str) -> None:
         """Before the kernel looks for the path."""
-        if (kind, place) in self._heard or not place.startswith(str(self.stage.repository.root)):
+        if (kind, place) in self._heard or not place.startswith(str(self.stage.workspace.root)):
             return
         self._heard.add((kind, place))
         path = self._meant(Path(place))
@@ -73,9 +73,9 @@ class Watched(Sandbox):
 
     def _meant(self, place: Path) -> Path | None:
         """The path of the workspace; of what is beside or above the sandbox, if it may be."""
-        if place.is_relative_to(self.stage.repository.temporary):
+        if place.is_relative_to(self.stage.workspace.temporary):
             return Path(os.path.normpath(self.stage.wdir / os.path.relpath(place, self.wdir)))
-        return place if place.is_relative_to(self.stage.repository.root) else None
+        return place if place.is_relative_to(self.stage.workspace.root) else None
 
     def _supply(self, kind: Kind, place: Path, path: Path) -> None:
         if not os.path.lexists(place) and path.exists() and self._counts(path):
@@ -117,7 +117,7 @@ class Watched(Sandbox):
 
     def _counts(self, path: Path) -> bool:
         """Whether it may be an input: no out of the stage, no tool's own file, nothing that git ignores but DVC has."""
-        root = self.stage.repository.root
+        root = self.stage.workspace.root
         parts = path.relative_to(root).parts if path.is_relative_to(root) else path.parts[-1:]
         if any(part.startswith(".") or part.endswith(ENDINGS) for part in parts) or OF_TOOLS & {
             *parts
@@ -126,9 +126,7 @@ class Watched(Sandbox):
         if any(path.is_relative_to(out) for out in self.stage.outputs):
             return False
         around = {path, *path.parents}
-        return not around & self.stage.repository.ignored or bool(
-            around & self.stage.repository.data
-        )
+        return not around & self.stage.workspace.ignored or bool(around & self.stage.workspace.data)
 
     def _is_declared(self, path: Path) -> bool:
         return path in self.stage.params or any(
@@ -141,7 +139,7 @@ class Watched(Sandbox):
     # Afterwards
 
     def undeclared_writes(self) -> list[str]:
-        root = self.inside(self.stage.repository.root)
+        root = self.inside(self.stage.workspace.root)
         supplied = {os.path.relpath(place, root) for place in self._supplied}
         return [file for file in super().undeclared_writes() if file not in supplied]
 

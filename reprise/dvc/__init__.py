@@ -3,7 +3,8 @@
 from reprise.dvc.changes import MISSING, Change, ChangeKind
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
 from reprise.dvc.repository import LOCK_PART, Repository
-from reprise.dvc.stage import Assumed, Stage
+from reprise.dvc.run_cache import Assumed
+from reprise.dvc.stage import Stage
 
 __all__ = [
     "DVC_ERRORS",

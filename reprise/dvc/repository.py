@@ -3,10 +3,8 @@
 import errno
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
 from pathlib import Path
 
 from dvc.dvcfile import PROJECT_FILE
@@ -14,17 +12,15 @@ from dvc.exceptions import DvcException
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages
-from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
-from reprise.dvc.file_cache import FileCache
 from reprise.dvc.graph import around, graph_of, postorder
-from reprise.dvc.lock_file import Entry, with_entries
+from reprise.dvc.lock_file import with_entries
 from reprise.dvc.patches import replace_parts, rwlock
-from reprise.dvc.run_cache import known_runs
 from reprise.dvc.rwlock import RWLockFile
 from reprise.dvc.stage import Stage
+from reprise.dvc.workspace import Workspace
 from reprise.errors import PipelineError
 
 LOCK_PART = "lock.part"  # dvc.lock while it is written, under DVC's lock
@@ -39,15 +35,14 @@ class Repository:
             self._repo = Repo(_wait_for_lock=False)
         except DvcException as e:
             raise PipelineError(e) from None
-        self.root = Path(self._repo.root_dir)
-        self.temporary = Path(self._repo.tmp_dir) / "reprise"
+        self.workspace = Workspace(self._repo)
+        self.temporary = self.workspace.temporary
         self._claims: dict[Stage, AbstractContextManager[None]] = {}
-        self.file_cache = FileCache()
         self._lock_files: dict[
             str, tuple[int, int] | None
         ] = {}  # as they were when the stages were loaded
         self._claims_file = RWLockFile()
-        replace_parts(self._repo, self.file_cache, self._claims_file)
+        replace_parts(self._repo, self.workspace.file_cache, self._claims_file)
 
     @contextmanager
     def lock(self, waiting: Callable[[str], None]) -> Iterator[None]:
@@ -89,7 +84,7 @@ class Repository:
             nodes = chosen if single_item else postorder(part)
         except DVC_ERRORS as e:
             raise PipelineError(describe_error(e)) from None
-        stages = {node: Stage(self, node) for node in nodes}
+        stages = {node: Stage(self.workspace, node) for node in nodes}
         locks = {s.dvc.dvcfile._lockfile.path for s in stages.values() if s.has_entry}
         self._lock_files = {path: _signature_of(path) for path in locks}
         before: list[Stage] = []
@@ -163,20 +158,11 @@ class Repository:
             self._repo.scm_context.ignored_paths = []  # what finished stays, whatever failed
 
     def forget(self, path: Path) -> None:
-        self.file_cache.forget(os.fspath(path))
+        self.workspace.file_cache.forget(os.fspath(path))
 
     def forget_all(self) -> None:
         """After something may have written anywhere."""
-        self.file_cache.forget_all()
-
-    def pull(self, target: str) -> None:
-        """`dvc pull`, by a process of its own lock depth: this one holds the lock already."""
-        self._repo._lock_depth += 1
-        try:
-            self._repo.pull(target)
-        finally:
-            self._repo._lock_depth -= 1
-        self.file_cache.forget_all()
+        self.workspace.file_cache.forget_all()
 
     def remove_debris(self, stages: Iterable[Stage]) -> None:
         """What DVC was writing when its process was killed: `.<22 characters>.tmp` files, empty run-cache folders."""
@@ -198,38 +184,7 @@ class Repository:
             _beside(Path(lock)).unlink(missing_ok=True)
 
     def pull_runs(self) -> None:
-        self._repo.stage_cache.pull(None)
-
-    @cached_property
-    def data(self) -> set[Path]:
-        """Every local out, absolute: of stages and of data sources."""
-        return {Path(out.fs_path) for out in self._repo.index.outs if out.protocol == "local"}
-
-    @cached_property
-    def ignored(self) -> set[Path]:
-        """Files and folders that git ignores, absolute; none where there is no git."""
-        command = [
-            "git",
-            "ls-files",
-            "--others",
-            "--ignored",
-            "--exclude-standard",
-            "--directory",
-            "-z",
-        ]
-        listed = subprocess.run(command, cwd=self.root, capture_output=True, check=False).stdout
-        return {self.root / os.fsdecode(name) for name in listed.split(b"\0") if name}
-
-    @cached_property
-    def runs(self) -> dict[str, list[Entry]]:
-        """Every run that the run-cache knows."""
-        return known_runs(self._repo)
-
-    def lock_entry(self, stage: DVCStage) -> Entry:
-        if not isinstance(stage, PipelineStage):
-            return {}
-        found: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
-        return found
+        self.workspace.run_cache.pull()
 
 
 def _signature_of(path: str) -> tuple[int, int] | None:

@@ -1,9 +1,10 @@
-"""DVC's run-cache: the known run that `dvc repro` would take in place of running a stage."""
+"""Finds in DVC's run-cache the run that `dvc repro` would take in place of running a stage."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
 
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
@@ -14,81 +15,117 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
 from reprise.dvc.lock_file import Entry
-from reprise.dvc.stage import NOTHING, Assumed, Stage
 
-UNKNOWN = "?"  # a hash that is not known yet
+# The hashes that paths will have after upstream stages; None where that is not known.
+Assumed = Mapping[str, str | None]
+NOTHING: Assumed = MappingProxyType({})
+
+UNKNOWN = "?"  # stands for a hash that is not known yet
 
 
-def find(stage: Stage, assumed: Assumed = NOTHING, *, pull: bool = False) -> Any:
-    """DVC's stage of the run, for `Stage.restore`; None where there is none, or its outs are not in the cache.
+class CachedRun:
+    """Holds a run of the run-cache, whose outs are in the cache."""
 
-    `assumed`: as in `Stage.changes`. `pull`: fetches the outs from the remote.
-    """
-    s, cache = stage.dvc, stage.dvc.repo.stage_cache
-    if not _is_complete(s, assumed):
-        return None
-    same = stage.is_as_locked(assumed)
-    with _assuming(s, assumed):
-        if not _can_hash(s):
+    def __init__(self, stage: DVCStage) -> None:
+        """Take the stage that DVC made of the run's entry."""
+        self._stage = stage
+
+    @property
+    def out_hashes(self) -> dict[str, str]:
+        """Return the hash of each out, by absolute path."""
+        return {out.fs_path: out.hash_info.value for out in self._stage.outs}
+
+    def checkout(self) -> None:
+        """Put the run's outs into the workspace."""
+        self._stage.checkout()
+
+
+class RunCache:
+    """Looks for runs in the run-cache of one repository."""
+
+    def __init__(self, repo: Repo) -> None:
+        """Take DVC's repository; the cache is read when it is needed."""
+        self._repo = repo
+
+    def pull(self) -> None:
+        """Fetch the remote's runs, without their outs."""
+        self._repo.stage_cache.pull(None)
+
+    def find(
+        self, stage: DVCStage, assumed: Assumed, *, is_as_locked: bool, pull: bool
+    ) -> CachedRun | None:
+        """Find the run of the stage as it will be with the assumed hashes.
+
+        None where there is none, or its outs are not in the cache. is_as_locked: the entry of dvc.lock is that
+        run. pull: fetches the outs from the remote.
+        """
+        with _assuming(stage, assumed):
+            if not _can_hash(stage):
+                return None
+            entry = to_single_stage_lockfile(stage) if is_as_locked else self._newest(stage)
+            if not entry:
+                return None
+            run = self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+            if pull:
+                for objects in run.get_used_objs().values():
+                    self._repo.cloud.pull(objects)
+            return CachedRun(run) if run.outs_cached() else None
+
+    def may_find(self, stage: DVCStage, assumed: Assumed, *, is_as_locked: bool) -> bool:
+        """Tell whether a run of the same command, outs and params is known.
+
+        Deps count as far as their hashes are known.
+        """
+        with _assuming(stage, assumed):
+            if not _can_hash(stage):
+                return False
+            own = to_single_stage_lockfile(stage)
+        if is_as_locked:
+            return True
+        return any(_is_alike(own, entry) for entry in self._known_runs.get(_key(own), ()))
+
+    @cached_property
+    def _known_runs(self) -> dict[str, list[Entry]]:
+        """Read every run of the cache, as lock entries; those of a command with the same outs together."""
+        runs: dict[str, list[Entry]] = {}
+        for path in Path(self._repo.stage_cache.cache_dir).glob("*/*/*"):
+            entry = self._repo.stage_cache._load_cache(path.parent.name, path.name)
+            if entry:
+                runs.setdefault(_key(entry), []).append(entry)
+        return runs
+
+    def _newest(self, stage: DVCStage) -> Entry | None:
+        """Load the stage's newest run. DVC fails on a folder that is empty since its process was killed."""
+        cache = self._repo.stage_cache
+        folder = Path(cache._get_cache_dir(_get_stage_hash(stage)))
+        if not folder.is_dir() or not any(folder.iterdir()):
             return None
-        entry = to_single_stage_lockfile(s) if same else _newest(s)
-        found = cache._create_stage(entry, wdir=s.wdir) if entry else None
-        if found is not None and pull:
-            for objects in found.get_used_objs().values():
-                s.repo.cloud.pull(objects)
-        return found if found is not None and found.outs_cached() else None
+        entry: Entry | None = cache._load(stage)
+        return entry
 
 
-def hashes(found: Any) -> dict[str, str]:
-    """What `find` found: the hash of each out, by absolute path."""
-    return {out.fs_path: out.hash_info.value for out in found.outs}
-
-
-def may_find(stage: Stage, assumed: Assumed) -> bool:
-    """Whether a run of the same command, outs and params is known, and of the same deps as far as they are known."""
-    if not _is_complete(stage.dvc, assumed):
+def has_inputs(stage: DVCStage, assumed: Assumed) -> bool:
+    """Tell whether all of the stage's inputs are there, or will be."""
+    deps = [dep for dep in stage.deps if dep.fs_path not in assumed]
+    if not all(dep.exists for dep in deps):
         return False
-    with _assuming(stage.dvc, assumed):
-        if not _can_hash(stage.dvc):
-            return False
-        own = to_single_stage_lockfile(stage.dvc)
-    return stage.is_as_locked(assumed) or any(
-        _alike(own, entry) for entry in stage.repository.runs.get(_key(own), ())
-    )
-
-
-def known_runs(repo: Repo) -> dict[str, list[Entry]]:
-    """Every run of the cache, as lock entries; those of a command with the same outs together."""
-    found: dict[str, list[Entry]] = {}
-    for path in Path(repo.stage_cache.cache_dir).glob("*/*/*"):
-        entry = repo.stage_cache._load_cache(path.parent.name, path.name)
-        if entry:
-            found.setdefault(_key(entry), []).append(entry)
-    return found
+    params = [dep for dep in deps if isinstance(dep, ParamsDependency)]
+    return all(set(dep.params) <= dep.read_params().keys() for dep in params)
 
 
 def _key(entry: Entry) -> str:
     return repr((entry["cmd"], [out["path"] for out in entry.get("outs", [])]))
 
 
-def _is_complete(stage: DVCStage, assumed: Assumed) -> bool:
-    """Whether all inputs are there, or will be."""
-    deps = [d for d in stage.deps if d.fs_path not in assumed]
-    if not all(d.exists for d in deps):
-        return False
-    return all(
-        set(d.params) <= d.read_params().keys() for d in deps if isinstance(d, ParamsDependency)
-    )
-
-
 @contextmanager
 def _assuming(stage: DVCStage, assumed: Assumed) -> Iterator[None]:
-    """The stage as it is after its deps were saved, with the assumed hashes; afterwards as it was."""
+    """Make the stage as it is after its deps were saved, with the assumed hashes; afterwards as it was."""
     before = [(dep, dict(vars(dep))) for dep in stage.deps]
     try:
         for dep in stage.deps:
             if dep.fs_path in assumed:
-                dep.meta, dep.hash_info = Meta(), HashInfo("md5", assumed[dep.fs_path] or UNKNOWN)
+                dep.meta = Meta()
+                dep.hash_info = HashInfo("md5", assumed[dep.fs_path] or UNKNOWN)
                 dep.get_hash = lambda hash_info=dep.hash_info: hash_info
             else:
                 dep.save()
@@ -99,18 +136,11 @@ def _assuming(stage: DVCStage, assumed: Assumed) -> Iterator[None]:
             vars(dep).update(attributes)
 
 
-def _newest(stage: DVCStage) -> Entry | None:
-    """The newest run. DVC fails on a folder that is empty since its process was killed."""
-    cache = stage.repo.stage_cache
-    folder = Path(cache._get_cache_dir(_get_stage_hash(stage)))
-    return cache._load(stage) if folder.is_dir() and any(folder.iterdir()) else None
-
-
-def _alike(own: Entry, entry: Entry) -> bool:
-    known = {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
-    mine = {dep["path"]: dep.get("md5") for dep in own.get("deps", [])}
-    return (
-        own.get("params", {}) == entry.get("params", {})
-        and known.keys() == mine.keys()
-        and all(value in (UNKNOWN, known[path]) for path, value in mine.items())
-    )
+def _is_alike(own: Entry, known: Entry) -> bool:
+    if own.get("params", {}) != known.get("params", {}):
+        return False
+    own_deps = {dep["path"]: dep.get("md5") for dep in own.get("deps", [])}
+    known_deps = {dep["path"]: dep.get("md5") for dep in known.get("deps", [])}
+    if own_deps.keys() != known_deps.keys():
+        return False
+    return all(value in (UNKNOWN, known_deps[path]) for path, value in own_deps.items())

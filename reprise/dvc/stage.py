@@ -1,11 +1,10 @@
 """One stage: what changed since it was last up to date, and how it is brought up to date."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dvc.dependency import ParamsDependency
 from dvc.output import Output
@@ -19,31 +18,27 @@ from reprise.dvc.changes import MISSING, Change, ChangeKind, param_changes
 from reprise.dvc.declaration import Declaration
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
 from reprise.dvc.lock_file import Entry
+from reprise.dvc.run_cache import NOTHING, Assumed, CachedRun, has_inputs
+from reprise.dvc.workspace import Workspace
 from reprise.errors import PipelineError
-
-if TYPE_CHECKING:
-    from reprise.dvc.repository import Repository
-
-Assumed = Mapping[str, str | None]
-NOTHING: Assumed = MappingProxyType({})
 
 
 class Stage(Declaration):
     """One stage of the graph, with what DVC knows of it and what the runner does to it."""
 
-    def __init__(self, repository: "Repository", stage: DVCStage) -> None:
-        super().__init__(stage, repository.root)
-        self.repository = repository
+    def __init__(self, workspace: Workspace, stage: DVCStage) -> None:
+        super().__init__(stage, workspace.root)
+        self.workspace = workspace
         self.upstream: list[Stage] = []
-        self.locked = repository.lock_entry(stage)
+        self.locked = _locked_entry(stage)
         self.adopted = False  # its entry is of a killed run and not in dvc.lock yet
         for item in [*stage.deps, *stage.outs]:
             if item.protocol == "local" and not isinstance(item, ParamsDependency):
-                item._build = partial(repository.file_cache.build, item, item._build)
+                item._build = partial(workspace.file_cache.build, item, item._build)
 
     def params_of(self, path: Path) -> Any:
         """The parsed params file."""
-        return self.repository.file_cache.load_path(str(path), self.dvc.repo.fs)
+        return self.workspace.file_cache.load_path(str(path), self.dvc.repo.fs)
 
     # What changed
 
@@ -138,7 +133,7 @@ class Stage(Declaration):
         """DVC's way with stages that run no command: verify, import, save."""
         self.dvc.run()
         for out in self.dvc.outs:
-            self.repository.file_cache.forget(out.fs_path)
+            self.workspace.file_cache.forget(out.fs_path)
         if not isinstance(self.dvc, PipelineStage):
             self.dvc.dump(update_pipeline=False)
 
@@ -146,12 +141,12 @@ class Stage(Declaration):
         """What dvc.lock says by now, after another process may have written it."""
         if isinstance(self.dvc, PipelineStage):
             self.dvc.dvcfile._reset()
-            self.adopt(self.repository.lock_entry(self.dvc))
+            self.adopt(_locked_entry(self.dvc))
 
     def pull_inputs(self) -> None:
         for dep in self.dvc.deps:
             if not isinstance(dep, ParamsDependency) and dep.protocol == "local" and not dep.exists:
-                self.repository.pull(dep.fs_path)
+                self.workspace.pull(dep.fs_path)
 
     def pull_outputs(self, changes: Sequence[Change]) -> bool:
         """Pulls the outs if they are all that is missing; True: the stage is then unchanged."""
@@ -160,14 +155,34 @@ class Stage(Declaration):
         ):
             return False
         try:
-            self.repository.pull(self.name)
+            self.workspace.pull(self.name)
         except DVC_ERRORS:
             return False
         return not self.changes()
 
-    def restore(self, cached: Any) -> None:
+    def find_run(self, assumed: Assumed = NOTHING, *, pull: bool = False) -> CachedRun | None:
+        """Find the run of the run-cache that `restore` can take; None where there is none.
+
+        `assumed`: as in `changes`. `pull`: fetches the run's outs from the remote.
+        """
+        if not has_inputs(self.dvc, assumed):
+            return None
+        is_as_locked = self.is_as_locked(assumed)
+        return self.workspace.run_cache.find(
+            self.dvc, assumed, is_as_locked=is_as_locked, pull=pull
+        )
+
+    def may_find_run(self, assumed: Assumed) -> bool:
+        """Tell whether the run-cache may have a run of the stage, once the assumed hashes are known."""
+        if not has_inputs(self.dvc, assumed):
+            return False
+        is_as_locked = self.is_as_locked(assumed)
+        return self.workspace.run_cache.may_find(self.dvc, assumed, is_as_locked=is_as_locked)
+
+    def restore(self, run: CachedRun) -> None:
+        """Put a run's outs into the workspace, and save the stage."""
         self.dvc.remove_outs(ignore_remove=False, force=False)
-        cached.checkout()
+        run.checkout()
         self.save()
 
     def clear(self) -> None:
@@ -178,11 +193,11 @@ class Stage(Declaration):
         """After the command: hashes deps and outs, and puts outs and run into the cache, as DVC does."""
         s = self.dvc
         for path in filter(os.path.isdir, self.dep_paths):
-            self.repository.file_cache.forget(
+            self.workspace.file_cache.forget(
                 path
             )  # the command read what is there now, not what was there at the plan
         for out in s.outs:
-            self.repository.file_cache.forget(out.fs_path)
+            self.workspace.file_cache.forget(out.fs_path)
             out.ignore = lambda: None  # its line follows in plan order, by `ignore`
         check_missing_outputs(s)
         uncached = any(not out.use_cache for out in s.outs if not (out.is_metric or out.is_plot))
@@ -192,14 +207,14 @@ class Stage(Declaration):
     def outs_changed(self) -> bool:
         """Whether the outs are others by now than when the stage was saved."""
         for out in self.dvc.outs:
-            self.repository.file_cache.forget(out.fs_path)
+            self.workspace.file_cache.forget(out.fs_path)
         return any(out.workspace_status() for out in self.dvc.outs)
 
     def ignore(self) -> None:
         """The outs' lines in .gitignore."""
         for out in self.dvc.outs:
             folder, name = os.path.split(out.fs_path)
-            if f"/{name}" not in self.repository.file_cache.lines(
+            if f"/{name}" not in self.workspace.file_cache.lines(
                 os.path.join(folder, ".gitignore")
             ):
                 type(out).ignore(out)
@@ -208,3 +223,11 @@ class Stage(Declaration):
         """As it stands in dvc.lock."""
         made: Entry = to_single_stage_lockfile(self.dvc)
         return made
+
+
+def _locked_entry(stage: DVCStage) -> Entry:
+    """Read the stage's entry in dvc.lock; empty where it has none."""
+    if not isinstance(stage, PipelineStage):
+        return {}
+    entry: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
+    return entry

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reprise.dvc import Assumed, Change, ChangeKind, Stage, run_cache
+from reprise.dvc import Assumed, Change, ChangeKind, Stage
 from reprise.dvc.lock_file import Entry, Key
 
 
@@ -97,7 +97,9 @@ def _step(stage: Stage, outcomes: _Outcomes, force: bool) -> Step:
     changes = stage.changes(assumed)
     step = Step(stage, *_kind(stage, changes, assumed, sorted(waits_for), force))
     if step.kind == StepKind.RESTORED:
-        for path, value in run_cache.hashes(run_cache.find(stage, assumed)).items():
+        run = stage.find_run(assumed)
+        assert run is not None
+        for path, value in run.out_hashes.items():
             outcomes.add(stage.name, path, value)
     elif step.kind != StepKind.UNCHANGED and not stage.keeps_outs:
         for out in stage.outputs:
@@ -115,10 +117,9 @@ def _kind(
     if not stage.has_command:
         return StepKind.RUN, changes, []
     if waits_for and (
-        not assumed.keys().isdisjoint(map(os.fspath, stage.params))
-        or run_cache.may_find(stage, assumed)
+        not assumed.keys().isdisjoint(map(os.fspath, stage.params)) or stage.may_find_run(assumed)
     ):
         return StepKind.MAY_RUN, changes, waits_for
-    if not waits_for and run_cache.find(stage, assumed) is not None:
+    if not waits_for and stage.find_run(assumed) is not None:
         return StepKind.RESTORED, changes, []
     return StepKind.RUN, changes, []

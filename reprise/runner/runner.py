@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error, run_cache
+from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
 from reprise.errors import PipelineError
 from reprise.process.job import JobResult
 from reprise.process.signals import Interrupted, Interrupts, handled
@@ -252,7 +252,7 @@ class Runner:
         if self.options.pull:
             stage.pull_inputs()
         stage.check_inputs()
-        cached = None if self.options.force else run_cache.find(stage, pull=self.options.pull)
+        cached = None if self.options.force else stage.find_run(pull=self.options.pull)
         if cached is not None:
             stage.restore(cached)
             self._done(stage, StageState.RESTORED)

@@ -113,7 +113,7 @@ class _Search:
         """Paths of the workspace for what a command calls so when it is in the folder's place in the sandbox."""
         here = self.sandbox.counterpart(folder)
         place = Path(os.path.normpath(here / token))
-        if os.path.isabs(token) and not place.is_relative_to(self.stage.repository.temporary):
+        if os.path.isabs(token) and not place.is_relative_to(self.stage.workspace.temporary):
             return []
         path = os.path.normpath(
             folder / os.path.relpath(place, here)
@@ -179,7 +179,7 @@ class _Search:
     @cached_property
     def _roots(self) -> list[Path]:
         """Folders of the workspace in which Python may look for modules."""
-        stage, root = self.stage, self.stage.repository.root
+        stage, root = self.stage, self.stage.workspace.root
         scripts = [Path(p).parent for p in stage.dep_paths if p.endswith(".py")]
         listed = stage.environment.get("PYTHONPATH", "").split(os.pathsep)
         listed += [

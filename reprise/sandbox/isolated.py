@@ -27,7 +27,7 @@ class RunResult:
 
 def isolated_folder(stage: Stage) -> Path:
     """For the sandbox."""
-    return StateFolders(stage.repository.temporary).sandboxes / f"{os.getpid()}-run_isolated"
+    return StateFolders(stage.workspace.temporary).sandboxes / f"{os.getpid()}-run_isolated"
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def run_isolated(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterat
     Raises Interrupted on SIGINT and SIGTERM.
     """
     stage = sandbox.stage
-    folders = StateFolders(stage.repository.temporary)
+    folders = StateFolders(stage.workspace.temporary)
     ended: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
     argv = [(text, start(stage.argv(text))) for text in stage.commands]
     log = Log(folders.logs / f"{stage.slug}.run_isolated.log")

@@ -31,7 +31,7 @@ class Sandbox:
         more = [u.path for u in extra if u.section == "deps"]
         # ../ has a place too
         self._base = Path(
-            os.path.commonpath([stage.repository.root, *stage.relative_outside, *more])
+            os.path.commonpath([stage.workspace.root, *stage.relative_outside, *more])
         )
         paths = [*map(Path, stage.dep_paths), *more]
         self._inputs = {
@@ -123,11 +123,11 @@ class Sandbox:
         outs = [str(self.inside(o)) for o in self._outs]
         new = [f for f in self._files() if f not in self._given]
         beside = [f for f in new if not any(f == o or f.startswith(f"{o}{os.sep}") for o in outs)]
-        return sorted(os.path.relpath(f, self.inside(self.stage.repository.root)) for f in beside)
+        return sorted(os.path.relpath(f, self.inside(self.stage.workspace.root)) for f in beside)
 
     def missing_outs(self) -> list[str]:
         return [
-            os.path.relpath(o, self.stage.repository.root)
+            os.path.relpath(o, self.stage.workspace.root)
             for o in self._outs
             if not self.inside(o).exists()
         ]
@@ -154,7 +154,7 @@ class Sandbox:
 
     def lacks(self, path: Path) -> bool:
         """Whether the workspace has the path and the sandbox hasn't, and no out is meant."""
-        root = self.stage.repository.root
+        root = self.stage.workspace.root
         hidden = path.is_relative_to(root) and {".git", ".dvc"} & set(path.relative_to(root).parts)
         if hidden or any(path.is_relative_to(out) for out in self.stage.outputs):
             return False
