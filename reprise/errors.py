@@ -1,4 +1,6 @@
-"""The one exception for what a user can cause."""
+"""Define the exceptions for what a user can cause."""
+
+from collections.abc import Mapping
 
 
 class PipelineError(Exception):
@@ -6,3 +8,15 @@ class PipelineError(Exception):
 
     def __init__(self, message: object) -> None:
         super().__init__(" ".join(str(message).split()))
+
+
+class StagesFailed(PipelineError):  # noqa: N818
+    """Raised when stages failed. errors: each one's error, by the stage's name."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{stage}: {error}" for stage, error in errors.items()))
+        self.errors = dict(errors)
+
+    def __reduce__(self) -> tuple[type["StagesFailed"], tuple[dict[str, str]]]:
+        """Pickle the errors: by default it is the message that a copy would be made of."""
+        return StagesFailed, (self.errors,)
