@@ -87,7 +87,7 @@ def _supply(stage: Stage, sandbox: Sandbox) -> None:
     for out in stage.outputs:
         if not out.exists():
             out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(sandbox.inside(out), out)
+            shutil.move(sandbox.path_of(out), out)
 
 
 def lines(checked: Checked) -> list[str]:

@@ -126,7 +126,9 @@ class Watched(Sandbox):
         if any(path.is_relative_to(out) for out in self.stage.outputs):
             return False
         around = {path, *path.parents}
-        return not around & self.stage.workspace.ignored or bool(around & self.stage.workspace.data)
+        return not around & self.stage.workspace.ignored or bool(
+            around & self.stage.workspace.data
+        )
 
     def _is_declared(self, path: Path) -> bool:
         return path in self.stage.params or any(
@@ -139,7 +141,7 @@ class Watched(Sandbox):
     # Afterwards
 
     def undeclared_writes(self) -> list[str]:
-        root = self.inside(self.stage.workspace.root)
+        root = self.path_of(self.stage.workspace.root)
         supplied = {os.path.relpath(place, root) for place in self._supplied}
         return [file for file in super().undeclared_writes() if file not in supplied]
 

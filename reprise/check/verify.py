@@ -20,7 +20,7 @@ def verify(stage: Stage) -> str | None:
             return f"failed: {ran.error}"
         for out, persists in stage.outputs.items():
             if not persists and out.is_relative_to(stage.workspace.root):
-                differs = _first_difference(out, sandbox.inside(out))
+                differs = _first_difference(out, sandbox.path_of(out))
                 if differs is not None:
                     return f"{os.path.relpath(differs)} differs"
     return None

@@ -8,8 +8,9 @@ from reprise.commands.options import chosen_stages, jobs, targets
 from reprise.dvc import Repository
 from reprise.errors import PipelineError
 from reprise.runner.console import ConsoleReporter
+from reprise.runner.options import RunOptions
 from reprise.runner.plan import make_plan
-from reprise.runner.runner import Options, Runner
+from reprise.runner.runner import Runner
 from reprise.state.durations import Durations
 from reprise.state.journal import Journal
 
@@ -71,7 +72,7 @@ def execute(args: argparse.Namespace) -> int:
             make_plan(stages, Journal(repository.temporary).left_over(), force=args.force),
             durations,
         )
-    options = Options(args.jobs, args.force, args.keep_going, args.pull, not args.no_sandbox)
+    options = RunOptions(args.jobs, args.force, args.keep_going, args.pull, not args.no_sandbox)
     runner = Runner(repository, stages, options, reporter)
     reporter.begin()
     try:

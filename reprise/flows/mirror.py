@@ -26,7 +26,8 @@ from reprise.process.groups import end_noted_group
 from reprise.process.job import Job, JobEnd, JobResult
 from reprise.runner.attempt import Attempt
 from reprise.runner.plan import Step
-from reprise.runner.runner import Runner, StageState
+from reprise.runner.runner import Runner
+from reprise.runner.states import StageState
 from reprise.sandbox.worker import Worker
 
 FEW = 20  # unchanged stages up to which each has a task run; more of them stand in the plan alone
@@ -84,11 +85,11 @@ class FlowRunner(Runner):
 
     reporter: "FlowReporter"
 
-    def begin(self, stage: Stage, worker: Worker) -> None:
+    def start_worker(self, stage: Stage, worker: Worker) -> None:
         worker.execution = self.reporter.post(stage, worker.job)
         worker.start()
 
-    def show_output(self, running: Attempt, *, whole: bool = False) -> None:
+    def show_output(self, attempt: Attempt, *, whole: bool = False) -> None:
         """Nothing: the task run reads the log itself."""
 
 
@@ -132,7 +133,7 @@ class FlowReporter:
     def output(self, stage: Stage, line: str) -> None:
         pass
 
-    def again(self, stage: Stage, error: str) -> None:
+    def retrying(self, stage: Stage, error: str) -> None:
         sent = self._sent[stage]
         sent.box.put(f"again-{sent.attempt}", error)
 

@@ -26,9 +26,9 @@ from reprise.flows.mirror import LIMIT, FlowReporter, FlowRunner
 from reprise.flows.task import Ending
 from reprise.flows.task_runners import Kind, task_runner
 from reprise.process.signals import Interrupted
-from reprise.runner.console import plan_lines
+from reprise.runner.console import format_plan
+from reprise.runner.options import RunOptions
 from reprise.runner.plan import Step, make_plan
-from reprise.runner.runner import Options
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders
 from reprise.state.journal import Journal
@@ -62,7 +62,7 @@ def repro(
     PipelineError when a stage failed: Prefect retries a flow that raises, not one that returns a failed state.
     """
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
-    options = Options(jobs or os.cpu_count() or 1, force, keep_going, pull, sandbox)
+    options = RunOptions(jobs or os.cpu_count() or 1, force, keep_going, pull, sandbox)
     commands = task_runner(runner, options.jobs, dask_address)
     which = {"downstream": downstream, "single_item": single_item, "everything": all_pipelines}
     with contextlib.chdir(path), as_prefect_knows_it():
@@ -85,7 +85,7 @@ def as_prefect_knows_it() -> Iterator[None]:
 def _run(
     targets: Sequence[str],
     which: Mapping[str, bool],
-    options: Options,
+    options: RunOptions,
     commands: TaskRunner[Any],
     report: bool,
 ) -> Ending:
@@ -101,7 +101,7 @@ def _run(
         reporter = FlowReporter(
             steps, StateFolders(repository.temporary).mailboxes, threads, commands
         )
-        runner = FlowRunner(repository, stages, options, reporter, keeps_places=True)
+        runner = FlowRunner(repository, stages, options, reporter, retries_keep_slots=True)
         try:
             runner.run()
         finally:
@@ -161,7 +161,7 @@ def _make_limit(client: SyncPrefectClient, name: str, limit: int) -> None:
 
 
 def _show_plan(steps: Sequence[Step], durations: Durations) -> None:
-    lines = "\n".join(line for _, line in plan_lines(steps, durations))
+    lines = "\n".join(line for _, line in format_plan(steps, durations))
     create_markdown_artifact(key="plan", description="The plan", markdown=f"```\n{lines}\n```")
 
 

@@ -84,7 +84,7 @@ def _run(job: Job, box: Mailbox, folder: Path, note: Path) -> JobResult:
         outcome = thread.submit(processes.run, folder, note)
         try:
             while wait([outcome], POLL).not_done:
-                _show(log.lines(), logger)
+                _show(log.new_lines(), logger)
                 box.check()
                 number = box.get("signal")
                 if number != asked:
@@ -95,7 +95,7 @@ def _run(job: Job, box: Mailbox, folder: Path, note: Path) -> JobResult:
             wait([outcome], GRACE)
             processes.kill()
             raise
-    _show(log.lines(whole=True), logger)
+    _show(log.new_lines(whole=True), logger)
     return outcome.result()
 
 

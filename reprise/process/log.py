@@ -13,7 +13,7 @@ class Log:
         self.path = path
         self._read = 0  # bytes
 
-    def lines(self, *, whole: bool = False) -> list[str]:
+    def new_lines(self, *, whole: bool = False) -> list[str]:
         """The lines since the last call; `whole`: also a last one without a line end."""
         if not self.path.exists():
             return []

@@ -17,7 +17,7 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Both signals go to the handler in place of what they would do. For the main thread."""
     before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -37,11 +37,11 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, _: object) -> None:
         raise Interrupted(number)
 
-    with handled(interrupt):
+    with handling_signals(interrupt):
         yield
 
 
-class Interrupts:
+class PendingSignal:
     """The signal that came, if one did."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -50,7 +50,7 @@ class Interrupts:
         self._number: int | None = None
 
     def note(self, number: int, _: object) -> None:
-        """For `handled`."""
+        """For `handling_signals`."""
         self._number = number
         self._wake()
 

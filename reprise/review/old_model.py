@@ -50,9 +50,9 @@ def _inputs(record: StageRecord, models: Sequence[str]) -> object:
 def _run(out: Path, path: str, instead: Mapping[Path, Files], columns: Sequence[str]) -> pa.Table:
     repository = Repository()
     stage: Stage = repository.steps([str(out)], single_item=True)[0]
-    sandbox = Sandbox(stage, isolated_folder(stage), instead=instead)
+    sandbox = Sandbox(stage, isolated_folder(stage), replacements=instead)
     with run_isolated(sandbox) as ran:
         if ran.error is not None:
             last = ran.output.strip().splitlines()[-1:] or [""]
             raise PipelineError(f"stage '{stage.name}' with the old model: {ran.error}: {last[0]}")
-        return read(files_at(sandbox.inside(out)), path, columns)
+        return read(files_at(sandbox.path_of(out)), path, columns)

@@ -19,7 +19,7 @@ class Attempt:
     def __init__(
         self,
         stage: Stage,
-        attempt: int,
+        number: int,
         folders: StateFolders,
         name: str,
         *,
@@ -27,7 +27,7 @@ class Attempt:
         ended: Callable[[JobResult], None],
     ) -> None:
         """`name`: for what it has there, from the process's id."""
-        self.stage, self.attempt = stage, attempt
+        self.stage, self.number = stage, number
         self.sandbox = Sandbox(stage, folders.sandboxes / name) if sandboxed else None
         if not sandboxed:
             stage.clear()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reprise.dvc import MISSING, Stage
 from reprise.runner.plan import Step
-from reprise.runner.runner import StageState
+from reprise.runner.states import StageState
 from reprise.state.durations import Durations
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ STYLES = {"run": "bold", "may run": "yellow", "restored": "cyan", "unchanged": "
 SHOWN = 3  # reasons a stage, in the plan
 
 
-def seconds(value: float) -> str:
+def format_seconds(value: float) -> str:
     minutes, rest = divmod(value, 60)
     return f"{int(minutes)} min {rest:.0f} s" if minutes else f"{value:.1f} s"
 
 
-def plan_lines(steps: Sequence[Step], durations: Durations) -> list[tuple[str, str]]:
+def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[str, str]]:
     """(kind, line); the unchanged and the restored share a line each."""
     lines = []
     for kind in ("unchanged", "restored"):
@@ -42,7 +42,7 @@ def plan_lines(steps: Sequence[Step], durations: Durations) -> list[tuple[str, s
             f" and {len(why) - SHOWN} more" if len(why) > SHOWN else ""
         )
         last = durations.expected(step.stage.name)
-        time_ = f"last time {seconds(last)}" if last is not None else "time unknown"
+        time_ = f"last time {format_seconds(last)}" if last is not None else "time unknown"
         lines.append(
             (step.kind, f"{step.kind:<9}  {step.stage.name:<{width}}  {reasons}  ({time_})")
         )
@@ -96,7 +96,7 @@ class ConsoleReporter:
 
     def plan(self, steps: Sequence[Step], durations: Durations) -> None:
         self._total = len(steps)
-        for kind, line in plan_lines(steps, durations):
+        for kind, line in format_plan(steps, durations):
             self._line(f"  {line}", STYLES[kind])
 
     def begin(self) -> None:
@@ -120,7 +120,7 @@ class ConsoleReporter:
         self._ended += 1
         if state == "ran":
             self._line(
-                f"{stage.name}: done" + (f" in {seconds(took)}" if took is not None else ""),
+                f"{stage.name}: done" + (f" in {format_seconds(took)}" if took is not None else ""),
                 "green",
             )
         elif state == "restored":
@@ -128,7 +128,7 @@ class ConsoleReporter:
         elif state == "failed":
             self._line(f"{stage.name}: failed: {error}", "bold red")
 
-    def again(self, stage: Stage, error: str) -> None:
+    def retrying(self, stage: Stage, error: str) -> None:
         self.note(f"{stage}: {error}")
 
     def note(self, text: str) -> None:
@@ -142,19 +142,19 @@ class ConsoleReporter:
 
             now = time.monotonic()
             names = ", ".join(
-                f"{s.name} {seconds(now - t)}" for s, t in [*self._running.items()][:6]
+                f"{s.name} {format_seconds(now - t)}" for s, t in [*self._running.items()][:6]
             )
-            text = (
-                f"{self._ended}/{self._total} done, {seconds(now - self._start)}; running {names}"
-            )
+            text = f"{self._ended}/{self._total} done, {format_seconds(now - self._start)}; running {names}"
             self._status.update(escape(text))
 
     def summary(self, states: dict[Stage, StageState], last: float | None) -> None:
         """`last`: seconds that the stages that ran took the last time, if known."""
         counts = Counter(states.values())
         said = ", ".join(f"{counts[k]} {k}" for k in StageState if counts[k])
-        took = seconds(time.monotonic() - self._start)
-        compared = f" (commands took {seconds(last)} the last time)" if last is not None else ""
+        took = format_seconds(time.monotonic() - self._start)
+        compared = (
+            f" (commands took {format_seconds(last)} the last time)" if last is not None else ""
+        )
         self._line(f"{said or 'nothing to do'} in {took}{compared}")
 
     def _line(self, text: str, style: str | None = None) -> None:

@@ -7,75 +7,23 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
 from reprise.errors import PipelineError
 from reprise.process.job import JobResult
-from reprise.process.signals import Interrupted, Interrupts, handled
+from reprise.process.signals import Interrupted, PendingSignal, handling_signals
 from reprise.runner.attempt import Attempt, end_all
+from reprise.runner.options import RunOptions
 from reprise.runner.recorder import Recorder
+from reprise.runner.reporter import Reporter
 from reprise.runner.scheduler import Scheduler
+from reprise.runner.states import StageState
 from reprise.sandbox.worker import Worker
 from reprise.state.folders import StateFolders
 
 TICK = 0.1  # seconds between looks at logs and at stages that other processes hold
 LISTED = 5  # files that a stage left beside its outs, of which a note says the names
-
-
-class StageState(StrEnum):
-    """What became of a stage in a run."""
-
-    RAN = "ran"
-    RESTORED = "restored"
-    UNCHANGED = "unchanged"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-
-    @property
-    def description(self) -> str:
-        """Say what the state means."""
-        return _DESCRIPTIONS[self]
-
-    @property
-    def is_up_to_date(self) -> bool:
-        """Tell whether the stage's outs are now those of its inputs."""
-        return self in (StageState.RAN, StageState.RESTORED, StageState.UNCHANGED)
-
-
-_DESCRIPTIONS = {
-    StageState.RAN: "its commands ran",
-    StageState.RESTORED: "the run-cache had its outs",
-    StageState.UNCHANGED: "it was up to date",
-    StageState.FAILED: "its commands, or what surrounds them, failed",
-    StageState.SKIPPED: "a stage before it failed",
-}
-
-
-class Reporter(Protocol):
-    """Who shows the progress of a run."""
-
-    def started(self, stage: Stage) -> None: ...
-    def output(self, stage: Stage, line: str) -> None: ...
-    def again(self, stage: Stage, error: str) -> None: ...
-    def ended(
-        self, stage: Stage, state: StageState, seconds: float | None, error: str | None
-    ) -> None: ...
-    def note(self, text: str) -> None: ...
-    def tick(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line of `reprise run` says."""
-
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
-    force: bool = False
-    keep_going: bool = False
-    pull: bool = False
-    sandbox: bool = True
 
 
 class Runner:
@@ -85,24 +33,24 @@ class Runner:
         self,
         repository: Repository,
         stages: Sequence[Stage],
-        options: Options,
+        options: RunOptions,
         reporter: Reporter,
         *,
-        keeps_places: bool = False,
+        retries_keep_slots: bool = False,
     ) -> None:
-        """`stages`: in plan order, each with its upstream stages; `keeps_places`: as in Scheduler."""
+        """`stages`: in plan order, each with its upstream stages; `retries_keep_slots`: as in Scheduler."""
         self.repository, self.options, self.reporter = repository, options, reporter
         self._folders = StateFolders(repository.temporary)
         self.states: dict[Stage, StageState] = {}
         self.errors: dict[Stage, str] = {}
         self.seconds: dict[Stage, float] = {}
-        self._schedule = Scheduler(stages, options.jobs, keeps_places=keeps_places)
+        self._schedule = Scheduler(stages, options.jobs, retries_keep_slots=retries_keep_slots)
         self._records = Recorder(repository, self._schedule.place)
         self._running: dict[Stage, Attempt] = {}
         self._held: dict[Stage, str] = {}  # by whom, for stages that another process works on
         self._events: queue.SimpleQueue[tuple[Stage, JobResult] | None] = queue.SimpleQueue()
         self._ended: list[tuple[Stage, JobResult]] = []  # of them, those that are to be finished
-        self._interrupts = Interrupts(lambda: self._events.put(None))
+        self._interrupts = PendingSignal(lambda: self._events.put(None))
         self._cleaner = ThreadPoolExecutor(1)  # removes sandboxes meanwhile
 
     def run(self) -> bool:
@@ -110,7 +58,7 @@ class Runner:
 
         Raises Interrupted on SIGINT and SIGTERM.
         """
-        with handled(self._interrupts.note), self.repository.tracking():
+        with handling_signals(self._interrupts.note), self.repository.tracking():
             try:
                 with self._lock():
                     self._open()
@@ -190,10 +138,10 @@ class Runner:
                 self._ended += [event] if event is not None else []
                 event = self._events.get_nowait()
 
-    def show_output(self, running: Attempt, *, whole: bool = False) -> None:
+    def show_output(self, attempt: Attempt, *, whole: bool = False) -> None:
         """New lines of the command; in a flow its task run shows them."""
-        for line in running.log.lines(whole=whole):
-            self.reporter.output(running.stage, line)
+        for line in attempt.log.new_lines(whole=whole):
+            self.reporter.output(attempt.stage, line)
 
     def _start_ready(self) -> None:
         for stage, attempt in self._schedule.due(self._running):
@@ -269,10 +217,10 @@ class Runner:
             ended=lambda outcome: self._events.put((stage, outcome)),
         )
         self.reporter.started(stage)
-        self.begin(stage, running.worker)  # fails where a cluster is gone
+        self.start_worker(stage, running.worker)  # fails where a cluster is gone
         self._running[stage] = running
 
-    def begin(self, stage: Stage, worker: Worker) -> None:
+    def start_worker(self, stage: Stage, worker: Worker) -> None:
         """Starts the command; a flow does so from the stage's task run, once Prefect lets it."""
         worker.start()
 
@@ -288,11 +236,11 @@ class Runner:
 
     def _conclude(self, stage: Stage, running: Attempt, outcome: JobResult) -> None:
         settings = stage.settings
-        if outcome.error is not None and running.attempt <= settings.retries:
-            pause = settings.retry_delay * 2 ** (running.attempt - 1)
-            again = f"attempt {running.attempt + 1} of {settings.retries + 1} in {pause:g} s"
-            self.reporter.again(stage, f"{outcome.error}; {again}")
-            self._schedule.retry(stage, running.attempt + 1, pause)
+        if outcome.error is not None and running.number <= settings.retries:
+            pause = settings.retry_delay * 2 ** (running.number - 1)
+            again = f"attempt {running.number + 1} of {settings.retries + 1} in {pause:g} s"
+            self.reporter.retrying(stage, f"{outcome.error}; {again}")
+            self._schedule.retry(stage, running.number + 1, pause)
             return
         error, writes = running.bring_back(outcome.error)
         if writes:

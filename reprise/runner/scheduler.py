@@ -10,12 +10,14 @@ from reprise.dvc import Stage
 class Scheduler:
     """The order in which the stages of a run start."""
 
-    def __init__(self, stages: Sequence[Stage], jobs: int, *, keeps_places: bool = False) -> None:
+    def __init__(
+        self, stages: Sequence[Stage], jobs: int, *, retries_keep_slots: bool = False
+    ) -> None:
         """`stages`: in plan order, each with its upstream stages. `jobs`: how many run at a time.
 
-        keeps_places: a stage that failed counts as running until it is tried again.
+        retries_keep_slots: a stage that failed counts as running until it is tried again.
         """
-        self._stages, self._jobs, self._keeps_places = stages, jobs, keeps_places
+        self._stages, self._jobs, self._retries_keep_slots = stages, jobs, retries_keep_slots
         self.place = {stage: i for i, stage in enumerate(stages)}
         self._waiting = {stage: len(stage.upstream) for stage in stages}
         self._downstream: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
@@ -67,7 +69,7 @@ class Scheduler:
         return len(busy) < self._jobs and len(others) < min([stage.settings.limit, *others])
 
     def _busy(self, running: Collection[Stage]) -> list[Stage]:
-        return [*running, *(stage for _, stage, _ in self._later if self._keeps_places)]
+        return [*running, *(stage for _, stage, _ in self._later if self._retries_keep_slots)]
 
     def retry(self, stage: Stage, attempt: int, pause: float) -> None:
         """After `pause` seconds."""

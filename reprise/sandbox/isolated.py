@@ -27,7 +27,7 @@ class RunResult:
 
 def isolated_folder(stage: Stage) -> Path:
     """For the sandbox."""
-    return StateFolders(stage.workspace.temporary).sandboxes / f"{os.getpid()}-run_isolated"
+    return StateFolders(stage.workspace.temporary).sandboxes / f"{os.getpid()}-isolated"
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def run_isolated(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterat
     folders = StateFolders(stage.workspace.temporary)
     ended: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
     argv = [(text, start(stage.argv(text))) for text in stage.commands]
-    log = Log(folders.logs / f"{stage.slug}.run_isolated.log")
+    log = Log(folders.logs / f"{stage.slug}.isolated.log")
     job = Job(argv, stage.environment, stage.settings.timeout, log.path)
     worker = Worker(job, sandbox, stage.wdir, folders.groups / sandbox.folder.name, ended.put)
     try:

@@ -20,11 +20,11 @@ class Sandbox:
         stage: Stage,
         folder: Path,
         extra: Sequence[Undeclared] = (),
-        instead: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+        replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
     ) -> None:
         """Lists what belongs in it; `build` makes it. `extra`: what to supply as if it were declared.
 
-        instead: deps whose bytes come from elsewhere: the name of each file in the dep, and where it lies.
+        replacements: deps whose bytes come from elsewhere: the name of each file in the dep, and where it lies.
         """
         self.stage = stage
         self.folder = folder
@@ -45,7 +45,7 @@ class Sandbox:
         for u in extra:
             if u.section == "params" and self._params.get(u.path):
                 self._params[u.path] = [*self._params[u.path], u.key]
-        self._instead = instead
+        self._replacements = replacements
         self._outs = {p: persists for p, persists in stage.outputs.items() if self._mirrored(p)}
         self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
 
@@ -53,15 +53,15 @@ class Sandbox:
         self.folder.mkdir(parents=True)
         self.wdir.mkdir(parents=True, exist_ok=True)
         for path, files in self._inputs.items():
-            if path in self._instead:
-                self._copy(path, self._instead[path])
+            if path in self._replacements:
+                self._copy(path, self._replacements[path])
             elif files is None:
                 self._link_all(path.parent, [path])
             else:
                 self._place(path).mkdir(exist_ok=True)
                 self._link_all(path, files)
         for path, keys in self._params.items():
-            if not self.inside(path).exists():  # a dep too: then it is there as a whole
+            if not self.path_of(path).exists():  # a dep too: then it is there as a whole
                 self._place(path).write_text(cut(path, keys), encoding="utf-8")
         for path, persists in self._outs.items():
             place = self._place(path)
@@ -77,23 +77,23 @@ class Sandbox:
     def _mirrored(self, path: Path) -> bool:
         return path.is_relative_to(self._base)
 
-    def inside(self, path: Path) -> Path:
+    def path_of(self, path: Path) -> Path:
         """Where a path of the workspace is in the sandbox."""
         return self.folder / path.relative_to(self._base)
 
     @property
     def wdir(self) -> Path:
-        return self.inside(self.stage.wdir)
+        return self.path_of(self.stage.wdir)
 
     def _place(self, path: Path) -> Path:
-        place = self.inside(path)
+        place = self.path_of(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         return place
 
     def _link_all(self, folder: Path, files: Iterable[Path]) -> None:
         """Hard links, or copies where the file system has none, to what the paths name."""
         above, made = len(str(folder)), set[str]()
-        top = str(self.inside(folder))
+        top = str(self.path_of(folder))
         for file in map(str, files):
             place = top + file[above:]
             below = place[: place.rindex(os.sep)]
@@ -120,22 +120,22 @@ class Sandbox:
 
     def undeclared_writes(self) -> list[str]:
         """Files that the command left beside the outs, relative to the root."""
-        outs = [str(self.inside(o)) for o in self._outs]
+        outs = [str(self.path_of(o)) for o in self._outs]
         new = [f for f in self._files() if f not in self._given]
         beside = [f for f in new if not any(f == o or f.startswith(f"{o}{os.sep}") for o in outs)]
-        return sorted(os.path.relpath(f, self.inside(self.stage.workspace.root)) for f in beside)
+        return sorted(os.path.relpath(f, self.path_of(self.stage.workspace.root)) for f in beside)
 
     def missing_outs(self) -> list[str]:
         return [
             os.path.relpath(o, self.stage.workspace.root)
             for o in self._outs
-            if not self.inside(o).exists()
+            if not self.path_of(o).exists()
         ]
 
     def bring_back(self) -> None:
         """Moves the outs that exist into the workspace, in place of old ones."""
         for number, path in enumerate(self._outs):
-            made = self.inside(path)
+            made = self.path_of(path)
             if not os.path.lexists(made):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -265,7 +265,8 @@ import os, signal, time
 from reprise.process.signals import Interrupted
 from reprise.runner.console import ConsoleReporter
 from reprise.dvc import Repository
-from reprise.runner.runner import Options, Runner
+from reprise.runner.options import RunOptions
+from reprise.runner.runner import Runner
 
 ticks = 0
 
@@ -281,7 +282,7 @@ repository = Repository()
 with repository.lock(print):
     stages = repository.steps([])
 try:
-    Runner(repository, stages, Options(jobs=1), Reporter()).run()
+    Runner(repository, stages, RunOptions(jobs=1), Reporter()).run()
 except Interrupted:
     print("interrupted")
 print("ticks", ticks)

@@ -1,0 +1,19 @@
+"""Declare what shows the progress of a run."""
+
+from typing import Protocol
+
+from reprise.dvc import Stage
+from reprise.runner.states import StageState
+
+
+class Reporter(Protocol):
+    """Who shows the progress of a run."""
+
+    def started(self, stage: Stage) -> None: ...
+    def output(self, stage: Stage, line: str) -> None: ...
+    def retrying(self, stage: Stage, error: str) -> None: ...
+    def ended(
+        self, stage: Stage, state: StageState, seconds: float | None, error: str | None
+    ) -> None: ...
+    def note(self, text: str) -> None: ...
+    def tick(self) -> None: ...
