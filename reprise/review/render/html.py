@@ -13,20 +13,14 @@ from reprise.review.curves import Curve
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.render import charts, histograms, wording
+from reprise.review.render.verdict_style import verdict_style
 from reprise.review.render.wording import CELL, plain
 from reprise.review.report import Report
-from reprise.review.stats.results import Verdict
-from reprise.review.stats.verdicts import MetricComparison
+from reprise.review.stats.results import MetricComparison
 
 ROWS = 100  # of a table that is not folded
 FOLDED = 300  # rows of one that is
 CHARTS = 12  # of loss curves, and of columns of one table
-CLASSES = {
-    Verdict.BETTER: "better",
-    Verdict.WORSE: "worse",
-    Verdict.EQUIVALENT: "same",
-    Verdict.NO_DIFFERENCE: "same",
-}
 
 
 def html(report: Report) -> str:
@@ -43,7 +37,7 @@ def html(report: Report) -> str:
     environment.globals |= {
         "wording": wording,
         "plain": plain,
-        "colour": colour,
+        "verdict_style": verdict_style,
         "interval_plot": interval_plot,
         "line_chart": line_chart,
         "drifting": drifting,
@@ -68,11 +62,6 @@ def up_to(values: Iterable[Any], most: int) -> list[Any]:
     return [*islice(values, most)]
 
 
-def colour(verdict: Verdict | None) -> str:
-    """Return the class of a verdict, which the style colours."""
-    return "none" if verdict is None else CLASSES[verdict]
-
-
 def interval_plot(metric: MetricComparison) -> Markup:
     """Empty for a metric without an interval."""
     at, low, high = metric.difference, metric.low, metric.high
@@ -84,7 +73,9 @@ def interval_plot(metric: MetricComparison) -> Markup:
         else f", margin ±{wording.difference(metric, metric.margin, sign=False)}"
     )
     title = f"{plain(metric.name)}: {wording.difference(metric, at)}, 95 % interval {wording.interval(metric)}{margin}"
-    return charts.interval_plot(title, low, high, at, metric.margin, colour(metric.verdict))
+    return charts.interval_plot(
+        title, low, high, at, metric.margin, verdict_style(metric.verdict).css_class
+    )
 
 
 def line_chart(curve: Curve, report: Report) -> Markup:

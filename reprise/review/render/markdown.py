@@ -8,6 +8,7 @@ from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import Compared, Row
 from reprise.review.render.markdown_text import ROWS, folded, table, text
 from reprise.review.render.mermaid import mermaid
+from reprise.review.render.verdict_style import verdict_style
 from reprise.review.render.wording import (
     NONE,
     changed,
@@ -22,7 +23,6 @@ from reprise.review.render.wording import (
     summary,
     two,
     unpaired,
-    verdict,
 )
 from reprise.review.report import Report, StageChange, ValueChange
 from reprise.review.stats.results import MetricComparison
@@ -85,7 +85,7 @@ def _compared(compared: Compared, *, titled: bool) -> Iterator[str]:
 
 
 def _verdict(metric: MetricComparison) -> list[str]:
-    said = f"**{verdict(metric)}**" + (f": {metric.why}" if metric.why else "")
+    said = f"**{verdict_style(metric.verdict).label}**" + (f": {metric.why}" if metric.why else "")
     p = NONE if metric.p_value is None else f"{metric.p_value:.2g}"
     unit = " pp" if metric.proportion and metric.difference is not None else ""
     apart = f"{difference(metric, metric.difference)}{unit}"

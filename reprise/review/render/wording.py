@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from reprise.review.data.table_diff import Moved
+from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, Side, ValueChange, same
 from reprise.review.stats.results import Comparison, MetricComparison
 
@@ -67,10 +68,6 @@ def interval(metric: MetricComparison) -> str:
     return f"{difference(metric, metric.low)} to {difference(metric, metric.high)}"
 
 
-def verdict(metric: MetricComparison) -> str:
-    return metric.verdict or "no verdict"
-
-
 def paired(comparison: Comparison) -> str | None:
     """How many rows have a partner; None where all have."""
     if not comparison.only_old + comparison.only_new:
@@ -107,7 +104,11 @@ def headline(report: Report) -> tuple[str, str, str]:
     if primary.detectable is not None:
         shown = difference(primary, primary.detectable, sign=False)
         parts.append(f"smallest difference this test set could show: {shown}{unit}")
-    return primary.name, f"{_arrow(primary.old, primary.new)}: {verdict(primary)}", ", ".join(parts)
+    return (
+        primary.name,
+        f"{_arrow(primary.old, primary.new)}: {verdict_style(primary.verdict).label}",
+        ", ".join(parts),
+    )
 
 
 def _plain_headline(report: Report) -> tuple[str, str, str]:
