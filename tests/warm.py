@@ -58,7 +58,7 @@ sys.exit(s.makefile("rb").read(1)[0])
 """
 
 
-SERVERS = []  # kept until this process ends
+SERVERS: list[subprocess.Popen[bytes]] = []  # kept until this process ends
 
 
 def start_for(run: int, folder: Path) -> None:
