@@ -1,4 +1,4 @@
-"""Process groups that are noted in files, so that a later run can end them if this process is killed."""
+"""Note process groups in files, so that a later run can end them if this process is killed."""
 
 import os
 import signal
@@ -9,7 +9,10 @@ import psutil
 
 
 def belongs_to_another(pid: int) -> bool:
-    """Tell whether a process lives and is not this one: in a container a new process may have a dead one's number."""
+    """Tell whether a process of that number lives and is not this one.
+
+    In a container this process may have the number of a dead one.
+    """
     return pid != os.getpid() and psutil.pid_exists(pid)
 
 

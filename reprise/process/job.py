@@ -1,4 +1,4 @@
-"""Runs the commands of a stage, each in a process group of its own, with their output in a log file."""
+"""Run a stage's commands, each in a process group of its own, with their output in a log file."""
 
 import signal
 import subprocess
@@ -15,15 +15,16 @@ from ruamel.yaml.error import YAMLError
 from reprise.process.groups import note_group, signal_group
 
 GRACE = 5.0  # seconds between the signal that asks and the one that kills
-# A params file edited meanwhile, a NUL in a command, a full disk.
+# What a user can cause: a params file edited meanwhile, a NUL in a command, a full disk.
 FAULTS = (OSError, ValueError, SyntaxError, YAMLError)
 
 
 @dataclass(frozen=True)
 class Job:
-    """The commands of a stage, as plain values: another process may run them.
+    """Holds the commands of a stage as plain values: another process may run them.
 
-    argv: each command as it reads in dvc.yaml, and what runs it; timeout: seconds for all of them.
+    argv: each command as it reads in dvc.yaml, and the arguments of the process that runs it.
+    timeout: seconds for all of them together.
     """
 
     argv: list[tuple[str, Any]]
@@ -33,7 +34,7 @@ class Job:
 
 
 class JobEnd(StrEnum):
-    """How a job ended."""
+    """Names the ways in which a job can end."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -60,7 +61,10 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class JobResult:
-    """How a job ended, why it did not succeed (None if it did), and the seconds that its commands took."""
+    """Holds how a job ended.
+
+    error: why it did not succeed, None if it did. seconds: the time that its commands took.
+    """
 
     end: JobEnd
     error: str | None
@@ -71,7 +75,10 @@ class Execution(Protocol):
     """Runs the processes of one job, here or elsewhere."""
 
     def run(self, folder: Path, note: Path) -> JobResult:
-        """Run the job in the folder. `note`: a file that names the process group while there is one."""
+        """Run the job in the folder.
+
+        note: a file that names the process group while there is one.
+        """
 
     def interrupt(self, number: int) -> None:
         """Send the signal to the process group; no further command is started."""
@@ -81,7 +88,7 @@ class Execution(Protocol):
 
 
 class _Stopped(Exception):  # noqa: N818
-    """The job's commands do not go on. Never leaves this file."""
+    """Raised when a job does not go on. Never leaves this file."""
 
     def __init__(self, end: JobEnd, error: str) -> None:
         super().__init__(error)
@@ -99,37 +106,48 @@ class LocalExecution:
         self._signal: int | None = None
 
     def run(self, folder: Path, note: Path) -> JobResult:
-        """Run the job in the folder. `note`: a file that names the process group while there is one."""
+        """Run the job in the folder.
+
+        note: a file that names the process group while there is one.
+        """
         start = time.monotonic()
-        end, error = JobEnd.SUCCEEDED, None
+        end = JobEnd.SUCCEEDED
+        error = None
         try:
             self._run_all(folder, note)
         except _Stopped as stopped:
-            end, error = stopped.end, stopped.error
+            end = stopped.end
+            error = stopped.error
         except FAULTS as fault:
-            end, error = JobEnd.FAILED, describe_fault(fault, self._job.log)
+            end = JobEnd.FAILED
+            error = describe_fault(fault, self._job.log)
         finally:
             note.unlink(missing_ok=True)
         return JobResult(end, error, time.monotonic() - start)
 
     def _run_all(self, folder: Path, note: Path) -> None:
-        """Run all commands. Raises _Stopped when one does not succeed."""
-        timeout = self._job.timeout
-        deadline = None if timeout is None else time.monotonic() + timeout
+        """Run all commands. Raises _Stopped at the first that does not succeed."""
+        deadline = None
+        if self._job.timeout is not None:
+            deadline = time.monotonic() + self._job.timeout
         self._job.log.parent.mkdir(parents=True, exist_ok=True)
         with self._job.log.open("wb") as log:
             for text, argv in self._job.argv:
                 process = self._start(argv, folder, log)
                 note_group(note, process.pid)
-                code = self._wait(process, deadline)
-                if code is None:
-                    raise _Stopped(JobEnd.TIMED_OUT, f"timed out after {timeout:g} s: {text}")
-                if self._signal is not None:
-                    raise _Stopped(JobEnd.INTERRUPTED, "interrupted")
-                if code > 0:
-                    raise _Stopped(JobEnd.FAILED, f"exit status {code}: {text}")
-                if code < 0:
-                    raise _Stopped(JobEnd.KILLED, f"killed by signal {-code}: {text}")
+                status = self._wait(process, deadline)
+                self._check(status, text)
+
+    def _check(self, status: int | None, text: str) -> None:
+        """Raise _Stopped if the command did not succeed. status: as returned by `_wait`."""
+        if status is None:
+            raise _Stopped(JobEnd.TIMED_OUT, f"timed out after {self._job.timeout:g} s: {text}")
+        if self._signal is not None:
+            raise _Stopped(JobEnd.INTERRUPTED, "interrupted")
+        if status > 0:
+            raise _Stopped(JobEnd.FAILED, f"exit status {status}: {text}")
+        if status < 0:
+            raise _Stopped(JobEnd.KILLED, f"killed by signal {-status}: {text}")
 
     def _start(self, argv: Any, folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         with self._starting:

@@ -1,4 +1,4 @@
-"""The file that a stage's commands print to, read while it grows."""
+"""Read the file that a stage's commands print to, while it grows."""
 
 import os
 from pathlib import Path
@@ -7,28 +7,29 @@ TAIL = 20_000  # bytes in which an error is looked for
 
 
 class Log:
-    """Remembers what was read of it."""
+    """Reads a log file piece by piece, and remembers how far it has read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._read = 0  # bytes
+        self._position = 0  # bytes that were read
 
     def new_lines(self, *, whole: bool = False) -> list[str]:
-        """The lines since the last call; `whole`: also a last one without a line end."""
+        """Read the lines since the last call. whole: also a last one without a line end."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as file:
-            file.seek(self._read)
+            file.seek(self._position)
             new = file.read()
         if not whole:
             new = new[: new.rfind(b"\n") + 1]
-        self._read += len(new)
+        self._position += len(new)
         return new.decode("utf-8", "replace").splitlines()
 
     def tail(self) -> str:
-        """The end, whatever was read."""
+        """Read the last TAIL bytes, whatever was read before."""
         if not self.path.exists():
             return ""
         with self.path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL))
             return file.read().decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: as an exception at once, or noted and heard between two steps."""
+"""Handle SIGINT and SIGTERM: raise at once, or note the signal and raise between two steps."""
 
 import signal
 import threading
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class Interrupted(BaseException):
-    """SIGINT or SIGTERM. status: for exit, 128 + the signal."""
+    """Raised for SIGINT and SIGTERM. status: to exit with, 128 + the signal's number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -18,18 +18,20 @@ class Interrupted(BaseException):
 
 @contextmanager
 def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Both signals go to the handler in place of what they would do. For the main thread."""
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    """Give both signals to the handler instead of the usual one. For the main thread only."""
+    usual = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        usual[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, former in before.items():
+        for number, former in usual.items():
             signal.signal(number, former)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM raise Interrupted. In another thread than the main one, nobody signals."""
+    """Raise Interrupted for SIGINT and SIGTERM. Only the main thread gets signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -42,23 +44,23 @@ def interruptible() -> Iterator[None]:
 
 
 class PendingSignal:
-    """The signal that came, if one did."""
+    """Keeps the signal that came, if one did, until `check` is called."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """`wake`: called when one comes, in the signal handler."""
+        """wake: called from the signal handler when a signal comes."""
         self._wake = wake
         self._number: int | None = None
 
     def note(self, number: int, _: object) -> None:
-        """For `handling_signals`."""
+        """Keep the signal. A handler for `handling_signals`."""
         self._number = number
         self._wake()
 
     def check(self) -> None:
-        """Between two steps: raises Interrupted if a signal came."""
+        """Raise Interrupted if a signal came."""
         if self._number is not None:
             raise Interrupted(self._number)
 
     def forget(self) -> None:
-        """What is left to do is done whole."""
+        """Drop the signal, so that what is left to do is done whole."""
         self._number = None
