@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from reprise.commands.options import chosen_stages, targets
 from reprise.dvc import Repository
-from reprise.runner.console import ConsoleReporter, plan_json
+from reprise.runner.console import ConsoleReporter
 from reprise.runner.plan import StepKind, make_plan
+from reprise.runner.plan_format import plan_json
 from reprise.state.durations import Durations
 from reprise.state.journal import Journal
 

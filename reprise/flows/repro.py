@@ -26,9 +26,9 @@ from reprise.flows.mirror import LIMIT, FlowReporter, FlowRunner
 from reprise.flows.task import Ending
 from reprise.flows.task_runners import Kind, task_runner
 from reprise.process.signals import Interrupted
-from reprise.runner.console import format_plan
 from reprise.runner.options import RunOptions
 from reprise.runner.plan import Step, make_plan
+from reprise.runner.plan_format import format_plan
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders
 from reprise.state.journal import Journal

@@ -69,7 +69,7 @@ class Clone:
                 yield False
                 return
             end_noted_group(self.group)
-            StateFolders(self.root / ".dvc" / "tmp" / "reprise").clean_up_after_killed()
+            StateFolders.in_repository(self.root).clean_up_after_killed()
             yield True
 
     def has_uncommitted(self) -> bool:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the command line of `reprise run` says."""
+    """Holds the options of `reprise run`, of which its help says more.
+
+    jobs: how many stages run at a time. pull: get missing data and runs from the remote.
+    """
 
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     force: bool = False

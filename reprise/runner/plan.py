@@ -1,4 +1,4 @@
-"""Says before anything runs which stages will run and why: unchanged, restored, run, may run."""
+"""Plan a run before anything runs: which stages will run, and why."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reprise.dvc import Assumed, Change, ChangeKind, Stage
+from reprise.dvc import Change, ChangeKind, Stage
 from reprise.dvc.lock_file import Entry, Key
 
 
 class StepKind(StrEnum):
-    """What will become of a stage."""
+    """Names what a plan can say of a stage."""
 
     UNCHANGED = "unchanged"
     RESTORED = "restored"
@@ -34,7 +34,10 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Step:
-    """What will become of a stage. changes: why; waits_for: the upstream stages whose outs decide it."""
+    """Holds what a plan says of a stage.
+
+    changes: why it will run. waits_for: names of the upstream stages whose outs decide it.
+    """
 
     stage: Stage
     kind: StepKind
@@ -42,84 +45,120 @@ class Step:
     waits_for: list[str] = field(default_factory=list)
 
 
-class _Outcomes:
-    """What is known of the outs of stages that will not stay as they are: a hash, or None before they ran."""
+class _ExpectedOuts:
+    """Holds the outs of stages that will not stay as they are, with their hashes where known."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[str, str | None]] = {}  # path: stage, hash
-        self._above: dict[str, set[str]] = {}  # folder: paths in `_known` below it
+        self._outs: dict[str, tuple[str, str | None]] = {}  # path: writer, hash
+        self._paths_below: dict[str, set[str]] = {}  # folder: paths of outs in it
 
     def add(self, stage: str, path: str, value: str | None) -> None:
-        self._known[path] = (stage, value)
+        """Add an out. value: its hash; None where the stage must run first."""
+        self._outs[path] = (stage, value)
         for folder in Path(path).parents:
-            self._above.setdefault(str(folder), set()).add(path)
+            self._paths_below.setdefault(str(folder), set()).add(path)
 
-    def of(self, path: str) -> dict[str, str | None]:
-        """Stages that write the path or something in it or around it; the hash where one writes exactly it."""
-        if path in self._known:
-            stage, value = self._known[path]
+    def writers(self, path: str) -> dict[str, str | None]:
+        """Name the stages that write the path, or something in or around it, with its hash.
+
+        None in place of the hash where it is not known, or the out is not the path itself.
+        """
+        if path in self._outs:
+            stage, value = self._outs[path]
             return {stage: value}
-        around = [folder for folder in map(str, Path(path).parents) if folder in self._known]
-        return {self._known[p][0]: None for p in [*around, *self._above.get(path, ())]}
+        found: dict[str, str | None] = {}
+        for folder in map(str, Path(path).parents):
+            if folder in self._outs:
+                found[self._outs[folder][0]] = None
+        for inner in self._paths_below.get(path, ()):
+            found[self._outs[inner][0]] = None
+        return found
+
+
+@dataclass
+class _ExpectedInputs:
+    """Holds what is known of the inputs that upstream stages of a stage write.
+
+    hashes: by path; None where not known. waits_for: the stages that must run first.
+    """
+
+    hashes: dict[str, str | None] = field(default_factory=dict)
+    waits_for: set[str] = field(default_factory=set)
 
 
 def make_plan(
     stages: Sequence[Stage], left_over: Mapping[Key, Entry], *, force: bool = False
 ) -> list[Step]:
-    """Only reads. `stages` in plan order; `left_over`: what a killed run had finished.
+    """Plan the stages, reading only. Their order is the plan's.
 
-    A stage *may run* when an upstream stage will run and may leave other outs, and when the run-cache may know
-    what it then finds; a stage that will *run* does so whatever its upstream stages leave.
+    A stage *may run* when an upstream stage will run and may leave other outs, and when the
+    run-cache may know what it then finds; a stage that will *run* does so whatever its upstream
+    stages leave. left_over: what a killed run had finished.
     """
-    outcomes, steps = _Outcomes(), []
+    outs = _ExpectedOuts()
+    steps = []
     for stage in stages:
         if stage.key in left_over and stage.changes():
             stage.adopt_if_current(left_over[stage.key])
-        step = _step(stage, outcomes, force)
-        steps.append(step)
+        steps.append(_plan_stage(stage, outs, force))
     return steps
 
 
-def _step(stage: Stage, outcomes: _Outcomes, force: bool) -> Step:
-    assumed: dict[str, str | None] = {}
-    waits_for: set[str] = set()
-    for path in stage.dep_paths if not stage.frozen else []:
-        for writer, value in outcomes.of(path).items():
-            assumed[path] = value
-            if value is None:
-                waits_for.add(writer)
-    for file in map(os.fspath, stage.params) if not stage.frozen else []:
-        for writer in outcomes.of(
-            file
-        ):  # of a params file that a stage writes nothing is known before
-            assumed[file] = None
-            waits_for.add(writer)
-    changes = stage.changes(assumed)
-    step = Step(stage, *_kind(stage, changes, assumed, sorted(waits_for), force))
-    if step.kind == StepKind.RESTORED:
-        run = stage.find_run(assumed)
-        assert run is not None
-        for path, value in run.out_hashes.items():
-            outcomes.add(stage.name, path, value)
-    elif step.kind != StepKind.UNCHANGED and not stage.keeps_outs:
-        for out in stage.outputs:
-            outcomes.add(stage.name, os.fspath(out), None)
+def _plan_stage(stage: Stage, outs: _ExpectedOuts, force: bool) -> Step:
+    """Plan the stage, and add its outs for the stages after it."""
+    inputs = _expect_inputs(stage, outs)
+    changes = stage.changes(inputs.hashes)
+    if force:
+        forced = Change(ChangeKind.ALWAYS, stage.name, "forced")
+        step = Step(stage, StepKind.RUN, [*changes, forced])
+    elif changes:
+        step = _plan_changed(stage, changes, inputs)
+    elif inputs.waits_for:
+        step = Step(stage, StepKind.MAY_RUN, [], sorted(inputs.waits_for))
+    else:
+        step = Step(stage, StepKind.UNCHANGED)
+    _add_outs(step, inputs, outs)
     return step
 
 
-def _kind(
-    stage: Stage, changes: list[Change], assumed: Assumed, waits_for: list[str], force: bool
-) -> tuple[StepKind, list[Change], list[str]]:
-    if force:
-        return StepKind.RUN, [*changes, Change(ChangeKind.ALWAYS, stage.name, "forced")], []
-    if not changes:
-        return (StepKind.MAY_RUN, [], waits_for) if waits_for else (StepKind.UNCHANGED, [], [])
+def _expect_inputs(stage: Stage, outs: _ExpectedOuts) -> _ExpectedInputs:
+    inputs = _ExpectedInputs()
+    if stage.frozen:
+        return inputs
+    for path in stage.dep_paths:
+        for writer, value in outs.writers(path).items():
+            inputs.hashes[path] = value
+            if value is None:
+                inputs.waits_for.add(writer)
+    for path in map(os.fspath, stage.params):
+        for writer in outs.writers(path):
+            # The values in a params file that a stage writes are not known before.
+            inputs.hashes[path] = None
+            inputs.waits_for.add(writer)
+    return inputs
+
+
+def _plan_changed(stage: Stage, changes: list[Change], inputs: _ExpectedInputs) -> Step:
     if not stage.has_command:
-        return StepKind.RUN, changes, []
-    if waits_for and (
-        not assumed.keys().isdisjoint(map(os.fspath, stage.params)) or stage.may_find_run(assumed)
-    ):
-        return StepKind.MAY_RUN, changes, waits_for
-    if not waits_for and stage.find_run(assumed) is not None:
-        return StepKind.RESTORED, changes, []
-    return StepKind.RUN, changes, []
+        return Step(stage, StepKind.RUN, changes)
+    if inputs.waits_for:
+        waits_for_params = any(os.fspath(path) in inputs.hashes for path in stage.params)
+        if waits_for_params or stage.may_find_run(inputs.hashes):
+            return Step(stage, StepKind.MAY_RUN, changes, sorted(inputs.waits_for))
+    elif stage.find_run(inputs.hashes) is not None:
+        return Step(stage, StepKind.RESTORED, changes)
+    return Step(stage, StepKind.RUN, changes)
+
+
+def _add_outs(step: Step, inputs: _ExpectedInputs, outs: _ExpectedOuts) -> None:
+    stage = step.stage
+    if step.kind is StepKind.UNCHANGED:
+        return
+    if step.kind is StepKind.RESTORED:
+        run = stage.find_run(inputs.hashes)
+        assert run is not None
+        for path, value in run.out_hashes.items():
+            outs.add(stage.name, path, value)
+    elif not stage.keeps_outs:
+        for out in stage.outputs:
+            outs.add(stage.name, os.fspath(out), None)

@@ -1,4 +1,4 @@
-"""What a run keeps of its stages: a journal as they finish; at its end .gitignore and dvc.lock, in plan order."""
+"""Record a run's stages: in a journal as they finish; at the end in .gitignore and dvc.lock."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,32 +10,33 @@ from reprise.state.journal import Journal
 
 
 class Recorder:
-    """All methods want DVC's lock to be held."""
+    """Records stages in plan order. All methods need DVC's lock to be held."""
 
-    def __init__(self, repository: Repository, place: Mapping[Stage, int]) -> None:
-        """`place`: of each stage in the plan."""
-        self._repository, self._place = repository, place
+    def __init__(self, repository: Repository, position: Mapping[Stage, int]) -> None:
+        """position: each stage's, in the plan."""
+        self._repository = repository
+        self._position = position
         self._journal = Journal(repository.temporary)
         self._left_over: dict[Key, Entry] = {}  # what killed runs had finished
-        self._changed: set[Stage] = set()  # whose entries dvc.lock does not have yet
-        self._unignored: set[Stage] = set()  # whose outs' lines .gitignore does not have yet
+        self._changed: set[Stage] = set()  # their entries are not in dvc.lock yet
+        self._unignored: set[Stage] = set()  # their outs are not in .gitignore yet
 
     def open(self) -> None:
-        """Takes over what killed runs left, and starts a journal."""
+        """Take over what killed runs left, and start a journal."""
         self._left_over = self._journal.left_over()
         self._journal.start()
         if self._journal.adopted:
-            self._repository.remove_debris(self._place)
+            self._repository.remove_debris(self._position)
 
-    def reopen(self, stage: Stage) -> None:
-        """After another process had the stage."""
+    def reload(self, stage: Stage) -> None:
+        """Read again what is recorded of the stage, after another process worked on it."""
         stage.reload()
-        self._left_over |= self._journal.others()
+        self._left_over |= self._journal.all_entries()
 
     def adopt(self, stage: Stage, changes: Sequence[Change]) -> bool:
-        """True if the stage is unchanged by the journal of a run that was killed before it wrote dvc.lock.
+        """Take over what a killed run recorded of the stage, if current; tell whether it was.
 
-        `changes`: since dvc.lock, or since what the plan adopted.
+        changes: those since dvc.lock was written, or since the entry that the plan adopted.
         """
         if changes:
             stage.adopt_if_current(self._left_over.get(stage.key))
@@ -45,39 +46,48 @@ class Recorder:
         return stage.adopted
 
     def add(self, stage: Stage) -> None:
-        """After the stage's outs are in the workspace and in the cache."""
+        """Record a stage whose outs are in the workspace and in the cache."""
         if stage.has_entry:
             self._journal.add(stage.key, stage.entry())
             self._changed.add(stage)
         self._unignored.add(stage)
 
-    def ignore_inside(self, stage: Stage) -> None:
-        """Before a folder dep is hashed: the .gitignore files in it count, and all who write there are done."""
-        folders = [f"{p}{os.sep}" for p in stage.dep_paths if os.path.isdir(p)]
-        if folders and self._unignored:
-            self._ignore(
-                s
-                for s in self._unignored
-                if any(str(o).startswith(tuple(folders)) for o in s.outputs)
-            )
+    def ignore_in_deps(self, stage: Stage) -> None:
+        """Write the .gitignore files in the stage's folder deps, whose hashes cover them.
+
+        All stages that write outs there are done.
+        """
+        if not self._unignored:
+            return
+        folders = tuple(f"{path}{os.sep}" for path in stage.dep_paths if os.path.isdir(path))
+        if not folders:
+            return
+        writers = []
+        for writer in self._unignored:
+            if any(str(out).startswith(folders) for out in writer.outputs):
+                writers.append(writer)
+        self._ignore(writers)
 
     def _ignore(self, stages: Iterable[Stage]) -> None:
-        for stage in self._in_order(stages):
+        for stage in self._in_plan_order(stages):
             stage.ignore()
             self._unignored.discard(stage)
 
-    def _in_order(self, stages: Iterable[Stage]) -> Sequence[Stage]:
-        return sorted(stages, key=self._place.__getitem__)
+    def _in_plan_order(self, stages: Iterable[Stage]) -> Sequence[Stage]:
+        return sorted(stages, key=self._position.__getitem__)
 
     def write(self, decided: Iterable[Stage], seconds: Mapping[Stage, float]) -> None:
-        """`decided`: stages whose left-over entries are of no more use. `seconds`: of those that ran."""
-        self._ignore(self._unignored)  # first: who is killed now finds the rest in the journal
-        self._repository.write_locks(self._in_order(self._changed))
-        known = {stage.key for stage in decided}
-        self._journal.clear(
-            {key: entry for key, entry in self._left_over.items() if key not in known}
-        )
+        """Write .gitignore and dvc.lock, and clear the journals.
+
+        decided: stages that need no left-over entry any more. seconds: how long stages ran.
+        """
+        # .gitignore comes first: after a kill in between, the journal still has the entries.
+        self._ignore(self._unignored)
+        self._repository.write_locks(self._in_plan_order(self._changed))
+        keep = dict(self._left_over)
+        for stage in decided:
+            keep.pop(stage.key, None)
+        self._journal.clear(keep)
         if seconds:
-            Durations(self._repository.temporary).add(
-                (stage.name, s) for stage, s in seconds.items()
-            )
+            durations = Durations(self._repository.temporary)
+            durations.add((stage.name, value) for stage, value in seconds.items())

@@ -1,4 +1,4 @@
-"""Declare what shows the progress of a run."""
+"""Declare what a run tells of its progress."""
 
 from typing import Protocol
 
@@ -7,13 +7,24 @@ from reprise.runner.states import StageState
 
 
 class Reporter(Protocol):
-    """Who shows the progress of a run."""
+    """Shows the progress of a run. The runner calls it from its own thread."""
 
-    def started(self, stage: Stage) -> None: ...
-    def output(self, stage: Stage, line: str) -> None: ...
-    def retrying(self, stage: Stage, error: str) -> None: ...
+    def started(self, stage: Stage) -> None:
+        """Show that an attempt at the stage is about to start."""
+
+    def output(self, stage: Stage, line: str) -> None:
+        """Show a line that the stage's command printed."""
+
+    def retrying(self, stage: Stage, error: str) -> None:
+        """Show that an attempt failed. error: why, and when the next attempt is."""
+
     def ended(
         self, stage: Stage, state: StageState, seconds: float | None, error: str | None
-    ) -> None: ...
-    def note(self, text: str) -> None: ...
-    def tick(self) -> None: ...
+    ) -> None:
+        """Show how the stage ended. seconds: of its commands, None if none ran."""
+
+    def note(self, text: str) -> None:
+        """Show a text about the run."""
+
+    def tick(self) -> None:
+        """Renew what is shown. Called several times a second while stages run."""

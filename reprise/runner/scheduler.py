@@ -1,93 +1,121 @@
-"""Which stage may start next: its upstream stages are done, a job is free, and its group has room."""
+"""Decide which stage may start next.
+
+Its upstream stages are done, a job is free, and its group has room.
+"""
 
 import heapq
 import time
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from reprise.dvc import Stage
 
 
+@dataclass(frozen=True)
+class _Retry:
+    """Holds an attempt to make later. due: a time of the monotonic clock, in seconds."""
+
+    stage: Stage
+    number: int
+    due: float
+
+
 class Scheduler:
-    """The order in which the stages of a run start."""
+    """Keeps which stages are ready, and which are to be tried again after a pause."""
 
     def __init__(
         self, stages: Sequence[Stage], jobs: int, *, retries_keep_slots: bool = False
     ) -> None:
-        """`stages`: in plan order, each with its upstream stages. `jobs`: how many run at a time.
+        """Make all stages that have no upstream stages ready.
 
+        stages: in plan order, each with its upstream stages. jobs: how many run at a time.
         retries_keep_slots: a stage that failed counts as running until it is tried again.
         """
-        self._stages, self._jobs, self._retries_keep_slots = stages, jobs, retries_keep_slots
-        self.place = {stage: i for i, stage in enumerate(stages)}
-        self._waiting = {stage: len(stage.upstream) for stage in stages}
+        self._stages = stages
+        self._jobs = jobs
+        self._retries_keep_slots = retries_keep_slots
+        self._retries: list[_Retry] = []
+        self._ready: list[int] = []  # a heap of positions
+        self.position: dict[Stage, int] = {}  # in the plan
+        self._missing: dict[Stage, int] = {}  # upstream stages that are not done yet
         self._downstream: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
-        for stage in stages:
+        for position, stage in enumerate(stages):
+            self.position[stage] = position
+            self._missing[stage] = len(stage.upstream)
             for upstream in stage.upstream:
                 self._downstream[upstream].append(stage)
-        self._ready = [
-            i for i, stage in enumerate(stages) if not stage.upstream
-        ]  # a heap of places in the plan
-        self._later: list[
-            tuple[float, Stage, int]
-        ] = []  # retries: when, which, the how many-th attempt
+            if not stage.upstream:
+                self._ready.append(position)
 
-    @property
-    def is_due(self) -> bool:
-        """Whether a retry's pause is over."""
-        return any(when <= time.monotonic() for when, _, _ in self._later)
+    def has_due_retry(self) -> bool:
+        """Tell whether a retry's pause is over."""
+        now = time.monotonic()
+        return any(retry.due <= now for retry in self._retries)
 
-    def __bool__(self) -> bool:
-        """Whether a stage is ready, or will be after its pause."""
-        return bool(self._ready or self._later)
+    def is_empty(self) -> bool:
+        """Tell whether no stage is ready or will be after its pause."""
+        return not self._ready and not self._retries
 
     def ready(self, running: Collection[Stage]) -> Iterator[Stage]:
-        """Stages to start, while there is room. `running` grows meanwhile, and stages that end make others ready."""
-        full: list[int] = []  # whose groups are
+        """Take the stages to start, while there is room.
+
+        `running` grows meanwhile, and stages that end make others ready.
+        """
+        without_room: list[int] = []  # their groups are full
         try:
             while self._ready and len(self._busy(running)) < self._jobs:
-                place = heapq.heappop(self._ready)
-                if self.has_room(self._stages[place], running):
-                    yield self._stages[place]
+                position = heapq.heappop(self._ready)
+                if self.has_room(self._stages[position], running):
+                    yield self._stages[position]
                 else:
-                    full.append(place)
+                    without_room.append(position)
         finally:
-            for place in full:
-                heapq.heappush(self._ready, place)
+            for position in without_room:
+                heapq.heappush(self._ready, position)
 
-    def due(self, running: Collection[Stage]) -> Iterator[tuple[Stage, int]]:
-        """Stages to try again, and the how many-th attempt it is."""
+    def due_retries(self, running: Collection[Stage]) -> Iterator[tuple[Stage, int]]:
+        """Take the stages to try again, each with the number of the attempt."""
         now = time.monotonic()
-        for retry in [*self._later]:
-            when, stage, attempt = retry
-            if when <= now and self.has_room(stage, running):
-                self._later.remove(retry)
-                yield stage, attempt
+        for retry in list(self._retries):
+            if retry.due <= now and self.has_room(retry.stage, running):
+                self._retries.remove(retry)
+                yield retry.stage, retry.number
 
     def has_room(self, stage: Stage, running: Collection[Stage]) -> bool:
-        group, busy = stage.settings.group, [s for s in self._busy(running) if s != stage]
-        others = [s.settings.limit for s in busy if group is not None and s.settings.group == group]
-        return len(busy) < self._jobs and len(others) < min([stage.settings.limit, *others])
+        """Tell whether a job is free for the stage, and its group below the limit of all in it."""
+        others = [other for other in self._busy(running) if other != stage]
+        if len(others) >= self._jobs:
+            return False
+        group = stage.settings.group
+        if group is None:
+            return True
+        limits = [other.settings.limit for other in others if other.settings.group == group]
+        return len(limits) < min([stage.settings.limit, *limits])
 
     def _busy(self, running: Collection[Stage]) -> list[Stage]:
-        return [*running, *(stage for _, stage, _ in self._later if self._retries_keep_slots)]
+        busy = list(running)
+        if self._retries_keep_slots:
+            busy += [retry.stage for retry in self._retries]
+        return busy
 
-    def retry(self, stage: Stage, attempt: int, pause: float) -> None:
-        """After `pause` seconds."""
-        self._later.append((time.monotonic() + pause, stage, attempt))
+    def retry(self, stage: Stage, number: int, pause: float) -> None:
+        """Try the stage again after a pause of so many seconds. number: of the attempt."""
+        self._retries.append(_Retry(stage, number, time.monotonic() + pause))
 
     def done(self, stage: Stage) -> None:
-        """Stages below it may start, once their other upstream stages are done."""
+        """Make the stages ready that waited for this one last."""
         for below in self._downstream[stage]:
-            self._waiting[below] -= 1
-            if self._waiting[below] == 0:
-                heapq.heappush(self._ready, self.place[below])
+            self._missing[below] -= 1
+            if self._missing[below] == 0:
+                heapq.heappush(self._ready, self.position[below])
 
-    def below(self, stage: Stage) -> Iterator[Stage]:
-        """All stages downstream, each once."""
-        above, seen = [stage], {stage}
-        while above:
-            for s in self._downstream[above.pop()]:
-                if s not in seen:
-                    seen.add(s)
-                    above.append(s)
-                    yield s
+    def downstream(self, stage: Stage) -> Iterator[Stage]:
+        """Walk all stages that depend on this one, directly or not, each once."""
+        seen = {stage}
+        stack = [stage]
+        while stack:
+            for below in self._downstream[stack.pop()]:
+                if below not in seen:
+                    seen.add(below)
+                    stack.append(below)
+                    yield below

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class StageState(StrEnum):
-    """What became of a stage in a run."""
+    """Names what can become of a stage in a run."""
 
     RAN = "ran"
     RESTORED = "restored"

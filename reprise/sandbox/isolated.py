@@ -1,4 +1,4 @@
-"""Runs one stage in a sandbox run_isolated: the workspace, the cache and dvc.lock stay as they are."""
+"""Run one stage in a sandbox and leave the workspace, the cache and dvc.lock as they are."""
 
 import os
 import queue
@@ -19,42 +19,50 @@ from reprise.state.folders import StateFolders
 
 @dataclass(frozen=True)
 class RunResult:
-    """What became of it. error: None when the commands went well; output: the end of what they printed."""
+    """Holds how an isolated run ended.
+
+    error: why it failed, None if it did not. output: the end of what the commands printed.
+    """
 
     error: str | None
     output: str
 
 
 def isolated_folder(stage: Stage) -> Path:
-    """For the sandbox."""
+    """Return the folder to make a sandbox for `run_isolated` in."""
     return StateFolders(stage.workspace.temporary).sandboxes / f"{os.getpid()}-isolated"
 
 
 @contextmanager
 def run_isolated(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterator[RunResult]:
-    """The sandbox, not built yet, is there until the block ends. `start`: makes of a command what is to start it.
+    """Build the sandbox and run its stage in it. It is there until the block ends.
 
-    Raises Interrupted on SIGINT and SIGTERM.
+    start: turns a command's arguments into those that start it. Raises Interrupted on SIGINT and
+    SIGTERM.
     """
     stage = sandbox.stage
     folders = StateFolders(stage.workspace.temporary)
-    ended: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
     argv = [(text, start(stage.argv(text))) for text in stage.commands]
     log = Log(folders.logs / f"{stage.slug}.isolated.log")
     job = Job(argv, stage.environment, stage.settings.timeout, log.path)
-    worker = Worker(job, sandbox, stage.wdir, folders.groups / sandbox.folder.name, ended.put)
+    results: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
+    worker = Worker(job, sandbox, stage.wdir, folders.groups / sandbox.folder.name, results.put)
     try:
-        with interruptible():
-            worker.start()
-            try:
-                error = ended.get().error
-            except Interrupted as e:
-                worker.interrupt(e.number)
-                worker.stop()
-                raise
-        missing = sandbox.missing_outs() if error is None else []
-        if missing:
-            error = f"the command wrote no {', '.join(missing)}"
+        error = _run(worker, results).error
+        if error is None:
+            error = sandbox.missing_outs_error()
         yield RunResult(error, log.tail())
     finally:
         sandbox.remove()
+
+
+def _run(worker: Worker, results: "queue.SimpleQueue[JobResult]") -> JobResult:
+    """Run the worker and wait for its result. Raises Interrupted after its commands were ended."""
+    with interruptible():
+        worker.start()
+        try:
+            return results.get()
+        except Interrupted as e:
+            worker.interrupt(e.number)
+            worker.stop()
+            raise

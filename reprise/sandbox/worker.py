@@ -1,4 +1,4 @@
-"""Runs a stage's job in a thread, so that the runner goes on meanwhile."""
+"""Run a stage's job in a thread, so that the runner goes on meanwhile."""
 
 import threading
 from collections.abc import Callable
@@ -28,20 +28,22 @@ class Worker(threading.Thread):
         note: Path,
         done: Callable[[JobResult], None],
     ) -> None:
-        """Prepare the thread. `folder`: where to run without a sandbox; `note`: as in `Execution.run`."""
+        """Prepare the thread.
+
+        folder: where to run if there is no sandbox. note: as in `Execution.run`.
+        """
         super().__init__(daemon=True)
         self.job = job
         self._sandbox = sandbox
         self._folder = folder
         self._note = note
         self._done = done
-        self.execution: Execution = LocalExecution(
-            job
-        )  # another may take its place before the start
-        job.log.unlink(missing_ok=True)  # of an earlier run
+        # Another execution may take its place before the start.
+        self.execution: Execution = LocalExecution(job)
+        job.log.unlink(missing_ok=True)  # an earlier run's
 
     def run(self) -> None:
-        """Run in the thread: build, execute, report."""
+        """Build the sandbox and run the job in it. Called in the thread."""
         result = JobResult(JobEnd.FAILED, "internal error", 0.0)
         try:
             folder = self._folder
@@ -59,8 +61,8 @@ class Worker(threading.Thread):
         self.execution.interrupt(number)
 
     def stop(self, patience: float = GRACE) -> None:
-        """Wait so many seconds after `interrupt`, then kill what still runs in the process group."""
-        if self.ident is None:  # not started: it will find that it was interrupted
+        """Kill what still runs in the process group so many seconds after `interrupt`."""
+        if self.ident is None:  # not started; it will find that it was interrupted
             return
         self.join(max(0.0, patience))
         self.execution.kill()

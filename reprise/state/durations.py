@@ -1,4 +1,4 @@
-"""How long each stage took in earlier runs."""
+"""Keep how long each stage took in earlier runs."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,9 +7,11 @@ from statistics import median
 from reprise.state.folders import StateFolders
 from reprise.state.json_lines import append_lines, read_lines
 
+RECENT = 10  # runs of a stage that its expected time is taken from
+
 
 class Durations:
-    """Seconds of recorded runs of each stage, by its name."""
+    """Holds the seconds of recorded runs of each stage, by its name."""
 
     def __init__(self, temporary: Path) -> None:
         """Read the durations kept in `temporary`, a repository's `.dvc/tmp/reprise`."""
@@ -20,24 +22,30 @@ class Durations:
                 self._seconds.setdefault(name, []).append(seconds)
 
     def expected(self, name: str) -> float | None:
-        """Return the median of the stage's last ten runs, in seconds; None if it never ran."""
-        runs = self._seconds.get(name, [])[-10:]
-        return median(runs) if runs else None
+        """Return the median of the stage's recent runs, in seconds; None if it never ran."""
+        runs = self._seconds.get(name)
+        if runs is None:
+            return None
+        return median(runs[-RECENT:])
 
     def last(self, name: str) -> float | None:
         """Return the seconds of the stage's last run; None if it never ran."""
-        return self._seconds[name][-1] if name in self._seconds else None
+        runs = self._seconds.get(name)
+        if runs is None:
+            return None
+        return runs[-1]
 
     def last_of_all(self, names: Iterable[str]) -> float | None:
-        """Add up the seconds of the last run of each stage; None if one of them, or all, never ran."""
+        """Add up the seconds of each stage's last run; None if one of them, or all, never ran."""
         total = None
         for name in names:
-            if name not in self._seconds:
+            last = self.last(name)
+            if last is None:
                 return None
-            total = (total or 0.0) + self._seconds[name][-1]
+            total = (total or 0.0) + last
         return total
 
     def add(self, runs: Iterable[tuple[str, float]]) -> None:
-        """StageRecord the seconds of stages that ran."""
+        """Record the seconds of stages that ran."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         append_lines(self._path, ([name, round(seconds, 3)] for name, seconds in runs))

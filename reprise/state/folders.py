@@ -1,47 +1,30 @@
-"""The one list of what reprise keeps in a repository's `.dvc/tmp/reprise`."""
+"""List what reprise keeps in a repository's `.dvc/tmp/reprise`: the only file that names it."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from reprise.process.groups import belongs_to_another, end_noted_group
 
 
-@dataclass(frozen=True)
 class StateFolders:
-    """Paths below `.dvc/tmp/reprise`. While dvc.lock is written, `lock.part` of `reprise.dvc` lies there too."""
+    """Holds the paths below `.dvc/tmp/reprise`.
 
-    top: Path
+    While dvc.lock is written, `lock.part` of `reprise.dvc` lies there too.
+    """
 
-    @property
-    def sandboxes(self) -> Path:
-        """Sandboxes, each named after the process that made it."""
-        return self.top / "sandbox"
+    def __init__(self, top: Path) -> None:
+        """Name the paths below `top`, a repository's `.dvc/tmp/reprise`. Nothing is made yet."""
+        self.sandboxes = top / "sandbox"  # each is named after the process that made it
+        self.logs = top / "logs"  # the output of each stage's last run
+        self.groups = top / "groups"  # notes of process groups, named as the sandboxes
+        self.mailboxes = top / "boxes"  # messages between a runner and Prefect's task runs
+        self.journals = top / "journal"  # what finished since dvc.lock was written
+        self.durations = top / "history.jsonl"  # the seconds of recorded runs
 
-    @property
-    def logs(self) -> Path:
-        """What each stage's commands printed last."""
-        return self.top / "logs"
-
-    @property
-    def groups(self) -> Path:
-        """Notes of the process groups that run, named as the sandboxes."""
-        return self.top / "groups"
-
-    @property
-    def mailboxes(self) -> Path:
-        """Messages between a runner and its task runs of Prefect."""
-        return self.top / "boxes"
-
-    @property
-    def journals(self) -> Path:
-        """What finished since dvc.lock was last written, a file a process."""
-        return self.top / "journal"
-
-    @property
-    def durations(self) -> Path:
-        """The seconds of recorded runs."""
-        return self.top / "history.jsonl"
+    @classmethod
+    def in_repository(cls, root: Path) -> "StateFolders":
+        """Name the paths of the repository at `root`, which need not be open."""
+        return cls(root / ".dvc" / "tmp" / "reprise")
 
     def clean_up_after_killed(self) -> None:
         """End the commands and remove the sandboxes of runs that were killed."""
@@ -54,5 +37,5 @@ class StateFolders:
 
 
 def _maker(path: Path) -> int:
-    """The number of the process that the file or folder is named after."""
+    """Read the number of the process that the file or folder is named after."""
     return int(path.name.split("-")[0])

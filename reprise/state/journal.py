@@ -1,4 +1,4 @@
-"""What finished since dvc.lock was last written."""
+"""Keep the stages that finished since dvc.lock was last written."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -9,54 +9,69 @@ from reprise.process.groups import belongs_to_another
 from reprise.state.folders import StateFolders
 from reprise.state.json_lines import append_lines, read_lines
 
+NOBODY = "0"  # in place of a process's number
+
 
 class Journal:
-    """A file for each process, appended to whenever a stage has finished; gone when dvc.lock is written.
+    """Appends to a file of this process whenever a stage has finished.
 
-    A journal that outlives its process is what a killed run had finished.
+    The file is removed when dvc.lock is written. One that outlives its process holds what a killed
+    run had finished.
     """
 
     def __init__(self, temporary: Path) -> None:
-        """Name this process's journal in `temporary`, a repository's `.dvc/tmp/reprise`. Nothing is written yet."""
+        """Name this process's journal in `temporary`, a repository's `.dvc/tmp/reprise`.
+
+        Nothing is written yet.
+        """
         self.folder = StateFolders(temporary).journals
         self.path = self.folder / f"{os.getpid()}.jsonl"
-        self.adopted: list[Path] = []  # of killed runs
+        self.adopted: list[Path] = []  # journals of killed runs
 
     def left_over(self) -> dict[Key, Entry]:
         """Return the entries of runs that were killed before they wrote dvc.lock."""
-        journals = self.folder.glob("[0-9]*.jsonl")
-        self.adopted = [path for path in journals if not belongs_to_another(int(path.stem))]
-        return _entries(self.adopted)
+        self.adopted = []
+        for path in self.folder.glob("[0-9]*.jsonl"):
+            if not belongs_to_another(int(path.stem)):
+                self.adopted.append(path)
+        return _read_entries(self.adopted)
 
     def start(self) -> None:
         """Make this process's journal."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path.touch()
 
-    def others(self) -> dict[Key, Entry]:
+    def all_entries(self) -> dict[Key, Entry]:
         """Return the entries of all runs, also of those that go on in other processes."""
-        return _entries(self.folder.glob("*.jsonl"))
+        return _read_entries(self.folder.glob("*.jsonl"))
 
     def add(self, key: Key, entry: Entry) -> None:
-        """StageRecord a stage that finished."""
+        """Record a stage that finished."""
         append_lines(self.path, [[*key, entry]])
 
     def clear(self, keep: Mapping[Key, Entry]) -> None:
-        """Remove the journals after dvc.lock was written; `keep` is what it does not hold, for a later run."""
+        """Remove the journals after dvc.lock was written.
+
+        keep: entries that dvc.lock does not hold, for a later run.
+        """
         done = {self.path, *self.adopted}
         if keep:
-            kept = self.folder / "0.jsonl"  # of no process
-            part = self.folder / "0.part"
-            part.unlink(missing_ok=True)
-            append_lines(part, ([*key, entry] for key, entry in keep.items()))
-            part.replace(kept)
-            done.discard(kept)
+            done.discard(self._keep(keep))
         for path in done:
             path.unlink(missing_ok=True)
 
+    def _keep(self, entries: Mapping[Key, Entry]) -> Path:
+        """Write the entries, whole or not at all, to a journal of no process; return its path."""
+        path = self.folder / f"{NOBODY}.jsonl"
+        part = self.folder / f"{NOBODY}.part"
+        part.unlink(missing_ok=True)
+        append_lines(part, ([*key, entry] for key, entry in entries.items()))
+        part.replace(path)
+        return path
 
-def _entries(journals: Iterable[Path]) -> dict[Key, Entry]:
-    """Read the journals, oldest first: the newest entry of a stage stands."""
+
+def _read_entries(journals: Iterable[Path]) -> dict[Key, Entry]:
+    """Read the journals, oldest first, so that the newest entry of a stage stands."""
     entries = {}
     for path in sorted(journals, key=lambda path: path.stat().st_mtime):
         for file, name, entry in read_lines(path):

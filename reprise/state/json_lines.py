@@ -1,4 +1,4 @@
-"""Files of JSON lines that are appended to, and that a kill may cut off."""
+"""Read and append to files of JSON lines, which a kill may cut off."""
 
 import json
 import os
@@ -16,11 +16,11 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 
 def append_lines(path: Path, values: Iterable[Any]) -> None:
-    """Append a line for each value, on lines of their own also after one that was cut off."""
-    lines = "".join(json.dumps(value, default=str) + "\n" for value in values)
+    """Append a line for each value. The first begins a new line even where a kill cut one off."""
+    lines = [json.dumps(value, default=str) + "\n" for value in values]
     with path.open("a+b") as file:
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
             if file.read(1) != b"\n":
                 file.write(b"\n")
-        file.write(lines.encode())
+        file.write("".join(lines).encode())

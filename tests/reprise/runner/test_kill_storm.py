@@ -36,7 +36,7 @@ def finished(made: Made) -> set[str]:
     """What dvc.lock and the journals of killed runs hold."""
     lock = made.root / "dvc.lock"
     locked = set(YAML_.load(lock.read_text())["stages"]) if lock.exists() else set()
-    return locked | {name for _, name in Journal(made.root / ".dvc/tmp/reprise").others()}
+    return locked | {name for _, name in Journal(made.root / ".dvc/tmp/reprise").all_entries()}
 
 
 @pytest.mark.slow

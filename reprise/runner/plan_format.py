@@ -1,0 +1,82 @@
+"""Format a plan, as lines for a reader and as JSON for a program."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from reprise.dvc import MISSING, Change, ChangeKind
+from reprise.runner.plan import Step, StepKind
+from reprise.state.durations import Durations
+
+NAMES_SHOWN = 8  # of the stages that are unchanged or restored
+REASONS_SHOWN = 3  # a stage
+
+
+def format_seconds(seconds: float) -> str:
+    """Format a time: `7.5 s`, `2 min 5 s`."""
+    minutes, rest = divmod(seconds, 60)
+    if minutes:
+        return f"{int(minutes)} min {rest:.0f} s"
+    return f"{seconds:.1f} s"
+
+
+def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[StepKind, str]]:
+    """Format each stage that runs or may run as a line of its kind.
+
+    The unchanged stages share a line, and so do the restored ones.
+    """
+    lines = []
+    for kind in (StepKind.UNCHANGED, StepKind.RESTORED):
+        names = [step.stage.name for step in steps if step.kind is kind]
+        if names:
+            lines.append((kind, f"{kind:<9}  {_shorten(names, NAMES_SHOWN, ', ')}"))
+    rest = [step for step in steps if step.kind in (StepKind.RUN, StepKind.MAY_RUN)]
+    width = max((len(step.stage.name) for step in rest), default=0)
+    for step in rest:
+        name = f"{step.stage.name:<{width}}"
+        last = durations.expected(step.stage.name)
+        time = "time unknown" if last is None else f"last time {format_seconds(last)}"
+        lines.append((step.kind, f"{step.kind:<9}  {name}  {_format_reasons(step)}  ({time})"))
+    return lines
+
+
+def _format_reasons(step: Step) -> str:
+    if step.changes:
+        return _shorten([str(change) for change in step.changes], REASONS_SHOWN, "; ")
+    writers = " or ".join(step.waits_for[:REASONS_SHOWN])
+    if len(step.waits_for) > REASONS_SHOWN:
+        writers += " or others"
+    return f"if {writers} changes"
+
+
+def _shorten(items: Sequence[str], limit: int, separator: str) -> str:
+    """Join the items, and say how many follow the first `limit`."""
+    text = separator.join(items[:limit])
+    if len(items) > limit:
+        text += f" and {len(items) - limit} more"
+    return text
+
+
+def plan_json(steps: Sequence[Step], durations: Durations) -> str:
+    """Format the whole plan as JSON. Its `seconds` are the median of the last runs, or null."""
+    stages = []
+    for step in steps:
+        stages.append(
+            {
+                "stage": step.stage.name,
+                "kind": step.kind,
+                "changes": [_change_json(change) for change in step.changes],
+                "waits_for": step.waits_for,
+                "seconds": durations.expected(step.stage.name),
+            }
+        )
+    return json.dumps({"stages": stages}, indent=2, ensure_ascii=False, default=str)
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": change.kind, "where": change.where, "what": change.what}
+    if change.kind in (ChangeKind.PARAM, ChangeKind.CMD):
+        entry["key"] = change.key
+        entry["old"] = None if change.old is MISSING else change.old
+        entry["new"] = None if change.new is MISSING else change.new
+    return entry
