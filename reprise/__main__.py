@@ -1,4 +1,4 @@
-"""`python -m reprise` is `reprise`."""
+"""Run `reprise` as `python -m reprise`."""
 
 from reprise.cli import main
 

@@ -1,4 +1,4 @@
-"""The command line of `reprise`: parse it, run the command, end with one line and an exit status for errors."""
+"""Parse the command line of `reprise`, run the command, and end with one line for an error."""
 
 import argparse
 import logging
@@ -15,6 +15,8 @@ COMMANDS = (plan, run, check, verify, report, comment, retrain)
 
 
 class _Version(argparse.Action):
+    """Prints the version, which is looked up only then."""
+
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
@@ -37,7 +39,10 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 or its status; 1 after one line for errors; 128 + the signal's number."""
+    """Run a command and exit with its status.
+
+    1 after one line for an error; 128 + the signal's number after SIGINT and SIGTERM.
+    """
     args = make_parser().parse_args(arguments)
     for name in ("dvc", "dvc_data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors come as exceptions too
@@ -52,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
+        # Else Python would fail once more, as it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except DVC_ERRORS as e:

@@ -1,19 +1,16 @@
 """`reprise check`: find every undeclared input."""
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
-from reprise.commands.options import chosen_stages, targets
+from reprise.commands.options import Subparsers, chosen_stages, targets_parser
 from reprise.dvc import Repository
 
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
 
-
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `check` to the command line."""
     help_ = "find every undeclared input; exit 1 if there is one"
-    parser = commands.add_parser("check", parents=[targets()], help=help_)
+    parser = subparsers.add_parser("check", parents=[targets_parser()], help=help_)
     parser.add_argument(
         "--fix", action="store_true", help="write the missing deps and params into dvc.yaml"
     )
@@ -27,18 +24,22 @@ def execute(args: argparse.Namespace) -> int:
     results = []
     for stage in chosen_stages(Repository(), args):
         if stage.has_command and stage.settings.sandbox:
-            results.append(check(stage))
-            print("\n".join(lines(results[-1])), flush=True)
-    untraced = {result.untraced for result in results if result.untraced}
-    if untraced:
-        print(
-            f"commands are not traced ({', '.join(untraced)}): only what their errors name is found"
-        )
+            result = check(stage)
+            print("\n".join(lines(result)), flush=True)
+            results.append(result)
     failed = sum(result.error is not None for result in results)
-    found = sum(len(result.undeclared) for result in results)
-    print(f"{len(results)} stages checked: {found} undeclared, {failed} failed")
+    undeclared = sum(len(result.undeclared) for result in results)
+    _print_untraced({result.untraced for result in results if result.untraced})
+    print(f"{len(results)} stages checked: {undeclared} undeclared, {failed} failed")
     if args.fix:
         for file in fix({result.stage: result.undeclared for result in results}):
             print(f"{file}: fixed")
-        return 1 if failed else 0
-    return 1 if found or failed else 0
+        undeclared = 0
+    return 1 if failed or undeclared else 0
+
+
+def _print_untraced(reasons: Collection[str]) -> None:
+    """Say why commands were not traced, if some were not."""
+    if reasons:
+        listed = ", ".join(reasons)
+        print(f"commands are not traced ({listed}): only what their errors name is found")

@@ -2,16 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
+from reprise.commands.options import Subparsers
 
 
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `comment` to the command line."""
     help_ = "post a report to a pull request, or update the one that is there"
-    parser = commands.add_parser("comment", help=help_)
+    parser = subparsers.add_parser("comment", help=help_)
     parser.add_argument("file", metavar="FILE", help="of `reprise report --format md --out FILE`")
     parser.add_argument("--pull-request", type=int, required=True, metavar="N", help="its number")
 

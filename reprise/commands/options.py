@@ -1,22 +1,21 @@
-"""Options that several commands share."""
+"""Define the options that several commands share."""
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from reprise.dvc import Repository, Stage
 
-if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def jobs(text: str) -> int:
-    """Parse a number of jobs. Raises ArgumentTypeError for anything but a whole number from 1."""
+def parse_jobs(text: str) -> int:
+    """Parse a number of jobs. Raises ArgumentTypeError unless it is a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1")
     return int(text)
 
 
-def nonnegative(text: str) -> float:
+def parse_nonnegative(text: str) -> float:
     """Parse a finite number. Raises ArgumentTypeError for one below 0."""
     try:
         value = float(text)
@@ -27,16 +26,16 @@ def nonnegative(text: str) -> float:
     return value
 
 
-def directory() -> argparse.ArgumentParser:
+def directory_parser() -> argparse.ArgumentParser:
     """Make a parent parser with `-C DIR`."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
     return parent
 
 
-def targets() -> argparse.ArgumentParser:
+def targets_parser() -> argparse.ArgumentParser:
     """Make a parent parser with `-C DIR` and the options that choose stages."""
-    parent = argparse.ArgumentParser(add_help=False, parents=[directory()])
+    parent = argparse.ArgumentParser(add_help=False, parents=[directory_parser()])
     parent.add_argument(
         "targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files"
     )
@@ -53,7 +52,7 @@ def targets() -> argparse.ArgumentParser:
 
 
 def chosen_stages(repository: Repository, args: argparse.Namespace) -> list[Stage]:
-    """Find the stages that the options of `targets` choose, in plan order."""
+    """Find the stages that the options of `targets_parser` choose, in plan order."""
     return repository.steps(
         args.targets,
         downstream=args.downstream,

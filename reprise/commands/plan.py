@@ -1,9 +1,8 @@
 """`reprise plan`: say what would run, and why."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-from reprise.commands.options import chosen_stages, targets
+from reprise.commands.options import Subparsers, chosen_stages, targets_parser
 from reprise.dvc import Repository
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.plan import StepKind, make_plan
@@ -11,14 +10,11 @@ from reprise.runner.plan_format import plan_json
 from reprise.state.durations import Durations
 from reprise.state.journal import Journal
 
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
 
-
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `plan` to the command line."""
-    parser = commands.add_parser(
-        "plan", parents=[targets()], help="what would run, and why; runs nothing"
+    parser = subparsers.add_parser(
+        "plan", parents=[targets_parser()], help="what would run, and why; runs nothing"
     )
     parser.add_argument("-f", "--force", action="store_true", help="as if everything had changed")
     parser.add_argument("--json", action="store_true", help="the whole plan as JSON")
@@ -31,7 +27,8 @@ def execute(args: argparse.Namespace) -> int:
     """Print the plan. Returns 2 with --exit-code when a stage would run."""
     repository = Repository()
     stages = chosen_stages(repository, args)
-    steps = make_plan(stages, Journal(repository.temporary).left_over(), force=args.force)
+    left_over = Journal(repository.temporary).left_over()
+    steps = make_plan(stages, left_over, force=args.force)
     durations = Durations(repository.temporary)
     if args.json:
         print(plan_json(steps, durations))

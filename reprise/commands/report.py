@@ -1,20 +1,16 @@
-"""`reprise report`: what changed between two revisions, and whether the metrics moved."""
+"""`reprise report`: show what changed between two revisions, and whether the metrics moved."""
 
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reprise.commands.options import directory
-
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
+from reprise.commands.options import Subparsers, directory_parser
 
 
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `report` to the command line."""
     help_ = "what changed between two revisions, and whether the metrics moved"
-    parser = commands.add_parser("report", parents=[directory()], help=help_)
+    parser = subparsers.add_parser("report", parents=[directory_parser()], help=help_)
     add = parser.add_argument
     add("old", nargs="?", default="HEAD", metavar="OLD", help="a branch or commit (default: HEAD)")
     add("new", nargs="?", metavar="NEW", help="a branch or commit (default: the working tree)")
@@ -39,10 +35,10 @@ def execute(args: argparse.Namespace) -> int:
     if args.fail_on is None:
         return 0
     verdict = report.primary.verdict if report.primary is not None else None
-    if verdict is None:
-        print(
-            f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes",
-            file=sys.stderr,
-        )
-        return 1 if args.fail_on == "no-verdict" else 0
-    return 1 if verdict is Verdict.WORSE else 0
+    if verdict is not None:
+        return 1 if verdict is Verdict.WORSE else 0
+    print(
+        f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes",
+        file=sys.stderr,
+    )
+    return 1 if args.fail_on == "no-verdict" else 0

@@ -2,18 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from reprise.commands.options import jobs, nonnegative
-
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
+from reprise.commands.options import Subparsers, parse_jobs, parse_nonnegative
 
 
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `retrain` to the command line."""
     help_ = "train on new data in a clone, and propose the model if it is better beyond noise"
-    parser = commands.add_parser("retrain", help=help_)
+    parser = subparsers.add_parser("retrain", help=help_)
     add = parser.add_argument
     add(
         "repository",
@@ -26,10 +22,10 @@ def add_parser(commands: "Subparsers") -> None:
     add("--publish", choices=modes, default="pr", help="of a better model (default: pr)")
     add("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
     least = "the least difference that is worth a promotion"
-    add("--min-effect", type=nonnegative, default=0.0, metavar="X", help=least)
+    add("--min-effect", type=parse_nonnegative, default=0.0, metavar="X", help=least)
     verdicts = ["better", "not-worse"]
     add("--promote-when", choices=verdicts, default="better", help="beyond noise (default: better)")
-    add("-j", "--jobs", type=jobs, metavar="N", help="at most N stages at a time")
+    add("-j", "--jobs", type=parse_jobs, metavar="N", help="at most N stages at a time")
     add("--no-wait", action="store_true", help="skip when another retraining is at work")
     add("--dry-run", action="store_true", help="decide, and push nothing")
     add("--workplace", default="~/.cache/reprise", metavar="DIR", help="where clones are kept")

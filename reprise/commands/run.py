@@ -2,9 +2,8 @@
 
 import argparse
 import os
-from typing import TYPE_CHECKING
 
-from reprise.commands.options import chosen_stages, jobs, targets
+from reprise.commands.options import Subparsers, chosen_stages, parse_jobs, targets_parser
 from reprise.dvc import Repository
 from reprise.errors import PipelineError
 from reprise.runner.console import ConsoleReporter
@@ -14,21 +13,18 @@ from reprise.runner.runner import Runner
 from reprise.state.durations import Durations
 from reprise.state.journal import Journal
 
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
 
-
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `run` to the command line."""
-    parser = commands.add_parser(
-        "run", parents=[targets()], help="bring the stages up to date, in parallel"
+    parser = subparsers.add_parser(
+        "run", parents=[targets_parser()], help="bring the stages up to date, in parallel"
     )
     add = parser.add_argument
     cores = os.cpu_count() or 1
     add(
         "-j",
         "--jobs",
-        type=jobs,
+        type=parse_jobs,
         default=cores,
         metavar="N",
         help="at most N at a time (default: cores)",
@@ -67,11 +63,9 @@ def execute(args: argparse.Namespace) -> int:
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
         stages = chosen_stages(repository, args)
+        left_over = Journal(repository.temporary).left_over()
         durations = Durations(repository.temporary)
-        reporter.plan(
-            make_plan(stages, Journal(repository.temporary).left_over(), force=args.force),
-            durations,
-        )
+        reporter.plan(make_plan(stages, left_over, force=args.force), durations)
     options = RunOptions(args.jobs, args.force, args.keep_going, args.pull, not args.no_sandbox)
     runner = Runner(repository, stages, options, reporter)
     reporter.begin()
@@ -79,7 +73,6 @@ def execute(args: argparse.Namespace) -> int:
         succeeded = runner.run()
     finally:
         reporter.finish()
-        reporter.summary(
-            runner.states, durations.last_of_all(stage.name for stage in runner.seconds)
-        )
+        last = durations.last_of_all(stage.name for stage in runner.seconds)
+        reporter.summary(runner.states, last)
     return 0 if succeeded else 1

@@ -1,19 +1,17 @@
 """`reprise verify`: run the stages again and compare their outs."""
 
 import argparse
-from typing import TYPE_CHECKING
 
-from reprise.commands.options import chosen_stages, targets
+from reprise.commands.options import Subparsers, chosen_stages, targets_parser
 from reprise.dvc import Repository
 
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
 
-
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `verify` to the command line."""
-    commands.add_parser(
-        "verify", parents=[targets()], help="run again aside; name the first out that differs"
+    subparsers.add_parser(
+        "verify",
+        parents=[targets_parser()],
+        help="run again aside; name the first out that differs",
     )
 
 
@@ -22,9 +20,9 @@ def execute(args: argparse.Namespace) -> int:
     from reprise.check.verify import unverifiable, verify
 
     for stage in chosen_stages(Repository(), args):
-        why = unverifiable(stage)
-        if why:
-            print(f"{stage.name}: not verified: {why}", flush=True)
+        reason = unverifiable(stage)
+        if reason:
+            print(f"{stage.name}: not verified: {reason}", flush=True)
             continue
         difference = verify(stage)
         print(f"{stage.name}: {difference or 'the same'}", flush=True)
