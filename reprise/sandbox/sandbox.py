@@ -96,7 +96,7 @@ class Sandbox:
 
     @property
     def wdir(self) -> Path:
-        """The stage's working directory, in the sandbox."""
+        """Return the stage's working directory in the sandbox."""
         return self.path_of(self.stage.wdir)
 
     def _prepare(self, path: Path) -> Path:

@@ -1,6 +1,6 @@
 """What a run remembers of the working tree is not taken for a commit's."""
 
-from tests.reprise.runner.test_run import Make, make, stage
+from tests.reprise.runner.repository import Make, make, stage
 
 __all__ = ["make"]  # a fixture
 CODE = """

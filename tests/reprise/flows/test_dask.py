@@ -12,7 +12,7 @@ import pytest
 
 from tests.reprise.corpus import Made
 from tests.reprise.flows.prefect_server import api, flow, post, states, task_runs
-from tests.reprise.runner.test_run import Make, is_gone, make, meta, stage, start, wait_for
+from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["api", "make"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]

@@ -15,7 +15,7 @@ from tests.chromium import chromium, needs_chromium, requests
 from tests.reprise.corpus import Made
 from tests.reprise.flows.prefect_server import api, flow, last_run, states
 from tests.reprise.random_dags import text
-from tests.reprise.runner.test_run import stage
+from tests.reprise.runner.repository import stage
 
 __all__ = ["api"]  # a fixture
 pytestmark = [pytest.mark.prefect_ui, needs_chromium]

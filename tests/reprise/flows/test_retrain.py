@@ -19,7 +19,7 @@ from tests.conftest import ROOT, YAML_
 from tests.reprise.flows.prefect_server import api, post
 from tests.reprise.retrain.project import Retrainable
 from tests.reprise.retrain.test_retrain import GOOD, first, made
-from tests.reprise.runner.test_run import is_gone
+from tests.reprise.runner.repository import is_gone
 from tests.reprise.stand_in import TOKEN, StandIn
 
 __all__ = ["api", "first", "made"]  # fixtures

@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.reprise.corpus import Made
 from tests.reprise.flows.prefect_server import api, last_run, post, states
-from tests.reprise.runner.test_run import Make, is_gone, make, meta, stage, wait_for
+from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, wait_for
 
 __all__ = ["api", "make"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]

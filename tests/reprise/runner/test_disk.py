@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: one line, exit 1, and what was there before is still there."""
+"""Test a full or read-only disk: one line, exit 1, and what was there before is still there."""
 
 import re
 import shutil
@@ -10,16 +10,20 @@ import pytest
 
 from tests.reprise.corpus import Made
 
-FULL = 'cp -a "$1" "$1.was" && mount -t tmpfs -o size=$SIZE none "$1" && cp -a "$1.was/." "$1" && shift && exec "$@"'
+FULL = (
+    'cp -a "$1" "$1.was" && mount -t tmpfs -o size=$SIZE none "$1" && cp -a "$1.was/." "$1"'
+    ' && shift && exec "$@"'
+)
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
-ASIDE = ["unshare", "--mount", "--map-root-user", "sh", "-c"]  # mounts that only the command sees
-RUN = [
-    sys.executable,
-    "-m",
-    "reprise.cli",
-    "run",
-    "-C",
-]  # a process of these mounts, not a fork of one without
+NAMESPACE = [
+    "unshare",
+    "--mount",
+    "--map-root-user",
+    "sh",
+    "-c",
+]  # mounts that only the command sees
+# A new process sees these mounts; a fork of one that was started without them does not.
+RUN = [sys.executable, "-m", "reprise.cli", "run", "-C"]
 STAGES = """stages:
   small: {cmd: cat a > small, deps: [a], outs: [small]}
   large: {cmd: "yes $(cat a) | head -c 1000000 > large", deps: [a], outs: [large]}
@@ -29,7 +33,7 @@ STAGES = """stages:
 def can_mount(folder: Path) -> bool:
     return (
         shutil.which("unshare") is not None
-        and not subprocess.run([*ASIDE, READ_ONLY, "sh", folder, "true"]).returncode
+        and not subprocess.run([*NAMESPACE, READ_ONLY, "sh", folder, "true"]).returncode
     )
 
 
@@ -59,7 +63,7 @@ def test_a_full_or_read_only_disk_is_one_line_and_the_next_run_goes_on(
     script: str, where: str, what: str, made: Made
 ) -> None:
     lock = (made.root / "dvc.lock").read_bytes()
-    output = made.run(*ASIDE, script, "sh", made.root / where, *RUN, made.root, code=1)
+    output = made.run(*NAMESPACE, script, "sh", made.root / where, *RUN, made.root, code=1)
     lines = [line for line in output.splitlines() if what in line]
     assert lines, output
     assert len(lines) == len(set(lines)), output

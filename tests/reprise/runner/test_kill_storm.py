@@ -1,4 +1,4 @@
-"""Runs that are killed at any moment, also while dvc.lock is written, end in the same bytes and repeat nothing."""
+"""Test that runs killed at any moment end in the same bytes and repeat nothing."""
 
 import os
 import random
@@ -14,18 +14,19 @@ from reprise.dvc import LOCK_PART
 from reprise.state.journal import Journal
 from tests.reprise.corpus import YAML_, Made
 from tests.reprise.random_dags import text
-from tests.reprise.runner.test_run import start
+from tests.reprise.runner.repository import start
 
 KILLS = int(os.environ.get("KILLS", "200"))
 STAGES = 30
 
 
 def storm(folder: Path, commands: str) -> Made:
-    """30 stages, of which any writes its name into `runs` when its command is done."""
+    """Make 30 stages, each of which writes its name into `runs` when its command is done."""
     stages: dict[str, Any] = {}
     for i in range(STAGES):
         deps = ["a.in"] if i < 3 else sorted({f"o{i - 3}", f"o{i // 2}"})
-        cmd = f"cat {' '.join(deps)} | head -c 50 > o{i}; sleep 0.02; echo s{i} >> {folder.parent}/runs"
+        cmd = f"cat {' '.join(deps)} | head -c 50 > o{i}; sleep 0.02"
+        cmd += f"; echo s{i} >> {folder.parent}/runs"
         stages[f"s{i}"] = {"cmd": cmd, "deps": deps, "outs": [f"o{i}"]}
     return Made(
         folder, {"files": {"a.in": "1\n", "dvc.yaml": text({"stages": stages})}}, commands
@@ -33,7 +34,7 @@ def storm(folder: Path, commands: str) -> Made:
 
 
 def finished(made: Made) -> set[str]:
-    """What dvc.lock and the journals of killed runs hold."""
+    """Name the stages that dvc.lock and the journals of killed runs hold."""
     lock = made.root / "dvc.lock"
     locked = set(YAML_.load(lock.read_text())["stages"]) if lock.exists() else set()
     return locked | {name for _, name in Journal(made.root / ".dvc/tmp/reprise").all_entries()}
@@ -76,7 +77,8 @@ def test_kills_at_random_moments_change_no_byte_and_repeat_nothing(
             for path in [*ours.root.glob("o*"), ours.root / "dvc.lock", ours.root / ".gitignore"]:
                 path.unlink()
     print(
-        f"{kills} kills, {in_lock_write} while dvc.lock was written, {rounds} rounds, {repeated} stages repeated"
+        f"{kills} kills, {in_lock_write} while dvc.lock was written, {rounds} rounds, "
+        f"{repeated} stages repeated"
     )
     ours.run("reprise", "run")
     assert ours.state() == theirs.state()

@@ -1,4 +1,4 @@
-"""`reprise plan` says what a run then does: reasons, classes, exit codes, JSON."""
+"""Test that `reprise plan` says what a run then does: reasons, kinds, exit codes, JSON."""
 
 import json
 import os
@@ -87,7 +87,10 @@ def test_a_plan_changes_nothing(tmp_path: Path, commands: str) -> None:
 
 @pytest.mark.slow
 def test_the_plan_is_the_truth(tmp_path: Path, commands: str) -> None:
-    """run ⊆ what `dvc repro` runs ⊆ run ∪ may run; unchanged and restored never run. EDITS edits of 20 graphs."""
+    """Compare plans with what `dvc repro` runs, after EDITS edits of 20 graphs.
+
+    run ⊆ what `dvc repro` runs ⊆ run ∪ may run; unchanged and restored never run.
+    """
     table: Counter[tuple[str, str]] = Counter()
     for seed in range(20):
         rng = random.Random(seed)
@@ -96,27 +99,15 @@ def test_the_plan_is_the_truth(tmp_path: Path, commands: str) -> None:
             done = edit(rng, [made]) if i else "first run"
             planned = kinds(made)
             output = made.run("dvc", "repro", code=None)
-            ran = {
-                line.split("'")[1]
-                for line in output.splitlines()
-                if line.startswith("Running stage")
-            }
+            ran = set()
+            for line in output.splitlines():
+                if line.startswith("Running stage"):
+                    ran.add(line.split("'")[1])
             for stage, kind in planned.items():
                 table[kind, "ran" if stage in ran else "did not"] += 1
-                assert kind != "run" or stage in ran or "ERROR" in output, (
-                    seed,
-                    done,
-                    stage,
-                    kind,
-                    output,
-                )
-                assert stage not in ran or kind in ("run", "may run"), (
-                    seed,
-                    done,
-                    stage,
-                    kind,
-                    output,
-                )
+                case = (seed, done, stage, kind, output)
+                assert kind != "run" or stage in ran or "ERROR" in output, case
+                assert stage not in ran or kind in ("run", "may run"), case
     print(f"\n{'':<10} {'ran':>8} {'did not':>8}")
     for kind in ("unchanged", "restored", "run", "may run"):
         print(f"{kind:<10} {table[kind, 'ran']:>8} {table[kind, 'did not']:>8}")

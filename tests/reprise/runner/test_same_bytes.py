@@ -1,4 +1,4 @@
-"""`reprise run` leaves what `dvc repro` leaves: lock files, .gitignore files, outs and the cache."""
+"""Test that a run leaves what `dvc repro` leaves: lock and .gitignore files, outs, the cache."""
 
 from pathlib import Path
 
@@ -6,13 +6,11 @@ import pytest
 
 from tests.reprise.corpus import REPOSITORIES, Made
 
-ALL = [
-    pytest.param(
-        name, jobs, marks=[] if jobs == 4 and i % 3 == 0 else pytest.mark.slow
-    )  # a third on every change
-    for jobs in (1, 2, 4, 8)
-    for i, name in enumerate(REPOSITORIES)
-]
+ALL = []
+for jobs in (1, 2, 4, 8):
+    for i, name in enumerate(REPOSITORIES):
+        is_quick = jobs == 4 and i % 3 == 0  # a third of the repositories on every change
+        ALL.append(pytest.param(name, jobs, marks=[] if is_quick else pytest.mark.slow))
 
 
 @pytest.mark.parametrize(("name", "jobs"), ALL)
