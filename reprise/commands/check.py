@@ -1,10 +1,11 @@
 """`reprise check`: find every undeclared input."""
 
 import argparse
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
-from reprise.dvc import Repository
+from reprise.dvc import Repository, Stage
+from reprise.sandbox.undeclared import Undeclared
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -21,25 +22,26 @@ def execute(args: argparse.Namespace) -> int:
     from reprise.check.check import check, lines
     from reprise.check.fix import fix
 
-    results = []
+    undeclared: dict[Stage, Sequence[Undeclared]] = {}
+    untraced: set[str] = set()  # reasons
+    failed = 0
     for stage in chosen_stages(Repository(), args):
-        if stage.has_command and stage.settings.sandbox:
-            result = check(stage)
-            print("\n".join(lines(result)), flush=True)
-            results.append(result)
-    failed = sum(result.error is not None for result in results)
-    undeclared = sum(len(result.undeclared) for result in results)
-    _print_untraced({result.untraced for result in results if result.untraced})
-    print(f"{len(results)} stages checked: {undeclared} undeclared, {failed} failed")
+        if not stage.has_command or not stage.settings.sandbox:
+            continue
+        result = check(stage)
+        print("\n".join(lines(result)), flush=True)
+        undeclared[stage] = result.undeclared
+        if result.error is not None:
+            failed += 1
+        if result.untraced:
+            untraced.add(result.untraced)
+    if untraced:
+        reasons = ", ".join(untraced)
+        print(f"commands are not traced ({reasons}): only what their errors name is found")
+    found = sum(map(len, undeclared.values()))
+    print(f"{len(undeclared)} stages checked: {found} undeclared, {failed} failed")
     if args.fix:
-        for file in fix({result.stage: result.undeclared for result in results}):
+        for file in fix(undeclared):
             print(f"{file}: fixed")
-        undeclared = 0
-    return 1 if failed or undeclared else 0
-
-
-def _print_untraced(reasons: Collection[str]) -> None:
-    """Say why commands were not traced, if some were not."""
-    if reasons:
-        listed = ", ".join(reasons)
-        print(f"commands are not traced ({listed}): only what their errors name is found")
+        found = 0
+    return 1 if failed or found else 0

@@ -80,10 +80,12 @@ class _ExpectedInputs:
     """Holds what is known of the inputs that upstream stages of a stage write.
 
     hashes: by path; None where not known. waits_for: the stages that must run first.
+    params_unknown: a params file is among what they write.
     """
 
     hashes: dict[str, str | None] = field(default_factory=dict)
     waits_for: set[str] = field(default_factory=set)
+    params_unknown: bool = False
 
 
 def make_plan(
@@ -132,7 +134,7 @@ def _expect_inputs(stage: Stage, outs: _ExpectedOuts) -> _ExpectedInputs:
                 inputs.waits_for.add(writer)
     for path in map(os.fspath, stage.params):
         for writer in outs.writers(path):
-            # The values in a params file that a stage writes are not known before.
+            inputs.params_unknown = True
             inputs.hashes[path] = None
             inputs.waits_for.add(writer)
     return inputs
@@ -142,8 +144,7 @@ def _plan_changed(stage: Stage, changes: list[Change], inputs: _ExpectedInputs) 
     if not stage.has_command:
         return Step(stage, StepKind.RUN, changes)
     if inputs.waits_for:
-        waits_for_params = any(os.fspath(path) in inputs.hashes for path in stage.params)
-        if waits_for_params or stage.may_find_run(inputs.hashes):
+        if inputs.params_unknown or stage.may_find_run(inputs.hashes):
             return Step(stage, StepKind.MAY_RUN, changes, sorted(inputs.waits_for))
     elif stage.find_run(inputs.hashes) is not None:
         return Step(stage, StepKind.RESTORED, changes)

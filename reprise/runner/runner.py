@@ -123,10 +123,12 @@ class Runner:
 
     def _close(self) -> None:
         self.repository.release_all()
-        up_to_date = [stage for stage, state in self.states.items() if state.is_up_to_date]
+        up_to_date = []
         seconds = {}
-        for stage in up_to_date:
-            if self.states[stage] is StageState.RAN and stage in self.seconds:
+        for stage, state in self.states.items():
+            if state.is_up_to_date:
+                up_to_date.append(stage)
+            if state is StageState.RAN and stage in self.seconds:
                 seconds[stage] = self.seconds[stage]
         self._recorder.write(up_to_date, seconds)
 
