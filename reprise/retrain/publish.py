@@ -42,7 +42,7 @@ def _proposed(place: Clone, options: Options, made: RetrainResult, say: Say) -> 
         return made
     assert made.report is not None
     assert made.decision.branch is not None
-    title = f"RetrainResult: {change(made.decision)}"
+    title = f"Retrained: {change(made.decision)}"
     proposal = forge.propose(made.decision.branch, options.base, title, markdown(made.report))
     say(
         f"pull request: {proposal.address}"

@@ -148,14 +148,14 @@ def test_netrc_does_not_replace_the_token(
 def test_a_pull_request_is_opened_once_and_then_updated(stand_in: StandIn, connect: Any) -> None:
     stand_in.open("retrain", "release", title="another base")
     stand_in.open("other", "main", title="another branch")
-    first = connect(stand_in).propose("retrain", "main", "RetrainResult", "old text")
-    second = connect(stand_in).propose("retrain", "main", "RetrainResult again", "new text")
+    first = connect(stand_in).propose("retrain", "main", "Retrained", "old text")
+    second = connect(stand_in).propose("retrain", "main", "Retrained again", "new text")
     assert first == second == Proposal("https://forge.test/pull/2")
     text = "body" if connect is on_github else "description"
     assert [p["title"] for p in stand_in.pulls] == [
         "another base",
         "another branch",
-        "RetrainResult again",
+        "Retrained again",
     ]
     assert stand_in.pulls[-1][text] == "new text"
 
@@ -164,16 +164,16 @@ def test_a_pull_request_is_opened_once_and_then_updated(stand_in: StandIn, conne
 def test_a_pull_request_that_a_reviewer_closed_stays_closed(
     stand_in: StandIn, connect: Any
 ) -> None:
-    connect(stand_in).propose("retrain", "main", "RetrainResult", "text")
+    connect(stand_in).propose("retrain", "main", "Retrained", "text")
     stand_in.pulls[0]["state"] = "closed"
-    found = connect(stand_in).propose("retrain", "main", "RetrainResult again", "text")
+    found = connect(stand_in).propose("retrain", "main", "Retrained again", "text")
     assert found == Proposal("https://forge.test/pull/0", closed=True)
-    assert [(p["title"], p["state"]) for p in stand_in.pulls] == [("RetrainResult", "closed")]
+    assert [(p["title"], p["state"]) for p in stand_in.pulls] == [("Retrained", "closed")]
 
 
 @both
 def test_after_a_merge_a_new_one_is_opened(stand_in: StandIn, connect: Any) -> None:
-    connect(stand_in).propose("retrain", "main", "RetrainResult", "text")
+    connect(stand_in).propose("retrain", "main", "Retrained", "text")
     merged = (
         {"state": "closed", "merged_at": "2026-01-01"}
         if connect is on_github
@@ -190,8 +190,8 @@ def test_after_a_merge_a_new_one_is_opened(stand_in: StandIn, connect: Any) -> N
 
 def test_a_merge_request_of_a_fork_with_that_branch_name_is_untouched(stand_in: StandIn) -> None:
     stand_in.open("retrain", "main", fork=True, title="theirs")
-    on_gitlab(stand_in).propose("retrain", "main", "RetrainResult", "text")
-    assert [p["title"] for p in stand_in.pulls] == ["theirs", "RetrainResult"]
+    on_gitlab(stand_in).propose("retrain", "main", "Retrained", "text")
+    assert [p["title"] for p in stand_in.pulls] == ["theirs", "Retrained"]
 
 
 @pytest.mark.parametrize(
