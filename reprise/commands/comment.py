@@ -16,9 +16,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Post the comment and print its address."""
-    from reprise.forge.forge import forge
+    from reprise.forge.registry import make_forge
     from reprise.review.render.markdown import MARKER
 
     text = Path(args.file).read_text(encoding="utf-8")
-    print(forge().comment(args.pull_request, text, MARKER))
+    print(make_forge().comment(args.pull_request, text, MARKER))
     return 0

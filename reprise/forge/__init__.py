@@ -1,0 +1,1 @@
+"""Comments on pull requests and opens them, at the forge that a repository lives at."""

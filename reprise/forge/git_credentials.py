@@ -1,60 +1,81 @@
-"""What git over HTTPS shows a host: in the environment of git alone, never in an address, a file or an argument."""
+"""Gives git over HTTPS its credentials: in git's own environment, never in an address or a file."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
-from reprise.forge.hosts import provider_of
+from reprise.forge.registry import find_provider
 
-LOCAL = ("127.0.0.1", "localhost")
+LOCAL_HOSTS = ("127.0.0.1", "localhost")
+ANY_USER = "x-access-token"  # forges look at the token alone
 # git asks helpers of the user's own configuration before this one.
 HELPER = '!f() { test "$1" = get && echo "password=$REPRISE_GIT_TOKEN"; }; f'
 
 
 @dataclass(frozen=True)
 class Login:
-    """user: None where any will do, as for a token of a forge."""
+    """Holds a user and a token. user: None where any will do, as for a token of a forge."""
 
     user: str | None = None
     token: str | None = field(default=None, repr=False)
 
 
-def without_login(address: str) -> tuple[str, Login]:
-    """An HTTP address without its user and password, and these: arguments and files are read by others."""
+def split_login(address: str) -> tuple[str, Login]:
+    """Take user and password out of an HTTP address: others can read arguments and files."""
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
         return address, Login()
-    who, _, host = parts.netloc.rpartition("@")
-    user, _, token = who.partition(":")
-    return parts._replace(netloc=host).geturl(), Login(
-        unquote(user) or None, unquote(token) or None
-    )
+    login, _, host = parts.netloc.rpartition("@")
+    user, _, token = login.partition(":")
+    bare_address = parts._replace(netloc=host).geturl()
+    return bare_address, Login(unquote(user) or None, unquote(token) or None)
 
 
 def git_environment(
     address: str, login: Login, environment: Mapping[str, str] = os.environ
 ) -> dict[str, str]:
-    """login: without a token, it is the one that the environment has for the address's forge."""
+    """Copy the environment, and add what git is to show the address's host.
+
+    A login without a token takes the one that the environment has for the address's forge.
+    """
     parts = urlsplit(address)
-    host = parts.hostname or ""
-    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOCAL):
-        return dict(environment)
-    token = login.token or _token(host, environment)
-    user = login.user or ("x-access-token" if token else None)
+    result = dict(environment)
+    if not _is_private(parts):
+        return result
+    user = login.user
+    token = login.token or _token_of_forge(parts.hostname or "", environment)
     section = f"credential.{parts.scheme}://{parts.netloc}"
-    config = {f"{section}.username": user, f"{section}.helper": HELPER if token else None}
-    made = dict(environment)
-    number = int(environment.get("GIT_CONFIG_COUNT", "0"))
-    for key, value in config.items():
-        if value is not None:
-            made |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-            number += 1
-    made["GIT_CONFIG_COUNT"] = str(number)
-    return made | ({"REPRISE_GIT_TOKEN": token} if token else {})
+    settings = {}
+    if token:
+        result["REPRISE_GIT_TOKEN"] = token
+        settings[f"{section}.helper"] = HELPER
+        user = user or ANY_USER
+    if user:
+        settings[f"{section}.username"] = user
+    _add_git_config(result, settings)
+    return result
 
 
-def _token(host: str, environment: Mapping[str, str]) -> str | None:
-    """A token goes to its own forge alone."""
-    kind = provider_of(host, environment)
-    return environment.get(kind.token) if kind else None
+def _is_private(parts: SplitResult) -> bool:
+    """Tell whether nobody on the way can read what is sent."""
+    is_local = parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
+    return parts.scheme == "https" or is_local
+
+
+def _token_of_forge(host: str, environment: Mapping[str, str]) -> str | None:
+    """Find the host's own token: it is shown to no other forge."""
+    provider = find_provider(host, environment)
+    if provider is None:
+        return None
+    return environment.get(provider.token_variable)
+
+
+def _add_git_config(environment: dict[str, str], settings: Mapping[str, str]) -> None:
+    """Add git's settings to the environment, after those that it already has."""
+    count = int(environment.get("GIT_CONFIG_COUNT", "0"))
+    for key, value in settings.items():
+        environment[f"GIT_CONFIG_KEY_{count}"] = key
+        environment[f"GIT_CONFIG_VALUE_{count}"] = value
+        count += 1
+    environment["GIT_CONFIG_COUNT"] = str(count)

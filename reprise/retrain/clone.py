@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from reprise.errors import PipelineError
-from reprise.forge.git_credentials import Login, git_environment, without_login
+from reprise.forge.git_credentials import Login, git_environment, split_login
 from reprise.git import git
 from reprise.process.groups import end_noted_group
 from reprise.state.folders import StateFolders
@@ -50,7 +50,7 @@ class Clone:
     def __init__(self, repository: str, base: str, folder: Path, token: str | None = None) -> None:
         """folder: where clones of all repositories are kept, from run to run; token: of the forge."""
         address, self._checkout = source_of(repository)
-        self.address, login = without_login(address)
+        self.address, login = split_login(address)
         self._login = Login(login.user, token or login.token)
         self.base = base
         name = hashlib.sha256(f"{self.address}\n{base}".encode()).hexdigest()[:16]

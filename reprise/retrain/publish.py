@@ -1,8 +1,6 @@
 """How a better model reaches its remotes: data, then the branch, then the pull request."""
 
-import os
-
-from reprise.forge.forge import forge_of
+from reprise.forge.registry import forge_of_address
 from reprise.retrain.branch import Branch
 from reprise.retrain.clone import Clone
 from reprise.retrain.gate import Decision
@@ -36,7 +34,7 @@ def publish(
 
 
 def _proposed(place: Clone, options: Options, made: RetrainResult, say: Say) -> RetrainResult:
-    forge = forge_of(place.address, _environment(options))
+    forge = forge_of_address(place.address, token=options.token)
     if forge is None:
         say("no token of a forge: the branch is pushed, and a pull request is yours to open")
         return made
@@ -54,13 +52,3 @@ def _proposed(place: Clone, options: Options, made: RetrainResult, say: Say) -> 
 def change(decision: Decision) -> str:
     """Of the metric: its name, old and new value."""
     return f"{decision.metric} {number(decision.old)} -> {number(decision.new)}"
-
-
-def _environment(options: Options) -> dict[str, str]:
-    """With the token under the names of both forges. Nothing but the forge's client sees it."""
-    given = (
-        {}
-        if options.token is None
-        else dict.fromkeys(("GITHUB_TOKEN", "GITLAB_TOKEN"), options.token)
-    )
-    return {**os.environ, **given}

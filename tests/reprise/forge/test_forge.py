@@ -7,20 +7,24 @@ from typing import Any
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.forge.forge import RETRY, Forge, GitHub, GitLab, Proposal, forge, forge_of
+from reprise.forge.provider import Forge, Proposal
+from reprise.forge.registry import make_forge
+from reprise.forge.rest import RETRY
 from tests.reprise.stand_in import BOT, ME, OTHER, TOKEN, Answer, StandIn
 
 MARKER = "<!-- reprise report -->"
 
 
 def on_github(stand_in: StandIn) -> Forge:
-    return forge(
+    return make_forge(
         {"GITHUB_REPOSITORY": "o/r", "GITHUB_API_URL": stand_in.address, "GITHUB_TOKEN": TOKEN}
     )
 
 
 def on_gitlab(stand_in: StandIn) -> Forge:
-    return forge({"CI_PROJECT_ID": "g/n", "CI_API_V4_URL": stand_in.address, "GITLAB_TOKEN": TOKEN})
+    return make_forge(
+        {"CI_PROJECT_ID": "g/n", "CI_API_V4_URL": stand_in.address, "GITLAB_TOKEN": TOKEN}
+    )
 
 
 both = pytest.mark.parametrize("connect", [on_github, on_gitlab])
@@ -124,7 +128,7 @@ def test_a_token_with_a_line_break_is_not_printed(stand_in: StandIn) -> None:
         "GITHUB_TOKEN": f"{TOKEN}\n",
     }
     with pytest.raises(PipelineError, match=r"InvalidHeader: no answer to GET /user$") as e:
-        forge(environment).comment(7, "text", MARKER)
+        make_forge(environment).comment(7, "text", MARKER)
     assert TOKEN not in str(e.value)
 
 
@@ -192,44 +196,3 @@ def test_a_merge_request_of_a_fork_with_that_branch_name_is_untouched(stand_in: 
     stand_in.open("retrain", "main", fork=True, title="theirs")
     on_gitlab(stand_in).propose("retrain", "main", "Retrained", "text")
     assert [p["title"] for p in stand_in.pulls] == ["theirs", "Retrained"]
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, "found neither GITHUB_REPOSITORY nor CI_PROJECT_ID"),
-        ({"GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": ""}, "found no GITHUB_TOKEN"),
-        ({"CI_PROJECT_ID": "1"}, "found no GITLAB_TOKEN"),
-    ],
-)
-def test_what_the_environment_lacks_is_named(environment: dict[str, str], expected: str) -> None:
-    with pytest.raises(PipelineError, match=expected):
-        forge(environment)
-
-
-CI = {"GITHUB_REPOSITORY": "o/ci", "GITHUB_TOKEN": "a", "CI_PROJECT_ID": "9", "GITLAB_TOKEN": "b"}
-OWN = {
-    "GITHUB_SERVER_URL": "https://hub.test",
-    "GITHUB_API_URL": "https://hub.test/api/v3",
-    "CI_SERVER_HOST": "lab.test",
-}
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("https://github.com/o/r.git", GitHub("https://api.github.com", "o/r", "a")),
-        ("git@github.com:o/r.git", GitHub("https://api.github.com", "o/r", "a")),
-        ("ssh://git@hub.test:22/o/r", GitHub("https://hub.test/api/v3", "o/r", "a")),
-        ("https://gitlab.com/g/s/n.git", GitLab("https://gitlab.com/api/v4", "g/s/n", "b")),
-        ("lab.test:g/n", GitLab("https://lab.test/api/v4", "g/n", "b")),
-        ("/srv/r.git", GitHub("https://hub.test/api/v3", "o/ci", "a")),
-        ("https://bitbucket.org/o/r", None),
-    ],
-)
-def test_the_address_says_which_forge_and_project(
-    address: str, expected: GitHub | GitLab | None
-) -> None:
-    """The environment does where the address is a folder."""
-    found = forge_of(address, CI | OWN)
-    assert (type(found), vars(found or object)) == (type(expected), vars(expected or object))

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.forge.git_credentials import Login, git_environment, without_login
 from reprise.git import redacted
 from reprise.process.groups import note_group
 from reprise.retrain.clone import Clone, source_of
@@ -95,43 +94,6 @@ def test_a_token_in_the_address_is_left_nowhere_else(
     checkout = origin.parent / "checkout"
     git(checkout, "remote", "set-url", "origin", address)
     assert Clone(str(checkout), "main", tmp_path / "work").root == place.root
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("https://u:p%40ss@h.org:1/o/r.git", ("https://h.org:1/o/r.git", Login("u", "p@ss"))),
-        ("https://u@h.org/r", ("https://h.org/r", Login("u"))),
-        ("https://h.org/r", ("https://h.org/r", Login())),
-        ("ssh://git@h.org/r", ("ssh://git@h.org/r", Login())),
-        ("git@h.org:r", ("git@h.org:r", Login())),
-    ],
-)
-def test_an_address_and_its_login_are_told_apart(address: str, expected: tuple[str, Login]) -> None:
-    assert without_login(address) == expected
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("https://github.com/o/r", "github"),
-        ("https://github.example.org/o/r", "github"),
-        ("https://gitlab.com/g/n.git", "gitlab"),
-        ("https://gitlab.example.org/g/n.git", "gitlab"),
-        ("http://gitlab.example.org/g/n.git", None),  # in the clear
-        ("https://bitbucket.org/g/n", None),
-        ("https://notgithub.com/o/r", None),
-        ("git@github.com:o/r.git", None),
-        ("/srv/git/r.git", None),
-    ],
-)
-def test_a_token_goes_to_its_own_forge_alone(address: str, expected: str | None) -> None:
-    places = {
-        "GITHUB_API_URL": "https://github.example.org/api/v3",
-        "CI_SERVER_HOST": "gitlab.example.org",
-    }
-    environment = {"GITHUB_TOKEN": "github", "GITLAB_TOKEN": "gitlab", **places}
-    assert git_environment(address, Login(), environment).get("REPRISE_GIT_TOKEN") == expected
 
 
 def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
