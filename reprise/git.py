@@ -1,16 +1,17 @@
-"""Git commands, for what DVC's own git has no name for."""
+"""Runs git, for what DVC's own git has no name for."""
 
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from reprise.errors import PipelineError
 
-SECRET = re.compile(r"(?<=://)[^/\s]+(?=@)")  # user and token in an address
-# What a hook's git says of the repository that it runs in: `git rev-parse --local-env-vars`, less its configuration.
-PLACES = {
+LOGIN_IN_ADDRESS = re.compile(r"(?<=://)[^/\s]+(?=@)")
+# Set by git in a hook to say which repository it runs in: `git rev-parse --local-env-vars`,
+# less the variables of its configuration.
+REPOSITORY_VARIABLES = {
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
     "GIT_DIR",
@@ -31,40 +32,54 @@ PLACES = {
 def git(
     *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
 ) -> str:
-    """What the command prints. PipelineError with what git said when it fails; tokens in addresses are left out.
+    """Run git and return what it prints. Nobody is asked for a password.
 
-    folder: where it works, whatever repository the environment names. Nobody is asked for a password.
+    folder: where it works, whatever repository the environment names.
+    environment: of this process, if None.
+    Raises PipelineError with what git said, without the tokens in addresses, when it fails.
     """
-    known = os.environ if environment is None else environment
-    dropped: Iterable[str] = PLACES if folder is not None else ()
-    done = subprocess.run(
+    if environment is None:
+        environment = os.environ
+    variables = {**environment, "GIT_TERMINAL_PROMPT": "0"}
+    if folder is not None:
+        for name in REPOSITORY_VARIABLES:
+            variables.pop(name, None)
+    completed = subprocess.run(
         ["git", *arguments],
         cwd=folder,
-        env={**{k: v for k, v in known.items() if k not in dropped}, "GIT_TERMINAL_PROMPT": "0"},
+        env=variables,
         capture_output=True,
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    if done.returncode != 0:
-        said = " ".join(done.stderr.split()) or f"exit status {done.returncode}"
-        command = next(a for a in arguments if not a.startswith("-") and "=" not in a)
-        raise PipelineError(f"git {command}: {redacted(said)}")
-    return done.stdout.strip()
+    if completed.returncode != 0:
+        reason = " ".join(completed.stderr.split()) or f"exit status {completed.returncode}"
+        raise PipelineError(f"git {_command_name(arguments)}: {redacted(reason)}")
+    return completed.stdout.strip()
+
+
+def _command_name(arguments: tuple[str, ...]) -> str:
+    """Pick the command out of the arguments: options of git itself may stand before it."""
+    for argument in arguments:
+        if not argument.startswith("-") and "=" not in argument:
+            return argument
+    raise AssertionError(arguments)
 
 
 def redacted(text: str) -> str:
-    """Without user and token in addresses."""
-    return SECRET.sub("…", text)
+    """Leave out the user and the token of addresses."""
+    return LOGIN_IN_ADDRESS.sub("…", text)
 
 
-def merge_base(one: str, other: str) -> str | None:
-    """The newest commit that both commits come from; None if this clone knows none."""
-    done = subprocess.run(
-        ["git", "merge-base", one, other], capture_output=True, text=True, check=False
+def merge_base(commit: str, other: str) -> str | None:
+    """Find the newest commit that both commits come from; None if this clone knows none."""
+    completed = subprocess.run(
+        ["git", "merge-base", commit, other], capture_output=True, text=True, check=False
     )
-    return done.stdout.strip() or None
+    return completed.stdout.strip() or None
 
 
 def is_shallow() -> bool:
+    """Tell whether this clone lacks a part of its history."""
     return git("rev-parse", "--is-shallow-repository") == "true"

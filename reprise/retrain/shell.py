@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reprise.errors import PipelineError
-from reprise.git import PLACES, git
+from reprise.git import REPOSITORY_VARIABLES, git
 from reprise.process.groups import note_group
 from reprise.process.signals import interruptible
 from reprise.retrain.clone import Clone
@@ -26,7 +26,11 @@ def unattended() -> Iterator[None]:
     one. Git and ssh ask nobody. What says that git is in another repository is gone.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    own: dict[str, str | None] = {"PATH": path, "GIT_TERMINAL_PROMPT": "0", **dict.fromkeys(PLACES)}
+    own: dict[str, str | None] = {
+        "PATH": path,
+        "GIT_TERMINAL_PROMPT": "0",
+        **dict.fromkeys(REPOSITORY_VARIABLES),
+    }
     if not os.environ.keys() & {"GIT_SSH_COMMAND", "GIT_SSH"} and not git(
         "config", "--default", "", "core.sshCommand"
     ):
