@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reprise.dvc import Stage
@@ -27,9 +27,11 @@ STAGES_SHOWN = 6  # of those that run, in the status line
 class ConsoleReporter:
     """Prints lines on stdout; shows `running …` at the bottom of a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, echo: Callable[[str], None] | None = None) -> None:
+        """`echo`: prints a line, in place of the standard output."""
+        self._echo = echo
         self._console: Any = None
-        if sys.stdout.isatty():
+        if echo is None and sys.stdout.isatty():
             from rich.console import Console  # of no use on a pipe
 
             self._console = Console()
@@ -119,7 +121,9 @@ class ConsoleReporter:
         self._print(line)
 
     def _print(self, text: str, style: str | None = None) -> None:
-        if self._console is None:
+        if self._echo is not None:
+            self._echo(text)
+        elif self._console is None:
             print(text, flush=True)
         else:
             self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
