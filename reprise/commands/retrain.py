@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from reprise.commands.options import Subparsers, parse_jobs, parse_nonnegative
+from reprise.retrain.choices import PromoteWhen, PublishMode
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -18,12 +19,12 @@ def add_parser(subparsers: Subparsers) -> None:
         help="a git address or path (default: this checkout's origin)",
     )
     add("--base", default="main", metavar="BRANCH", help="the champion's branch (default: main)")
-    modes = ["pr", "branch", "push", "none"]
+    modes = [mode.value for mode in PublishMode]
     add("--publish", choices=modes, default="pr", help="of a better model (default: pr)")
     add("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
     least = "the least difference that is worth a promotion"
     add("--min-effect", type=parse_nonnegative, default=0.0, metavar="X", help=least)
-    verdicts = ["better", "not-worse"]
+    verdicts = [choice.value for choice in PromoteWhen]
     add("--promote-when", choices=verdicts, default="better", help="beyond noise (default: better)")
     add("-j", "--jobs", type=parse_jobs, metavar="N", help="at most N stages at a time")
     add("--no-wait", action="store_true", help="skip when another retraining is at work")
@@ -35,17 +36,19 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Retrain, and write what --out and --report ask for."""
+    # statistics, DuckDB and HTTP: a second to import
     from reprise.retrain.gate import Gate
-    from reprise.retrain.options import Options
+    from reprise.retrain.options import RetrainOptions
     from reprise.retrain.retrain import retrain
     from reprise.review import markdown
 
-    options = Options(
+    gate = Gate(metric=args.metric, min_effect=args.min_effect, when=PromoteWhen(args.promote_when))
+    options = RetrainOptions(
         repository=args.repository,
         folder=Path(args.workplace).expanduser().resolve(),
         base=args.base,
-        publish=args.publish,
-        gate=Gate(metric=args.metric, min_effect=args.min_effect, when=args.promote_when),
+        publish=PublishMode(args.publish),
+        gate=gate,
         jobs=args.jobs,
         wait=not args.no_wait,
         dry_run=args.dry_run,
@@ -54,7 +57,6 @@ def execute(args: argparse.Namespace) -> int:
     if result.report is not None and args.report:
         Path(args.report).write_text(markdown(result.report), encoding="utf-8")
     if args.out:
-        Path(args.out).write_text(
-            result.decision.model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
+        decision = result.decision.model_dump_json(indent=2)
+        Path(args.out).write_text(f"{decision}\n", encoding="utf-8")
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -17,11 +17,13 @@ from pydantic import Field
 
 from reprise.errors import PipelineError
 from reprise.flows.repro import as_prefect_knows_it, repro
+from reprise.retrain.choices import PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
-from reprise.retrain.gate import Decision, Gate, When
-from reprise.retrain.options import Options, Publish, RetrainResult
+from reprise.retrain.decision import Decision, RetrainResult
+from reprise.retrain.gate import Gate
+from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.retrain import retrain as retrain_
-from reprise.retrain.shell import LAST, Say
+from reprise.retrain.shell import LAST_LINES
 from reprise.review import markdown
 
 
@@ -29,10 +31,10 @@ from reprise.review import markdown
 def retrain(
     repository: str = ".",
     base: str = "main",
-    publish: Publish = "pr",
+    publish: Literal["pr", "branch", "push", "none"] = "pr",
     metric: str | None = None,
     min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
-    promote_when: When = "better",
+    promote_when: Literal["better", "not-worse"] = "better",
     jobs: Annotated[int, Field(ge=1)] | None = None,
     wait_for_others: bool = False,
     dry_run: bool = False,
@@ -45,11 +47,12 @@ def retrain(
     The options are those of `reprise retrain`. token_block: the Secret block that has the forge's token, in place of
     GITHUB_TOKEN or GITLAB_TOKEN. Ends Unchanged, Kept, Promoted or Skipped; PipelineError when it failed.
     """
-    gate = Gate(metric=metric, min_effect=min_effect, when=promote_when)
+    gate = Gate(metric=metric, min_effect=min_effect, when=PromoteWhen(promote_when))
     folder = Path(workplace).expanduser().resolve()
     token = None if token_block is None else _token(token_block)
-    options = Options(
-        repository, folder, base, publish, gate, jobs, wait_for_others, dry_run, token
+    mode = PublishMode(publish)
+    options = RetrainOptions(
+        repository, folder, base, mode, gate, jobs, wait_for_others, dry_run, token
     )
     with as_prefect_knows_it():
         made = retrain_(options, _say, _run_stages)
@@ -74,11 +77,11 @@ def _token(block: str) -> str:
     return str(secret.get())
 
 
-def _run_stages(place: Clone, options: Options, say: Say) -> None:
+def _run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
     """As a flow run of its own. PipelineError with the last lines of the stages that failed."""
     with _lines_by_stage() as lines:
         try:
-            repro(path=str(place.root), jobs=options.jobs, pull=True, all_pipelines=True)
+            repro(path=str(clone.root), jobs=options.jobs, pull=True, all_pipelines=True)
         except PipelineError as e:
             raise PipelineError("; ".join([str(e), *_of_failed(str(e), lines)])) from None
 
@@ -92,7 +95,7 @@ def _of_failed(said: str, lines: Mapping[str, Iterable[str]]) -> list[str]:
 @contextmanager
 def _lines_by_stage() -> "Iterator[dict[str, deque[str]]]":
     """The last lines that each stage printed: a task run has its stage's name and logs its lines."""
-    lines: dict[str, deque[str]] = defaultdict(partial(deque, maxlen=LAST))
+    lines: dict[str, deque[str]] = defaultdict(partial(deque, maxlen=LAST_LINES))
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:

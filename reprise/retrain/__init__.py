@@ -1,1 +1,1 @@
-"""Retraining that only ever proposes a better model."""
+"""Trains again on new data, and only ever proposes a better model."""

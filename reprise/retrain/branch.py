@@ -1,4 +1,4 @@
-"""The branch of a challenger, named after what went in: one commit of ours on top of the base."""
+"""Makes the branch of a challenger: one commit of ours on top of the base."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,86 +6,104 @@ from pathlib import Path
 from reprise.errors import PipelineError
 from reprise.retrain.clone import Clone
 
-NAME, EMAIL = "reprise", "reprise@localhost"
-IDENTITY = {f"GIT_{who}_NAME": NAME for who in ("AUTHOR", "COMMITTER")} | {
-    f"GIT_{who}_EMAIL": EMAIL for who in ("AUTHOR", "COMMITTER")
+NAME = "reprise"
+EMAIL = "reprise@localhost"
+IDENTITY = {
+    "GIT_AUTHOR_NAME": NAME,
+    "GIT_AUTHOR_EMAIL": EMAIL,
+    "GIT_COMMITTER_NAME": NAME,
+    "GIT_COMMITTER_EMAIL": EMAIL,
 }
 
 
-def add(place: Clone, tip: str, paths: Iterable[Path]) -> bool:
-    """To the index, what git knows and these: whether that differs from the tip.
+def add_to_index(clone: Clone, tip: str, paths: Iterable[Path]) -> bool:
+    """Add the files that git knows and those of the paths. Tell whether the index differs from tip.
 
-    paths: what DVC leaves to git. Whatever else the stages left is not for a commit.
+    paths: what DVC leaves to git, at least one. Whatever else the stages left is not for a commit.
     """
-    place.git("add", "--update")
-    named = sorted({str(path.relative_to(place.root)) for path in paths})
-    assert named  # else git would take it for everything
-    listing = ("ls-files", "-z", "--others", "--exclude-standard", "--", *named)
-    new = place.git("--literal-pathspecs", *listing).rstrip("\0")
+    clone.git("add", "--update")
+    names = sorted({str(path.relative_to(clone.root)) for path in paths})
+    assert names  # else git would take it for everything
+    listing = ("ls-files", "-z", "--others", "--exclude-standard", "--", *names)
+    new = clone.git("--literal-pathspecs", *listing).rstrip("\0")
     if new:
-        place.git("--literal-pathspecs", "add", "--", *new.split("\0"))
-    return bool(place.git("diff", "--cached", "--name-only", tip))
+        clone.git("--literal-pathspecs", "add", "--", *new.split("\0"))
+    return clone.git("diff", "--cached", "--name-only", tip) != ""
 
 
-def commit(place: Clone, tip: str, message: str) -> str:
-    """Commits what was added on top of the tip. It carries the base's time: no clock makes another commit of it."""
-    when = place.git("log", "-1", "--format=%cI", tip)
-    dates = {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
-    tree = place.git("write-tree")
-    return place.git("commit-tree", tree, "-p", tip, "-m", message, **IDENTITY, **dates)
+def commit_index(clone: Clone, tip: str, message: str) -> str:
+    """Commit the index on top of the tip, and return the commit.
+
+    It carries the tip's time: no clock makes another commit of the same content.
+    """
+    time = clone.git("log", "-1", "--format=%cI", tip)
+    dates = {"GIT_AUTHOR_DATE": time, "GIT_COMMITTER_DATE": time}
+    tree = clone.git("write-tree")
+    return clone.git("commit-tree", tree, "-p", tip, "-m", message, **IDENTITY, **dates)
 
 
 class Branch:
-    """One at the remote, as it was fetched last."""
+    """Stands for a branch at the remote, as it was fetched last."""
 
-    def __init__(self, place: Clone, name: str) -> None:
+    def __init__(self, clone: Clone, name: str) -> None:
         self.name = name
-        self._place = place
-        self._ref = f"refs/remotes/origin/{name}"
+        self._clone = clone
+        self._ref = f"refs/heads/{name}"
+        self._fetched_ref = f"refs/remotes/origin/{name}"
 
     @property
     def tip(self) -> str:
-        """Empty when the remote has no such branch."""
-        return self._place.git("for-each-ref", "--format=%(objectname)", self._ref)
+        """Return the newest commit; empty when the remote has no such branch."""
+        return self._clone.git("for-each-ref", "--format=%(objectname)", self._fetched_ref)
 
     def adopt(self, base: str) -> str | None:
-        """Our commit on top of the base's that the branch has: the clone is then at it. None if there is none."""
+        """Check out our commit on top of the base's, and return it; None if the branch has none."""
         if not self.tip:
             return None
-        listing = ("rev-list", "--parents", f"--author=<{EMAIL}>", f"{base}..{self._ref}")
-        found = [
-            line.split()[0]
-            for line in self._place.git(*listing).splitlines()
-            if line.split()[1:] == [base]
-        ]
-        if not found:
-            return None
-        self._place.git("checkout", "--quiet", "--force", "--detach", found[0])
-        return found[0]
+        commits = f"{base}..{self._fetched_ref}"
+        listing = self._clone.git("rev-list", "--parents", f"--author=<{EMAIL}>", commits)
+        for line in listing.splitlines():
+            commit, *parents = line.split()
+            if parents == [base]:
+                self._clone.git("checkout", "--quiet", "--force", "--detach", commit)
+                return commit
+        return None
 
     def has(self, commit: str) -> bool:
-        """Perhaps with others' commits on top."""
-        return bool(self.tip) and bool(
-            self._place.git("for-each-ref", f"--contains={commit}", self._ref)
-        )
+        """Tell whether the branch contains the commit, perhaps with others' commits on top."""
+        if not self.tip:
+            return False
+        return self._clone.git("for-each-ref", f"--contains={commit}", self._fetched_ref) != ""
 
     @property
     def is_of_others(self) -> bool:
-        """Whether somebody else made its newest commit, a rebase of ours included."""
+        """Tell whether somebody else made its newest commit, a rebase of ours included."""
         if not self.tip:
             return False
-        return self._place.git("log", "-1", "--format=%ae %ce", self._ref) != f"{EMAIL} {EMAIL}"
+        emails = self._clone.git("log", "-1", "--format=%ae %ce", self._fetched_ref)
+        return emails != f"{EMAIL} {EMAIL}"
 
     def push(self, commit: str, *, replace: bool) -> bool:
-        """False when it is no longer as it was fetched. replace: what it has is ours, of an older base."""
-        lease = [f"--force-with-lease=refs/heads/{self.name}:{self.tip}"] if replace else []
+        """Push the commit. Return False when the branch is no longer as it was fetched.
+
+        replace: what the branch has is ours, of an older base. Raises PipelineError when the
+        remote refuses for another reason.
+        """
+        options = []
+        if replace:
+            options.append(f"--force-with-lease={self._ref}:{self.tip}")
         try:
-            self._place.git("push", "--quiet", *lease, "origin", f"{commit}:refs/heads/{self.name}")
+            self._clone.git("push", "--quiet", *options, "origin", f"{commit}:{self._ref}")
         except PipelineError:
-            now = self._place.git("ls-remote", "origin", f"refs/heads/{self.name}").split()[:1]
-            if now == [commit]:
+            tip = self._tip_at_remote()
+            if tip == commit:
                 return True
-            if now != [self.tip] * bool(self.tip):
+            if tip != self.tip:
                 return False
             raise
         return True
+
+    def _tip_at_remote(self) -> str:
+        """Ask the remote for the newest commit; empty when it has no such branch."""
+        listing = self._clone.git("ls-remote", "origin", self._ref)
+        return listing.partition("\t")[0]

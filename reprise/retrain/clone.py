@@ -1,4 +1,4 @@
-"""A clone of a repository's own, in which retraining works: never the user's checkout."""
+"""Keeps a clone of a repository, in which retraining works: never in the user's checkout."""
 
 import fcntl
 import hashlib
@@ -16,13 +16,17 @@ from reprise.git import git
 from reprise.process.groups import end_noted_group
 from reprise.state.folders import StateFolders
 
+ADDRESS = re.compile(r"[\w+.-]+://|[\w.-]+@[\w.-]+:")
+KEPT = (".dvc/cache", ".dvc/tmp", ".dvc/config.local")  # from run to run
 
-def source_of(repository: str) -> tuple[str, Path | None]:
-    """Where to clone from and push to, and the checkout that was named, if one was.
+
+def find_source(repository: str) -> tuple[str, Path | None]:
+    """Find where to clone from and push to, and the checkout that was named, if one was.
 
     repository: an address, a bare repository, or a checkout, whose `origin` is meant.
+    Raises PipelineError when it is none of these, or the checkout has no `origin`.
     """
-    if re.match(r"^[\w+.-]+://|^[\w.-]+@[\w.-]+:", repository):
+    if ADDRESS.match(repository):
         return repository, None
     path = Path(repository).resolve()
     if not path.is_dir():
@@ -30,95 +34,132 @@ def source_of(repository: str) -> tuple[str, Path | None]:
             f"{repository}: found no such folder; expected a git repository or its address"
         )
     try:
-        bare = git("rev-parse", "--is-bare-repository", folder=path)
-    except PipelineError as e:
+        is_bare = git("rev-parse", "--is-bare-repository", folder=path) == "true"
+    except PipelineError as error:
         raise PipelineError(
-            f"{repository}: found no git repository; expected one or its address ({e})"
+            f"{repository}: found no git repository; expected one or its address ({error})"
         ) from None
-    if bare == "true":
+    if is_bare:
         return str(path), None
-    if "origin" not in git("remote", folder=path).split():
+    return _origin(repository, path), path
+
+
+def _origin(repository: str, checkout: Path) -> str:
+    if "origin" not in git("remote", folder=checkout).split():
         raise PipelineError(f"{repository}: found no git remote 'origin'; expected one to push to")
-    address = git("remote", "get-url", "origin", folder=path)
-    relative = "://" not in address and not address.startswith("/") and ":" not in address
-    return str((path / address).resolve()) if relative else address, path
+    address = git("remote", "get-url", "origin", folder=checkout)
+    if ":" in address or address.startswith("/"):
+        return address
+    return str((checkout / address).resolve())
 
 
 class Clone:
-    """The clone, at the tip of the base branch. One process at a time has it."""
+    """Stands for a clone at the tip of the base branch. One process at a time works in it."""
 
     def __init__(self, repository: str, base: str, folder: Path, token: str | None = None) -> None:
-        """folder: where clones of all repositories are kept, from run to run; token: of the forge."""
-        address, self._checkout = source_of(repository)
+        """Find the repository's address, and name the clone after it and the base.
+
+        folder: where clones of all repositories are kept, from run to run; token: of the forge.
+        """
+        address, self._checkout = find_source(repository)
         self.address, login = split_login(address)
         self._login = Login(login.user, token or login.token)
         self.base = base
         name = hashlib.sha256(f"{self.address}\n{base}".encode()).hexdigest()[:16]
         self.root = folder / name
-        self.group = folder / f"{name}.group"  # names the process group of the command that runs
+        self.group_note = folder / f"{name}.group"  # names the command's process group
         self._lock = folder / f"{name}.lock"
 
     @contextmanager
-    def alone(self, *, wait: bool) -> Iterator[bool]:
-        """False when another run has it and `wait` is not asked for. What a killed run left is ended."""
+    def locked(self, *, wait: bool) -> Iterator[bool]:
+        """Keep other runs out during the block, and end what a killed one left.
+
+        Yields False when another run works in the clone and `wait` is not asked for.
+        """
+        mode = fcntl.LOCK_EX
+        if not wait:
+            mode |= fcntl.LOCK_NB
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with self._lock.open("w") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                fcntl.flock(file, mode)
             except BlockingIOError:
                 yield False
                 return
-            end_noted_group(self.group)
+            end_noted_group(self.group_note)
             StateFolders.in_repository(self.root).clean_up_after_killed()
             yield True
 
     def has_uncommitted(self) -> bool:
-        """Whether the checkout that was named, if one was, has changes that git does not know."""
-        return self._checkout is not None and bool(
-            git("--no-optional-locks", "status", "--porcelain", folder=self._checkout)
-        )
+        """Tell whether a checkout was named that has changes git does not know."""
+        if self._checkout is None:
+            return False
+        status = git("--no-optional-locks", "status", "--porcelain", folder=self._checkout)
+        return status != ""
 
     def renew(self) -> str:
-        """The base as its remote has it now, whatever an earlier run left; DVC's cache stays. The commit."""
-        if not (self.root / ".git" / "HEAD").exists() or not self._is_sound():
-            shutil.rmtree(self.root, ignore_errors=True)
-            part = self.root.with_suffix(".part")
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True, mode=0o700)  # data and models of a private repository
-            clone = ("clone", "--quiet", "--no-checkout", self.address, str(part))
-            git(*clone, folder=part.parent, environment=git_environment(self.address, self._login))
-            part.replace(self.root)
-        for lock in (
-            *(self.root / ".git").rglob("*.lock"),
-            *(self.root / ".dvc" / "tmp").glob("*lock"),
-        ):
-            lock.unlink()  # of a killed git or DVC, perhaps half-written: nobody else works here
-        self.git("fetch", "--quiet", "--prune", "origin")
+        """Check out the base as its remote has it now, and return its commit.
+
+        Whatever an earlier run left is gone, but DVC's cache stays.
+        """
+        if not self._is_sound():
+            self._create()
+        self._remove_locks()
+        self._fetch()
         tip = self.tip()
         self.git("checkout", "--quiet", "--force", "--detach", tip)
-        # Data that the base has no .gitignore line for must go; what DVC keeps for the next run may stay.
-        self.git("clean", "-ffdxq", "-e", ".dvc/cache", "-e", ".dvc/tmp", "-e", ".dvc/config.local")
+        # Data that the base has no .gitignore line for must go.
+        exclusions = [option for path in KEPT for option in ("-e", path)]
+        self.git("clean", "-ffdxq", *exclusions)
         self._copy_local_config()
         return tip
 
     def _is_sound(self) -> bool:
+        """Tell whether the folder is a whole clone of the address."""
+        if not (self.root / ".git" / "HEAD").exists():
+            return False
         try:
             return self.git("remote", "get-url", "origin") == self.address
         except PipelineError:
             return False
 
+    def _create(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+        part = self.root.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True, mode=0o700)  # data and models of a private repository
+        git(
+            *("clone", "--quiet", "--no-checkout", self.address, str(part)),
+            folder=part.parent,
+            environment=git_environment(self.address, self._login),
+        )
+        part.replace(self.root)
+
+    def _remove_locks(self) -> None:
+        """Remove what a killed git or DVC left, perhaps half-written: nobody else works here."""
+        for lock in (self.root / ".git").rglob("*.lock"):
+            lock.unlink()
+        for lock in (self.root / ".dvc" / "tmp").glob("*lock"):
+            lock.unlink()
+
     def _copy_local_config(self) -> None:
-        """The checkout's credentials for the DVC remote, which git does not have. Nobody else may read them."""
+        """Copy the checkout's credentials for the DVC remote, which git does not have."""
         if self._checkout is None:
             return
-        source, target = (root / ".dvc" / "config.local" for root in (self._checkout, self.root))
+        source = self._checkout / ".dvc" / "config.local"
+        target = self.root / ".dvc" / "config.local"
         target.unlink(missing_ok=True)
-        if source.exists() and target.parent.is_dir():
-            with open(target, "xb", opener=partial(os.open, mode=0o600)) as file:
-                file.write(source.read_bytes())
+        if not source.exists() or not target.parent.is_dir():
+            return
+        opener = partial(os.open, mode=0o600)  # nobody else may read it
+        with open(target, "xb", opener=opener) as file:
+            file.write(source.read_bytes())
 
     def tip(self) -> str:
-        """The base's commit. PipelineError when the remote has no such branch."""
+        """Return the base's commit, as it was fetched last.
+
+        Raises PipelineError when the remote has no such branch.
+        """
         try:
             return self.git("rev-parse", "--verify", "--quiet", f"refs/remotes/origin/{self.base}")
         except PipelineError:
@@ -126,12 +167,15 @@ class Clone:
                 f"{self.base}: found no such branch at the remote; expected the base"
             ) from None
 
-    def moved(self, tip: str) -> bool:
-        """Whether the base has other commits by now."""
-        self.git("fetch", "--quiet", "--prune", "origin")
+    def has_moved(self, tip: str) -> bool:
+        """Ask the remote whether the base's newest commit is another one by now."""
+        self._fetch()
         return self.tip() != tip
 
-    def git(self, *arguments: str, **more: str) -> str:
-        """more: of its environment."""
-        environment = {**git_environment(self.address, self._login), **more}
+    def _fetch(self) -> None:
+        self.git("fetch", "--quiet", "--prune", "origin")
+
+    def git(self, *arguments: str, **variables: str) -> str:
+        """Run git in the clone, with the credentials and these variables in its environment."""
+        environment = {**git_environment(self.address, self._login), **variables}
         return git(*arguments, folder=self.root, environment=environment)

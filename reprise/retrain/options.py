@@ -1,38 +1,29 @@
-"""What a retraining is asked for, and what became of it."""
+"""Holds what a retraining is asked to do."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
-from reprise.retrain.gate import Decision, Gate
-from reprise.review import Report
+from reprise.retrain.choices import PublishMode
+from reprise.retrain.gate import Gate
 
-Publish = Literal["pr", "branch", "push", "none"]
+Echo = Callable[[str], None]  # shows one line of the progress
 
 
 @dataclass(frozen=True)
-class Options:
-    """repository: an address or a path; folder: of the clones; publish: what becomes of a better model;
-    token: of the forge, before the environment's."""
+class RetrainOptions:
+    """Holds what the command line of `reprise retrain` says.
+
+    repository: an address or a path; folder: where clones are kept; jobs: stages at a time, as
+    many as there are cores if None; token: of the forge, in place of the environment's.
+    """
 
     repository: str
     folder: Path
     base: str = "main"
-    publish: Publish = "pr"
+    publish: PublishMode = PublishMode.PULL_REQUEST
     gate: Gate = field(default_factory=Gate)
     jobs: int | None = None
     wait: bool = True
     dry_run: bool = False
     token: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True)
-class RetrainResult:
-    """report: None when nothing was trained, or nothing can be compared."""
-
-    decision: Decision
-    report: Report | None = None
-
-    def with_(self, **known: object) -> "RetrainResult":
-        """With more of the decision's fields."""
-        return replace(self, decision=self.decision.model_copy(update=known))

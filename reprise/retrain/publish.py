@@ -1,54 +1,84 @@
-"""How a better model reaches its remotes: data, then the branch, then the pull request."""
+"""Brings a better model to its remotes: data, then the branch, then the pull request."""
+
+from dataclasses import dataclass
 
 from reprise.forge.registry import forge_of_address
 from reprise.retrain.branch import Branch
+from reprise.retrain.choices import PublishMode
 from reprise.retrain.clone import Clone
-from reprise.retrain.gate import Decision
-from reprise.retrain.options import Options, RetrainResult
-from reprise.retrain.shell import Say, run
+from reprise.retrain.decision import Decision, RetrainResult
+from reprise.retrain.options import Echo, RetrainOptions
+from reprise.retrain.shell import run_command
 from reprise.review import markdown
 from reprise.review.render.wording import number
 
 
-def publish(
-    place: Clone, options: Options, made: RetrainResult, branch: Branch, commit: str, say: Say
-) -> RetrainResult | None:
-    """Each step may be repeated after a kill. None when the base, or the branch, moved meanwhile."""
-    target = Branch(place, options.base) if options.publish == "push" else branch
-    if place.moved(made.decision.base):
-        say(f"{options.base} moved meanwhile: once more, from its new tip")
-        return None
-    run(place, say, "dvc", "push", "--run-cache")
-    if target.has(commit):
-        say(f"{target.name} has {commit[:12]} already")
-    elif target is branch and branch.is_of_others:
-        say(f"{branch.name} has commits of others: it stays as it is, and so does its pull request")
-        return made.with_(branch=branch.name)
-    elif not target.push(commit, replace=target is branch):
-        say(f"{target.name} moved meanwhile: once more")
-        return None
-    else:
-        say(f"pushed {commit[:12]} to {target.name}")
-    made = made.with_(branch=target.name, commit=commit, pushed=True)
-    return _proposed(place, options, made, say) if options.publish == "pr" else made
+class BranchMoved(Exception):  # noqa: N818
+    """Says that a branch got other commits meanwhile. Never leaves this package."""
 
 
-def _proposed(place: Clone, options: Options, made: RetrainResult, say: Say) -> RetrainResult:
-    forge = forge_of_address(place.address, token=options.token)
-    if forge is None:
-        say("no token of a forge: the branch is pushed, and a pull request is yours to open")
-        return made
-    assert made.report is not None
-    assert made.decision.branch is not None
-    title = f"Retrained: {change(made.decision)}"
-    proposal = forge.propose(made.decision.branch, options.base, title, markdown(made.report))
-    say(
-        f"pull request: {proposal.address}"
-        + ": somebody closed it, and it stays closed" * proposal.closed
-    )
-    return made.with_(pull_request=proposal.address)
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes what a retraining made. Each step may be repeated after a kill."""
+
+    clone: Clone
+    options: RetrainOptions
+    echo: Echo
+
+    def publish(self, result: RetrainResult, branch: Branch, commit: str) -> RetrainResult:
+        """Push the data and the commit, and propose it if that is asked for.
+
+        branch: the challenger's. Raises BranchMoved when it or the base moved meanwhile.
+        """
+        base = self.options.base
+        if self.clone.has_moved(result.decision.base):
+            self.echo(f"{base} moved meanwhile: once more, from its new tip")
+            raise BranchMoved
+        run_command(self.clone, self.echo, "dvc", "push", "--run-cache")
+        if self.options.publish is PublishMode.PUSH:
+            target = Branch(self.clone, base)
+            self._push(target, commit, replace=False)
+        elif branch.is_of_others and not branch.has(commit):
+            self.echo(
+                f"{branch.name} has commits of others: "
+                "it stays as it is, and so does its pull request"
+            )
+            return result.updated(branch=branch.name)
+        else:
+            target = branch
+            self._push(target, commit, replace=True)
+        result = result.updated(branch=target.name, commit=commit, pushed=True)
+        if self.options.publish is PublishMode.PULL_REQUEST:
+            return self._propose(result, target)
+        return result
+
+    def _push(self, branch: Branch, commit: str, *, replace: bool) -> None:
+        if branch.has(commit):
+            self.echo(f"{branch.name} has {commit[:12]} already")
+            return
+        if not branch.push(commit, replace=replace):
+            self.echo(f"{branch.name} moved meanwhile: once more")
+            raise BranchMoved
+        self.echo(f"pushed {commit[:12]} to {branch.name}")
+
+    def _propose(self, result: RetrainResult, branch: Branch) -> RetrainResult:
+        forge = forge_of_address(self.clone.address, token=self.options.token)
+        if forge is None:
+            self.echo(
+                "no token of a forge: the branch is pushed, and a pull request is yours to open"
+            )
+            return result
+        assert result.report is not None
+        title = f"Retrained: {describe_change(result.decision)}"
+        text = markdown(result.report)
+        proposal = forge.propose(branch.name, self.options.base, title, text)
+        line = f"pull request: {proposal.address}"
+        if proposal.closed:
+            line = f"{line}: somebody closed it, and it stays closed"
+        self.echo(line)
+        return result.updated(pull_request=proposal.address)
 
 
-def change(decision: Decision) -> str:
-    """Of the metric: its name, old and new value."""
+def describe_change(decision: Decision) -> str:
+    """Name the metric, with its old and its new value."""
     return f"{decision.metric} {number(decision.old)} -> {number(decision.new)}"

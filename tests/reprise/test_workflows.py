@@ -1,4 +1,4 @@
-"""What the workflows promise of pull requests from forks, read off the YAML; and their two scripts, run."""
+"""What the workflows promise to pull requests from forks, by their YAML and their two scripts."""
 
 import os
 import re
@@ -53,16 +53,15 @@ def test_no_workflow_runs_a_fork_s_code_with_the_base_s_rights(name: str) -> Non
     assert "pull_request_target" not in triggers
     if "workflow_run" in triggers:
         checkouts = [s for s in steps(name) if s.get("uses", "").startswith("actions/checkout")]
-        assert [s["with"] for s in checkouts] == [
-            {"persist-credentials": False}
-        ]  # no ref, no repository: our own
+        # no ref, no repository: our own
+        assert [s["with"] for s in checkouts] == [{"persist-credentials": False}]
 
 
 def test_the_report_may_only_read_and_is_given_no_secret() -> None:
-    made = workflow("report.yml")
-    assert [*made["on"]] == ["pull_request"]
-    assert made["permissions"] == {"contents": "read"}
-    assert [*keys(made)].count("permissions") == 1
+    report = workflow("report.yml")
+    assert [*report["on"]] == ["pull_request"]
+    assert report["permissions"] == {"contents": "read"}
+    assert [*keys(report)].count("permissions") == 1
     text = (FOLDER / "report.yml").read_text()
     assert "secrets" not in text
     assert "github.token" not in text
@@ -72,23 +71,22 @@ def test_the_report_may_only_read_and_is_given_no_secret() -> None:
 def test_the_report_sees_the_base_and_fails_on_worse_after_it_was_written() -> None:
     checkout, *_ = steps("report.yml")
     assert checkout["with"] == {"fetch-depth": 2, "persist-credentials": False}
-    said = [s["run"] for s in steps("report.yml") if "run" in s]
-    assert "reprise report HEAD^1 --format md --out report.md --fail-on worse" in said
+    scripts = [step["run"] for step in steps("report.yml") if "run" in step]
+    assert "reprise report HEAD^1 --format md --out report.md --fail-on worse" in scripts
     after = steps("report.yml")[-2:]
-    assert all(
-        s["if"].startswith("${{ !cancelled() ") for s in after
-    )  # the report is shown when the check fails
+    for step in after:  # the report is shown when the check fails
+        assert step["if"].startswith("${{ !cancelled() ")
     assert after[0]["run"] == 'cat report.md >> "$GITHUB_STEP_SUMMARY"'
     assert after[1]["with"]["path"].split() == ["report.md", "report.html"]
 
 
 def test_only_the_comment_s_job_may_write_and_only_to_pull_requests() -> None:
-    made = workflow("comment.yml")
-    assert made["on"] == {
+    comment = workflow("comment.yml")
+    assert comment["on"] == {
         "workflow_run": {"workflows": [workflow("report.yml")["name"]], "types": ["completed"]}
     }
-    assert made["permissions"] == {}
-    job = made["jobs"]["comment"]
+    assert comment["permissions"] == {}
+    job = comment["jobs"]["comment"]
     assert job["permissions"] == {"actions": "read", "contents": "read", "pull-requests": "write"}
     assert "github.event.workflow_run.event == 'pull_request'" in job["if"]
     assert "secrets" not in (FOLDER / "comment.yml").read_text()
@@ -101,9 +99,8 @@ def test_the_comment_s_artifact_stays_out_of_what_runs() -> None:
     assert download["with"]["path"] == "${{ runner.temp }}/report"
     assert download["with"]["run-id"] == "${{ github.event.workflow_run.id }}"
     after = steps("comment.yml")[steps("comment.yml").index(download) + 1 :]
-    assert [s["name"] for s in after] == [
-        "post, or update"
-    ]  # nothing is installed or run with it beside
+    # nothing is installed or run with it beside
+    assert [s["name"] for s in after] == ["post, or update"]
 
 
 @pytest.mark.parametrize(
@@ -172,8 +169,8 @@ def run(
 
 
 def test_gitlab_s_token_is_in_no_job_that_runs_the_merge_request_s_code() -> None:
-    made = YAML_.load(ROOT / ".gitlab-ci.example.yml")
-    report, comment = made["report"], made["comment"]
+    jobs = YAML_.load(ROOT / ".gitlab-ci.example.yml")
+    report, comment = jobs["report"], jobs["comment"]
     assert "environment" not in report
     assert comment["environment"] == {"name": "reprise-comment", "action": "access"}
     assert comment["script"] == [

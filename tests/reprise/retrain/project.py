@@ -1,4 +1,4 @@
-"""A project to retrain: a bare origin, a DVC remote, and data imported from a file outside that changes."""
+"""A project to retrain: a bare origin, a DVC remote, and data imported from a file that changes."""
 
 import os
 import subprocess
@@ -60,7 +60,7 @@ stages:
 
 
 def rows(learnt: range, tested: range = range(40), copies: int = 10) -> str:
-    """The truth is y = x % 2. `learnt`: values of x that train rows have; `tested`: those of test rows."""
+    """Write rows of y = x % 2. `learnt`, `tested`: the values of x in train and in test rows."""
     lines = [f"a{x}-{i},{x},{x % 2},train" for x in learnt for i in range(copies)]
     lines += [f"b{x}-{i},{x},{x % 2},test" for x in tested for i in range(copies)]
     return "\n".join(["id,x,y,split", *lines]) + "\n"
@@ -68,7 +68,7 @@ def rows(learnt: range, tested: range = range(40), copies: int = 10) -> str:
 
 @dataclass
 class Retrainable:
-    """folder/origin.git, folder/checkout, folder/store (DVC's remote), folder/rows.csv (the source)."""
+    """Holds the folder of origin.git, checkout, store (DVC's remote) and rows.csv (the source)."""
 
     folder: Path
     path: str  # PATH

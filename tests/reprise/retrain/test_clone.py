@@ -15,8 +15,8 @@ import pytest
 from reprise.errors import PipelineError
 from reprise.git import redacted
 from reprise.process.groups import note_group
-from reprise.retrain.clone import Clone, source_of
-from reprise.retrain.shell import unattended
+from reprise.retrain.clone import Clone, find_source
+from reprise.retrain.environment import unattended_environment
 
 TOKEN = "t0ken-of-a-test"
 
@@ -68,10 +68,10 @@ def private(origin: Path) -> Iterator[str]:
 
 
 def test_git_has_the_token_and_leaves_it_nowhere(private: str, tmp_path: Path) -> None:
-    place = Clone(private, "main", tmp_path / "work", TOKEN)
-    assert len(place.renew()) == 40
+    clone = Clone(private, "main", tmp_path / "work", TOKEN)
+    assert len(clone.renew()) == 40
     assert TOKEN.encode() not in b"".join(
-        f.read_bytes() for f in place.root.rglob("*") if f.is_file()
+        f.read_bytes() for f in clone.root.rglob("*") if f.is_file()
     )
     assert TOKEN not in str(os.environ)
     with pytest.raises(
@@ -84,16 +84,16 @@ def test_a_token_in_the_address_is_left_nowhere_else(
     private: str, origin: Path, tmp_path: Path
 ) -> None:
     address = private.replace("://", f"://x-access-token:{TOKEN}@")
-    place = Clone(address, "main", tmp_path / "work")
-    assert len(place.renew()) == 40
-    assert place.address == private  # that is what `git clone` is told
+    clone = Clone(address, "main", tmp_path / "work")
+    assert len(clone.renew()) == 40
+    assert clone.address == private  # that is what `git clone` is told
     assert TOKEN.encode() not in b"".join(
-        f.read_bytes() for f in place.root.rglob("*") if f.is_file()
+        f.read_bytes() for f in clone.root.rglob("*") if f.is_file()
     )
-    assert place.root.stat().st_mode & 0o777 == 0o700
+    assert clone.root.stat().st_mode & 0o777 == 0o700
     checkout = origin.parent / "checkout"
     git(checkout, "remote", "set-url", "origin", address)
-    assert Clone(str(checkout), "main", tmp_path / "work").root == place.root
+    assert Clone(str(checkout), "main", tmp_path / "work").root == clone.root
 
 
 def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
@@ -101,27 +101,27 @@ def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
         PipelineError,
         match=r"found no git repository; expected one or its address \(git rev-parse: ",
     ):
-        source_of(str(tmp_path))
+        find_source(str(tmp_path))
 
 
 def test_what_a_checkout_has_uncommitted_stays_out(origin: Path, tmp_path: Path) -> None:
     checkout = origin.parent / "checkout"
-    place = Clone(str(checkout), "main", tmp_path / "work")
-    assert not place.has_uncommitted()
+    clone = Clone(str(checkout), "main", tmp_path / "work")
+    assert not clone.has_uncommitted()
     (checkout / "new").write_text("x")
-    assert place.has_uncommitted()
-    place.renew()
-    assert [path.name for path in place.root.iterdir()] == [".git"]
+    assert clone.has_uncommitted()
+    clone.renew()
+    assert [path.name for path in clone.root.iterdir()] == [".git"]
     assert not Clone(str(origin), "main", tmp_path / "work").has_uncommitted()
 
 
 def test_what_a_killed_dvc_was_writing_is_removed(origin: Path, tmp_path: Path) -> None:
-    place = Clone(str(origin), "main", tmp_path / "work")
-    place.renew()
-    tmp = place.root / ".dvc" / "tmp"
+    clone = Clone(str(origin), "main", tmp_path / "work")
+    clone.renew()
+    tmp = clone.root / ".dvc" / "tmp"
     tmp.mkdir(parents=True)
     (tmp / "rwlock").touch()  # DVC refuses one that is cut off
-    place.renew()
+    clone.renew()
     assert [*tmp.iterdir()] == []
 
 
@@ -133,20 +133,20 @@ def test_the_environment_of_a_hook_is_no_place_to_work(
     monkeypatch.setenv("GIT_DIR", str(checkout / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(checkout))
     monkeypatch.setenv("GIT_INDEX_FILE", str(checkout / ".git" / "index"))
-    place = Clone(str(origin), "main", tmp_path / "work")
-    place.renew()
-    assert Path(place.git("rev-parse", "--show-toplevel")) == place.root
+    clone = Clone(str(origin), "main", tmp_path / "work")
+    clone.renew()
+    assert Path(clone.git("rev-parse", "--show-toplevel")) == clone.root
     assert {
         path: path.read_bytes() for path in (checkout / ".git").rglob("*") if path.is_file()
     } == before
-    with unattended():
+    with unattended_environment():
         assert "GIT_DIR" not in os.environ
     assert os.environ["GIT_DIR"] == str(checkout / ".git")
 
 
 def test_git_and_ssh_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
-    with unattended():
+    with unattended_environment():
         assert (os.environ["GIT_TERMINAL_PROMPT"], os.environ["GIT_SSH_COMMAND"]) == (
             "0",
             "ssh -o BatchMode=yes",
@@ -155,10 +155,10 @@ def test_git_and_ssh_ask_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", "core.sshCommand")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "ssh -i key")
-    with unattended():
+    with unattended_environment():
         assert "GIT_SSH_COMMAND" not in os.environ
     monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -v")
-    with unattended():
+    with unattended_environment():
         assert os.environ["GIT_SSH_COMMAND"] == "ssh -v"
 
 
@@ -180,12 +180,12 @@ def test_local_config_is_for_its_user_alone_and_goes_with_the_checkouts(
     git(checkout, "commit", "-q", "-m", "dvc")
     git(checkout, "push", "-q", "origin", "main")
     (checkout / ".dvc" / "config.local").write_text("secret")
-    place = Clone(str(checkout), "main", tmp_path / "work")
-    place.renew()
-    copy = place.root / ".dvc" / "config.local"
+    clone = Clone(str(checkout), "main", tmp_path / "work")
+    clone.renew()
+    copy = clone.root / ".dvc" / "config.local"
     assert (copy.read_text(), copy.stat().st_mode & 0o777) == ("secret", 0o600)
     (checkout / ".dvc" / "config.local").unlink()
-    place.renew()
+    clone.renew()
     assert not copy.exists()
 
 
@@ -200,12 +200,12 @@ def test_looking_for_changes_leaves_the_index_alone(origin: Path, tmp_path: Path
 
 
 def test_commands_of_stages_that_a_killed_run_left_are_ended(origin: Path, tmp_path: Path) -> None:
-    place = Clone(str(origin), "main", tmp_path / "work")
+    clone = Clone(str(origin), "main", tmp_path / "work")
     ended = subprocess.Popen(["true"])
     ended.wait()
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as orphan:
         note_group(
-            place.root / ".dvc" / "tmp" / "reprise" / "groups" / f"{ended.pid}-1", orphan.pid
+            clone.root / ".dvc" / "tmp" / "reprise" / "groups" / f"{ended.pid}-1", orphan.pid
         )
-        with place.alone(wait=True):
+        with clone.locked(wait=True):
             assert orphan.wait(5) == -signal.SIGKILL

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reprise.retrain.fingerprint import digest_of_inputs, stages_of
+from reprise.retrain.fingerprint import digest_of_inputs
+from reprise.retrain.stages import load_stages
 from tests.reprise.retrain.test_clone import git
 
 PIPELINE = """
@@ -42,17 +43,19 @@ SOURCE = "deps: [{path: /elsewhere, etag: old}]\nouts: [{path: rows.csv, md5: da
 
 @pytest.fixture(scope="module")
 def other() -> Iterator[Executor]:
-    """A process that may open repositories: that replaces parts of DVC, which test_contract looks at in this one."""
+    """A process to open repositories in: that replaces parts of DVC, which test_contract reads."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as made:
         yield made
 
 
 def digest(root: Path) -> str:
-    return digest_of_inputs(stages_of(root))
+    return digest_of_inputs(load_stages(root))
 
 
 def kept(root: Path) -> set[str]:
-    return {str(path.relative_to(root)) for stage in stages_of(root) for path in stage.kept_by_git}
+    return {
+        str(path.relative_to(root)) for stage in load_stages(root) for path in stage.kept_by_git
+    }
 
 
 @pytest.fixture

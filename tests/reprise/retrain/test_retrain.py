@@ -1,4 +1,4 @@
-"""Retraining, end to end: real git, a real DVC remote, real processes; a stand-in of the GitHub API."""
+"""Retraining, end to end: real git, a real DVC remote, real processes; a stand-in of GitHub."""
 
 import json
 import os
@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reprise.retrain.decision import Outcome
 from reprise.retrain.gate import Gate, decide
 from reprise.review.declared import Metric, Predictions
 from reprise.review.predictions import Compared
 from reprise.review.report import Report, Side
 from reprise.review.stats.verdicts import compare
 from tests.reprise.retrain.project import Retrainable, rows
+from tests.reprise.runner.test_run import is_gone
 from tests.reprise.stand_in import TOKEN, StandIn
 
 pytestmark = pytest.mark.xdist_group("retrain")
@@ -65,7 +67,7 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, stand_in: Sta
     assert pull["body"] == (made.folder / "report.md").read_text()
     changed = made.run("git", "diff", "--name-only", f"main..{branch}", cwd=made.origin).split()
     assert changed == ["dvc.lock", "metrics.json", "rows.csv.dvc"]
-    # The branch is whole: a clone of it has its data and models from the remote, and nothing to run.
+    # The branch is whole: a clone of it gets data and models from the remote, and has no work.
     made.run("git", "clone", "-q", "-b", branch, made.origin, made.folder / "clone")
     made.run("dvc", "pull", "-q", cwd=made.folder / "clone")
     made.run("reprise", "plan", "--exit-code", cwd=made.folder / "clone")
@@ -80,7 +82,7 @@ def test_good_new_data_becomes_one_pull_request(made: Retrainable, stand_in: Sta
 def test_other_bits_of_the_same_inputs_are_the_same_branch(
     made: Retrainable, stand_in: StandIn
 ) -> None:
-    """From a workplace of its own: restored from the run-cache, or trained to other bits and given up for those."""
+    """From a new workplace they are restored, or trained to other bits and given up for those."""
     train = made.checkout / "train.py"
     train.write_text(f"{train.read_text()}import os; open('weights', 'wb').write(os.urandom(9))\n")
     pipeline = made.checkout / "dvc.yaml"
@@ -172,11 +174,11 @@ def test_the_base_moved_meanwhile(made: Retrainable) -> None:
     made.run("git", "add", "NOTES", cwd=made.checkout)
     made.run("git", "commit", "-qm", "notes", cwd=made.checkout)
     # Pushed by the stage itself, which is the surest meanwhile there is.
-    hook = f"import subprocess; subprocess.run(['git', 'push', '-q', 'origin', 'HEAD:main'], cwd={str(made.checkout)!r})\n"
+    command = ["git", "push", "-q", "origin", "HEAD:main"]
+    hook = f"import subprocess; subprocess.run({command!r}, cwd={str(made.checkout)!r})\n"
     push = made.folder / "sitecustomize.py"
-    push.write_text(
-        f"import sys\nif sys.argv[0] == 'train.py' or sys.orig_argv[1:] == ['train.py']:\n    {hook}"
-    )
+    is_train = "sys.argv[0] == 'train.py' or sys.orig_argv[1:] == ['train.py']"
+    push.write_text(f"import sys\nif {is_train}:\n    {hook}")
     said = made.retrain("--publish", "branch", more={"PYTHONPATH": str(made.folder)})
     assert "main moved meanwhile: once more, from its new tip" in said
     (branch,) = made.branches().keys() - {"main"}
@@ -204,7 +206,7 @@ def test_two_at_once(made: Retrainable) -> None:
 
 
 def test_lucky_noise_keeps_the_champion() -> None:
-    """Data with labels equal in distribution: two models of the same skill, 100 times. Few are let through."""
+    """Two models of the same skill, on rows drawn alike, 100 times: few are let through."""
     dice = np.random.default_rng(5)
     spec = Predictions(metrics={"accuracy": Metric(column="correct", better="higher")})
     promoted = 0
@@ -215,7 +217,7 @@ def test_lucky_noise_keeps_the_champion() -> None:
         ]
         compared = [Compared("p", compare([sides[0]], [sides[1]], spec), None)]
         report = Report(Side("main", None), Side("new", None), compared, [], [], [], [], [], [])
-        promoted += decide(report, Gate(), "0").outcome == "promoted"
+        promoted += decide(report, Gate(), "0").outcome is Outcome.PROMOTED
     assert promoted <= 5
 
 
@@ -233,24 +235,32 @@ STEPS = [
 ]
 
 
+def started(made: Retrainable, variables: dict[str, str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        ["reprise", "retrain", str(made.origin), "--workplace", str(made.folder / "work")],
+        env={**made.environment, **variables},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def signal_at(step: str, process: "subprocess.Popen[str]", number: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if re.search(step, line):
+            os.kill(process.pid, number)
+            return
+    pytest.fail(f"no line of the output has {step!r}")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, stand_in: StandIn) -> None:
     made.source.write_text(GOOD)
-    command = ["reprise", "retrain", str(made.origin), "--workplace", str(made.folder / "work")]
-    options = {
-        "text": True,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.STDOUT,
-        "start_new_session": True,
-    }
-    with subprocess.Popen(command, env={**made.environment, **on(stand_in)}, **options) as process:  # type: ignore[call-overload]
-        for line in process.stdout:
-            if re.search(step, line):
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        else:
-            pytest.fail(f"no line of the output has {step!r}")
+    with started(made, on(stand_in)) as process:
+        signal_at(step, process, signal.SIGKILL)
     made.retrain(more=on(stand_in))
     assert len(made.branches()) == 2
     assert len(stand_in.pulls) == 1
@@ -259,6 +269,21 @@ def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, stand_in: 
     made.run("dvc", "pull", "-q", cwd=made.folder / "clone")
     made.run("reprise", "plan", "--exit-code", cwd=made.folder / "clone")
     assert [p.name for p in (made.folder / "work").iterdir() if p.suffix == ".part"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_commands(number: int, made: Retrainable) -> None:
+    note = made.folder / "pid"
+    waits = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid()))\n"
+    waits += "print('waiting', flush=True); time.sleep(600)\n"
+    (made.checkout / "train.py").write_text(waits)
+    made.run("git", "commit", "-qam", "wait", cwd=made.checkout)
+    made.run("git", "push", "-q", "origin", "HEAD:main", cwd=made.checkout)
+    with started(made, {}) as process:
+        signal_at(r"^train \| waiting", process, number)
+    assert process.returncode == 128 + number
+    assert is_gone(int(note.read_text()))
 
 
 @pytest.mark.slow
@@ -271,7 +296,8 @@ def test_killed_at_a_step_and_run_again(step: str, made: Retrainable, stand_in: 
         ),
         (
             "no-dvc-remote",
-            r"reprise: .*origin\.git: found no default DVC remote; expected one to pull from and push to",
+            r"reprise: .*origin\.git: found no default DVC remote; "
+            "expected one to pull from and push to",
         ),
         ("no-source", r"reprise: dvc update: failed: .*rows\.csv.*"),
         ("no-branch", r"reprise: nope: found no such branch at the remote; expected the base"),

@@ -1,0 +1,47 @@
+"""Brings the clone's data up to date."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from reprise.errors import PipelineError
+from reprise.git import redacted
+from reprise.retrain.clone import Clone
+from reprise.retrain.options import Echo
+from reprise.retrain.shell import capture_command, run_command
+
+NO_DEFAULT = 1  # exit status of `dvc remote default`
+
+
+def bring_data(clone: Clone, echo: Echo) -> None:
+    """Pull the base's data, and update what it imports.
+
+    Raises PipelineError when DVC is not at the root, has no default remote, or fails.
+    """
+    address = redacted(clone.address)
+    if not (clone.root / ".dvc" / "config").is_file():
+        raise PipelineError(
+            f"{address}: found no .dvc/config on {clone.base}; expected DVC at the root"
+        )
+    status, output = capture_command(clone, "dvc", "remote", "default")
+    if status == NO_DEFAULT:
+        raise PipelineError(
+            f"{address}: found no default DVC remote; expected one to pull from and push to"
+        )
+    if status != 0:
+        raise PipelineError(f"dvc remote default: failed: {output}")
+    run_command(clone, echo, "dvc", "pull", "--allow-missing")
+    imports = [*_imports(clone.root)]
+    if imports:
+        run_command(clone, echo, "dvc", "update", *imports)
+
+
+def _imports(root: Path) -> Iterator[str]:
+    """Find the .dvc files of `dvc import`, `import-url` and `import-db`: those with deps."""
+    for file in sorted(root.rglob("*.dvc")):
+        path = file.relative_to(root)
+        if ".dvc" in path.parts or not file.is_file():
+            continue
+        if YAML(typ="safe", pure=True).load(file).get("deps"):
+            yield str(path)

@@ -1,0 +1,71 @@
+"""Holds what became of a retraining."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from reprise.review import Report
+from reprise.review.stats.results import Verdict
+
+
+class Outcome(StrEnum):
+    """Says how a retraining ended."""
+
+    UNCHANGED = "unchanged"
+    KEPT = "kept"
+    PROMOTED = "promoted"
+    SKIPPED = "skipped"
+
+    @property
+    def description(self) -> str:
+        """Say what the outcome means."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    Outcome.UNCHANGED: "there was nothing to train, or training changed nothing",
+    Outcome.KEPT: "the champion stays",
+    Outcome.PROMOTED: "the challenger is good enough to replace the champion",
+    Outcome.SKIPPED: "another retraining was at work",
+}
+
+
+class Decision(BaseModel):
+    """Holds the outcome and its reasons, as they stand in the machine-readable file.
+
+    base: the commit that retraining started from. old, new, difference, low, high: of the metric,
+    in its unit; low and high are the ends of the difference's 95 % interval.
+    branch, commit, pushed, pull_request: what was published.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Outcome
+    reason: str
+    base: str
+    metric: str | None = None
+    old: float | None = None
+    new: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    verdict: Verdict | None = None
+    branch: str | None = None
+    commit: str | None = None
+    pushed: bool = False
+    pull_request: str | None = None
+
+
+@dataclass(frozen=True)
+class RetrainResult:
+    """Holds the decision and its report: None when nothing was trained, or can be compared."""
+
+    decision: Decision
+    report: Report | None = None
+
+    def updated(self, **fields: Any) -> "RetrainResult":
+        """Copy the result with other values in these fields of its decision."""
+        return replace(self, decision=self.decision.model_copy(update=fields))
