@@ -63,7 +63,7 @@ def _retrain_once(
     tip = clone.renew()
     echo(f"{clone.base} is at {tip[:12]}")
     bring_data(clone, echo)
-    if not has_work(clone):
+    if not has_work(clone.root):
         reason = "nothing new since the base was trained"
         return _end(Decision(outcome=Outcome.UNCHANGED, reason=reason, base=tip), echo)
     run(clone, options, echo)

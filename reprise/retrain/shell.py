@@ -41,15 +41,9 @@ def run_command(clone: Clone, echo: Echo, *command: str) -> None:
 
 
 def _describe_failure(lines: list[str]) -> str:
-    """Pick what failed stages printed last, or the command's own errors, or its last lines."""
-    failed = {line.split(": failed: ")[0] for line in lines if ": failed: " in line}
-    stages = [line for line in lines if line.split(" | ")[0] in failed or ": failed: " in line]
-    errors = [
-        line.removeprefix("reprise: ")
-        for line in lines
-        if line.startswith(("ERROR: ", "reprise: "))
-    ]
-    last_lines = (stages or errors or lines)[-LAST_LINES:]
+    """Pick the errors that DVC logged, or else the last lines."""
+    errors = [line for line in lines if line.startswith("ERROR: ")]
+    last_lines = (errors or lines)[-LAST_LINES:]
     return "; ".join(line for line in last_lines if line.strip())
 
 

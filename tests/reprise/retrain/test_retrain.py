@@ -166,6 +166,24 @@ def test_data_that_breaks_an_expectation_fails_the_run(made: Retrainable) -> Non
     assert made.branches() == state
 
 
+def test_what_stages_print_is_not_taken_for_what_reprise_says(made: Retrainable) -> None:
+    """Their lines look like those of another stage, and like errors of reprise and DVC."""
+    code = "for line in ('train: failed: x', 'train | x', 'ERROR: x', 'reprise: x'): print(line)\n"
+    for name in ("split.py", "train.py"):
+        script = made.checkout / name
+        script.write_text(code + script.read_text())
+    with (made.checkout / "train.py").open("a") as file:
+        file.write("raise SystemExit('no model')\n")
+    made.run("git", "commit", "-qam", "lines", cwd=made.checkout)
+    made.run("git", "push", "-q", "origin", "HEAD:main", cwd=made.checkout)
+    printed = ["train: failed: x", "train | x", "ERROR: x", "reprise: x", "no model"]
+    lines = [f"train | {line}" for line in printed]
+    expected = "; ".join([*lines, "train: failed: exit status 1: python train.py"])
+    output = made.retrain(code=1).splitlines()
+    assert output[-1] == f"reprise: reprise run: failed: {expected}"
+    assert "split | train: failed: x" in output
+
+
 @pytest.mark.slow
 def test_the_base_moved_meanwhile(made: Retrainable) -> None:
     """Somebody pushes to main while the challenger trains: it is tried again from the new tip."""
