@@ -13,7 +13,9 @@ from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import LAST_LINES
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.plan import StepKind, make_plan
-from reprise.runner.runner import Options, Runner, StageState
+from reprise.runner.options import RunOptions
+from reprise.runner.runner import Runner
+from reprise.runner.states import StageState
 from reprise.state.durations import Durations
 from reprise.state.journal import Journal
 
@@ -43,7 +45,7 @@ def run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
         command += ["-j", str(options.jobs)]
     echo(f"$ {shlex.join(command)}")
     reporter = EchoReporter(echo)
-    run_options = Options(jobs=options.jobs or os.cpu_count() or 1, pull=True)
+    run_options = RunOptions(jobs=options.jobs or os.cpu_count() or 1, pull=True)
     try:
         with chdir(clone.root):
             errors = _run(run_options, reporter)
@@ -56,7 +58,7 @@ def run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
         raise PipelineError(f"reprise run: failed: {'; '.join(last_lines)}")
 
 
-def _run(options: Options, reporter: "EchoReporter") -> Collection[Stage]:
+def _run(options: RunOptions, reporter: "EchoReporter") -> Collection[Stage]:
     """Run all pipelines of the current folder, and return the stages that failed."""
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):

@@ -19,7 +19,7 @@ from reprise.review.predictions import Compared
 from reprise.review.report import Report, Side
 from reprise.review.stats.verdicts import compare
 from tests.reprise.retrain.project import Retrainable, rows
-from tests.reprise.runner.test_run import is_gone
+from tests.reprise.runner.repository import is_gone
 from tests.reprise.stand_in import TOKEN, StandIn
 
 pytestmark = pytest.mark.xdist_group("retrain")
