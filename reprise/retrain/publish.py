@@ -10,7 +10,7 @@ from reprise.retrain.decision import Decision, RetrainResult
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import run_command
 from reprise.review import markdown
-from reprise.review.render.wording import number
+from reprise.review.render.values import number
 
 
 class BranchMoved(Exception):  # noqa: N818

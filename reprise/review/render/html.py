@@ -13,8 +13,9 @@ from reprise.review.curves import Curve
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.render import charts, histograms, wording
+from reprise.review.render.selection import other_metrics
+from reprise.review.render.values import CELL, number, number_pair, single_line
 from reprise.review.render.verdict_style import verdict_style
-from reprise.review.render.wording import CELL, plain
 from reprise.review.report import Report
 from reprise.review.stats.results import MetricComparison
 
@@ -36,7 +37,9 @@ def html(report: Report) -> str:
     environment.filters |= {"said": said, "up_to": up_to}
     environment.globals |= {
         "wording": wording,
-        "plain": plain,
+        "single_line": single_line,
+        "number": number,
+        "number_pair": number_pair,
         "verdict_style": verdict_style,
         "interval_plot": interval_plot,
         "line_chart": line_chart,
@@ -46,15 +49,14 @@ def html(report: Report) -> str:
         "FOLDED": FOLDED,
         "CHARTS": CHARTS,
     }
-    others = [m for m in report.metrics if not wording.is_compared(report, m)]
     return environment.get_template("report.html.j2").render(
-        report=report, headline=wording.headline(report), others=others
+        report=report, headline=wording.headline(report), others=other_metrics(report)
     )
 
 
 def said(value: Any, most: int = CELL) -> Markup:
     """What data, params and git say, set apart so that text from right to left leaves its surroundings alone."""
-    text = plain(value, most)
+    text = single_line(value, most)
     return Markup("<bdi>{}</bdi>").format(text) if text else Markup("<i>empty</i>")
 
 
@@ -72,7 +74,7 @@ def interval_plot(metric: MetricComparison) -> Markup:
         if metric.margin is None
         else f", margin ±{wording.difference(metric, metric.margin, sign=False)}"
     )
-    title = f"{plain(metric.name)}: {wording.difference(metric, at)}, 95 % interval {wording.interval(metric)}{margin}"
+    title = f"{single_line(metric.name)}: {wording.difference(metric, at)}, 95 % interval {wording.interval(metric)}{margin}"
     return charts.interval_plot(
         title, low, high, at, metric.margin, verdict_style(metric.verdict).css_class
     )
@@ -80,11 +82,11 @@ def interval_plot(metric: MetricComparison) -> Markup:
 
 def line_chart(curve: Curve, report: Report) -> Markup:
     lines = [
-        charts.Line("old", plain(wording.side(report.old), 40), curve.old),
-        charts.Line("new", plain(wording.side(report.new), 40), curve.new),
+        charts.Line("old", single_line(wording.side_name(report.old), 40), curve.old),
+        charts.Line("new", single_line(wording.side_name(report.new), 40), curve.new),
     ]
-    title = f"{plain(curve.title)}: {plain(curve.field)}"
-    return charts.line_chart(title, plain(curve.x, 40), plain(curve.field, 40), lines)
+    title = f"{single_line(curve.title)}: {single_line(curve.field)}"
+    return charts.line_chart(title, single_line(curve.x, 40), single_line(curve.field, 40), lines)
 
 
 def drifting(diff: TableDiff) -> list[ColumnDiff]:
@@ -94,10 +96,10 @@ def drifting(diff: TableDiff) -> list[ColumnDiff]:
 
 def column_chart(column: ColumnDiff) -> Markup:
     """Empty for a column without a histogram."""
-    found, title = column.histogram, plain(column.name)
+    found, title = column.histogram, single_line(column.name)
     if found is None or not found.old:
         return Markup()
     if found.edges is not None:
         return histograms.histogram(title, found.edges, found.old, found.new)
     assert found.values is not None
-    return histograms.categories(title, [*map(plain, found.values)], found.old, found.new)
+    return histograms.categories(title, [*map(single_line, found.values)], found.old, found.new)

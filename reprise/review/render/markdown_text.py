@@ -1,34 +1,43 @@
-"""Cells, tables and folds of Markdown, in which whatever data says is inert."""
+"""Write cells, tables and folds of Markdown, in which whatever data says is inert."""
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from reprise.review.render.wording import CELL, NONE, plain
+from reprise.review.render.values import CELL, NO_VALUE, single_line
 
 ROWS = 20  # of a table outside the folded part
 HEX = r"(?!.*\b[0-9a-f]{7,})"  # GitHub takes it for a commit, and GH-1 for an issue
 PLAIN = re.compile(rf"{HEX}(?:[A-Za-z][A-Za-z0-9]*([_ ][A-Za-z0-9]+)*|[−+-]?[0-9.,]+)")
 
 
-def text(value: Any, most: int = CELL) -> str:
-    """What data, params and git say, as a code span: no Markdown, HTML, mention or link in it comes alive."""
-    said = plain(value, most)
-    if said == NONE or PLAIN.fullmatch(said):
-        return said
-    if not said:
+def escaped(value: Any, limit: int = CELL) -> str:
+    """Write a value as a code span, in which no Markdown, HTML, mention or link comes alive.
+
+    Plain words and numbers stay as they are.
+    """
+    text = single_line(value, limit)
+    if not text:
         return "_empty_"
-    fence = "`" * (max((len(run) for run in re.findall("`+", said)), default=0) + 1)
-    space = " " if said.startswith("`") or said.endswith("`") else ""
-    return f"{fence}{space}{said}{space}{fence}".replace("|", "\\|")
+    if text == NO_VALUE or PLAIN.fullmatch(text):
+        return text
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{fence}{space}{text}{space}{fence}".replace("|", "\\|")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], most: int = ROWS) -> str:
-    listed = [*rows]
-    lines = [head, ["---"] * len(head), *listed[:most]]
-    more = f"\n\nand {len(listed) - most} more" if len(listed) > most else ""
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + more
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], limit: int = ROWS) -> str:
+    """Write a table of the first `limit` rows, and say how many more there are."""
+    listed = list(rows)
+    lines = [header, ["---"] * len(header), *listed[:limit]]
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    hidden = len(listed) - limit
+    return f"{text}\n\nand {hidden} more" if hidden > 0 else text
 
 
-def folded(title: str, inside: str) -> str:
-    return f"<details><summary>{title}</summary>\n\n{inside}\n\n</details>" if inside else ""
+def folded(title: str, content: str) -> str:
+    """Write content that a reader unfolds by a click. No content makes no fold."""
+    if not content:
+        return ""
+    return f"<details><summary>{title}</summary>\n\n{content}\n\n</details>"

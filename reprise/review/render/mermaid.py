@@ -1,62 +1,88 @@
-"""Curves as charts that GitHub draws: Mermaid, in Markdown."""
+"""Draw curves as charts that GitHub draws in Markdown: Mermaid's XY chart."""
 
+import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from reprise.review.curves import Curve, Point
-from reprise.review.render.markdown_text import text
-from reprise.review.render.wording import CELL, side
-from reprise.review.report import Report
+from reprise.review.render.markdown_text import escaped
+from reprise.review.render.values import CELL
+from reprise.review.render.wording import side_name
+from reprise.review.report import Report, Side
 
 POINTS = 60  # a line; more are thinned out
 
 
+@dataclass(frozen=True)
+class _Line:
+    colour: str
+    colour_name: str
+    side: Side
+    points: list[Point]
+
+
 def mermaid(curve: Curve, report: Report) -> str:
-    """A chart that GitHub draws. Its axis is even, so both lines have the x of both sides in common."""
-    old, new = _common(curve.old, curve.new)
-    lines = [line for line in (old, new) if line]
-    xs = [x for x, _ in lines[-1]]
-    colours = ", ".join(c for c, line in (("#8b949e", old), ("#2f81f7", new)) if line)
-    drawn = [f"    line [{', '.join(_decimal(y) for _, y in line)}]" for line in lines]
-    theme = (
-        f'%%{{init: {{"themeVariables": {{"xyChart": {{"plotColorPalette": "{colours}"}}}}}}}}%%'
-    )
-    axes = [
-        f'    x-axis "{_label(curve.x)}" {_decimal(xs[0])} --> {_decimal(xs[-1])}',
-        f'    y-axis "{_label(curve.field)}"',
+    """Write the chart of a curve, and below it which colour is which side.
+
+    Mermaid spreads the points of each line evenly over the x-axis, so lines of both sides have the
+    x of both in common. A side without points has no line; one side must have some.
+    """
+    old, new = _comparable(curve.old, curve.new)
+    both = [
+        _Line("#8b949e", "grey", report.old, _thinned(old)),
+        _Line("#2f81f7", "blue", report.new, _thinned(new)),
     ]
-    chart = [
-        theme,
+    lines = [line for line in both if line.points]
+    legend = [f"{line.colour_name}: {escaped(side_name(line.side))}" for line in lines]
+    chart = "\n".join(_chart(curve, lines))
+    return f"```mermaid\n{chart}\n```\n\n{', '.join(legend)}"
+
+
+def _chart(curve: Curve, lines: Sequence[_Line]) -> list[str]:
+    title, x_title, y_title = _label(curve.title), _label(curve.x), _label(curve.field)
+    colours = ", ".join(line.colour for line in lines)
+    theme = json.dumps({"themeVariables": {"xyChart": {"plotColorPalette": colours}}})
+    first_x, last_x = (_decimal(lines[-1].points[end][0]) for end in (0, -1))
+    return [
+        f"%%{{init: {theme}}}%%",
         "xychart-beta",
-        f'    title "{_label(curve.title)}: {_label(curve.field)}"',
-        *axes,
-        *drawn,
+        f'    title "{title}: {y_title}"',
+        f'    x-axis "{x_title}" {first_x} --> {last_x}',
+        f'    y-axis "{y_title}"',
+        *map(_drawn, lines),
     ]
-    names = [f"grey: {text(side(report.old))}"] * bool(old) + [
-        f"blue: {text(side(report.new))}"
-    ] * bool(new)
-    return "```mermaid\n" + "\n".join(chart) + "\n```\n\n" + ", ".join(names)
+
+
+def _drawn(line: _Line) -> str:
+    values = ", ".join(_decimal(y) for _, y in line.points)
+    return f"    line [{values}]"
 
 
 def _decimal(value: float) -> str:
-    """Mermaid knows no exponents."""
+    """Format five significant digits without an exponent, which Mermaid does not know."""
     return format(Decimal(f"{value:.5g}"), "f")
 
 
-def _label(said: str) -> str:
-    return re.sub(r"[^\w .,()/-]", " ", said)[:CELL].strip() or "unnamed"
+def _label(text: str) -> str:
+    return re.sub(r"[^\w .,()/-]", " ", text)[:CELL].strip() or "unnamed"
 
 
-def _common(old: list[Point], new: list[Point]) -> tuple[list[Point], list[Point]]:
-    """Both lines at the xs that both have, thinned out to POINTS; a side without points stays so."""
+def _comparable(old: list[Point], new: list[Point]) -> tuple[list[Point], list[Point]]:
+    """Cut both lines to the x that they share; the old line goes where that leaves no line."""
     if not old or not new:
-        return _thinned(old), _thinned(new)
-    both = {x for x, _ in old} & {x for x, _ in new}
-    if len(both) < 2:
-        return [], _thinned(new)
-    return _thinned([p for p in old if p[0] in both]), _thinned([p for p in new if p[0] in both])
+        return old, new
+    shared = {x for x, _ in old} & {x for x, _ in new}
+    if len(shared) < 2:
+        return [], new
+    return _cut(old, shared), _cut(new, shared)
 
 
-def _thinned(line: list[Point]) -> list[Point]:
-    step = -(-len(line) // POINTS) or 1
-    return line[::step]
+def _cut(points: list[Point], xs: set[float]) -> list[Point]:
+    return [(x, y) for x, y in points if x in xs]
+
+
+def _thinned(points: list[Point]) -> list[Point]:
+    step = -(-len(points) // POINTS) or 1
+    return points[::step]

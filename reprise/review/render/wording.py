@@ -1,75 +1,107 @@
-"""The sentences and numbers of a report, the same in Markdown and HTML: plain text, nothing escaped."""
+"""Write the sentences of a report, the same in Markdown and HTML: plain text, nothing escaped."""
 
-import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from reprise.review.data.table_diff import Moved
+from reprise.review.data.table_diff import Moved, TableDiff
+from reprise.review.render.values import (
+    NO_VALUE,
+    arrow,
+    is_number,
+    number,
+    percentage_points,
+    signed,
+)
 from reprise.review.render.verdict_style import verdict_style
-from reprise.review.report import Report, Side, ValueChange, same
+from reprise.review.report import Report, Side, StageChange, ValueChange, same
 from reprise.review.stats.results import Comparison, MetricComparison
 
-NONE = "–"
-CELL = 80  # characters of a value
+
+class Headline(NamedTuple):
+    """Holds the first line of a report: the metric as the user named it, its result, and details."""
+
+    metric: str
+    result: str
+    details: str
 
 
-def number(value: Any, digits: int = 4) -> str:
-    """Floats in so many significant digits."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return NONE if value is None else str(value)
-    if isinstance(value, int) or not math.isfinite(value):
-        return str(value)
-    text = f"{abs(value):.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
-    return f"−{text}" if value < 0 else text
+def headline(report: Report) -> Headline:
+    """Say what became of the primary metric, or else of the first metric that changed."""
+    primary, comparison = report.primary, report.comparison
+    if primary is None or comparison is None:
+        return _unpaired_headline(report)
+    label = verdict_style(primary.verdict).label
+    result = f"{arrow(primary.old, primary.new)}: {label}"
+    return Headline(primary.name, result, ", ".join(_details(primary, comparison)))
 
 
-def two(old: Any, new: Any) -> tuple[str, str]:
-    """Both, in as many digits as it takes to tell them apart."""
-    for digits in (4, 6, 9, 17):
-        texts = (number(old, digits), number(new, digits))
-        if texts[0] != texts[1] or old == new:
-            break
-    return texts
+def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
+    details = []
+    if primary.why:
+        details.append(primary.why)
+    if primary.difference is not None:
+        details.append(difference_with_unit(primary))
+        details.append(f"95 % CI {interval(primary)}")
+    details.append(f"{comparison.paired} rows paired")
+    if primary.detectable is not None:
+        smallest = difference(primary, primary.detectable, sign=False) + _unit(primary)
+        details.append(f"smallest difference this test set could show: {smallest}")
+    return details
 
 
-def signed(value: float, digits: int = 2) -> str:
-    if not math.isfinite(value):
-        return NONE
-    return f"{'−' if value < 0 else '+'}{abs(value):.{digits}g}"
+def _unpaired_headline(report: Report) -> Headline:
+    """Say why nobody can tell noise from change: without results a row there is nothing to pair."""
+    why = "no results a row on both sides, so noise and real change can't be told apart"
+    if not report.metrics:
+        return Headline("no metrics", "", why)
+    for metric in report.metrics:
+        if not same(metric.old, metric.new):
+            return Headline(metric.key, arrow(metric.old, metric.new), why)
+    metric = report.metrics[0]
+    return Headline(metric.key, arrow(metric.old, metric.new), f"no metric changed; {why}")
 
 
-def changed(of: ValueChange) -> str:
-    """New - old, of numbers."""
-    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in (of.old, of.new)):
-        return NONE
-    return "same" if same(of.old, of.new) else signed(of.new - of.old)
-
-
-def plain(value: Any, most: int = CELL) -> str:
-    """On one line, cut to so many characters; what would not print, or turn the text around, is replaced."""
-    text = number(value) if isinstance(value, float) else NONE if value is None else str(value)
-    text = "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text).strip()
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def side_name(side: Side) -> str:
+    """Name a side as the user did, with its commit where the name does not tell it."""
+    if side.commit is None or side.commit.startswith(side.name):
+        return side.name
+    return f"{side.name} ({side.commit[:7]})"
 
 
 def difference(metric: MetricComparison, value: float | None, *, sign: bool = True) -> str:
-    """Proportions in percentage points, means as they are."""
+    """Format a difference of means: a proportion's in percentage points, others as they are."""
     if value is None:
-        return NONE
-    if not metric.proportion:
-        return signed(value, 3) if sign else f"{value:.3g}"
-    points = value * 100
-    text = f"{abs(points):.{1 if abs(points) >= 0.1 or points == 0 else 2}f}"
-    return f"{('−' if points < 0 else '+') if sign else ''}{text}"
+        return NO_VALUE
+    if metric.proportion:
+        return percentage_points(value, sign=sign)
+    return signed(value, 3) if sign else f"{value:.3g}"
+
+
+def difference_with_unit(metric: MetricComparison) -> str:
+    """Format the difference of the two sides, and "pp" where it is in percentage points."""
+    if metric.difference is None:
+        return NO_VALUE
+    return difference(metric, metric.difference) + _unit(metric)
+
+
+def _unit(metric: MetricComparison) -> str:
+    return " pp" if metric.proportion else ""
 
 
 def interval(metric: MetricComparison) -> str:
+    """Write the 95 % interval of a metric's difference, without its unit."""
     if metric.low is None or metric.high is None:
-        return NONE
+        return NO_VALUE
     return f"{difference(metric, metric.low)} to {difference(metric, metric.high)}"
 
 
-def paired(comparison: Comparison) -> str | None:
-    """How many rows have a partner; None where all have."""
+def p_value(metric: MetricComparison) -> str:
+    """Format a metric's p-value in two significant digits."""
+    return NO_VALUE if metric.p_value is None else f"{metric.p_value:.2g}"
+
+
+def paired_sentence(comparison: Comparison) -> str | None:
+    """Say how many rows have a partner on the other side. None: all have."""
     if not comparison.only_old + comparison.only_new:
         return None
     return (
@@ -78,77 +110,63 @@ def paired(comparison: Comparison) -> str | None:
     )
 
 
-def unpaired(metric: MetricComparison) -> str | None:
-    """What stands after a metric's name of the rows that have no partner; None where they are too few to judge."""
+def unpaired_sentence(metric: MetricComparison) -> str | None:
+    """Say how the rows without a partner differ; the metric's name goes before it.
+
+    None: they are too few to judge.
+    """
     rows = metric.unpaired
     if rows is None or rows.low is None or rows.high is None:
         return None
-    unit = " pp" if metric.proportion else ""
-    apart = f"{difference(metric, rows.low)} to {difference(metric, rows.high)}{unit}"
-    return f"is {_arrow(rows.old, rows.new)} (95 % interval {apart})."
+    low, high = difference(metric, rows.low), difference(metric, rows.high)
+    return f"is {arrow(rows.old, rows.new)} (95 % interval {low} to {high}{_unit(metric)})."
 
 
-def headline(report: Report) -> tuple[str, str, str]:
-    """(the metric, as the user named it; what became of it; what stands in brackets after that)."""
-    primary, comparison = report.primary, report.comparison
-    if primary is None or comparison is None:
-        return _plain_headline(report)
-    unit = " pp" if primary.proportion else ""
-    parts = [primary.why] if primary.why else []
-    if primary.difference is not None:
-        parts += [
-            f"{difference(primary, primary.difference)}{unit}",
-            f"95 % CI {interval(primary)}",
-        ]
-    parts.append(f"{comparison.paired} rows paired")
-    if primary.detectable is not None:
-        shown = difference(primary, primary.detectable, sign=False)
-        parts.append(f"smallest difference this test set could show: {shown}{unit}")
-    return (
-        primary.name,
-        f"{_arrow(primary.old, primary.new)}: {verdict_style(primary.verdict).label}",
-        ", ".join(parts),
-    )
+def value_difference(change: ValueChange) -> str:
+    """Write new − old of a key of a metrics file. What is not a number has no difference."""
+    if not is_number(change.old) or not is_number(change.new):
+        return NO_VALUE
+    return "same" if same(change.old, change.new) else signed(change.new - change.old)
 
 
-def _plain_headline(report: Report) -> tuple[str, str, str]:
-    """Without results a row of both sides nobody can tell noise from change, and the report says so."""
-    why = "no results a row on both sides, so noise and real change can't be told apart"
-    changed = [m for m in report.metrics if not same(m.old, m.new)]
-    if not report.metrics:
-        return "no metrics", "", why
-    first = (changed or report.metrics)[0]
-    return first.key, _arrow(first.old, first.new), why if changed else f"no metric changed; {why}"
+def param_name(change: ValueChange) -> str:
+    """Name a param by its key, and by its file where that is not params.yaml."""
+    return change.key if change.file == "params.yaml" else f"{change.file}: {change.key}"
 
 
-def _arrow(old: Any, new: Any) -> str:
-    return " → ".join(two(old, new))
+def duration(stage: StageChange) -> str:
+    """Write how long a stage ran, in seconds."""
+    return NO_VALUE if stage.seconds is None else f"{stage.seconds:.1f} s"
 
 
-def side(of: Side) -> str:
-    return (
-        of.name
-        if of.commit is None or of.commit.startswith(of.name)
-        else f"{of.name} ({of.commit[:7]})"
-    )
-
-
-def is_compared(report: Report, change: ValueChange) -> bool:
-    """Whether a row of a metrics file is the mean that was compared row by row already."""
-    return any(change.key == m.name for c in report.compared for m in c.comparison.metrics)
+def row_counts(diff: TableDiff) -> str:
+    """Write how many rows a table has, and had if that differs."""
+    if diff.rows_old == diff.rows_new:
+        return str(diff.rows_new)
+    return f"{diff.rows_old} → {diff.rows_new}"
 
 
 def moved_sentence(moved: Moved) -> str:
+    """Say how many ids changed their split, and whether that leaks test rows into training."""
     warning = "Leakage: " if moved.leakage else ""
     if moved.both:
-        return (
-            f"{warning}{moved.rows} ids are in {moved.old_split} and in {moved.new_split} at once"
-        )
-    return f"{warning}{moved.rows} ids moved from {moved.old_split} to {moved.new_split}"
+        splits = f"are in {moved.old_split} and in {moved.new_split} at once"
+    else:
+        splits = f"moved from {moved.old_split} to {moved.new_split}"
+    return f"{warning}{moved.rows} ids {splits}"
 
 
-def summary(values: Any) -> str:
-    """Of a column on one side, in a few words."""
+def column_summary(values: dict[str, Any] | None) -> str:
+    """Write the summary of a column on one side, such as "mean 6.21, sd 2.1"."""
     if values is None:
-        return NONE
+        return NO_VALUE
     return ", ".join(f"{name} {number(value, 3)}" for name, value in values.items())
+
+
+def first_few(texts: Sequence[str], limit: int = 5) -> str:
+    """List the first `limit` texts, and say how many more there are."""
+    if not texts:
+        return NO_VALUE
+    listed = ", ".join(texts[:limit])
+    hidden = len(texts) - limit
+    return f"{listed} and {hidden} more" if hidden > 0 else listed

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reprise.review.render.wording import changed, unpaired
+from reprise.review.render.wording import unpaired_sentence, value_difference
 from reprise.review.report import ValueChange
 from tests.reprise.review.reports import common, metric
 
@@ -27,15 +27,15 @@ from tests.reprise.review.reports import common, metric
     ],
 )
 def test_what_became_of_a_value(old: Any, new: Any, expected: str) -> None:
-    assert changed(ValueChange("metrics.json", "m", "changed", old, new)) == expected
+    assert value_difference(ValueChange("metrics.json", "m", "changed", old, new)) == expected
 
 
 def test_rows_that_did_not_pair() -> None:
     """In points for a proportion; nothing without an interval."""
     loss = common().compared[0].comparison.metrics[1]
-    assert unpaired(loss) == "is 0.0921 → 0.0803 (95 % interval −0.0211 to −0.0025)."
+    assert unpaired_sentence(loss) == "is 0.0921 → 0.0803 (95 % interval −0.0211 to −0.0025)."
     assert (
-        unpaired(metric(unpaired=loss.unpaired))
+        unpaired_sentence(metric(unpaired=loss.unpaired))
         == "is 0.0921 → 0.0803 (95 % interval −2.1 to −0.2 pp)."
     )
-    assert unpaired(metric()) is None
+    assert unpaired_sentence(metric()) is None

@@ -1,0 +1,135 @@
+"""Write the parts of a report as Markdown tables, a function a table and one for its row."""
+
+from reprise.review.data.changes import DataChange
+from reprise.review.data.columns import ColumnDiff
+from reprise.review.data.table_diff import TableDiff
+from reprise.review.predictions import Row, Rows
+from reprise.review.render import wording
+from reprise.review.render.markdown_text import ROWS, escaped, table
+from reprise.review.render.selection import drifted_columns
+from reprise.review.render.values import NO_VALUE, number, number_pair
+from reprise.review.render.verdict_style import verdict_style
+from reprise.review.report import StageChange, ValueChange
+from reprise.review.stats.results import Comparison, MetricComparison
+
+
+def comparison_table(comparison: Comparison) -> str:
+    """Write a comparison row by row: a line a metric, with its interval and verdict."""
+    header = ["metric", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
+    return table(header, map(_comparison_row, comparison.metrics))
+
+
+def _comparison_row(metric: MetricComparison) -> list[str]:
+    verdict = f"**{verdict_style(metric.verdict).label}**"
+    if metric.why:
+        verdict += f": {metric.why}"
+    return [
+        escaped(metric.name),
+        *number_pair(metric.old, metric.new),
+        wording.difference_with_unit(metric),
+        wording.interval(metric),
+        wording.p_value(metric),
+        verdict,
+    ]
+
+
+def metric_table(metrics: list[ValueChange], limit: int = ROWS) -> str:
+    """Write the values of metrics files, old beside new."""
+    return table(["metric", "old", "new", "difference"], map(_metric_row, metrics), limit)
+
+
+def _metric_row(change: ValueChange) -> list[str]:
+    old, new = number_pair(change.old, change.new)
+    return [escaped(change.key), escaped(old), escaped(new), wording.value_difference(change)]
+
+
+def param_table(params: list[ValueChange], limit: int = ROWS) -> str:
+    """Write the params that changed, old beside new."""
+    return table(["key", "old", "new"], map(_param_row, params), limit)
+
+
+def _param_row(change: ValueChange) -> list[str]:
+    old = "_none_" if change.kind == "added" else escaped(change.old)
+    new = "_none_" if change.kind == "removed" else escaped(change.new)
+    return [escaped(wording.param_name(change)), old, new]
+
+
+def stage_table(stages: list[StageChange]) -> str:
+    """Write which stages ran, why, and for how long."""
+    return table(["stage", "why", "time"], map(_stage_row, stages))
+
+
+def _stage_row(change: StageChange) -> list[str]:
+    why: str = change.kind
+    if change.why:
+        why = wording.first_few([escaped(reason) for reason in change.why], 3)
+    return [escaped(change.name), why, wording.duration(change)]
+
+
+def data_table(changes: list[DataChange]) -> str:
+    """Write what differs between the tables of both sides, a line a table."""
+    header = ["data", "rows", "added", "removed", "changed", "columns", "drift"]
+    return table(header, map(_data_row, changes))
+
+
+def _data_row(change: DataChange) -> list[str]:
+    diff = change.diff
+    if diff is None:
+        return [escaped(change.path), escaped(change.note or change.kind), *[NO_VALUE] * 5]
+    drifted = [escaped(column.name) for column in drifted_columns(diff)]
+    return [
+        escaped(change.path),
+        wording.row_counts(diff),
+        number(diff.added),
+        number(diff.removed),
+        number(diff.changed),
+        wording.first_few(_column_changes(diff)),
+        wording.first_few(drifted),
+    ]
+
+
+def _column_changes(diff: TableDiff) -> list[str]:
+    added = [f"+{escaped(name)}" for name in diff.columns_added]
+    removed = [f"−{escaped(name)}" for name in diff.columns_removed]
+    retyped = [
+        f"{escaped(name)} {escaped(old_type)} → {escaped(new_type)}"
+        for name, old_type, new_type in diff.columns_retyped
+    ]
+    return added + removed + retyped
+
+
+def row_table(rows: Rows) -> str:
+    """Write the rows that changed most, fixed ones first."""
+    fixed = [_row("fixed", row) for row in rows.top_fixed]
+    broken = [_row("broken", row) for row in rows.top_broken]
+    return table(["", "id", "truth", "old", "new"], fixed + broken)
+
+
+def _row(kind: str, row: Row) -> list[str]:
+    return [kind, escaped(row.id), escaped(row.target), escaped(row.old), escaped(row.new)]
+
+
+def class_table(classes: list[tuple[object, int, int]]) -> str:
+    """Write how many rows each class has, old beside new."""
+    rows = [[escaped(value), str(old), str(new)] for value, old, new in classes]
+    return table(["class", "old rows", "new rows"], rows)
+
+
+def column_table(columns: list[ColumnDiff]) -> str:
+    """Write how each column is distributed, old beside new."""
+    header = ["column", "missing", "old", "new", "measure", "drift"]
+    return table(header, map(_column_row, columns), 100)
+
+
+def _column_row(column: ColumnDiff) -> list[str]:
+    drift = number(column.drift, 3)
+    if column.flag:
+        drift += " **drift**"
+    return [
+        escaped(column.name),
+        f"{column.missing_old} → {column.missing_new}",
+        wording.column_summary(column.summary_old),
+        wording.column_summary(column.summary_new),
+        column.measure or NO_VALUE,
+        drift,
+    ]

@@ -1,0 +1,25 @@
+"""Select what of a report is shown where, for every format alike."""
+
+from reprise.review.data.columns import ColumnDiff
+from reprise.review.data.table_diff import TableDiff
+from reprise.review.predictions import Compared
+from reprise.review.report import Report, ValueChange
+
+
+def other_metrics(report: Report) -> list[ValueChange]:
+    """Return the metrics that were not compared row by row already."""
+    names = set()
+    for compared in report.compared:
+        names |= {metric.name for metric in compared.comparison.metrics}
+    return [change for change in report.metrics if change.key not in names]
+
+
+def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:
+    """Return the columns with a flag, in the table's order."""
+    return [column for column in diff.columns if column.flag]
+
+
+def has_changed_rows(compared: Compared) -> bool:
+    """Tell whether any row was fixed or broken, as far as rows were looked at."""
+    rows = compared.rows
+    return rows is not None and rows.fixed + rows.broken > 0
