@@ -1,105 +1,140 @@
-"""Charts of how rows are distributed, old beside new: pure functions from counts to markup."""
+"""Draw how rows are distributed, old beside new, as SVG."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 from markupsafe import Markup
 
-from reprise.review.render.svg import RIGHT, WIDTH, Axis, svg, text
+from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
 
+LEFT, TOP, GROUND = 4, 6, 100  # of a histogram's bars, in pixels
 GAP = 0.4  # between a bin and one that stands apart, of a bin's width
-LABEL = 16  # characters of a category
+NAME = 16  # characters of a category
+STEP = 30  # pixels from one category to the next
+
+
+@dataclass(frozen=True)
+class _Tails:
+    """Tells whether the first and the last bin hold a long tail: they are wider than others."""
+
+    first: bool
+    last: bool
 
 
 def histogram(title: str, edges: Sequence[float], old: Sequence[int], new: Sequence[int]) -> Markup:
-    """Shares of rows by bin, new as areas and old as an outline; edges: one more than there are counts.
+    """Draw shares of rows by bin, new ones as areas and old ones as an outline.
 
-    Bins are of one width, but for outer ones that hold a long tail: these stand apart, with their range in words.
+    edges: one more than there are counts. Bins are of one width, but for outer ones that hold a
+    long tail: these stand apart, with their range in words.
     """
-    shares, first, last = (_shares(old), _shares(new)), _is_tail(edges, 0), _is_tail(edges, -1)
-    up = Axis(0, max(map(max, shares)) or 1, 100, 6)
-    places = _places(len(old), first, last)
-    outlines = [_outline(of, places, up) for of in shares]
+    old_shares, new_shares = _shares(old), _shares(new)
+    tails = _tails(edges)
+    bars = _bars(len(old), tails)
+    axis = Axis(0, max(*old_shares, *new_shares) or 1, GROUND, TOP)
     parts = [
-        Markup('<path class="area new" d="{}Z"/>').format(outlines[1]),
-        Markup('<path class="line old" d="{}"/>').format(outlines[0]),
-        Markup('<path class="rule" d="M4 100H{}"/>').format(RIGHT),
+        Markup('<path class="area new" d="{}Z"/>').format(_outline(new_shares, bars, axis)),
+        Markup('<path class="line old" d="{}"/>').format(_outline(old_shares, bars, axis)),
+        Markup('<path class="rule" d="M{} {}H{}"/>').format(LEFT, GROUND, RIGHT),
+        *_edge_labels(edges, bars, tails),
+        *_tail_labels(edges, tails),
     ]
-    end = len(edges) - 1 - last
-    middle = (first + end + 1) // 2
-    for edge, place, anchor in (
-        (first, places[first][0], "middle" if first else "start"),
-        (middle, places[middle - 1][1], "middle"),
-        (end, places[end - 1][1], "middle" if last else "end"),
-    ):
-        parts.append(text(float(place), 116, _edge(edges[edge]), anchor))
-    if first:
-        parts.append(text(4, 132, f"first bar: {_edge(edges[0])} to {_edge(edges[1])}", "start"))
-    if last:
-        parts.append(text(RIGHT, 132, f"last bar: {_edge(edges[-2])} to {_edge(edges[-1])}", "end"))
-    return svg(
-        WIDTH, 136 if first or last else 120, title, _by_bin(map(_edge, edges), *shares), parts
-    )
+    height = 136 if tails.first or tails.last else 120
+    description = _description(map(_edge, edges), old_shares, new_shares)
+    return svg(WIDTH, height, title, description, parts)
 
 
-def _is_tail(edges: Sequence[float], end: Literal[0, -1]) -> bool:
-    """Whether the first or last bin has another width than its neighbour."""
-    widths = [b - a for a, b in pairwise(edges)]
-    return len(widths) > 2 and not math.isclose(
-        widths[end], widths[1 if end == 0 else -2], rel_tol=1e-6
-    )
+def _tails(edges: Sequence[float]) -> _Tails:
+    widths = [right - left for left, right in pairwise(edges)]
+    if len(widths) < 3:
+        return _Tails(first=False, last=False)
+    first = not math.isclose(widths[0], widths[1], rel_tol=1e-6)
+    last = not math.isclose(widths[-1], widths[-2], rel_tol=1e-6)
+    return _Tails(first, last)
 
 
-def _places(count: int, first: bool, last: bool) -> list[tuple[str, str]]:
-    """The left and right side of each bin, in pixels."""
-    columns = Axis(0, count + GAP * (first + last), 4, RIGHT)
-    lefts = [n + GAP * (first and n > 0) + GAP * (last and n == count - 1) for n in range(count)]
-    return [(columns.at(left), columns.at(left + 1)) for left in lefts]
+def _bars(count: int, tails: _Tails) -> list[tuple[float, float]]:
+    """Return the left and right side of each bin, in pixels."""
+    axis = Axis(0, count + GAP * (tails.first + tails.last), LEFT, RIGHT)
+    bars = []
+    for index in range(count):
+        left = float(index)
+        if tails.first and index > 0:
+            left += GAP
+        if tails.last and index == count - 1:
+            left += GAP
+        bars.append((axis.position(left), axis.position(left + 1)))
+    return bars
 
 
-def _outline(shares: Sequence[float], places: Sequence[tuple[str, str]], up: Axis) -> str:
-    """Stairs, down to the ground where bins stand apart."""
-    at, drawn = places[0][0], "M4 100"
-    for share, (left, right) in zip(shares, places, strict=True):
-        drawn += ("" if left == at else f"V100H{left}") + f"V{up.at(share)}H{right}"
-        at = right
-    return f"{drawn}V100"
+def _outline(shares: Sequence[float], bars: Sequence[tuple[float, float]], axis: Axis) -> str:
+    """Return the path of stairs, which go down to the ground where bins stand apart."""
+    path = f"M{LEFT} {GROUND}"
+    previous_right = bars[0][0]
+    for share, (left, right) in zip(shares, bars, strict=True):
+        if left != previous_right:
+            path += f"V{GROUND}H{left}"
+        path += f"V{axis.position(share)}H{right}"
+        previous_right = right
+    return f"{path}V{GROUND}"
 
 
-def categories(title: str, values: Sequence[str], old: Sequence[int], new: Sequence[int]) -> Markup:
-    """Shares of rows by value, a bar of each side."""
-    shares = (_shares(old), _shares(new))
-    across = Axis(0, max(map(max, shares)) or 1, 0, 180)
+def _edge_labels(
+    edges: Sequence[float], bars: Sequence[tuple[float, float]], tails: _Tails
+) -> Iterator[Markup]:
+    """Label both ends and the middle of the bins that are no tail."""
+    first = 1 if tails.first else 0
+    last = len(edges) - (2 if tails.last else 1)
+    middle = (first + last + 1) // 2
+    y = GROUND + 16
+    yield label(bars[first][0], y, _edge(edges[first]), "middle" if tails.first else "start")
+    yield label(bars[middle - 1][1], y, _edge(edges[middle]), "middle")
+    yield label(bars[last - 1][1], y, _edge(edges[last]), "middle" if tails.last else "end")
+
+
+def _tail_labels(edges: Sequence[float], tails: _Tails) -> Iterator[Markup]:
+    y = GROUND + 32
+    if tails.first:
+        yield label(LEFT, y, f"first bar: {_edge(edges[0])} to {_edge(edges[1])}", "start")
+    if tails.last:
+        yield label(RIGHT, y, f"last bar: {_edge(edges[-2])} to {_edge(edges[-1])}", "end")
+
+
+def category_bars(
+    title: str, values: Sequence[str], old: Sequence[int], new: Sequence[int]
+) -> Markup:
+    """Draw shares of rows by value, a bar for each side."""
+    old_shares, new_shares = _shares(old), _shares(new)
+    axis = Axis(0, max(*old_shares, *new_shares) or 1, 0, 180)
     parts = []
-    for n, value in enumerate(values):
-        top = 30 * n + 4
-        short = value if len(value) <= LABEL else f"{value[: LABEL - 1]}…"
-        parts.append(text(114, top + 16, short, "end"))
-        for row, (side, of) in enumerate(zip(("old", "new"), shares, strict=True)):
-            place = (side, top + 11 * row, across.at(of[n]))
-            parts.append(
-                Markup('<rect class="bar {}" x="120" y="{}" width="{}" height="10"/>').format(
-                    *place
-                )
-            )
-            end = 124 + float(across.at(of[n]))
-            parts.append(text(end, top + 9 + 11 * row, f"{of[n]:.1%}", "start", small=True))
-    return svg(WIDTH, 30 * len(values) + 4, title, _by_bin(values, *shares), parts)
+    for index, value in enumerate(values):
+        top = STEP * index + 4
+        name = value if len(value) <= NAME else f"{value[: NAME - 1]}…"
+        parts.append(label(114, top + 16, name, "end"))
+        parts += _bar("old", old_shares[index], axis, top)
+        parts += _bar("new", new_shares[index], axis, top + 11)
+    height = STEP * len(values) + 4
+    return svg(WIDTH, height, title, _description(values, old_shares, new_shares), parts)
+
+
+def _bar(side: str, share: float, axis: Axis, top: int) -> Iterator[Markup]:
+    width = axis.position(share)
+    bar = Markup('<rect class="bar {}" x="120" y="{}" width="{}" height="10"/>')
+    yield bar.format(side, top, width)
+    yield label(124 + width, top + 9, f"{share:.1%}", "start", small=True)
 
 
 def _shares(counts: Sequence[int]) -> list[float]:
-    whole = sum(counts) or 1
-    return [count / whole for count in counts]
+    total = sum(counts) or 1
+    return [count / total for count in counts]
 
 
 def _edge(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def _by_bin(names: Iterable[str], old: Sequence[float], new: Sequence[float]) -> str:
-    """For who can't see the bars."""
-    return "; ".join(
-        f"{name}: {a:.1%} old, {b:.1%} new" for name, a, b in zip(names, old, new, strict=False)
-    )
+def _description(names: Iterable[str], old: Sequence[float], new: Sequence[float]) -> str:
+    """Write every share in words, for readers who can't see the bars. More names are left out."""
+    bins = zip(names, old, new, strict=False)
+    return "; ".join(f"{name}: {a:.1%} old, {b:.1%} new" for name, a, b in bins)

@@ -19,6 +19,15 @@ def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:
     return [column for column in diff.columns if column.flag]
 
 
+def most_drifted(diff: TableDiff) -> list[ColumnDiff]:
+    """Return the columns with a flag, those that drifted most first."""
+    return sorted(drifted_columns(diff), key=_by_drift)
+
+
+def _by_drift(column: ColumnDiff) -> tuple[float, str]:
+    return -(column.drift or 0), column.name
+
+
 def has_changed_rows(compared: Compared) -> bool:
     """Tell whether any row was fixed or broken, as far as rows were looked at."""
     rows = compared.rows

@@ -8,7 +8,7 @@ CELL = 80  # characters of a value in a table
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Format a float in `digits` significant digits. Whole numbers and other values keep all theirs."""
+    """Format a float in `digits` significant digits, and any other value in full."""
     if value is None:
         return NO_VALUE
     if not isinstance(value, float) or not math.isfinite(value):

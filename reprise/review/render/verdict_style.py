@@ -26,5 +26,5 @@ _STYLES: dict[Verdict | None, VerdictStyle] = {
 
 
 def verdict_style(verdict: Verdict | None) -> VerdictStyle:
-    """Return how a verdict is shown. None, for a metric that could not be judged, has a style too."""
+    """Return how a verdict is shown. None stands for a metric that could not be judged."""
     return _STYLES[verdict]

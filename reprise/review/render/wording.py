@@ -18,7 +18,7 @@ from reprise.review.stats.results import Comparison, MetricComparison
 
 
 class Headline(NamedTuple):
-    """Holds the first line of a report: the metric as the user named it, its result, and details."""
+    """Holds the first line of a report. metric: as the user named it."""
 
     metric: str
     result: str

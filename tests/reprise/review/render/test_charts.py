@@ -1,12 +1,14 @@
-"""SVG charts: round ticks, points where they belong, and numbers of any size."""
+"""SVG charts have round ticks, points where they belong, and take numbers of any size."""
 
 import re
 from xml.etree import ElementTree
 
 import pytest
 
-from reprise.review.render.charts import Line, interval_plot, line_chart, thinned, tick_label, ticks
-from reprise.review.render.histograms import categories, histogram
+from reprise.review.render.histograms import category_bars, histogram
+from reprise.review.render.interval_plot import interval_plot
+from reprise.review.render.line_chart import Line, line_chart, thinned
+from reprise.review.render.ticks import tick_label, ticks
 
 
 @pytest.mark.parametrize(
@@ -26,20 +28,27 @@ from reprise.review.render.histograms import categories, histogram
 def test_ticks_are_round_and_enclose_the_values(
     low: float, high: float, expected: list[str]
 ) -> None:
-    found = ticks(low, high)
-    assert [tick_label(v, found[1] - found[0]) for v in found] == expected
-    assert found[0] <= low <= high <= found[-1]
+    values = ticks(low, high)
+    step = values[1] - values[0]
+    assert [tick_label(value, step) for value in values] == expected
+    assert values[0] <= low <= high <= values[-1]
 
 
-def svg(text: str) -> ElementTree.Element:
-    return ElementTree.fromstring(text)
+def parsed(chart: str) -> ElementTree.Element:
+    return ElementTree.fromstring(chart)
+
+
+def lines(chart: ElementTree.Element, side: str) -> list[str]:
+    """Return the paths of a side's lines."""
+    paths = [path for path in chart.iter("path") if path.get("class") == f"line {side}"]
+    return [path.get("d") or "" for path in paths]
 
 
 def test_a_line_runs_from_its_first_to_its_last_point() -> None:
-    lines = [Line("new", "a", [(0, 0), (1, 10), (2, 5)]), Line("old", "b", [])]
-    chart = svg(line_chart("loss", "epoch", "loss", lines))
-    drawn = [p.get("d") for p in chart.iter("path") if (p.get("class") or "").startswith("line")]
-    assert drawn == ["M48.0 172.0L200.0 10.0L352.0 91.0"]
+    sides = [Line("new", "a", [(0, 0), (1, 10), (2, 5)]), Line("old", "b", [])]
+    chart = parsed(line_chart("loss", "epoch", "loss", sides))
+    assert lines(chart, "new") == ["M48.0 172.0L200.0 10.0L352.0 91.0"]
+    assert lines(chart, "old") == []
     assert chart.findtext("title") == "loss"
     assert chart.findtext("desc") == "loss by epoch. a: 3 points, first 0, last 5"
 
@@ -55,25 +64,24 @@ def test_a_line_runs_from_its_first_to_its_last_point() -> None:
     ],
 )
 def test_points_of_any_size_are_drawn_inside(points: list[tuple[float, float]]) -> None:
-    chart = svg(line_chart("t", "x", "y", [Line("new", "n", points)]))
-    drawn = [p.get("d") or "" for p in chart.iter("path") if p.get("class") == "line new"]
-    numbers = [float(n) for d in drawn for n in re.findall(r"[-\d.]+", d)]
-    assert all(10 <= n <= 352 for n in numbers)
+    chart = parsed(line_chart("t", "x", "y", [Line("new", "n", points)]))
+    numbers = re.findall(r"[-\d.]+", " ".join(lines(chart, "new")))
+    assert all(10 <= float(number) <= 352 for number in numbers)
     assert "nan" not in "".join(chart.itertext())
 
 
 def test_a_spike_of_a_long_line_is_not_thinned_out() -> None:
     points = [(float(n), 1.0 + n % 3 / 10) for n in range(100_000)]
     points[61_234] = (61_234.0, 9.0)
-    found = thinned(points)
-    assert len(found) <= 202
-    assert points[61_234] in found
-    assert (found[0][0], found[-1]) == (0.0, points[-1])
-    assert found == sorted(found)
+    kept = thinned(points)
+    assert len(kept) <= 202
+    assert points[61_234] in kept
+    assert (kept[0][0], kept[-1]) == (0.0, points[-1])
+    assert kept == sorted(kept)
 
 
 def test_an_interval_is_drawn_around_zero() -> None:
-    chart = svg(interval_plot("accuracy", -0.5, 1.0, 0.25, 0.1, "better"))
+    chart = parsed(interval_plot("accuracy", -0.5, 1.0, 0.25, 0.1, "better"))
     zero = next(p.get("d") for p in chart.iter("path") if p.get("class") == "zero")
     dot = next(chart.iter("circle"))
     assert zero == "M70.0 2v24"
@@ -81,35 +89,30 @@ def test_an_interval_is_drawn_around_zero() -> None:
 
 
 def test_bars_show_shares_of_rows_whatever_the_rows() -> None:
-    chart = svg(categories("colour", ["a", "b"], [1, 3], [100, 100]))
-    assert [t for t in chart.itertext() if "%" in t and ":" not in t] == [
-        "25.0%",
-        "50.0%",
-        "75.0%",
-        "50.0%",
-    ]
+    chart = parsed(category_bars("colour", ["a", "b"], [1, 3], [100, 100]))
+    shares = [text for text in chart.itertext() if "%" in text and ":" not in text]
+    assert shares == ["25.0%", "50.0%", "75.0%", "50.0%"]
     assert chart.findtext("desc") == "a: 25.0% old, 50.0% new; b: 75.0% old, 50.0% new"
 
 
 def test_a_histogram_of_a_side_without_rows_is_flat() -> None:
-    chart = svg(histogram("age", [0, 1, 2], [0, 0], [2, 2]))
-    outline = next(p.get("d") for p in chart.iter("path") if p.get("class") == "line old")
-    assert outline == "M4 100V100.0H178.0V100.0H352.0V100"
+    chart = parsed(histogram("age", [0, 1, 2], [0, 0], [2, 2]))
+    assert lines(chart, "old") == ["M4 100V100.0H178.0V100.0H352.0V100"]
 
 
 def test_bins_of_one_width_stand_side_by_side() -> None:
-    chart = svg(histogram("age", [0, 0.1, 0.2, 0.30000000000000004], [1, 2, 1], [2, 1, 1]))
-    outline = next(p.get("d") for p in chart.iter("path") if p.get("class") == "line old")
-    assert outline == "M4 100V53.0H120.0V6.0H236.0V53.0H352.0V100"
-    assert [t.text for t in chart.iter("text")] == ["0", "0.2", "0.3"]
+    chart = parsed(histogram("age", [0, 0.1, 0.2, 0.30000000000000004], [1, 2, 1], [2, 1, 1]))
+    assert lines(chart, "old") == ["M4 100V53.0H120.0V6.0H236.0V53.0H352.0V100"]
+    assert [label.text for label in chart.iter("text")] == ["0", "0.2", "0.3"]
 
 
 def test_bins_of_long_tails_stand_apart_and_say_so() -> None:
-    """They hold what the others don't, however far away: drawn to scale, they would leave the others no room."""
-    chart = svg(histogram("income", [-100, 0, 1, 2, 500], [1, 2, 2, 1], [1, 2, 2, 1]))
-    outline = next(p.get("d") for p in chart.iter("path") if p.get("class") == "line old")
-    assert outline == "M4 100V53.0H76.5V100H105.5V6.0H178.0V6.0H250.5V100H279.5V53.0H352.0V100"
-    labels = {t.text: float(t.get("x") or 0) for t in chart.iter("text")}
+    """Drawn to scale, a bin that reaches far away would leave the others no room."""
+    chart = parsed(histogram("income", [-100, 0, 1, 2, 500], [1, 2, 2, 1], [1, 2, 2, 1]))
+    assert lines(chart, "old") == [
+        "M4 100V53.0H76.5V100H105.5V6.0H178.0V6.0H250.5V100H279.5V53.0H352.0V100"
+    ]
+    labels = {label.text: float(label.get("x") or 0) for label in chart.iter("text")}
     assert labels == {
         "0": 105.5,
         "1": 178,
@@ -120,18 +123,18 @@ def test_bins_of_long_tails_stand_apart_and_say_so() -> None:
 
 
 def test_one_long_tail_leaves_the_other_end_alone() -> None:
-    chart = svg(histogram("income", [0, 1, 2, 500], [2, 2, 1], [2, 2, 1]))
-    assert [t.text for t in chart.iter("text")] == ["0", "1", "2", "last bar: 2 to 500"]
+    chart = parsed(histogram("income", [0, 1, 2, 500], [2, 2, 1], [2, 2, 1]))
+    assert [label.text for label in chart.iter("text")] == ["0", "1", "2", "last bar: 2 to 500"]
 
 
 def test_labels_are_escaped() -> None:
     bad = '</text><script>"&'
     for text in (
         line_chart(bad, bad, bad, [Line("old", bad, [(0, 0), (1, 1)])]),
-        categories(bad, [bad], [1], [1]),
+        category_bars(bad, [bad], [1], [1]),
         histogram(bad, [0, 1], [1], [1]),
         interval_plot(bad, 0, 1, 0.5, None, "better"),
     ):
-        chart = svg(text)
+        chart = parsed(text)
         assert bad in (chart.findtext("title") or "")
         assert "script" not in {e.tag for e in chart.iter()}

@@ -1,0 +1,60 @@
+"""Draw the charts of a report's metrics, curves and columns."""
+
+import math
+
+from markupsafe import Markup
+
+from reprise.review.curves import Curve
+from reprise.review.data.columns import ColumnDiff
+from reprise.review.render import wording
+from reprise.review.render.histograms import category_bars, histogram
+from reprise.review.render.interval_plot import interval_plot
+from reprise.review.render.line_chart import Line, line_chart
+from reprise.review.render.values import single_line
+from reprise.review.render.verdict_style import verdict_style
+from reprise.review.report import Report, Side
+from reprise.review.stats.results import MetricComparison
+
+NAME = 40  # characters of a side or an axis
+
+
+def metric_figure(metric: MetricComparison) -> Markup:
+    """Draw the interval of a metric's difference. A metric without a finite one has no figure."""
+    difference, low, high = metric.difference, metric.low, metric.high
+    if difference is None or low is None or high is None:
+        return Markup()
+    if not all(map(math.isfinite, (difference, low, high))):
+        return Markup()
+    change = wording.difference(metric, difference)
+    title = f"{single_line(metric.name)}: {change}, 95 % interval {wording.interval(metric)}"
+    if metric.margin is not None:
+        title += f", margin ±{wording.difference(metric, metric.margin, sign=False)}"
+    style = verdict_style(metric.verdict).css_class
+    return interval_plot(title, low, high, difference, metric.margin, style)
+
+
+def curve_figure(curve: Curve, report: Report) -> Markup:
+    """Draw a curve of both sides."""
+    lines = [
+        Line("old", _name(report.old), curve.old),
+        Line("new", _name(report.new), curve.new),
+    ]
+    title = f"{single_line(curve.title)}: {single_line(curve.field)}"
+    x_title, y_title = single_line(curve.x, NAME), single_line(curve.field, NAME)
+    return line_chart(title, x_title, y_title, lines)
+
+
+def _name(side: Side) -> str:
+    return single_line(wording.side_name(side), NAME)
+
+
+def column_figure(column: ColumnDiff) -> Markup:
+    """Draw how a column is distributed. A column without a histogram has no figure."""
+    counts = column.histogram
+    if counts is None or not counts.old:
+        return Markup()
+    title = single_line(column.name)
+    if counts.edges is not None:
+        return histogram(title, counts.edges, counts.old, counts.new)
+    assert counts.values is not None
+    return category_bars(title, list(map(single_line, counts.values)), counts.old, counts.new)

@@ -1,0 +1,97 @@
+"""Draw lines of points over common axes, such as losses by epoch, as SVG."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from reprise.review.curves import Point
+from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
+from reprise.review.render.ticks import HUGE, tick_label, ticks
+
+HEIGHT = 210
+LEFT, TOP, BOTTOM = 48, 10, 172  # of the area between the axes, in pixels
+POINTS = 200  # of a line; more are thinned out
+
+
+@dataclass(frozen=True)
+class Line:
+    """Holds a line to draw. side: "old" or "new", by which the page's style draws it."""
+
+    side: str
+    name: str
+    points: list[Point]
+
+
+def line_chart(title: str, x_title: str, y_title: str, lines: Iterable[Line]) -> Markup:
+    """Draw the lines that have points; one must have some."""
+    drawn = [line for line in lines if line.points]
+    points = [point for line in drawn for point in line.points]
+    x_ends = _span([x for x, _ in points])
+    if x_ends[0] == x_ends[1]:
+        x_ends = (x_ends[0] - 0.5, x_ends[1] + 0.5)
+    y_ticks = ticks(*_span([y for _, y in points]))
+    x_axis = Axis(*x_ends, LEFT, RIGHT)
+    y_axis = Axis(y_ticks[0], y_ticks[-1], BOTTOM, TOP)
+    parts = [
+        *_y_rules(y_axis, y_ticks),
+        *_x_marks(x_axis),
+        *(_path(line, x_axis, y_axis) for line in drawn),
+        label((LEFT + RIGHT) / 2, HEIGHT - 4, x_title, "middle"),
+    ]
+    description = "; ".join(map(_description, drawn))
+    return svg(WIDTH, HEIGHT, title, f"{y_title} by {x_title}. {description}", parts)
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    return max(min(values), -HUGE), min(max(values), HUGE)
+
+
+def _description(line: Line) -> str:
+    count, first, last = len(line.points), line.points[0][1], line.points[-1][1]
+    return f"{line.name}: {count} points, first {first:.4g}, last {last:.4g}"
+
+
+def _y_rules(axis: Axis, values: Sequence[float]) -> Iterator[Markup]:
+    step = values[1] - values[0]
+    for value in values:
+        y = axis.position(value)
+        yield Markup('<path class="rule" d="M{} {}H{}"/>').format(LEFT, y, RIGHT)
+        yield label(LEFT - 6, y + 4, tick_label(value, step), "end")
+
+
+def _x_marks(axis: Axis) -> Iterator[Markup]:
+    values = ticks(axis.low, axis.high)
+    step = values[1] - values[0]
+    for value in values:
+        if axis.low <= value <= axis.high:
+            x = axis.position(value)
+            yield Markup('<path class="rule" d="M{} {}v5"/>').format(x, BOTTOM)
+            yield label(x, BOTTOM + 18, tick_label(value, step), "middle")
+
+
+def _path(line: Line, x_axis: Axis, y_axis: Axis) -> Markup:
+    points = [(x_axis.position(x), y_axis.position(y)) for x, y in thinned(line.points)]
+    if len(points) == 1:
+        dot = Markup('<circle class="dot {}" r="3" cx="{}" cy="{}"/>')
+        return dot.format(line.side, *points[0])
+    corners = "L".join(f"{x} {y}" for x, y in points)
+    return Markup('<path class="line {}" d="M{}"/>').format(line.side, corners)
+
+
+def thinned(points: Sequence[Point], limit: int = POINTS) -> list[Point]:
+    """Keep about `limit` points: the lowest and highest of each run of neighbours, and the last.
+
+    So no spike is lost.
+    """
+    if len(points) <= limit:
+        return list(points)
+    size = -(-2 * len(points) // limit)
+    kept: list[int] = []
+    for start in range(0, len(points), size):
+        run = range(start, min(start + size, len(points)))
+        lowest = min(run, key=lambda index: points[index][1])
+        highest = max(run, key=lambda index: points[index][1])
+        kept += sorted({lowest, highest})
+    kept.append(len(points) - 1)
+    return [points[index] for index in dict.fromkeys(kept)]
