@@ -1,4 +1,4 @@
-"""The HTML report in headless Chromium: on a phone and a desk, in the light and in the dark. Run by `make browser`."""
+"""The HTML report in headless Chromium, on phone and desk, light and dark: `make browser`."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,8 +24,10 @@ return [...document.querySelectorAll('h1, h2, p, th, td, li, summary, figcaption
     .filter(e => e.offsetParent !== null).map(e => [getComputedStyle(e).color, back(e)]);
 """
 OUTSIDE = """
-return [...document.querySelectorAll('main *')].filter(e => !e.closest('.scroll') || e.matches('.scroll'))
-    .filter(e => e.getBoundingClientRect().right > arguments[0] + 0.5).map(e => e.outerHTML.slice(0, 80));
+return [...document.querySelectorAll('main *')]
+    .filter(e => !e.closest('.scroll') || e.matches('.scroll'))
+    .filter(e => e.getBoundingClientRect().right > arguments[0] + 0.5)
+    .map(e => e.outerHTML.slice(0, 80));
 """
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -33,16 +35,16 @@ pytestmark = [pytest.mark.browser, needs_chromium]
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    with chromium(tmp_path_factory.mktemp("profile")) as made:
-        yield made
+    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 def look(browser: webdriver.Chrome, page: Path, width: int, scheme: str) -> None:
-    """Opens the page on such a screen, with everything unfolded."""
+    """Open the page on such a screen, with everything unfolded."""
     screen = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     for kind in ("browser", "performance"):
         browser.get_log(kind)  # type: ignore[no-untyped-call]
     browser.get(page.as_uri())
@@ -50,15 +52,20 @@ def look(browser: webdriver.Chrome, page: Path, width: int, scheme: str) -> None
 
 
 def contrast(one: str, other: str) -> float:
-    """Of two CSS colours: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
-    light = sorted(map(_luminance, (one, other)))
-    return (light[1] + 0.05) / (light[0] + 0.05)
+    """Return the contrast of two CSS colours: https://www.w3.org/TR/WCAG21/#dfn-contrast-ratio."""
+    darker, lighter = sorted((_luminance(one), _luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def _luminance(colour: str) -> float:
-    parts = [int(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    """Return the relative luminance of "rgb(…)": .../#dfn-relative-luminance."""
+    channels = colour[colour.index("(") + 1 : -1].split(",")[:3]
+    red, green, blue = (_linear(int(channel) / 255) for channel in channels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _linear(channel: float) -> float:
+    return channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
 
 
 def wide() -> Report:
@@ -68,8 +75,11 @@ def wide() -> Report:
 
 @pytest.fixture(scope="module", params=["common", "wide", *range(len(HOSTILE))])
 def report(request: pytest.FixtureRequest) -> Any:
-    made = {"common": common, "wide": wide}.get(request.param)
-    return made() if made else with_texts(common(), HOSTILE[request.param])
+    if request.param == "common":
+        return common()
+    if request.param == "wide":
+        return wide()
+    return with_texts(common(), HOSTILE[request.param])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

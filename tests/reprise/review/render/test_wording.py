@@ -26,16 +26,14 @@ from tests.reprise.review.reports import common, metric
         ("a", "a", "–"),
     ],
 )
-def test_what_became_of_a_value(old: Any, new: Any, expected: str) -> None:
+def test_the_difference_of_a_value(old: Any, new: Any, expected: str) -> None:
     assert value_difference(ValueChange("metrics.json", "m", "changed", old, new)) == expected
 
 
 def test_rows_that_did_not_pair() -> None:
-    """In points for a proportion; nothing without an interval."""
+    """A proportion is in points; without an interval nothing is said."""
     loss = common().compared[0].comparison.metrics[1]
     assert unpaired_sentence(loss) == "is 0.0921 → 0.0803 (95 % interval −0.0211 to −0.0025)."
-    assert (
-        unpaired_sentence(metric(unpaired=loss.unpaired))
-        == "is 0.0921 → 0.0803 (95 % interval −2.1 to −0.2 pp)."
-    )
+    proportion = metric(unpaired=loss.unpaired)
+    assert unpaired_sentence(proportion) == "is 0.0921 → 0.0803 (95 % interval −2.1 to −0.2 pp)."
     assert unpaired_sentence(metric()) is None
