@@ -1,5 +1,6 @@
 """Draw lines of points over common axes, such as losses by epoch, as SVG."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from markupsafe import Markup
 
 from reprise.review.curves import Point
 from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
-from reprise.review.render.ticks import HUGE, tick_label, ticks
+from reprise.review.render.ticks import clamped, tick_label, ticks
 
 HEIGHT = 210
 LEFT, TOP, BOTTOM = 48, 10, 172  # of the area between the axes, in pixels
@@ -27,11 +28,9 @@ def line_chart(title: str, x_title: str, y_title: str, lines: Iterable[Line]) ->
     """Draw the lines that have points; one must have some."""
     drawn = [line for line in lines if line.points]
     points = [point for line in drawn for point in line.points]
-    x_ends = _span([x for x, _ in points])
-    if x_ends[0] == x_ends[1]:
-        x_ends = (x_ends[0] - 0.5, x_ends[1] + 0.5)
-    y_ticks = ticks(*_span([y for _, y in points]))
-    x_axis = Axis(*x_ends, LEFT, RIGHT)
+    x_axis = _x_axis([x for x, _ in points])
+    ys = [y for _, y in points]
+    y_ticks = ticks(min(ys), max(ys))
     y_axis = Axis(y_ticks[0], y_ticks[-1], BOTTOM, TOP)
     parts = [
         *_y_rules(y_axis, y_ticks),
@@ -43,8 +42,12 @@ def line_chart(title: str, x_title: str, y_title: str, lines: Iterable[Line]) ->
     return svg(WIDTH, HEIGHT, title, f"{y_title} by {x_title}. {description}", parts)
 
 
-def _span(values: Sequence[float]) -> tuple[float, float]:
-    return max(min(values), -HUGE), min(max(values), HUGE)
+def _x_axis(xs: Sequence[float]) -> Axis:
+    low, high = clamped(min(xs)), clamped(max(xs))
+    if low == high:
+        half = max(0.5, math.ulp(low))  # half a unit vanishes beside numbers above 2**52
+        low, high = low - half, high + half
+    return Axis(low, high, LEFT, RIGHT)
 
 
 def _description(line: Line) -> str:

@@ -3,7 +3,7 @@
 import math
 
 HUGE = 1e300  # a loss that went to the end of floats would make a span that is infinite
-TINY = 1e-280
+TINY = 1e-280  # as good as zero: half of a smaller number may be zero
 FLAT = 1e-12  # a span smaller than this share of its values could be made by rounding alone
 
 
@@ -13,14 +13,24 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     They are 1, 2 or 5 times a power of ten apart: Heckbert 1990, "Nice numbers for graph labels",
     Graphics Gems I.
     """
-    low, high = max(low, -HUGE), min(high, HUGE)
+    low, high = clamped(low), clamped(high)
     if high - low <= max(abs(low), abs(high), TINY) * FLAT:
-        low -= (abs(low) or 1) / 2
-        high += (abs(high) or 1) / 2
+        low -= _room(low)
+        high += _room(high)
     step = _round_step((high - low) / (count - 1))
     first = math.floor(low / step)
     last = math.ceil(high / step)
-    return [float(f"{n * step:.12g}") for n in range(first, last + 1)]
+    return [float(f"{n * step:.15g}") for n in range(first, last + 1)]
+
+
+def clamped(value: float) -> float:
+    """Move a value to the end of what can be drawn, if it lies beyond."""
+    return min(max(value, -HUGE), HUGE)
+
+
+def _room(value: float) -> float:
+    """Return how far an axis goes beyond values that are all the same."""
+    return abs(value) / 2 if abs(value) > TINY else 0.5
 
 
 def _round_step(step: float) -> float:

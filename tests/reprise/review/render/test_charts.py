@@ -61,6 +61,12 @@ def test_a_line_runs_from_its_first_to_its_last_point() -> None:
         [(1.0, 3.0), (1.0, 4.0)],
         [(1e15, 1e15), (1e15 + 1, 1e15 + 1)],
         [(2.0, 2.0)],
+        [(0.0, 1e308), (1.0, 1e308)],
+        [(0.0, -1e308), (1.0, -1e308)],
+        [(0.0, 5e-324), (1.0, 5e-324)],
+        [(0.0, 1.0), (1.0, 1.0 + 2e-12)],
+        [(1.7e18, 1.0), (1.7e18, 2.0)],
+        [(1e308, 1.0), (1e308, 2.0)],
     ],
 )
 def test_points_of_any_size_are_drawn_inside(points: list[tuple[float, float]]) -> None:
