@@ -1,4 +1,6 @@
-"""Wall time and peak memory of prepare and validate on big tables of 21 columns, each in a process of its own.
+"""Measure prepare and validate on big tables of 21 columns: wall time and peak memory.
+
+Each stage runs in a process of its own.
 
 python -m benchmarks.big_table [ROWS …]        default: 1000000 5000000
 """
@@ -8,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import duckdb
 from ruamel.yaml import YAML
@@ -22,46 +25,55 @@ print(f"{time.monotonic() - start:.1f} s, {peak:.0f} MiB at most")
 """
 
 
-def table(path: Path, rows: int) -> None:
-    """An id, 16 floats, 2 categories, a whole number and the target, from a fixed seed."""
+def write_table(path: Path, rows: int) -> None:
+    """Write an id, 16 floats, 2 categories, a whole number and the target, from a fixed seed."""
     floats = ", ".join(f"random() * {i + 1} AS x{i:02}" for i in range(16))
-    with duckdb.connect(config={"threads": 1}) as con:
-        con.execute("SELECT setseed(0.5)")
-        con.execute(
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.execute("SELECT setseed(0.5)")
+        connection.execute(
             f"COPY (SELECT range AS key, {floats}, ['a', 'b', 'c'][1 + range % 3] AS c0, "
             f"['u', 'v'][1 + range % 2] AS c1, range % 100 AS k, range // 7 % 2 AS y "
             f"FROM range({rows})) TO '{path}' (FORMAT parquet)"
         )
 
 
+def params() -> dict[str, Any]:
+    """Return the params of both stages."""
+    ends = {"columns": "x*", "min_value": 0, "max_value": 16}
+    return {
+        "seed": 1,
+        "prepare": {"target": "y", "task": "classification", "id": "key"},
+        "validate": {
+            "expectations": [
+                {"expect_column_values_to_be_between": ends},
+                {"expect_column_values_to_not_be_null": {"columns": "*"}},
+                {"expect_column_mean_to_be_between": dict(ends)},
+            ]
+        },
+    }
+
+
+def measure(root: Path, rows: int) -> None:
+    """Print what both stages take for a table of so many rows, in the folder `root`."""
+    (root / "raw").mkdir()
+    write_table(root / "raw" / "big.parquet", rows)
+    YAML(typ="safe", pure=True).dump(params(), root / "params.yaml")
+    (root / "src").symlink_to(Path("src").resolve())
+    for stage, paths in (("prepare", ["raw", "prepared"]), ("validate", ["prepared", "validated"])):
+        command = [sys.executable, "-c", MEASURE, f"src.{stage}", *paths]
+        result = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+        print(f"{rows} rows: {stage}: {'; '.join(result.stdout.splitlines())}", flush=True)
+
+
 def main(sizes: list[int]) -> None:
+    """Measure this machine first, then tables of so many rows."""
     start = time.monotonic()
     sum(range(30_000_000))
     print(f"this machine: sum(range(30_000_000)) in {time.monotonic() - start:.2f} s")
-    between = {
-        "expect_column_values_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}
-    }
-    checks = [between, {"expect_column_values_to_not_be_null": {"columns": "*"}}]
-    checks.append(
-        {"expect_column_mean_to_be_between": {"columns": "x*", "min_value": 0, "max_value": 16}}
-    )
-    spec = {"target": "y", "task": "classification", "id": "key"}
     for rows in sizes:
         with TemporaryDirectory() as temporary:
-            root = Path(temporary)
-            (root / "raw").mkdir()
-            table(root / "raw" / "big.parquet", rows)
-            params = {"seed": 1, "prepare": spec, "validate": {"expectations": checks}}
-            YAML(typ="safe", pure=True).dump(params, root / "params.yaml")
-            (root / "src").symlink_to(Path("src").resolve())
-            for stage, paths in (
-                ("prepare", ["raw", "prepared"]),
-                ("validate", ["prepared", "validated"]),
-            ):
-                command = [sys.executable, "-c", MEASURE, f"src.{stage}", *paths]
-                done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
-                print(f"{rows} rows: {stage}: {'; '.join(done.stdout.splitlines())}", flush=True)
+            measure(Path(temporary), rows)
 
 
 if __name__ == "__main__":
-    main([int(a) for a in sys.argv[1:]] or [1_000_000, 5_000_000])
+    main(list(map(int, sys.argv[1:])) or [1_000_000, 5_000_000])

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.runner import ROOT, Took, clear, make, middle, run
+from benchmarks.runner import ROOT, Cost, clear, make, median_cost, run
 from reprise.flows.serve import wait_for_server
 
 ROUNDS = 3
@@ -24,7 +24,7 @@ DVC, OURS, WARM, COLD = "dvc repro", "reprise run", "flow, warm server", "flow, 
 COMMANDS = {DVC: DVC, OURS: OURS, WARM: "reprise run --prefect", COLD: "reprise run --prefect"}
 
 
-Costs = dict[tuple[str, str], list[Took]]  # by command, and by "full" or "no-op"
+Costs = dict[tuple[str, str], list[Cost]]  # by command, and by "full" or "no-op"
 
 
 @contextmanager
@@ -55,7 +55,7 @@ def server(home: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def timed(repo: Path, name: str, url: str) -> Took:
+def timed(repo: Path, name: str, url: str) -> Cost:
     if name == WARM:
         os.environ["PREFECT_API_URL"] = url
     took = run(repo, *COMMANDS[name].split())
@@ -78,10 +78,10 @@ def measure(repo: Path, url: str, again: Callable[[Path], None], once: set[str])
 def show(title: str, stages: int, costs: Costs) -> None:
     print(f"\n{title:<20} {'full: wall':>12} {'CPU':>8} {'no-op: wall':>14} {'CPU':>8}   seconds")
     for name in COMMANDS:
-        full, idle = middle(costs[name, "full"]), middle(costs[name, "no-op"])
+        full, idle = median_cost(costs[name, "full"]), median_cost(costs[name, "no-op"])
         print(f"{name:<20} {full.wall:12.2f} {full.cpu:8.2f} {idle.wall:14.2f} {idle.cpu:8.2f}")
     for what in ("no-op", "full"):
-        ours, flow = middle(costs[OURS, what]), middle(costs[WARM, what])
+        ours, flow = median_cost(costs[OURS, what]), median_cost(costs[WARM, what])
         wall, cpu = (b - a for a, b in zip(ours, flow, strict=True))
         each = f", {wall / stages * 1000:.0f} ms a stage" if what == "full" else ""
         print(

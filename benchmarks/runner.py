@@ -1,11 +1,12 @@
-"""`reprise` beside `dvc repro` and `dvc status`, in one run: medians, ratios, and how cost grows with the stages.
+"""Measure `reprise` beside `dvc repro` and `dvc status`: medians, ratios, cost by number of stages.
 
 python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000, then the default pipeline)
 
-At 100 stages commands take 30 ms and `dvc repro` runs them all too; beyond, commands take no time, and only what
-`dvc repro` does when nothing changed is compared, since the time it takes to run them all grows with their square.
-At 4,000 each command runs once. PARAFFIN=path/to/paraffin compares with it as well, at 100 stages.
-Seconds are of the clock; in brackets those of the processor, which other work on the machine changes less.
+At 100 stages commands take 30 ms and `dvc repro` runs them all too. Beyond, commands take no time,
+and only what `dvc repro` does when nothing changed is compared, since the time it takes to run them
+all grows with their square. At 4,000 each command runs once. PARAFFIN=path/to/paraffin compares
+with it as well, at 100 stages. Seconds are of the clock; in brackets those of the processor, which
+other work on the machine changes less.
 """
 
 import os
@@ -23,149 +24,165 @@ ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 REPEATS = 3
 WIDTH = 20  # stages that can run at a time
+SMALL = 100  # stages, up to which `dvc repro` runs them all as well
+SLEEP = 0.03  # seconds that a command takes then
+JOBS = 8
 
 
 def make(folder: Path, stages: int, seconds: float) -> Path:
-    """A DVC repository; each stage reads the outs of two stages of the row above, and one param of ten."""
+    """Make a DVC repository of stages that each take `seconds`.
+
+    Each stage reads the outs of two stages of the row above, and one param of ten.
+    """
     folder.mkdir(parents=True)
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
-    lines = ["stages:"]
-    for i in range(stages):
-        deps = ["a.txt"] if i < WIDTH else sorted({f"o/{i - WIDTH}", f"o/{max(0, i - WIDTH - 1)}"})
-        wait = f"sleep {seconds}; " if seconds else ""
-        lines += [f"  s{i}:", f"    cmd: {wait}cat {' '.join(deps)} | head -c 100 > o/{i}"]
-        lines += [
-            f"    deps: [{', '.join(deps)}]",
-            f"    params: [p{i % 10}]",
-            f"    outs: [o/{i}]",
-        ]
-    (folder / "dvc.yaml").write_text("\n".join(lines) + "\n")
+    declarations = "".join(_declaration(number, seconds) for number in range(stages))
+    (folder / "dvc.yaml").write_text(f"stages:\n{declarations}")
     (folder / "params.yaml").write_text("".join(f"p{i}: {i}\n" for i in range(10)))
     (folder / "a.txt").write_text("1\n")
     (folder / "o").mkdir()
     return folder
 
 
-class Took(NamedTuple):
-    """Seconds of a command, of the clock and of the processor."""
+def _declaration(number: int, seconds: float) -> str:
+    """Write a stage of dvc.yaml."""
+    deps = ["a.txt"]
+    if number >= WIDTH:
+        above = number - WIDTH
+        deps = sorted({f"o/{above}", f"o/{max(0, above - 1)}"})
+    wait = f"sleep {seconds}; " if seconds else ""
+    return (
+        f"  s{number}:\n"
+        f"    cmd: {wait}cat {' '.join(deps)} | head -c 100 > o/{number}\n"
+        f"    deps: [{', '.join(deps)}]\n"
+        f"    params: [p{number % 10}]\n"
+        f"    outs: [o/{number}]\n"
+    )
+
+
+class Cost(NamedTuple):
+    """Holds the seconds of a command, of the clock and of the processor."""
 
     wall: float
     cpu: float
 
 
 def cpu() -> float:
-    """Seconds of the processor that commands have taken until now."""
+    """Return the seconds of the processor that commands have taken until now."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def run(folder: Path, *command: str) -> Took:
+def run(folder: Path, *command: str) -> Cost:
+    """Run a command in a folder. It must succeed."""
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     env["DVC_SITE_CACHE_DIR"] = str(folder.parent / f"site-{folder.name}")
     start, before = time.perf_counter(), cpu()
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return Took(time.perf_counter() - start, cpu() - before)
+    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return Cost(time.perf_counter() - start, cpu() - before)
 
 
 def clear(folder: Path) -> None:
-    """As before the first run."""
+    """Make a repository as it was before its first run."""
     for name in (".dvc/cache", ".dvc/tmp", "o"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "dvc.lock").unlink(missing_ok=True)
     (folder / "o").mkdir()
 
 
-def middle(times: list[Took]) -> Took:
-    return Took(median(t.wall for t in times), median(t.cpu for t in times))
+def median_cost(costs: list[Cost]) -> Cost:
+    """Return the median of the clock and that of the processor."""
+    return Cost(median(cost.wall for cost in costs), median(cost.cpu for cost in costs))
 
 
-def compare(title: str, ours: list[Took], theirs: list[Took], name: str = "dvc repro") -> None:
-    line = f"{title:<34} {middle(ours).wall:8.2f} s ({middle(ours).cpu:.2f})"
+def compare(title: str, ours: list[Cost], theirs: list[Cost], name: str = "dvc repro") -> None:
+    """Print the medians of our command and of the one called `name`, if that ran."""
+    our_cost = median_cost(ours)
+    line = f"{title:<34} {our_cost.wall:8.2f} s ({our_cost.cpu:.2f})"
     if theirs:
-        ratio = middle(theirs).wall / middle(ours).wall
-        line += f"   {name} {middle(theirs).wall:8.2f} s ({middle(theirs).cpu:.2f})   ratio {ratio:5.1f}"
+        their_cost = median_cost(theirs)
+        line += f"   {name} {their_cost.wall:8.2f} s ({their_cost.cpu:.2f})"
+        line += f"   ratio {their_cost.wall / our_cost.wall:5.1f}"
     print(line, flush=True)
 
 
-def paraffin(repo: Path) -> list[Took]:
-    """From scratch, by eight workers; the timeout is how long they wait for more to do, and is taken off."""
+def paraffin(repo: Path) -> Cost:
+    """Run all stages by paraffin's workers.
+
+    They wait a second for more to do before they end, which is taken off.
+    """
     clear(repo)
     (repo / "paraffin.db").unlink(missing_ok=True)
     run(repo, "git", "add", "-A")
-    run(
-        repo,
-        "git",
-        "-c",
-        "user.name=b",
-        "-c",
-        "user.email=b@localhost",
-        "commit",
-        "-qm",
-        "all",
-        "--allow-empty",
-    )
+    author = ("-c", "user.name=b", "-c", "user.email=b@localhost")
+    run(repo, "git", *author, "commit", "-qm", "all", "--allow-empty")
     submit = run(repo, os.environ["PARAFFIN"], "submit")
-    work = run(repo, os.environ["PARAFFIN"], "worker", "-j8", "--timeout", "1")
-    return [Took(submit.wall + work.wall - 1, submit.cpu + work.cpu)]
+    work = run(repo, os.environ["PARAFFIN"], "worker", f"-j{JOBS}", "--timeout", "1")
+    return Cost(submit.wall + work.wall - 1, submit.cpu + work.cpu)
 
 
 def measure(folder: Path, stages: int) -> None:
-    repo = make(folder / f"r{stages}", stages, 0.03 if stages <= 100 else 0)
-    full: dict[str, list[Took]] = {"reprise": [], "dvc": []}
-    repeats = REPEATS if stages < 4000 else 1
-    for _ in range(REPEATS if stages <= 100 else 1):
-        clear(repo)
-        full["reprise"].append(run(repo, "reprise", "run", "-j8"))
-        if stages <= 100:
-            ours = (repo / "dvc.lock").read_bytes()
-            clear(repo)
-            full["dvc"].append(run(repo, "dvc", "repro"))
-            assert (repo / "dvc.lock").read_bytes() == ours
-    idle: dict[str, list[Took]] = {
-        "reprise run": [],
-        "reprise plan": [],
-        "dvc repro": [],
-        "dvc status": [],
-    }
-    for _ in range(repeats):
-        for command, times in idle.items():
-            times.append(run(repo, *command.split()))
-    compare(f"{stages} stages: run -j8", full["reprise"], full["dvc"])
+    """Print what all stages cost, what a run with nothing to do costs, and what a stage does."""
+    small = stages <= SMALL
+    repo = make(folder / f"r{stages}", stages, SLEEP if small else 0)
+    ours, theirs = _full_runs(repo, small)
+    idle = _idle_runs(repo, REPEATS if stages < 4000 else 1)
+    compare(f"{stages} stages: run -j{JOBS}", ours, theirs)
     compare(f"{stages} stages: nothing to do", idle["reprise run"], idle["dvc repro"])
     compare(f"{stages} stages: plan", idle["reprise plan"], idle["dvc status"], "dvc status")
-    if stages <= 100 and "PARAFFIN" in os.environ:
-        compare(f"{stages} stages: run -j8", full["reprise"], paraffin(repo), "paraffin")
-    waited = stages * 0.03 / 8 if stages <= 100 else 0
-    each = (middle(full["reprise"]).wall - middle(idle["reprise run"]).wall - waited) / stages
-    print(f"{'':<34} {each * 1000:8.1f} ms a stage beyond its command and the start", flush=True)
+    if small and "PARAFFIN" in os.environ:
+        compare(f"{stages} stages: run -j{JOBS}", ours, [paraffin(repo)], "paraffin")
+    slept = stages * SLEEP / JOBS if small else 0
+    beyond = median_cost(ours).wall - median_cost(idle["reprise run"]).wall - slept
+    each = beyond / stages * 1000
+    print(f"{'':<34} {each:8.1f} ms a stage beyond its command and the start", flush=True)
+
+
+def _full_runs(repo: Path, small: bool) -> tuple[list[Cost], list[Cost]]:
+    """Run all stages by `reprise run` and, if they are few, by `dvc repro`. Locks must agree."""
+    ours: list[Cost] = []
+    theirs: list[Cost] = []
+    for _ in range(REPEATS if small else 1):
+        clear(repo)
+        ours.append(run(repo, "reprise", "run", f"-j{JOBS}"))
+        if small:
+            lock = (repo / "dvc.lock").read_bytes()
+            clear(repo)
+            theirs.append(run(repo, "dvc", "repro"))
+            assert (repo / "dvc.lock").read_bytes() == lock
+    return ours, theirs
+
+
+def _idle_runs(repo: Path, repeats: int) -> dict[str, list[Cost]]:
+    """Run each command in turn where there is nothing to do."""
+    commands = ("reprise run", "reprise plan", "dvc repro", "dvc status")
+    costs: dict[str, list[Cost]] = {command: [] for command in commands}
+    for _ in range(repeats):
+        for command in commands:
+            costs[command].append(run(repo, *command.split()))
+    return costs
 
 
 def default_pipeline(folder: Path) -> None:
-    """An edit of `evaluate`, beside its bare command."""
-    run(ROOT, "git", "clone", "-q", str(ROOT), str(folder / "default"))
+    """Print what an edit of `evaluate` costs in this project, beside its bare command."""
     project = folder / "default"
+    run(ROOT, "git", "clone", "-q", str(ROOT), str(project))
     run(project, "reprise", "run")
-    params, bare, whole = (project / "params.yaml").read_text(), [], []
+    evaluate = ("python", "-m", "src.evaluate", "data/model", "data/prepared")
+    params = (project / "params.yaml").read_text()
+    bare: list[Cost] = []
+    whole: list[Cost] = []
     for bins in (11, 12, 13):
         (project / "params.yaml").write_text(params.replace("bins: 10", f"bins: {bins}"))
-        bare.append(
-            run(
-                project,
-                "python",
-                "-m",
-                "src.evaluate",
-                "data/model",
-                "data/prepared",
-                str(folder / "aside"),
-            )
-        )
+        bare.append(run(project, *evaluate, str(folder / "evaluation")))
         whole.append(run(project, "reprise", "run"))
     compare("default pipeline, evaluate edited", whole, bare, "its bare command")
 
 
 def main(sizes: list[int]) -> None:
+    """Measure repositories of so many stages, and then this project."""
     with TemporaryDirectory() as temporary:
         for stages in sizes:
             measure(Path(temporary), stages)
@@ -173,4 +190,4 @@ def main(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(a) for a in sys.argv[1:]] or [100, 1000, 4000])
+    main(list(map(int, sys.argv[1:])) or [100, 1000, 4000])

@@ -1,24 +1,27 @@
-"""What the sandbox costs: a stage, a folder dep of 100,000 files, and one of 2 GB.
+"""Measure what the sandbox costs: a stage, a folder dep of 100,000 files, and one of 2 GB.
 
 python -m benchmarks.sandbox [FILES [GIGABYTES]]    (default: 100000 2)
 
-Each case is a first run and then runs after the command alone was edited, so that all hashes are known: with the
-sandbox, with --no-sandbox, and by `dvc repro`, in turn. Seconds as in benchmarks.runner.
+Each case is a first run and then runs after the command alone was edited, so that all hashes are
+known: with the sandbox, with --no-sandbox, and by `dvc repro`, in turn. Seconds as in
+benchmarks.runner.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.runner import REPEATS, Took, compare, middle, run
+from benchmarks.runner import REPEATS, Cost, compare, median_cost, run
 
 STAGES = 20
-COMMANDS = ("reprise run", "reprise run --no-sandbox", "dvc repro")
+SANDBOX = "reprise run"
+NO_SANDBOX = "reprise run --no-sandbox"
+DVC = "dvc repro"
+COMMANDS = (SANDBOX, NO_SANDBOX, DVC)
 
 
-def empty(folder: Path, command: str) -> None:
-    """A repository whose one stage reads the folder `data`."""
+def make(folder: Path, command: str) -> None:
+    """Make a repository whose one stage reads the folder `data`."""
     (folder / "data").mkdir(parents=True)
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
@@ -27,60 +30,68 @@ def empty(folder: Path, command: str) -> None:
     )
 
 
-def edited(folder: Path, commands: Sequence[str]) -> dict[str, list[Took]]:
-    """Each command after an edit that runs the stages again."""
+def run_edited(folder: Path) -> dict[str, list[Cost]]:
+    """Run each of COMMANDS in turn, after an edit that makes the stages run again."""
     run(folder, "reprise", "run")
-    times: dict[str, list[Took]] = {command: [] for command in commands}
+    costs: dict[str, list[Cost]] = {command: [] for command in COMMANDS}
     text = (folder / "dvc.yaml").read_text()
-    for i in range(REPEATS):
-        for command, took in times.items():
-            (folder / "dvc.yaml").write_text(text.replace("cmd: ", f"cmd: true {i} {command}; "))
-            took.append(run(folder, *command.split()))
-    return times
+    for attempt in range(REPEATS):
+        for command in COMMANDS:
+            edit = f"cmd: true {attempt} {command}; "
+            (folder / "dvc.yaml").write_text(text.replace("cmd: ", edit))
+            costs[command].append(run(folder, *command.split()))
+    return costs
 
 
-def show(title: str, times: dict[str, list[Took]]) -> None:
-    ours = times[COMMANDS[0]]
-    compare(f"{title}: sandbox", ours, times[COMMANDS[1]], "none")
-    compare("", ours, times[COMMANDS[2]], COMMANDS[2])
+def show(title: str, costs: dict[str, list[Cost]]) -> None:
+    """Print the cost with the sandbox beside that of both other commands."""
+    with_sandbox = costs[SANDBOX]
+    compare(f"{title}: sandbox", with_sandbox, costs[NO_SANDBOX], "none")
+    compare("", with_sandbox, costs[DVC], DVC)
 
 
 def stages(folder: Path) -> None:
-    """Stages that do nothing, one after the other: what a sandbox costs each."""
-    empty(folder, "ls data > o")
+    """Measure stages that do nothing, one after the other: what a sandbox costs each."""
+    make(folder, "ls data > o")
     (folder / "data" / "a").write_text("1\n")
-    chain = [
-        f"  s{i}: {{cmd: echo > o{i}, deps: [{f'o{i - 1}' if i else 'data'}], outs: [o{i}]}}"
-        for i in range(STAGES)
-    ]
-    (folder / "dvc.yaml").write_text("stages:\n" + "\n".join(chain) + "\n")
-    times = edited(folder, COMMANDS)
-    show(f"{STAGES} stages", times)
-    ours, bare = middle(times[COMMANDS[0]]), middle(times[COMMANDS[1]])
-    wall, used = ((a - b) / STAGES * 1000 for a, b in zip(ours, bare, strict=True))
-    print(f"{'':<34} {wall:8.1f} ms ({used:.1f}) a stage", flush=True)
+    text, dep = "stages:\n", "data"
+    for number in range(STAGES):
+        out = f"o{number}"
+        text += f"  s{number}: {{cmd: echo > {out}, deps: [{dep}], outs: [{out}]}}\n"
+        dep = out
+    (folder / "dvc.yaml").write_text(text)
+    costs = run_edited(folder)
+    show(f"{STAGES} stages", costs)
+    with_sandbox, without = median_cost(costs[SANDBOX]), median_cost(costs[NO_SANDBOX])
+    wall = (with_sandbox.wall - without.wall) / STAGES * 1000
+    cpu = (with_sandbox.cpu - without.cpu) / STAGES * 1000
+    print(f"{'':<34} {wall:8.1f} ms ({cpu:.1f}) a stage", flush=True)
 
 
 def many(folder: Path, files: int) -> None:
-    empty(folder, "ls data > o")
-    for i in range(files):
-        place = folder / "data" / f"{i % 100}"
-        place.mkdir(exist_ok=True)
-        (place / f"{i}").write_text(f"{i}\n")
-    show(f"{files} files", edited(folder, COMMANDS))
+    """Measure a folder dep of many small files."""
+    make(folder, "ls data > o")
+    for number in range(files):
+        subfolder = folder / "data" / f"{number % 100}"
+        subfolder.mkdir(exist_ok=True)
+        (subfolder / f"{number}").write_text(f"{number}\n")
+    show(f"{files} files", run_edited(folder))
 
 
 def large(folder: Path, gigabytes: float) -> None:
-    empty(folder, "ls data > o")
+    """Measure a folder dep of 20 large files."""
+    make(folder, "ls data > o")
     block = bytes(range(256)) * 4096  # 1 MiB
-    for i in range(20):
-        with (folder / "data" / f"{i}").open("wb") as file:
-            for _ in range(int(gigabytes * 1000**3 / 20 / len(block))):
+    blocks = int(gigabytes * 1000**3 / 20 / len(block))
+    for number in range(20):
+        with (folder / "data" / f"{number}").open("wb") as file:
+            for _ in range(blocks):
                 file.write(block)
-    show(f"{gigabytes:g} GB in 20 files", edited(folder, COMMANDS))
+    show(f"{gigabytes:g} GB in 20 files", run_edited(folder))
 
 
 def main(files: int, gigabytes: float) -> None:
+    """Measure the three cases, each in a repository of its own."""
     with TemporaryDirectory() as temporary:
         stages(Path(temporary) / "stages")
         many(Path(temporary) / "many", files)
@@ -88,5 +99,6 @@ def main(files: int, gigabytes: float) -> None:
 
 
 if __name__ == "__main__":
-    wanted = [*sys.argv[1:], *("100000", "2")[len(sys.argv) - 1 :]]
-    main(int(wanted[0]), float(wanted[1]))
+    files = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    gigabytes = float(sys.argv[2]) if len(sys.argv) > 2 else 2.0
+    main(files, gigabytes)
