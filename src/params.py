@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from yaml import MarkedYAMLError, YAMLError
 
+from src import yaml12
 from src.errors import InputError, one_of, shown
 
 FILE = Path("params.yaml")
@@ -61,20 +61,32 @@ class Params(BaseModel):
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping a YAML 1.2 file holds; InputError, with the line, if it holds none."""
+    """Read the mapping that a YAML file holds.
+
+    Raises InputError, with the line, if it holds none.
+    """
     try:
-        document = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        document = yaml12.read(text)
     except FileNotFoundError:
         raise InputError(file, "no such file", "the project's params; run from its root") from None
     except UnicodeDecodeError as e:
         raise InputError(file, f"byte {e.object[e.start]:#04x} at {e.start}", "UTF-8") from None
+    except MarkedYAMLError as e:
+        where = f"{file}:{_line(text, e)}"
+        raise InputError(where, str(e.problem), "valid YAML 1.2") from None
     except YAMLError as e:
-        mark = getattr(e, "problem_mark", None)
-        where = f"{file}:{mark.line + 1}" if mark else file
-        raise InputError(where, getattr(e, "problem", None) or shown(e), "valid YAML 1.2") from None
+        raise InputError(file, str(e), "valid YAML 1.2") from None
     if not isinstance(document, dict):
         raise InputError(file, shown(document), "a mapping of sections")
     return document
+
+
+def _line(text: str, error: MarkedYAMLError) -> int:
+    """Find the line of an error, from 1."""
+    assert error.problem_mark is not None
+    # libyaml puts what is missing at the end of the text into the line after the last.
+    return min(error.problem_mark.line + 1, text.count("\n") + 1)
 
 
 def _check_finite(where: str, value: object) -> None:

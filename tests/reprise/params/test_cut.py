@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml as pyyaml  # type: ignore[import-untyped]
+import yaml as pyyaml
 from dvc.utils.serialize import parse_py
 from ruamel.yaml import YAML
 
