@@ -1,22 +1,23 @@
-"""The command line that every stage shares: `python -m src.<stage> PATHS…`."""
+"""Runs a stage from the command line: `python -m src.<stage> PATHS…`."""
 
 import argparse
 import inspect
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from src.errors import InputError
+from src.errors import InputError, OwnCodeError
 
-# Without these, libraries pick instructions by the CPU at hand, and their sums differ in the last bit.
-# torch, MKL and oneDNN read them at their first operation, so setting them here is early enough.
+# Without these, libraries pick instructions by the CPU at hand, and their sums differ in the last
+# bit. torch, MKL and oneDNN read them at their first operation, so this is early enough.
 SAME_BYTES = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
 
 
 def main(run: Callable[..., None]) -> None:
-    """Runs a stage: its first argument from params.yaml, the others, all paths, from the command line.
+    """Run a stage: its first argument from params.yaml, the paths from the command line.
 
     Bad input, a full disk and the like end as one line on stderr and exit status 1; Ctrl-C as 130.
     """
@@ -33,7 +34,10 @@ def main(run: Callable[..., None]) -> None:
 
 
 def guarded(name: str, work: Callable[[], None]) -> None:
-    """Runs the work; what a user can cause becomes one line and an exit status."""
+    """Run the work; what a user can cause becomes one line and an exit status.
+
+    An error in a class of the user's own keeps its traceback, below that line.
+    """
     os.environ.update(SAME_BYTES)
     interrupted = False
 
@@ -42,18 +46,19 @@ def guarded(name: str, work: Callable[[], None]) -> None:
         interrupted = True
         raise KeyboardInterrupt
 
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # not where the caller has it ignored
+    # Where the caller has Ctrl-C ignored, it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
     try:
         work()
     except InputError as e:
         sys.exit(f"{name}: {e}")
+    except OwnCodeError as e:
+        lines = traceback.format_exception(e.cause)
+        sys.exit(f"{name}: {e}\n{''.join(lines).rstrip()}")
     except OSError as e:
-        sys.exit(
-            f"{name}: {e.filename or 'input/output'}: {os.strerror(e.errno) if e.errno else e}"
-        )
+        reason = os.strerror(e.errno) if e.errno else e
+        sys.exit(f"{name}: {e.filename or 'input/output'}: {reason}")
     finally:
         if interrupted:  # however the work ended: libraries make errors of their own of Ctrl-C
             sys.exit(130)

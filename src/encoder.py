@@ -18,10 +18,10 @@ Scale = Literal["column", "table"]
 
 @dataclass(frozen=True)
 class Encoder:
-    """Standardised numbers, then one-hot categories; missing or unseen values encode as zeros.
+    """Standardises numbers, and makes categories one-hot; missing or unseen values become zeros.
 
-    A missing number so takes the mean that it is standardised by.  mean, std: float32 [numbers]; target_mean,
-    target_std: float32 [1], 0 and 1 for classification.
+    A missing number so takes the mean that it is standardised by.  mean, std: float32 [numbers];
+    target_mean, target_std: float32 [1], 0 and 1 for classification.
     """
 
     schema: Schema
@@ -32,67 +32,67 @@ class Encoder:
 
     @classmethod
     def fit(cls, schema: Schema, train: pa.Table, scale: Scale) -> "Encoder":
-        """Means and deviations of the training rows, each column's own or one for all of the table."""
-        numbers = _numbers(train, schema.numbers)
-        seen = np.isfinite(numbers)
-        over = (0, 1) if scale == "table" else 0
-        count = np.maximum(seen.sum(axis=over, keepdims=True), 1)
-        mean = np.where(seen, numbers, 0.0).sum(axis=over, keepdims=True) / count
-        squares = np.where(seen, numbers - mean, 0.0) ** 2
-        std = np.sqrt(squares.sum(axis=over, keepdims=True) / count)
+        """Compute means and deviations of the training rows, and the categories that they have.
+
+        scale: whether each column has its own mean and deviation, or the table one for all.
+        """
+        mean, std = moments(number_matrix(train, schema.numbers), scale)
         target = np.zeros(1)
         if schema.task == "regression":
-            target = _number(train.column(schema.target))
+            target = numbers(train.column(schema.target))
+        target_mean, target_std = target.mean(keepdims=True), target.std(keepdims=True)
+        columns = [with_seen_categories(column, train) for column in schema.columns]
         return cls(
-            schema=schema.model_copy(update={"columns": [_seen(c, train) for c in schema.columns]}),
-            mean=_float32(np.broadcast_to(mean, (1, numbers.shape[1]))[0]),
-            std=_float32(np.broadcast_to(_positive(std, mean), (1, numbers.shape[1]))[0]),
-            target_mean=_float32(target.mean(keepdims=True)),
-            target_std=_float32(_positive(target.std(keepdims=True), target.mean(keepdims=True))),
+            schema=schema.model_copy(update={"columns": columns}),
+            mean=float32(mean),
+            std=float32(positive(std, mean)),
+            target_mean=float32(target_mean),
+            target_std=float32(positive(target_std, target_mean)),
         )
 
     @property
     def width(self) -> int:
-        """Number of encoded features."""
-        return len(self.schema.numbers) + sum(len(c.categories or []) for c in self.schema.columns)
+        """Count the encoded features."""
+        width = len(self.schema.numbers)
+        for column in self.schema.columns:
+            width += len(column.categories or [])
+        return width
 
     @property
     def outputs(self) -> int:
-        """Number of model outputs: one a class, or one for regression."""
+        """Count the model's outputs: one a class, or one for regression."""
         return len(self.schema.classes) if self.schema.classes else 1
 
     def features(self, table: pa.Table) -> Tensor:
-        """Features as float32 [rows, width]."""
+        """Encode the features as float32 [rows, width]."""
         encoded = torch.zeros(table.num_rows, self.width)
-        numbers = self.schema.numbers
-        for i, name in enumerate(numbers):
-            values = torch.from_numpy(
-                _number(table.column(name))
-            )  # float64: times need all their digits
+        for i, name in enumerate(self.schema.numbers):
+            values = torch.from_numpy(numbers(table.column(name)))
+            # In float64: times need all their digits.
             scaled = (values - self.mean[i].double()) / self.std[i].double()
             encoded[:, i] = torch.nan_to_num(scaled, nan=0.0).clamp(-FAR, FAR)
-        start = len(numbers)
+        start = len(self.schema.numbers)
         for column in self.schema.columns:
             if column.categories:
-                codes = pc.index_in(
-                    table.column(column.name), pa.array(column.categories, pa.string())
-                )
-                rows, code = _present(codes)
-                encoded[rows, start + code] = 1.0
+                rows, codes = present(table.column(column.name), column.categories)
+                encoded[rows, start + codes] = 1.0
                 start += len(column.categories)
         return encoded
 
     def targets(self, table: pa.Table) -> Tensor:
-        """Class indices as int64 [rows]; for regression the standardised target as float32 [rows, 1]."""
+        """Encode the target: class indices as int64 [rows].
+
+        For regression: the standardised target as float32 [rows, 1].
+        """
         column = table.column(self.schema.target)
         if self.schema.classes is not None:
             index = {label: i for i, label in enumerate(self.schema.classes)}
             return torch.tensor([index[label] for label in column.to_pylist()], dtype=torch.int64)
-        raw = torch.from_numpy(_number(column).astype(np.float32))
+        raw = torch.from_numpy(numbers(column).astype(np.float32))
         return ((raw - self.target_mean) / self.target_std).unsqueeze(1)
 
     def tensors(self) -> dict[str, Tensor]:
-        """What the model file keeps beside the weights."""
+        """Name the tensors that the model file keeps beside the weights."""
         return {
             "encoder.mean": self.mean,
             "encoder.std": self.std,
@@ -102,51 +102,73 @@ class Encoder:
 
     @classmethod
     def of(cls, schema: Schema, tensors: Mapping[str, Tensor]) -> "Encoder":
-        """The inverse of `tensors`."""
+        """Build the encoder that gave these `tensors`."""
         return cls(
-            schema, *(tensors[f"encoder.{n}"] for n in ("mean", "std", "target_mean", "target_std"))
+            schema,
+            mean=tensors["encoder.mean"],
+            std=tensors["encoder.std"],
+            target_mean=tensors["encoder.target_mean"],
+            target_std=tensors["encoder.target_std"],
         )
 
     def labels(self, index: Tensor) -> list[Label]:
-        """Classes by index, [rows]."""
+        """Turn class indices [rows] into classes."""
         assert self.schema.classes is not None
         return [self.schema.classes[i] for i in index.tolist()]
 
 
-def _seen(column: Column, train: pa.Table) -> Column:
-    """A category column keeps the values that the training rows have."""
+def moments(table: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Compute mean and standard deviation of each column, missing values (NaN) left out.
+
+    [rows, columns] → [columns], [columns]; where scale is `table`, all columns have the same.
+    """
+    seen = np.isfinite(table)
+    axes = (0, 1) if scale == "table" else 0
+    count = np.maximum(seen.sum(axis=axes, keepdims=True), 1)
+    mean = np.where(seen, table, 0.0).sum(axis=axes, keepdims=True) / count
+    squares = np.where(seen, table - mean, 0.0) ** 2
+    std = np.sqrt(squares.sum(axis=axes, keepdims=True) / count)
+    shape = (1, table.shape[1])
+    return np.broadcast_to(mean, shape)[0], np.broadcast_to(std, shape)[0]
+
+
+def with_seen_categories(column: Column, train: pa.Table) -> Column:
+    """Keep of a column's categories those that the training rows have."""
     if column.categories is None:
         return column
     seen = set(pc.unique(train.column(column.name)).to_pylist())
     return column.model_copy(update={"categories": [c for c in column.categories if c in seen]})
 
 
-def _number(column: pa.ChunkedArray) -> np.ndarray:
-    """A number column as float64 [rows], NaN where missing."""
-    return np.array(
-        column.cast(pa.float64()).to_numpy(), dtype=np.float64
-    )  # a copy: Arrow's is read-only
+def numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """Read a number column as float64 [rows], NaN where missing."""
+    values = column.cast(pa.float64()).to_numpy()
+    return np.array(values, dtype=np.float64)  # a copy: Arrow's is read-only
 
 
-def _numbers(table: pa.Table, names: list[str]) -> np.ndarray:
-    """Number columns as float64 [rows, numbers]."""
+def number_matrix(table: pa.Table, names: list[str]) -> np.ndarray:
+    """Read number columns as float64 [rows, columns]."""
     if not names:
         return np.zeros((table.num_rows, 0))
-    return np.stack([_number(table.column(n)) for n in names], axis=1)
+    return np.stack([numbers(table.column(name)) for name in names], axis=1)
 
 
-def _present(codes: pa.ChunkedArray) -> tuple[Tensor, Tensor]:
-    """Rows whose code is not missing, and their codes."""
-    values = torch.from_numpy(codes.fill_null(-1).to_numpy().astype(np.int64))
-    rows = torch.nonzero(values >= 0).squeeze(1)
-    return rows, values[rows]
+def present(column: pa.ChunkedArray, categories: list[str]) -> tuple[Tensor, Tensor]:
+    """Find the rows whose value is one of the categories, and the index of each in them."""
+    found = pc.index_in(column, pa.array(categories, pa.string()))
+    codes = torch.from_numpy(found.fill_null(-1).to_numpy().astype(np.int64))
+    rows = torch.nonzero(codes >= 0).squeeze(1)
+    return rows, codes[rows]
 
 
-def _positive(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """A constant column's deviation is 0, or rounding noise beside its mean; 1 leaves it at zero."""
+def positive(std: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Replace the deviation of a constant column by 1, which leaves the column at zero.
+
+    It is 0, or rounding noise beside the mean.
+    """
     return np.where(std > 1e-9 * np.abs(mean), std, 1.0)
 
 
-def _float32(values: np.ndarray) -> Tensor:
-    """Rounding to float32 hides the last bits, in which the order of a sum may differ."""
+def float32(values: np.ndarray) -> Tensor:
+    """Round to float32, which hides the last bits: in them the order of a sum may differ."""
     return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -1,7 +1,7 @@
-"""Scores the model on the test split: metrics, a row a prediction, and what the plots are drawn from."""
+"""Scores the model on the test split: metrics, a row a prediction, what plots are drawn from."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,132 +14,151 @@ from src.cli import main
 from src.errors import InputError
 from src.files import whole, write_csv, write_json
 from src.model_file import Model
-from src.params import Params as BaseParams
-from src.params import Section
+from src.params import Section, StageParams
 
 Array = np.ndarray
 Plot = list[dict[str, Any]]  # rows of a plot's CSV file
 Plots = dict[str, tuple[list[str], Plot]]  # header and rows by file name
+Metrics = dict[str, float | None]  # none where the rows do not define it
 
 
 class Evaluate(Section):
+    """Holds the section `evaluate` of params.yaml."""
+
     bins: int = Field(10, ge=1, le=1000)
     plot_points: int = Field(200, ge=2, le=100_000)
 
 
-class Params(BaseParams):
+class Params(StageParams):
+    """Holds what the stage reads of params.yaml."""
+
     evaluate: Evaluate
 
 
-def expected_calibration_error(confidence: Array, correct: Array, bins: int) -> tuple[float, Plot]:
-    """Mean |accuracy − confidence| over equal-width bins, weighted by rows; and its table, a row a bin.
+class Scores(NamedTuple):
+    """Holds what the stage writes: predictions has a row for each test row."""
 
-    confidence: [rows] in 0…1; correct: [rows] of 0 and 1. Guo et al. 2017, equation 3.
+    metrics: Metrics
+    predictions: pa.Table
+    plots: Plots
+
+
+def expected_calibration_error(confidence: Array, correct: Array, bins: int) -> tuple[float, Plot]:
+    """Compute mean |accuracy − confidence| over equal-width bins, weighted by rows.
+
+    confidence: [rows] in 0…1; correct: [rows] of 0 and 1. Guo et al. 2017, equation 3. Returns also
+    its table, a row for each bin that has rows.
     """
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    table = [
-        {
-            "confidence": confidence[which == b].mean(),
-            "accuracy": correct[which == b].mean(),
-            "rows": int(n),
-        }
-        for b, n in enumerate(np.bincount(which, minlength=bins))
-        if n
-    ]
-    error = sum(row["rows"] * abs(row["accuracy"] - row["confidence"]) for row in table) / len(
-        confidence
-    )
-    return float(error), table
+    table: Plot = []
+    error = 0.0
+    for b, rows in enumerate(np.bincount(which, minlength=bins)):
+        if rows:
+            mean, accuracy = confidence[which == b].mean(), correct[which == b].mean()
+            table.append({"confidence": mean, "accuracy": accuracy, "rows": int(rows)})
+            error += int(rows) * abs(accuracy - mean)
+    return float(error / len(confidence)), table
 
 
-def classification_metrics(
-    truth: Array, predicted: Array, probability: Array
-) -> dict[str, float | None]:
-    """truth, predicted: class indices [rows]; probability: [rows, classes]. Lower case names are scikit-learn's."""
+def classification_metrics(truth: Array, predicted: Array, probability: Array) -> Metrics:
+    """Compute the metrics of scikit-learn that have these names.
+
+    truth, predicted: class indices [rows]; probability: [rows, classes].
+    """
     classes = np.arange(probability.shape[1])
-    seen_all = len(np.unique(truth)) == len(classes)  # one-vs-rest needs rows of every class
     score = probability[:, 1] if len(classes) == 2 else probability
+    roc_auc = None
+    if len(np.unique(truth)) == len(classes):  # one-vs-rest needs rows of every class
+        roc_auc = sk.roc_auc_score(truth, score, multi_class="ovr")
     return {
         "accuracy": sk.accuracy_score(truth, predicted),
         "f1_macro": sk.f1_score(truth, predicted, average="macro"),
         "log_loss": sk.log_loss(truth, probability, labels=classes),
-        "roc_auc": sk.roc_auc_score(truth, score, multi_class="ovr") if seen_all else None,
+        "roc_auc": roc_auc,
     }
 
 
-def regression_metrics(truth: Array, predicted: Array) -> dict[str, float | None]:
-    """truth, predicted: [rows], in the target's unit. R² is none where all targets are equal."""
+def regression_metrics(truth: Array, predicted: Array) -> Metrics:
+    """Compute metrics of truth and predicted [rows], in the target's unit.
+
+    R² is none where all targets are equal.
+    """
+    r2 = None
+    if len(truth) > 1 and np.ptp(truth) > 0:
+        r2 = sk.r2_score(truth, predicted)
     return {
         "mse": sk.mean_squared_error(truth, predicted),
         "rmse": sk.root_mean_squared_error(truth, predicted),
         "mae": sk.mean_absolute_error(truth, predicted),
-        "r2": sk.r2_score(truth, predicted) if len(truth) > 1 and np.ptp(truth) > 0 else None,
+        "r2": r2,
     }
 
 
 def confusion(truth: list[Any], predicted: list[Any], classes: list[Any]) -> Plot:
-    """Counts, a row a pair of classes, zeros included."""
-    pairs = list(zip(map(str, truth), map(str, predicted), strict=True))
+    """Count the rows of each pair of classes, zeros included."""
     names = [str(c) for c in classes]
-    matrix = sk.confusion_matrix([t for t, _ in pairs], [p for _, p in pairs], labels=names)
-    return [
-        {"actual": a, "predicted": b, "rows": int(matrix[i, j])}
-        for i, a in enumerate(names)
-        for j, b in enumerate(names)
-    ]
+    matrix = sk.confusion_matrix(list(map(str, truth)), list(map(str, predicted)), labels=names)
+    table: Plot = []
+    for i, actual in enumerate(names):
+        for j, name in enumerate(names):
+            table.append({"actual": actual, "predicted": name, "rows": int(matrix[i, j])})
+    return table
 
 
 def roc(truth: Array, probability: Array, classes: list[Any], points: int) -> Plot:
-    """One-vs-rest ROC curves; for two classes, that of the second. At most `points` a curve."""
+    """Compute one-vs-rest ROC curves of at most `points` each; for two classes, the second's."""
     rows: Plot = []
     for i in range(len(classes)) if len(classes) > 2 else [1]:
-        if 0 < (truth == i).sum() < len(truth):
-            false_rate, true_rate, _ = sk.roc_curve(truth == i, probability[:, i])
-            keep = np.unique(np.linspace(0, len(false_rate) - 1, points).round().astype(int))
-            rows += [
-                {"class": str(classes[i]), "fpr": false_rate[k], "tpr": true_rate[k]} for k in keep
-            ]
+        positive = truth == i
+        if not 0 < positive.sum() < len(truth):
+            continue  # a curve needs rows of both
+        false_rate, true_rate, _ = sk.roc_curve(positive, probability[:, i])
+        kept = np.unique(np.linspace(0, len(false_rate) - 1, points).round().astype(int))
+        name = str(classes[i])
+        rows += [{"class": name, "fpr": false_rate[k], "tpr": true_rate[k]} for k in kept]
     return rows
 
 
-def classify(p: Evaluate, model: Model, test: pa.Table) -> tuple[dict[str, Any], pa.Table, Plots]:
-    """Metrics, predictions (`correct` 0 or 1, `loss` −ln of the true class's probability) and plots."""
+def classify(p: Evaluate, model: Model, test: pa.Table) -> Scores:
+    """Score a classifier.
+
+    Predictions have `correct`, 0 or 1, and `loss`, −ln of the true class's probability.
+    """
     schema = model.encoder.schema
     assert schema.classes is not None
     predicted, probability = model.classify(test)
     labels = model.encoder.labels(predicted)
     truth = model.encoder.targets(test)
-    own = probability[torch.arange(len(truth)), truth]
-    loss = -own.clamp_min(torch.finfo(torch.float32).tiny).log()
-    scores = probability.double().numpy()
-    scores /= scores.sum(
-        axis=1, keepdims=True
-    )  # float32 rows add up to 1 within 1e-7; scikit-learn warns
-    target = test.column(schema.target).to_pylist()
+    of_truth = probability[torch.arange(len(truth)), truth]
+    loss = -of_truth.clamp_min(torch.finfo(torch.float32).tiny).log()
     correct = (predicted == truth).numpy()
+    # Rows of float32 add up to 1 within 1e-7, of which scikit-learn warns.
+    scores = probability.double().numpy()
+    scores /= scores.sum(axis=1, keepdims=True)
     metrics = classification_metrics(truth.numpy(), predicted.numpy(), scores)
     metrics["ece"], calibration = expected_calibration_error(scores.max(axis=1), correct, p.bins)
-    predictions = pa.table(
-        {
-            "id": test.column("id"),
-            "target": test.column(schema.target),
-            "prediction": pa.array(labels, test.schema.field(schema.target).type),
-            **{f"probability_{c}": probability[:, i].numpy() for i, c in enumerate(schema.classes)},
-            "correct": correct.astype(np.int8),
-            "loss": loss.numpy(),
-        }
-    )
+    target = test.column(schema.target)
+    columns = {
+        "id": test.column("id"),
+        "target": target,
+        "prediction": pa.array(labels, target.type),
+    }
+    for i, name in enumerate(schema.classes):
+        columns[f"probability_{name}"] = probability[:, i].numpy()
+    columns["correct"] = correct.astype(np.int8)
+    columns["loss"] = loss.numpy()
+    pairs = confusion(target.to_pylist(), labels, schema.classes)
     curves = roc(truth.numpy(), scores, schema.classes, p.plot_points)
     plots = {
-        "confusion": (["actual", "predicted", "rows"], confusion(target, labels, schema.classes)),
+        "confusion": (["actual", "predicted", "rows"], pairs),
         "roc": (["class", "fpr", "tpr"], curves),
         "calibration": (["confidence", "accuracy", "rows"], calibration),
     }
-    return metrics, predictions, plots
+    return Scores(metrics, pa.table(columns), plots)
 
 
-def regress(p: Evaluate, model: Model, test: pa.Table) -> tuple[dict[str, Any], pa.Table, Plots]:
-    """Metrics, predictions (`loss` is the squared error) and plots, in the target's unit."""
+def regress(p: Evaluate, model: Model, test: pa.Table) -> Scores:
+    """Score a regression, in the target's unit; the predictions' `loss` is the squared error."""
     target = test.column(model.encoder.schema.target)
     truth = np.asarray(target.cast(pa.float64()).to_numpy(), dtype=np.float64)
     predicted = model.estimate(test).double().numpy()
@@ -149,29 +168,34 @@ def regress(p: Evaluate, model: Model, test: pa.Table) -> tuple[dict[str, Any], 
         "prediction": predicted,
         "loss": (truth - predicted) ** 2,
     }
-    first = [
-        {"actual": float(a), "predicted": float(b)} for a, b in zip(truth, predicted, strict=True)
-    ]
-    plots = {"predicted": (["actual", "predicted"], first[: p.plot_points])}
-    return regression_metrics(truth, predicted), pa.table(columns), plots
+    pairs = zip(truth[: p.plot_points], predicted[: p.plot_points], strict=True)
+    points = [{"actual": float(a), "predicted": float(b)} for a, b in pairs]
+    plots = {"predicted": (["actual", "predicted"], points)}
+    return Scores(regression_metrics(truth, predicted), pa.table(columns), plots)
+
+
+def rounded(metrics: Metrics) -> Metrics:
+    """Round to six decimals: what is beyond differs between machines."""
+    return {k: None if v is None else round(float(v), 6) for k, v in metrics.items()}
 
 
 def run(params: Params, model: Path, prepared: Path, evaluation: Path) -> None:
+    """Score the test split, and write metrics, predictions and the data of plots."""
     torch.set_num_threads(1)  # sums in more parts differ in the last bit
     trained = Model.load(model / "model.safetensors")
     test = pq.read_table(prepared / "test.parquet")
     if test.num_rows == 0:
         raise InputError(prepared / "test.parquet", "no rows", "rows to test on")
-    task = classify if trained.encoder.schema.task == "classification" else regress
-    metrics, predictions, plots = task(params.evaluate, trained, test)
-    for name, (header, rows) in plots.items():
+    is_classifier = trained.encoder.schema.task == "classification"
+    score = classify if is_classifier else regress
+    scores = score(params.evaluate, trained, test)
+    for name, (header, rows) in scores.plots.items():
         write_csv(evaluation / "plots" / f"{name}.csv", header, rows)
     with whole(evaluation / "predictions.parquet") as part:
-        pq.write_table(predictions, part)
-    # Six decimals: what is beyond differs between machines.
-    rounded = {k: None if v is None else round(float(v), 6) for k, v in metrics.items()}
-    write_json(evaluation / "metrics.json", rounded)
-    print("  ".join(f"{k} {v}" for k, v in rounded.items()))
+        pq.write_table(scores.predictions, part)
+    metrics = rounded(scores.metrics)
+    write_json(evaluation / "metrics.json", metrics)
+    print("  ".join(f"{name} {value}" for name, value in metrics.items()))
 
 
 if __name__ == "__main__":

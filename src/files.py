@@ -17,7 +17,7 @@ import psutil
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Gives an error that names no file, as a full disk's, the name."""
+    """Name the file in errors that name none, such as a full disk's."""
     try:
         yield
     except OSError as e:
@@ -27,7 +27,7 @@ def named(path: Path) -> Iterator[None]:
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yields a path to write to; it takes the real name only when the block ends well."""
+    """Yield a path to write to, which takes the real name only when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
@@ -40,7 +40,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """A folder of temporary files inside the folder; those of processes that were killed go first."""
+    """Make a folder for temporary files in the folder; remove those of killed processes."""
     for left in folder.glob(".spill-*"):
         pid = left.name.split("-")[1]
         if not pid.isdigit() or not psutil.pid_exists(int(pid)):
@@ -50,25 +50,32 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 with newlines as they are, on any system."""
     with whole(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write JSON, indented; NaN and infinity, which JSON has not, raise ValueError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Floats in six significant digits: what is beyond may differ between machines."""
+    """Write rows, with floats in six significant digits: the rest may differ between machines."""
     out = io.StringIO()
     writer = csv.DictWriter(out, header, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(
-        {k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows
-    )
+    for row in rows:
+        writer.writerow({name: shortened(value) for name, value in row.items()})
     write_text(path, out.getvalue())
 
 
+def shortened(value: Any) -> Any:
+    """Write a float in six significant digits; leave other values as they are."""
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
 def sha256(path: Path) -> str:
+    """Hash the file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

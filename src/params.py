@@ -1,6 +1,7 @@
-"""Reads params.yaml and checks the sections a stage declares."""
+"""Reads params.yaml and checks the sections that a stage declares."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -24,40 +25,41 @@ class Section(BaseModel):
 
 
 class Named(BaseModel):
-    """A class by its name; the other keys are its keyword arguments."""
+    """Names a class; the other keys are its keyword arguments."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     name: str = Field(min_length=1)
 
     @property
     def kwargs(self) -> dict[str, Any]:
+        """Return the keyword arguments."""
         return dict(self.model_extra or {})
 
 
 class Runtime(Section):
-    """What cannot change a result, so that no stage depends on it."""
+    """Holds what cannot change a result, so that no stage depends on it."""
 
     log_every: int = Field(100, ge=1, le=10**9)  # steps between log lines
     progress: bool = True  # progress bars, where stderr is a terminal
     workers: int | None = Field(None, ge=1, le=1024)  # DuckDB's threads; null: one a core
 
 
-class Params(BaseModel):
-    """The sections of params.yaml that one stage reads; what other stages read is ignored."""
+class StageParams(BaseModel):
+    """Holds the sections of params.yaml that one stage reads; it ignores those of other stages."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     @classmethod
     def load(cls, file: Path = FILE) -> Self:
-        """Reads the file as YAML 1.2, as DVC does (so `1e-3` is a number); InputError if it is wrong."""
+        """Read and check the stage's sections of the file; raise InputError if they are wrong."""
         document = read_yaml(file)
         for name, value in document.items():
             if name in keys(cls):
-                _check_finite(f"{file}: {name}", value)
+                check_finite(f"{file}: {name}", value)
         try:
             return cls.model_validate(document)
-        except ValidationError as e:
-            raise _input_error(cls, file, document, e) from None
+        except ValidationError as error:
+            raise input_error(cls, file, document, error) from None
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
@@ -89,37 +91,41 @@ def _line(text: str, error: MarkedYAMLError) -> int:
     return min(error.problem_mark.line + 1, text.count("\n") + 1)
 
 
-def _check_finite(where: str, value: object) -> None:
-    """Keyword arguments of torch and GX classes are free-form, so NaN and infinity are refused for all."""
+def check_finite(where: str, value: object) -> None:
+    """Raise InputError for NaN, infinity or a key that is no text, at any depth of the value.
+
+    Keyword arguments of torch and GX classes are free-form, so no type of ours refuses these.
+    """
     if isinstance(value, dict):
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise InputError(where, f"key {shown(key)}", "keys that are text (quote it)")
-            _check_finite(f"{where}.{key}", inner)
+            check_finite(f"{where}.{key}", inner)
     elif isinstance(value, list):
         for i, inner in enumerate(value):
-            _check_finite(f"{where}[{i}]", inner)
+            check_finite(f"{where}[{i}]", inner)
     elif isinstance(value, float) and not math.isfinite(value):
         raise InputError(where, shown(value), "a finite number")
 
 
-def _input_error(
+Location = Sequence[int | str]  # keys and list indices from the document to a value
+
+
+def input_error(
     model: type[BaseModel], file: Path, document: dict[str, Any], error: ValidationError
 ) -> InputError:
-    """The first of pydantic's errors, in our words."""
+    """Put the first of pydantic's errors in our words."""
     first = error.errors()[0]
-    loc = first["loc"]
-    where = f"{file}: " + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in loc).lstrip(
-        "."
-    )
-    key = str(loc[-1]) if loc else ""
+    location = first["loc"]
+    where = f"{file}: {dotted(location)}"
+    key = str(location[-1]) if location else ""
     if first["type"] == "extra_forbidden":
-        return InputError(where, "an unknown key", one_of(_fields(model, loc[:-1]), key))
+        return InputError(where, "an unknown key", one_of(fields(model, location[:-1]), key))
     if first["type"] == "missing":
-        holder: Any = document
-        for k in loc[:-1]:
-            holder = holder[k]
-        return InputError(where, "nothing", f"this key, beside {one_of(map(str, holder), key)}")
+        parent: Any = document
+        for step in location[:-1]:
+            parent = parent[step]
+        return InputError(where, "nothing", f"this key, beside {one_of(map(str, parent), key)}")
     expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = expected[:1].lower() + expected[1:]
     if "instance of" in expected:  # a section: pydantic names its class, which users never see
@@ -127,15 +133,33 @@ def _input_error(
     return InputError(where, shown(first["input"]), expected)
 
 
-def _fields(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """Names of the keys known at a place."""
-    for key in loc:
-        annotation: Any = keys(model)[str(key)].annotation
-        inner = [a for a in getattr(annotation, "__args__", (annotation,)) if isinstance(a, type)]
-        model = next(a for a in inner if issubclass(a, BaseModel))
+def dotted(location: Location) -> str:
+    """Write a location as users do: `train.model.hidden[0]`."""
+    text = ""
+    for step in location:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".")
+
+
+def fields(model: type[BaseModel], location: Location) -> list[str]:
+    """List the keys that the model knows at a location."""
+    for key in location:
+        model = section_type(keys(model)[str(key)])
     return list(keys(model))
 
 
+def section_type(field: FieldInfo) -> type[BaseModel]:
+    """Find the section in a field's type, which may be `Section | None`."""
+    annotation: Any = field.annotation
+    for candidate in getattr(annotation, "__args__", (annotation,)):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    raise AssertionError(f"{annotation} is no section")
+
+
 def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The model's fields by their names in params.yaml (`validate` is a method of pydantic's, hence an alias)."""
+    """Map the names that keys have in params.yaml to the model's fields.
+
+    They differ for `validate`, which is a method of pydantic's.
+    """
     return {field.alias or name: field for name, field in model.model_fields.items()}

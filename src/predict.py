@@ -1,9 +1,8 @@
-"""Predicts raw rows with a trained model: the columns that went into `prepare`, without the target."""
+"""Predicts raw rows, without the target, with a trained model."""
 
 import argparse
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,89 +17,112 @@ from src.errors import InputError, one_of
 from src.files import named, whole
 from src.model_file import Model
 from src.schema import Schema
-from src.tables import INTEGERS, as_text, columns, connect, files, ident, readable, source, typed
+from src.tables.raw import Types, columns, connect, files, readable, source
+from src.tables.sql import INTEGERS, as_text, cast, ident, typed
+
+
+def rows_sql(schema: Schema, paths: list[Path], types: Types) -> str:
+    """Write the SQL of the feature columns as `prepare` stores them.
+
+    Where the rows have the id column of the training data, `id` comes first.
+    """
+    wanted = {column.name: column.type for column in schema.columns}
+    selected = [f"{typed(name, type_)} AS {ident(name)}" for name, type_ in wanted.items()]
+    if schema.id is not None and schema.id in types:
+        selected.insert(0, f"{as_text(schema.id, types[schema.id])} AS id")
+    casts = ", ".join(cast(name, type_) for name, type_ in wanted.items())
+    given = {} if paths[0].suffix == ".parquet" else wanted
+    raw = f"SELECT * REPLACE ({casts}) FROM {source(paths, given)}"
+    return f"SELECT {', '.join(selected)} FROM ({raw})"
+
+
+def check_columns(rows: Path, schema: Schema, types: Types) -> None:
+    """Raise InputError where the rows lack a column of the model."""
+    for column in schema.columns:
+        if column.name not in types:
+            expected = f"every column of the model; it has {one_of(types, column.name)}"
+            raise InputError(rows, f"no column {column.name!r}", expected)
+
+
+def check_whole_numbers(
+    con: duckdb.DuckDBPyConnection, rows: Path, raw: str, wanted: Types
+) -> None:
+    """Raise InputError where a column has a fraction that was whole numbers in training.
+
+    DuckDB's casts would round it without a word.  raw: the SQL that reads the rows; wanted: the
+    types of the columns to check.
+    """
+    if not wanted:
+        return
+    fractions = []
+    for name in wanted:
+        number = f"TRY_CAST({ident(name)} AS DOUBLE)"
+        fractions.append(f"any_value({ident(name)}) FILTER ({number} <> trunc({number}))")
+    values = con.execute(f"SELECT {', '.join(fractions)} FROM {raw}").fetchone()
+    assert values is not None
+    for (name, type_), value in zip(wanted.items(), values, strict=True):
+        if value is not None:
+            expected = f"whole numbers ({type_}), as in training"
+            raise InputError(f"{rows}: column {name!r}", str(value), expected)
 
 
 def read(rows: Path, schema: Schema) -> pa.Table:
-    """The feature columns of the raw rows as `prepare` stores them, and `id` where the model has one."""
+    """Read the feature columns of the raw rows, and `id` where they have it.
+
+    Raises InputError if the file can't be read, or does not fit the model.
+    """
     if not rows.is_file():
         raise InputError(rows, "no such file", "a .parquet, .csv or .csv.gz file of rows")
-    wanted: Mapping[str, str] = {c.name: c.type for c in schema.columns}
     with TemporaryDirectory(prefix="reprise-") as spill, connect(Path(spill)) as con:
         paths = files(rows)
-        found = columns(con, paths, {})
-        for name in wanted:
-            if name not in found:
-                raise InputError(
-                    rows,
-                    f"no column {name!r}",
-                    f"every column of the model; it has {one_of(found, name)}",
-                )
-        has_id = schema.id is not None and schema.id in found
-        key = [f"{as_text(schema.id, found[schema.id])} AS id"] if has_id and schema.id else []
-        casts = [f"CAST({ident(n)} AS {t}) AS {ident(n)}" for n, t in wanted.items()]
-        kept = [f"{typed(n, t)} AS {ident(n)}" for n, t in wanted.items()]
-        given = {n: t for n, t in wanted.items() if paths[0].suffix != ".parquet"}
-        typed_rows = f"SELECT * REPLACE ({', '.join(casts)}) FROM {source(paths, given)}"
+        types = columns(con, paths, {})
+        check_columns(rows, schema, types)
+        query = rows_sql(schema, paths, types)
+        # Columns that are whole numbers in the file can have no fraction.
+        suspects = {
+            column.name: column.type
+            for column in schema.columns
+            if column.type in INTEGERS and types[column.name] not in INTEGERS
+        }
         with readable(rows):
-            check_whole(
-                con,
-                rows,
-                source(paths, {}),
-                {n: t for n, t in wanted.items() if found[n] not in INTEGERS},
-            )
-            return con.execute(
-                f"SELECT {', '.join([*key, *kept])} FROM ({typed_rows})"
-            ).to_arrow_table()
-
-
-def check_whole(
-    con: duckdb.DuckDBPyConnection, rows: Path, raw: str, wanted: Mapping[str, str]
-) -> None:
-    """InputError where a column of whole numbers has a fraction, for DuckDB's casts round without a word."""
-    names = [n for n, t in wanted.items() if t in INTEGERS]
-    if not names:
-        return
-    numbers = {n: f"TRY_CAST({ident(n)} AS DOUBLE)" for n in names}
-    fractions = [f"any_value({ident(n)}) FILTER ({x} <> trunc({x}))" for n, x in numbers.items()]
-    values = con.execute(f"SELECT {', '.join(fractions)} FROM {raw}").fetchone()
-    assert values is not None
-    for name, value in zip(names, values, strict=True):
-        if value is not None:
-            raise InputError(
-                f"{rows}: column {name!r}",
-                str(value),
-                f"whole numbers ({wanted[name]}), as in training",
-            )
+            check_whole_numbers(con, rows, source(paths, {}), suspects)
+            return con.execute(query).to_arrow_table()
 
 
 def predict(model: Model, table: pa.Table) -> pa.Table:
-    """`prediction`, and for a classifier `probability_<class>`, one row a row."""
-    key = {"id": table.column("id")} if "id" in table.column_names else {}
+    """Predict each row: `prediction`, and of a classifier `probability_<class>`."""
+    predictions = {"id": table.column("id")} if "id" in table.column_names else {}
     classes = model.encoder.schema.classes
     if classes is None:
-        return pa.table({**key, "prediction": model.estimate(table).numpy()})
+        predictions["prediction"] = model.estimate(table).numpy()
+        return pa.table(predictions)
     predicted, probability = model.classify(table)
-    columns = {f"probability_{c}": probability[:, i].numpy() for i, c in enumerate(classes)}
-    return pa.table({**key, "prediction": pa.array(model.encoder.labels(predicted)), **columns})
+    predictions["prediction"] = pa.array(model.encoder.labels(predicted))
+    for i, name in enumerate(classes):
+        predictions[f"probability_{name}"] = probability[:, i].numpy()
+    return pa.table(predictions)
 
 
 def write(out: Path, content: pa.Buffer) -> None:
-    """To a device or a pipe itself; else to the file that a symbolic link names, whole or not at all."""
+    """Write to a device or a pipe itself, else to a file, whole or not at all.
+
+    Where `out` is a symbolic link, it stays, and the file that it names is written.
+    """
     with named(out):
-        if out == Path(
-            "/dev/stdout"
-        ):  # opened by name, a file it is redirected to would be emptied
+        if out == Path("/dev/stdout"):
+            # Opened by name, a file that it is redirected to would be emptied.
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
         elif out.exists() and not out.is_file():
             out.write_bytes(content)
         else:
-            with whole(Path(os.path.realpath(out)) if out.is_symlink() else out) as part:
+            target = Path(os.path.realpath(out)) if out.is_symlink() else out
+            with whole(target) as part:
                 part.write_bytes(content)
 
 
 def run(model: Path, rows: Path, out: Path) -> None:
+    """Predict the rows of one file, and write the predictions as CSV or Parquet, by the suffix."""
     if out.is_dir():
         raise InputError(out, "a folder", "a file to write")
     torch.set_num_threads(1)  # as in evaluate: sums in more parts differ in the last bit
@@ -110,11 +132,13 @@ def run(model: Path, rows: Path, out: Path) -> None:
         raise InputError(rows, "no rows", "rows to predict")
     predictions = predict(trained, table)
     content = pa.BufferOutputStream()
-    (pq.write_table if out.suffix == ".parquet" else pc.write_csv)(predictions, content)
+    if out.suffix == ".parquet":
+        pq.write_table(predictions, content)
+    else:
+        pc.write_csv(predictions, content)
     write(out, content.getvalue())
-    print(
-        f"{out}: {predictions.num_rows} predictions", file=sys.stderr
-    )  # stdout may be what is written to
+    # Not to stdout, which may be what is written to.
+    print(f"{out}: {predictions.num_rows} predictions", file=sys.stderr)
 
 
 if __name__ == "__main__":

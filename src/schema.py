@@ -1,4 +1,4 @@
-"""What `prepare` found out about a table: schema.json, which the other stages read."""
+"""Holds what `prepare` learned of a table: schema.json, which the other stages read."""
 
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,10 @@ Label = bool | int | float | str  # a class, as it stands in the target column
 
 
 class Column(BaseModel):
-    """A feature: `number` (dates become seconds since 1970) or `category` (text of few values)."""
+    """Describes a feature: a `number`, or a `category` (text of few values).
+
+    Dates are numbers: seconds since 1970.
+    """
 
     model_config = ConfigDict(extra="forbid")
     name: str
@@ -25,7 +28,7 @@ class Column(BaseModel):
 
 
 class Rows(BaseModel):
-    """Numbers of rows."""
+    """Counts rows."""
 
     model_config = ConfigDict(extra="forbid")
     read: int
@@ -36,7 +39,7 @@ class Rows(BaseModel):
 
 
 class Schema(BaseModel):
-    """The prepared table: `id`, the features in this order, the target."""
+    """Describes the prepared tables: `id`, the features in this order, the target."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     task: Task
@@ -50,15 +53,14 @@ class Schema(BaseModel):
 
     @property
     def numbers(self) -> list[str]:
-        return [c.name for c in self.columns if c.kind == "number"]
-
-    @property
-    def categories(self) -> list[str]:
-        return [c.name for c in self.columns if c.kind == "category"]
+        """List the features that are numbers, in order."""
+        return [column.name for column in self.columns if column.kind == "number"]
 
     def write(self, folder: Path) -> None:
+        """Write schema.json."""
         write_text(folder / "schema.json", self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> "Schema":
+        """Read schema.json."""
         return cls.model_validate_json((folder / "schema.json").read_bytes())

@@ -1,11 +1,10 @@
 """Trains the model on the train split, keeps its best epoch by the val split."""
 
 import copy
-import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pyarrow.parquet as pq
 import torch
@@ -14,22 +13,22 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from src.cli import main
+from src.construct import OwnCode
 from src.encoder import Encoder, Scale
-from src.errors import InputError, one_of, shown
-from src.files import sha256, write_csv
+from src.errors import InputError
+from src.files import write_csv
+from src.losses import Loss, build_loss
 from src.model_file import Model
-from src.networks import build, construct, refusing, seeded
-from src.objective import Objective, objective
-from src.params import Named, Runtime, Section, Seed
-from src.params import Params as BaseParams
-from src.schema import SPLITS, Schema
-
-
-class Scheduler(Named):
-    every: Literal["epoch", "batch"] = "epoch"  # when it steps
+from src.models import build
+from src.optimizers import Scheduler, build_optimizer, build_scheduler
+from src.params import Named, Runtime, Section, Seed, StageParams
+from src.passed import check_passed
+from src.schema import Schema, Task
 
 
 class Train(Section):
+    """Holds the section `train` of params.yaml."""
+
     model: Named
     loss: Named
     optimizer: Named
@@ -44,7 +43,9 @@ class Train(Section):
     threads: int = Field(1, ge=1, le=1024)  # sums in another number of parts differ in the last bit
 
 
-class Params(BaseParams):
+class Params(StageParams):
+    """Holds what the stage reads of params.yaml."""
+
     seed: Seed
     train: Train
     runtime: Runtime = Runtime()
@@ -54,187 +55,150 @@ WHERE = "params.yaml: train"
 Row = dict[str, float]  # one epoch of history.csv
 
 
-def check_passed(prepared: Path, validated: Path) -> None:
-    """InputError unless this very data passed validation."""
-    passed = validated / "passed.json"
-    if not passed.is_file():
-        raise InputError(passed, "no such file", "data that passed `validate`")
-    fingerprints = json.loads(passed.read_text(encoding="utf-8"))
-    for name in [*(f"{split}.parquet" for split in SPLITS), "schema.json"]:
-        if sha256(prepared / name) != fingerprints.get(name):
-            raise InputError(
-                prepared / name, "other data than passed `validate`", "a run of `validate` on it"
-            )
+class Examples(NamedTuple):
+    """Holds the encoded rows of one split: x [rows, features], y as `Encoder.targets` gives it."""
+
+    x: Tensor
+    y: Tensor
 
 
-def make_optimizer(spec: Named, network: nn.Module) -> torch.optim.Optimizer:
-    known = sorted(n for n in torch.optim.__all__ if n[0].isupper() and n != "Optimizer")
-    where = f"{WHERE}.optimizer"
-    if spec.name not in known:
-        raise InputError(
-            f"{where}.name",
-            shown(spec.name),
-            f"an optimizer of torch.optim: {one_of(known, spec.name)}",
-        )
-    if spec.name in ("LBFGS", "SparseAdam"):
-        raise InputError(
-            f"{where}.name", spec.name, "an optimizer of dense gradients that needs no closure"
-        )
-    cls: type[torch.optim.Optimizer] = getattr(torch.optim, spec.name)
-    made: torch.optim.Optimizer = construct(
-        where, cls, {"params": network.parameters()}, spec.kwargs
-    )
-    trial = nn.Parameter(torch.zeros(2, 2))  # torch checks some arguments only when it steps
-    trial.grad = torch.zeros(2, 2)
-    with refusing(where, cls, spec.kwargs):
-        construct(where, cls, {"params": [trial]}, spec.kwargs).step()
-    return made
+def train_epoch(
+    params: Params,
+    epoch: int,
+    network: nn.Module,
+    criterion: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    step_scheduler: Callable[[float], None],
+    batches: Sequence[Tensor],
+    train: Examples,
+) -> float:
+    """Train on each batch once; return the loss, averaged over rows.
 
-
-def make_scheduler(
-    spec: Scheduler | None, optimizer: torch.optim.Optimizer
-) -> Callable[[float], None]:
-    """Its step, which takes the loss, for ReduceLROnPlateau."""
-    if spec is None:
-        return lambda loss: None
-    classes = torch.optim.lr_scheduler
-    known = sorted(
-        n for n in classes.__all__ if n not in ("LRScheduler", "ChainedScheduler", "SequentialLR")
-    )
-    where = f"{WHERE}.scheduler"
-    if spec.name not in known:
-        raise InputError(
-            f"{where}.name",
-            shown(spec.name),
-            f"a scheduler of torch.optim.lr_scheduler: {one_of(known, spec.name)}",
-        )
-    cls = getattr(classes, spec.name)
-    scheduler = construct(where, cls, {"optimizer": optimizer}, spec.kwargs)
-
-    def step(loss: float) -> None:
-        with refusing(where, cls, spec.kwargs):
-            if isinstance(scheduler, classes.ReduceLROnPlateau):
-                scheduler.step(loss)
-            else:
-                scheduler.step()
-            for group in optimizer.param_groups:
-                lr = group["lr"]
-                if not isinstance(lr, int | float) or not abs(lr) <= torch.finfo(torch.float32).max:
-                    raise ValueError(f"the learning rate becomes {shown(lr)}")
-
-    return step
-
-
-@torch.inference_mode()
-def assess(model: Model, goal: Objective, x: Tensor, encoded: Tensor) -> Row:
-    """Validation loss, and accuracy or R²."""
-    outputs = model.outputs(x)
-    row = {"val_loss": goal.criterion(outputs, goal.targets(encoded)).item()}
-    if model.encoder.schema.task == "classification":
-        row["val_accuracy"] = (outputs.argmax(dim=1) == encoded).double().mean().item()
-    else:
-        residual, spread = (encoded - outputs).double(), (encoded - encoded.mean()).double()
-        row["val_r2"] = (
-            1 - (residual.square().sum() / spread.square().sum().clamp_min(1e-12)).item()
-        )
-    return row
+    batches: row numbers, int64 [batch]; train: y as the criterion takes it.
+    """
+    p, runtime = params.train, params.runtime
+    by_batch = p.scheduler is not None and p.scheduler.every == "batch"
+    network.train()  # dropout and batch norm do something else in evaluation
+    total = torch.zeros(())  # a tensor, for a float would wait for each step's loss
+    hidden = not runtime.progress or None  # None: hidden where stderr is no terminal
+    bar = tqdm(batches, f"Epoch {epoch}/{p.epochs}", leave=False, disable=hidden)
+    for step, rows in enumerate(bar, 1):
+        outputs = network(train.x[rows])  # [batch, outputs]
+        loss = criterion(outputs, train.y[rows])
+        optimizer.zero_grad()  # else gradients add up over the batches
+        loss.backward()
+        if p.clip_norm is not None:  # after backward, which fills the gradients
+            nn.utils.clip_grad_norm_(network.parameters(), p.clip_norm)
+        optimizer.step()
+        if by_batch:
+            step_scheduler(loss.item())
+        total += loss.detach() * len(rows)  # detached, or it would keep every step's graph
+        if step % runtime.log_every == 0:
+            position = f"Epoch [{epoch}/{p.epochs}], Step [{step}/{len(batches)}]"
+            tqdm.write(f"{position}, Loss: {loss.item():.4f}")
+    return total.item() / len(train.x)
 
 
 def fit(
-    params: Params,
-    model: Model,
-    goal: Objective,
-    x: Tensor,
-    y: Tensor,
-    val_x: Tensor,
-    val_y: Tensor,
+    params: Params, model: Model, loss: Loss, train: Examples, val: Examples
 ) -> tuple[list[Row], dict[str, Tensor]]:
-    """The training loop. x: float32 [rows, features]; y: as the loss takes it; val_y: encoded.
+    """Train the model, in place, until the last epoch or until `patience` ends.
 
     Returns a row an epoch, and the weights of the epoch that is best by the monitored metric.
     """
-    p, network, criterion = params.train, model.network, goal.criterion
-    optimizer = make_optimizer(p.optimizer, network)
-    step_scheduler = make_scheduler(p.scheduler, optimizer)
-    by_batch = p.scheduler is not None and p.scheduler.every == "batch"
-    generator = seeded(params.seed)
-    sign = 1 if p.monitor == "loss" else -1  # the smallest loss is best, the largest of the others
+    p, network = params.train, model.network
+    optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
+    step_scheduler = build_scheduler(f"{WHERE}.scheduler", p.scheduler, optimizer)
+    by_epoch = p.scheduler is not None and p.scheduler.every == "epoch"
+    # The order of rows has a generator of its own: a layer more in the model changes no order.
+    generator = torch.Generator().manual_seed(params.seed)
+    train = Examples(train.x, loss.targets(train.y))
     history: list[Row] = []
     best, best_epoch, weights = math.inf, 0, network.state_dict()
-    steps = math.ceil(len(x) / p.batch_size)
     for epoch in range(1, p.epochs + 1):
-        network.train()
-        order = torch.randperm(len(x), generator=generator) if p.shuffle else torch.arange(len(x))
-        total = torch.zeros(())  # loss summed over rows
-        lr = optimizer.param_groups[0]["lr"]
-        batches = tqdm(
-            torch.split(order, p.batch_size),
-            f"Epoch {epoch}/{p.epochs}",
-            leave=False,
-            disable=not params.runtime.progress or None,
+        lr = float(optimizer.param_groups[0]["lr"])
+        batches = split_rows(len(train.x), p, generator)
+        train_loss = train_epoch(
+            params, epoch, network, loss.criterion, optimizer, step_scheduler, batches, train
         )
-        for step, rows in enumerate(batches, 1):
-            outputs = network(x[rows])  # [batch, outputs]
-            loss = criterion(outputs, y[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            if p.clip_norm is not None:
-                nn.utils.clip_grad_norm_(network.parameters(), p.clip_norm)
-            optimizer.step()
-            if by_batch:
-                step_scheduler(loss.item())
-            total += loss.detach() * len(rows)
-            if step % params.runtime.log_every == 0:
-                tqdm.write(
-                    f"Epoch [{epoch}/{p.epochs}], Step [{step}/{steps}], Loss: {loss.item():.4f}"
-                )
-        row = {
-            "epoch": epoch,
-            "lr": float(lr),
-            "train_loss": total.item() / len(x),
-            **assess(model, goal, val_x, val_y),
-        }
-        if not math.isfinite(row["train_loss"]) or not math.isfinite(row["val_loss"]):
-            found = f"loss {row['train_loss']} (val {row['val_loss']}) in epoch {epoch}"
-            raise InputError(
-                f"{WHERE}.optimizer",
-                found,
-                "finite losses; a smaller lr or a clip_norm may give them",
-            )
+        row = {"epoch": epoch, "lr": lr, "train_loss": train_loss, **assess(model, loss, val)}
+        check_finite(row)
         history.append(row)
-        if not by_batch:
+        if by_epoch:
             step_scheduler(row["val_loss"])
-        if sign * row[f"val_{p.monitor}"] < best:
-            best, best_epoch = sign * row[f"val_{p.monitor}"], epoch
+        score = row["val_loss"] if p.monitor == "loss" else -row[f"val_{p.monitor}"]
+        if score < best:
+            best, best_epoch = score, epoch
             weights = copy.deepcopy(network.state_dict())
         if p.patience is not None and epoch - best_epoch >= p.patience:
             break
     return history, weights
 
 
+def split_rows(rows: int, p: Train, generator: torch.Generator) -> Sequence[Tensor]:
+    """Split the row numbers into batches, in an order that is drawn anew each epoch."""
+    order = torch.randperm(rows, generator=generator) if p.shuffle else torch.arange(rows)
+    return torch.split(order, p.batch_size)
+
+
+@torch.inference_mode()
+def assess(model: Model, loss: Loss, val: Examples) -> Row:
+    """Compute the validation loss, and accuracy or R²."""
+    outputs = model.outputs(val.x)
+    val_loss = loss.criterion(outputs, loss.targets(val.y)).item()
+    if model.encoder.schema.task == "classification":
+        correct = outputs.argmax(dim=1) == val.y
+        return {"val_loss": val_loss, "val_accuracy": correct.double().mean().item()}
+    residual = (val.y - outputs).double().square().sum()
+    spread = (val.y - val.y.mean()).double().square().sum()
+    r2 = 1 - (residual / spread.clamp_min(1e-12)).item()
+    return {"val_loss": val_loss, "val_r2": r2}
+
+
+def check_finite(row: Row) -> None:
+    """Raise InputError where training has diverged."""
+    train_loss, val_loss = row["train_loss"], row["val_loss"]
+    if not math.isfinite(train_loss) or not math.isfinite(val_loss):
+        found = f"loss {train_loss} (val {val_loss}) in epoch {row['epoch']}"
+        expected = "finite losses; a smaller lr or a clip_norm may give them"
+        raise InputError(f"{WHERE}.optimizer", found, expected)
+
+
+def check_monitor(p: Train, task: Task) -> None:
+    """Raise InputError for a metric that the task has not."""
+    other = "r2" if task == "classification" else "accuracy"
+    if p.monitor == other:
+        raise InputError(f"{WHERE}.monitor", p.monitor, f"loss or a metric of {task}")
+
+
 def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
+    """Train on data that passed validation, and write the model and its history.
+
+    Raises InputError for params or data that do not fit, OwnCodeError for an error in the user's
+    own model.
+    """
     p = params.train
     check_passed(prepared, validated)
     schema = Schema.read(prepared)
-    if p.monitor == ("r2" if schema.task == "classification" else "accuracy"):
-        raise InputError(f"{WHERE}.monitor", p.monitor, f"loss or a metric of {schema.task}")
+    check_monitor(p, schema.task)
     torch.set_num_threads(p.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(params.seed)  # initial weights, dropout
-    train, val = (pq.read_table(prepared / f"{split}.parquet") for split in SPLITS[:2])
-    for split, table in (("train", train), ("val", val)):
+    tables = {split: pq.read_table(prepared / f"{split}.parquet") for split in ("train", "val")}
+    for split, table in tables.items():
         if table.num_rows == 0:
             raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
-    encoder = Encoder.fit(schema, train, p.scale)
+    encoder = Encoder.fit(schema, tables["train"], p.scale)
     network = build(f"{WHERE}.model", p.model.name, p.model.kwargs, encoder.width, encoder.outputs)
-    goal = objective(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
+    loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
     trained = Model(network, encoder, p.model.model_dump(), p.loss.name)
-    x, y = encoder.features(train), goal.targets(encoder.targets(train))
-    history, weights = fit(params, trained, goal, x, y, encoder.features(val), encoder.targets(val))
+    train, val = (Examples(encoder.features(t), encoder.targets(t)) for t in tables.values())
+    with OwnCode(f"{WHERE}.model", p.model.name):
+        history, weights = fit(params, trained, loss, train, val)
     network.load_state_dict(weights)
     trained.save(model / "model.safetensors")
     write_csv(model / "history.csv", list(history[0]), history)
-    print("  ".join(f"{k} {v:.6g}" for k, v in history[-1].items()))
+    print("  ".join(f"{name} {value:.6g}" for name, value in history[-1].items()))
 
 
 if __name__ == "__main__":

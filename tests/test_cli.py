@@ -12,7 +12,7 @@ INTERRUPTED = """
 import os, signal, threading, time
 import duckdb
 from src.cli import guarded
-from src.tables import readable
+from src.tables.raw import readable
 
 def work():
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -29,7 +29,8 @@ QUERY = "duckdb.sql('SELECT count(*) FROM range(100000), range(100000000)').fetc
         "time.sleep(60)",
         QUERY,  # DuckDB raises RuntimeError("Query interrupted")
         f"with readable('a table'): {QUERY}",
-        "exec('try: time.sleep(60)\\nexcept KeyboardInterrupt: raise ValueError')",  # a library's own error
+        # A library's own error.
+        "exec('try: time.sleep(60)\\nexcept KeyboardInterrupt: raise ValueError')",
         "exec('try: time.sleep(60)\\nexcept KeyboardInterrupt: pass')",
     ],
 )

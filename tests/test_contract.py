@@ -16,7 +16,8 @@ STAGES: dict[str, Any] = YAML_.load(ROOT / "dvc.yaml")["stages"]
 def imports(module: str) -> set[str]:
     """Names of `src` modules that a module imports, inside functions too."""
     found = set()
-    for node in ast.walk(ast.parse((ROOT / "src" / f"{module}.py").read_text())):
+    path = ROOT / "src" / f"{module.replace('.', '/')}.py"
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "src":
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("src."):
@@ -36,7 +37,7 @@ def reachable(module: str) -> set[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_name_every_module_the_stage_imports(stage: str) -> None:
     named = {d for d in STAGES[stage]["deps"] if d.startswith("src/")}
-    assert named == {f"src/{m}.py" for m in reachable(stage)}
+    assert named == {f"src/{m.replace('.', '/')}.py" for m in reachable(stage)}
 
 
 def test_no_stage_imports_another() -> None:
@@ -45,7 +46,7 @@ def test_no_stage_imports_another() -> None:
 
 
 def test_src_knows_nothing_of_dvc_or_prefect() -> None:
-    for path in (ROOT / "src").glob("*.py"):
+    for path in (ROOT / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -11,17 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src import download
-from src.download import Source, obtain, verify
+from src.datasets import download
+from src.datasets.catalog import diabetes, digits, read_idx
+from src.datasets.download import Source, obtain, verify
 from src.errors import InputError
-from src.fetch import diabetes, digits, read_idx
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 FILE = gzip.compress(CONTENT)
 
 
 class Server(BaseHTTPRequestHandler):
-    """Serves FILE; `moods`, one a request: "ok", "break" (off in the middle), an error status, "deaf" (no ranges)."""
+    """Serves FILE, in the mood that `moods` has for each request.
+
+    "ok", "break" (off in the middle), an error status, or "deaf" (no ranges).
+    """
 
     moods: list[str] = []
     ranges: list[str | None] = []

@@ -9,14 +9,15 @@ import pytest
 from src import evaluate, fetch, prepare, train, validate
 from src.encoder import Encoder
 from src.errors import InputError
-from src.networks import build
-from src.objective import objective
-from src.params import Params
+from src.losses import build_loss
+from src.models import build
+from src.optimizers import build_optimizer, build_scheduler
+from src.params import StageParams
 from tests.conftest import ROOT, YAML_, Project
 from tests.test_rerun import leaves
 from tests.test_train import schema, table
 
-STAGES: list[type[Params]] = [m.Params for m in (fetch, prepare, validate, train, evaluate)]
+STAGES: list[type[StageParams]] = [m.Params for m in (fetch, prepare, validate, train, evaluate)]
 DEFAULT: dict[str, Any] = YAML_.load(ROOT / "params.yaml")
 WRONG = {
     "a mapping": {"a": 1},
@@ -26,7 +27,7 @@ WRONG = {
     "huge": 10**30,
 }
 
-# Values of the wrong kind that are right all the same: null or a number where they are a choice, and so on.
+# Values of the wrong kind that are right all the same: null where it is a choice, and so on.
 FINE = {
     ("fetch.folder", "null"),
     ("prepare.id", "null"),
@@ -91,9 +92,9 @@ def check(document: dict[str, Any], folder: Path) -> None:
     network = build(
         f"{where}.model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
     )
-    optimizer = train.make_optimizer(p.train.optimizer, network)
-    train.make_scheduler(p.train.scheduler, optimizer)
-    objective(
+    optimizer = build_optimizer(f"{where}.optimizer", p.train.optimizer, network)
+    build_scheduler(f"{where}.scheduler", p.train.scheduler, optimizer)
+    build_loss(
         f"{where}.loss", p.train.loss.name, p.train.loss.kwargs, "classification", encoder.outputs
     )
 
@@ -179,7 +180,5 @@ def test_the_command_line_shows_the_line_and_exits_with_1(project: Project) -> N
         )
     (project.root / "params.yaml").unlink()
     output = project.stage("fetch", "data/raw", code=1)
-    assert (
-        output
-        == "fetch: params.yaml: found no such file; expected the project's params; run from its root\n"
-    )
+    expected = "expected the project's params; run from its root"
+    assert output == f"fetch: params.yaml: found no such file; {expected}\n"

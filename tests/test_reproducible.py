@@ -48,7 +48,10 @@ def test_two_projects_give_the_same_lock(finished: Project, tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_threads_and_instruction_sets_change_no_byte(model: str, tmp_path: Path) -> None:
-    """In processes of their own: forks of the warm one have torch loaded, which then reads no environment."""
+    """Run in processes of their own.
+
+    Forks of the warm one have torch loaded, which then reads no environment.
+    """
     real = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     locks = set()
     for i, env in enumerate(

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from src.encoder import Encoder
 from src.errors import InputError
 from src.files import sha256
+from src.losses import build_loss
 from src.model_file import Model
-from src.networks import build
-from src.objective import objective
+from src.models import build
+from src.optimizers import build_optimizer
+from src.passed import check_passed
 from src.schema import SPLITS, Column, Rows, Schema
-from src.train import Params, check_passed, fit, make_optimizer, run
+from src.train import Examples, Params, fit, run
 
 N = 103  # rows: the last batch is shorter
 
@@ -73,12 +75,12 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
     network = build(
         "model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
     )
-    goal = objective(
+    loss = build_loss(
         "loss", p.train.loss.name, p.train.loss.kwargs, encoder.schema.task, encoder.outputs
     )
     model = Model(network, encoder, p.train.model.model_dump(), p.train.loss.name)
-    x, y = encoder.features(data), encoder.targets(data)
-    history, _ = fit(p, model, goal, x, goal.targets(y), x, y)
+    examples = Examples(encoder.features(data), encoder.targets(data))
+    history, _ = fit(p, model, loss, examples, examples)
     return model, history
 
 
@@ -300,7 +302,7 @@ def test_wrong_names_and_arguments_are_params_errors(change: dict[str, Any], mes
         net = build(
             "params.yaml: train.model", p.train.model.name, p.train.model.kwargs, encoder.width, 1
         )
-        make_optimizer(p.train.optimizer, net)
+        build_optimizer("params.yaml: train.optimizer", p.train.optimizer, net)
         trained(p, "regression")
     assert message in str(e.value)
     assert "\n" not in str(e.value)

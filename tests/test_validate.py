@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.errors import InputError
-from src.gx import expectations, rows_of
+from src.gx.engine import rows_of
+from src.gx.suite import expectations
 from tests.conftest import Project, copied
 
 Break = Callable[[pa.Table], pa.Table]
@@ -52,7 +53,8 @@ CHECKS = [
 BAD: dict[str, tuple[Break, str]] = {
     "out-of-range value": (
         replace("pixel_10", lambda v: [99, *v[1:]]),
-        "expect_column_values_to_be_between: column pixel_10: 1 of 1797 rows unexpected, such as 99; expected",
+        "expect_column_values_to_be_between: column pixel_10: "
+        "1 of 1797 rows unexpected, such as 99; expected",
     ),
     "unknown class": (
         replace("digit", lambda v: [12, *v[1:]]),
@@ -68,7 +70,8 @@ BAD: dict[str, tuple[Break, str]] = {
     ),
     "wrong type": (
         replace("pixel_00", lambda v: ["a", "b", *map(str, v[2:])]),
-        "expect_column_type_to_be: column pixel_00: observed 'String'; expected type_ 'UTinyInteger'",
+        "expect_column_type_to_be: column pixel_00: "
+        "observed 'String'; expected type_ 'UTinyInteger'",
     ),
     "missing target column": (
         lambda t: t.drop_columns(["digit"]),
@@ -80,7 +83,8 @@ BAD: dict[str, tuple[Break, str]] = {
     ),
     "hardly any rows": (
         lambda t: t.slice(0, 20),
-        "at least 10 rows in every split: observed 2, such as 'split test, rows 1', 'split val, rows 1'",
+        "at least 10 rows in every split: observed 2, such as "
+        "'split test, rows 1', 'split val, rows 1'",
     ),
     "no rows": (lambda t: t.slice(0, 0), "found 0 class(es)"),
 }
@@ -96,7 +100,10 @@ def good(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 
 def outcome(project: Project, raw: Path) -> str:
-    """Output of `dvc repro` on the raw file alone; asserts that nothing was trained and the model stands."""
+    """Run `dvc repro` on the raw file alone, and return its output.
+
+    Nothing may be trained, and the model stays.
+    """
     model = (project.root / "data/model/model.safetensors").read_bytes()
     kept = project.root / "data/raw/digits.parquet"
     original = kept.read_bytes()
@@ -288,13 +295,16 @@ def test_an_expectation_that_duckdb_refuses_is_one_line_with_the_cause_and_spoil
     assert output.splitlines() == [
         f"validate: expect_column_values_to_be_in_set: column pixel_10: {unchecked}: "
         "Conversion Error: Could not convert string 'a' to UINT8",
-        f"validate: expect_column_values_to_match_regex: column id: {unchecked}: Invalid Input Error: missing ): (",
+        f"validate: expect_column_values_to_match_regex: column id: {unchecked}: "
+        "Invalid Input Error: missing ): (",
         f"validate: late: {unchecked}: Invalid Input Error: too late",
-        "validate: odd: observed 1797, such as 'span 3 days, 0:00:00, one inf', 'span 3 days, 0:00:00, one inf', "
-        "'span 3 days, 0:00:00, one inf'",
-        f"validate: expect_column_mean_to_be_between: column id: {unchecked}: Binder Error: No function matches the "
-        "given name and argument types '*(DOUBLE, VARCHAR)'. You might need to add explicit type casts.",
-        f"validate: data/prepared: found 5 of 143 expectations failed; expected none; see {tmp_path}/report.json",
+        "validate: odd: observed 1797, such as 'span 3 days, 0:00:00, one inf', "
+        "'span 3 days, 0:00:00, one inf', 'span 3 days, 0:00:00, one inf'",
+        f"validate: expect_column_mean_to_be_between: column id: {unchecked}: "
+        "Binder Error: No function matches the given name and argument types "
+        "'*(DOUBLE, VARCHAR)'. You might need to add explicit type casts.",
+        "validate: data/prepared: found 5 of 143 expectations failed; "
+        f"expected none; see {tmp_path}/report.json",
     ]
 
 
@@ -306,7 +316,8 @@ def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(
     finished: Project, tmp_path: Path
 ) -> None:
     project = copied(finished, tmp_path / "project")
-    slow = "SELECT n FROM {batch}, (SELECT count(*) AS n FROM range(100000), range(100000000)) WHERE n < 0"  # minutes
+    minutes = "(SELECT count(*) AS n FROM range(100000), range(100000000))"
+    slow = f"SELECT n FROM {{batch}}, {minutes} WHERE n < 0"
     entry = {"unexpected_rows_expectation": {"description": "slow", "unexpected_rows_query": slow}}
     project.set(
         {"validate.expectations": [entry, {"expect_column_to_exist": {"column": "pixel_00"}}]}

@@ -8,15 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from src.errors import InputError
+
+if TYPE_CHECKING:
+    from requests import Session
 
 TRIES = 5
 CHUNK = 1 << 16  # bytes
 
 
 class Source(NamedTuple):
+    """Names a file to download: its address, and its name in the folder."""
+
     url: str
     name: str
     sha256: str  # of the content that the gzip file holds
@@ -24,7 +29,7 @@ class Source(NamedTuple):
 
 @contextmanager
 def obtain(sources: list[Source], folder: str | None, progress: bool) -> Iterator[Path]:
-    """Yields a folder that holds every file, its checksum verified.
+    """Yield a folder that holds every file, its checksum verified.
 
     Without a folder given they are downloaded; a download that breaks off stays, and the next run
     goes on from there. Raises InputError where a file is missing, differs or can't be fetched.
@@ -50,7 +55,7 @@ def obtain(sources: list[Source], folder: str | None, progress: bool) -> Iterato
 
 
 def verify(path: Path, expected: str) -> None:
-    """InputError unless the gzip file is there and its content has this SHA-256."""
+    """Raise InputError unless the gzip file is there and its content has this SHA-256."""
     try:
         with gzip.open(path) as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
@@ -59,25 +64,27 @@ def verify(path: Path, expected: str) -> None:
     except (EOFError, gzip.BadGzipFile, zlib.error) as e:
         raise InputError(path, str(e), "a whole gzip file") from None
     if found != expected:
-        raise InputError(
-            path, f"SHA-256 {found[:12]}…", f"{expected[:12]}…, the official content's"
-        )
+        official = f"{expected[:12]}…, the official content's"
+        raise InputError(path, f"SHA-256 {found[:12]}…", official)
 
 
 def download(url: str, path: Path, progress: bool) -> None:
-    """Fetches one file; each of the tries goes on where the last broke off (HTTP range requests)."""
+    """Fetch one file; each try goes on where the last broke off (HTTP range requests).
+
+    Raises InputError when the server refuses the file, or after the last try.
+    """
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
     part = path.with_suffix(".part")
+    retry = Retry(TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     with requests.Session() as session:
-        retry = Retry(TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        session.mount("http://", HTTPAdapter(max_retries=retry))
+        session.mount("https://", HTTPAdapter(max_retries=retry))
         for attempt in range(1, TRIES + 1):
             try:
-                _resume(session, url, part, progress)
+                resume(session, url, part, progress)
                 part.replace(path)
                 return
             except requests.HTTPError as e:
@@ -88,8 +95,8 @@ def download(url: str, path: Path, progress: bool) -> None:
                     raise InputError(url, f"{type(e).__name__} ({TRIES} tries)", hint) from None
 
 
-def _resume(session: "requests.Session", url: str, part: Path, progress: bool) -> None:  # type: ignore[name-defined]  # noqa: F821
-    """Appends what is missing; starts anew where the server ignores the range."""
+def resume(session: "Session", url: str, part: Path, progress: bool) -> None:
+    """Append what the part lacks; start anew where the server ignores the range."""
     from tqdm import tqdm
 
     start = part.stat().st_size if part.exists() else 0
@@ -98,19 +105,18 @@ def _resume(session: "requests.Session", url: str, part: Path, progress: bool) -
         if response.status_code == 416:  # nothing is missing
             return
         response.raise_for_status()
-        start = start if response.status_code == 206 else 0
+        if response.status_code != 206:
+            start = 0
         total = start + int(response.headers.get("Content-Length", 0))
-        with (
-            part.open("ab" if start else "wb") as file,
-            tqdm(
-                desc=part.stem,
-                total=total or None,
-                initial=start,
-                unit="B",
-                unit_scale=True,
-                disable=None if progress else True,
-            ) as bar,
-        ):
+        bar = tqdm(
+            desc=part.stem,
+            total=total or None,
+            initial=start,
+            unit="B",
+            unit_scale=True,
+            disable=None if progress else True,  # None: where stderr is no terminal
+        )
+        with part.open("ab" if start else "wb") as file, bar:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))

@@ -1,0 +1,134 @@
+"""Builds an object of the class that params.yaml names.
+
+What a class of torch or of this project raises is bad params, one line. Of a user's own class only
+arguments that do not fit its signature are; an error inside it shows his traceback.
+"""
+
+import importlib
+import inspect
+from contextlib import AbstractContextManager
+from types import ModuleType, TracebackType
+from typing import Any
+
+from src.errors import InputError, OwnCodeError, one_of, shown
+
+
+class Refusing(AbstractContextManager[None]):
+    """Turns whatever a class of torch raises of its arguments into InputError.
+
+    Some it refuses only at their first use.
+    """
+
+    def __init__(self, where: str, cls: type, kwargs: dict[str, Any]) -> None:
+        self.where, self.cls, self.kwargs = where, cls, kwargs
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, Exception):
+            expected = f"arguments that {self.cls.__module__}.{self.cls.__name__} takes ({error})"
+            raise InputError(self.where, shown(self.kwargs), expected) from None
+
+
+class OwnCode(AbstractContextManager[None]):
+    """Turns any error of the user's own code into OwnCodeError, for which the traceback is shown.
+
+    name: of a class, as params.yaml has it; where it is none of the user's (`mlp`), errors pass.
+    """
+
+    def __init__(self, where: str, name: str) -> None:
+        self.where, self.name = where, name
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, InputError | OwnCodeError) or not is_own(self.name):
+            return
+        if isinstance(error, Exception):
+            raise OwnCodeError(self.where, self.name, error) from error
+
+
+def is_own(name: str) -> bool:
+    """Tell a class of the user's own, `your.module:Class`, from one of ours."""
+    return ":" in name
+
+
+def import_class(where: str, name: str) -> Any:
+    """Import `module:Class`.
+
+    Raises InputError if there is no such module or class, and OwnCodeError for an error inside the
+    module, such as a missing import of its own.
+    """
+    module_name, _, class_name = name.partition(":")
+    module = import_module(where, name, module_name)
+    try:
+        return getattr(module, class_name)
+    except AttributeError as e:
+        raise no_class(where, name, e) from None
+
+
+def import_module(where: str, name: str, module_name: str) -> ModuleType:
+    """Import the module of a class, as `import_class` says."""
+    if "" in module_name.split("."):
+        raise no_class(where, name, "no module's name")
+    with OwnCode(where, name):
+        try:
+            return importlib.import_module(module_name)
+        except ModuleNotFoundError as e:
+            # The module itself is missing, or a package that it is in; else it lacks an import.
+            if f"{module_name}.".startswith(f"{e.name}."):
+                raise no_class(where, name, e) from None
+            raise
+
+
+def no_class(where: str, name: str, reason: object) -> InputError:
+    """Say that there is no such module or class, and why."""
+    found = f"{shown(name)} ({reason})"
+    return InputError(f"{where}.name", found, "an importable module:Class")
+
+
+def construct(where: str, cls: Any, given: dict[str, Any], kwargs: dict[str, Any]) -> Any:
+    """Call a class of torch or of this project.
+
+    given: arguments from the code; kwargs: those from params.yaml. Raises InputError, which names
+    the unknown, missing or refused argument.
+    """
+    check_known(where, inspect.signature(cls), given, kwargs)
+    with Refusing(where, cls, kwargs):
+        return cls(**given, **kwargs)
+
+
+def construct_own(
+    where: str, name: str, cls: Any, given: dict[str, Any], kwargs: dict[str, Any]
+) -> Any:
+    """Call a class of the user's own, as `construct` does one of torch.
+
+    Raises InputError for arguments that its signature refuses, OwnCodeError for an error inside it.
+    """
+    with OwnCode(where, name):
+        signature = inspect.signature(cls)
+    check_known(where, signature, given, kwargs)
+    with Refusing(where, cls, kwargs):
+        signature.bind(**given, **kwargs)
+    with OwnCode(where, name):
+        return cls(**given, **kwargs)
+
+
+def check_known(
+    where: str, signature: inspect.Signature, given: dict[str, Any], kwargs: dict[str, Any]
+) -> None:
+    """Raise InputError for an argument that the signature has not."""
+    parameters = signature.parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    known = [name for name in parameters if name not in given]
+    for key in kwargs:
+        if key not in known:
+            expected = one_of(known, key) if known else "none"
+            raise InputError(f"{where}.{key}", "an unknown argument", expected)

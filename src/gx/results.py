@@ -1,0 +1,97 @@
+"""Validates data with Great Expectations, and keeps its results without run ids and times."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import great_expectations as gx
+from great_expectations.core.batch_definition import BatchDefinition
+from great_expectations.expectations.core import UnexpectedRowsExpectation
+from great_expectations.expectations.expectation import Expectation
+
+EXAMPLES = 3  # values or rows that a failure shows
+# What is kept of a result: GX's name, and ours.
+KEPT = {
+    "observed_value": "observed",
+    "element_count": "rows",
+    "missing_count": "missing",
+    "unexpected_count": "unexpected",
+    "partial_unexpected_list": "examples",
+}
+
+
+def validate(batch: BatchDefinition[Any], expectations: list[Expectation]) -> list[dict[str, Any]]:
+    """Check the expectations on the batch.
+
+    Returns an entry for each, in their order: what was expected, whether it held, what was found.
+    """
+    suite = gx.ExpectationSuite(name="validate", expectations=expectations)
+    # GX orders results by column and type.
+    for i, expectation in enumerate(suite.expectations):
+        expectation.meta = {"position": i}
+    form = {"result_format": "BASIC", "partial_unexpected_count": EXAMPLES}
+    outcome = batch.get_batch().validate(suite, result_format=form)
+    results = sorted(outcome.results, key=lambda r: int(r.expectation_config.meta["position"]))
+    for result, expectation in zip(results, suite.expectations, strict=True):
+        if not result.success and isinstance(expectation, UnexpectedRowsExpectation):
+            result.result["partial_unexpected_list"] = unexpected_rows(batch, expectation)
+    causes = batch.data_asset.datasource.get_execution_engine().causes
+    return [entry(result, causes) for result in results]
+
+
+def unexpected_rows(batch: BatchDefinition[Any], expectation: Expectation) -> list[str]:
+    """Check the expectation alone, in the one format whose result has the rows; return a few."""
+    result = batch.get_batch().validate(expectation, result_format="COMPLETE").result
+    rows = result.get("details", {}).get("unexpected_rows", [])
+    return [", ".join(f"{name} {value}" for name, value in row.items()) for row in rows[:EXAMPLES]]
+
+
+def entry(result: Any, causes: dict[str, str]) -> dict[str, Any]:
+    """Take from GX's result all but its ids, times and rendering."""
+    config, outcome = result.expectation_config, result.to_json_dict()
+    kept = {"expectation": config.type, "success": bool(result.success)}
+    if config.description:
+        kept["description"] = config.description
+    kwargs = outcome["expectation_config"]["kwargs"]
+    kept["kwargs"] = {name: value for name, value in kwargs.items() if name != "batch_id"}
+    for theirs, ours in KEPT.items():
+        value = outcome["result"].get(theirs)
+        if value not in (None, []):
+            kept[ours] = rounded(value)
+    messages = sorted(set(error_messages(result.exception_info, causes)))
+    if messages:
+        kept["error"] = duckdb_message(messages[0])
+    return kept
+
+
+def error_messages(exception: Any, causes: dict[str, str]) -> Iterator[str]:
+    """Yield the messages of a result's errors: of one error, or of one for each metric.
+
+    causes: by metric, where ours says more than GX's.
+    """
+    if not isinstance(exception, dict):
+        return
+    for metric, error in {"": exception, **exception}.items():
+        if isinstance(error, dict) and error.get("exception_message"):
+            yield causes.get(metric) or str(error["exception_message"])
+
+
+def duckdb_message(message: str) -> str:
+    """Take DuckDB's own words out of those of SQLAlchemy and GX around them."""
+    words = re.search(r"\(_duckdb\.\w+\) (.*)", message)
+    return " ".join((words[1] if words else message).split())
+
+
+def rounded(value: Any) -> Any:
+    """Round floats to six significant digits: the rest depends on DuckDB's number of threads.
+
+    JSON has no NaN and no infinity: they become text.
+    """
+    if isinstance(value, dict):
+        return {name: rounded(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [rounded(inner) for inner in value]
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else str(value)
+    return value

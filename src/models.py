@@ -1,0 +1,121 @@
+"""Defines the models `mlp`, `linear` and `cnn`, and builds the one that params.yaml names."""
+
+import itertools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from src.construct import construct, construct_own, import_class, is_own
+from src.errors import InputError, one_of, shown
+
+
+def check_sizes(**sizes: list[int]) -> None:
+    """Raise ValueError for a size below 1: torch makes such layers, and they learn nothing."""
+    for name, values in sizes.items():
+        if min(values, default=1) < 1:
+            raise ValueError(f"{name} must be 1 or more")
+
+
+class MLP(nn.Module):
+    """Linear layers with relu between them: hidden [128] is the two-layer textbook network.
+
+    [rows, inputs] → [rows, outputs]
+    """
+
+    def __init__(self, inputs: int, outputs: int, hidden: list[int], dropout: float = 0.0) -> None:
+        super().__init__()
+        check_sizes(hidden=hidden)
+        sizes = [inputs, *hidden]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(sizes):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+            if dropout:
+                layers.append(nn.Dropout(dropout))
+        self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.layers(x)
+        return outputs
+
+
+class Linear(MLP):
+    """Has one linear layer: logistic or linear regression."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, hidden=[])
+
+
+class CNN(nn.Module):
+    """Convolution, max pooling, batch norm and relu, once a channel count, then two linear layers.
+
+    Rows are square images of one channel, pixel by pixel: [rows, side²] → [rows, outputs].
+    Pooling first leaves batch norm and relu a quarter of the pixels. Memory is channels last, which
+    is faster on CPUs.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        channels: list[int],
+        hidden: int = 128,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        check_sizes(channels=channels, hidden=[hidden])
+        self.side = math.isqrt(inputs)
+        if self.side**2 != inputs:
+            raise ValueError(f"{inputs} features are no square image")
+        if self.side >> len(channels) == 0:
+            raise ValueError(
+                f"{len(channels)} poolings leave nothing of {self.side} x {self.side} pixels"
+            )
+        blocks: list[nn.Module] = []
+        for before, after in zip([1, *channels], channels, strict=False):
+            blocks += [
+                nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
+                nn.MaxPool2d(2),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+        self.blocks = nn.Sequential(*blocks)
+        self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        flat = channels[-1] * (self.side >> len(channels)) ** 2
+        self.head = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(flat, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, outputs),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        images = x.view(-1, 1, self.side, self.side)
+        outputs: Tensor = self.head(self.blocks(images).flatten(1))
+        return outputs
+
+
+MODELS: dict[str, type[nn.Module]] = {"mlp": MLP, "linear": Linear, "cnn": CNN}
+
+
+def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: int) -> nn.Module:
+    """Build the named model for so many features and outputs.
+
+    Raises InputError if its name or arguments are wrong, OwnCodeError for an error inside a class
+    of the user's own.
+    """
+    given = {"inputs": inputs, "outputs": outputs}
+    network: nn.Module
+    if not is_own(name):
+        if name not in MODELS:
+            expected = f"{one_of(MODELS, name)}, or your.module:Class"
+            raise InputError(f"{where}.name", shown(name), expected)
+        network = construct(where, MODELS[name], given, kwargs)
+        return network
+    cls = import_class(where, name)
+    if not isinstance(cls, type) or not issubclass(cls, nn.Module):
+        raise InputError(f"{where}.name", shown(name), "a class of torch.nn.Module")
+    network = construct_own(where, name, cls, given, kwargs)
+    return network
