@@ -21,7 +21,7 @@ from pydantic import Field
 
 from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
 from reprise.dvc.history.reader import RevisionReader
-from reprise.errors import PipelineError
+from reprise.errors import PipelineError, StagesFailed
 from reprise.flows.mirror import LIMIT, FlowReporter, FlowRunner
 from reprise.flows.task import Ending
 from reprise.flows.task_runners import Kind, task_runner
@@ -111,9 +111,7 @@ def _run(
         if report:
             _show_report()
     if runner.errors:
-        raise PipelineError(
-            "; ".join(f"{stage.name}: {error}" for stage, error in runner.errors.items())
-        )
+        raise StagesFailed({stage.name: error for stage, error in runner.errors.items()})
     states = {*runner.states.values()}
     return Completed(
         name=next((name for name, among in ENDINGS.items() if states <= among), "Completed")

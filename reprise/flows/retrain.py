@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
-from reprise.errors import PipelineError
+from reprise.errors import PipelineError, StagesFailed
 from reprise.flows.repro import as_prefect_knows_it, repro
 from reprise.retrain.choices import PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
@@ -31,10 +31,10 @@ from reprise.review import markdown
 def retrain(
     repository: str = ".",
     base: str = "main",
-    publish: Literal["pr", "branch", "push", "none"] = "pr",
+    publish: PublishMode = PublishMode.PULL_REQUEST,
     metric: str | None = None,
     min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
-    promote_when: Literal["better", "not-worse"] = "better",
+    promote_when: PromoteWhen = PromoteWhen.BETTER,
     jobs: Annotated[int, Field(ge=1)] | None = None,
     wait_for_others: bool = False,
     dry_run: bool = False,
@@ -47,12 +47,11 @@ def retrain(
     The options are those of `reprise retrain`. token_block: the Secret block that has the forge's token, in place of
     GITHUB_TOKEN or GITLAB_TOKEN. Ends Unchanged, Kept, Promoted or Skipped; PipelineError when it failed.
     """
-    gate = Gate(metric=metric, min_effect=min_effect, when=PromoteWhen(promote_when))
+    gate = Gate(metric=metric, min_effect=min_effect, when=promote_when)
     folder = Path(workplace).expanduser().resolve()
     token = None if token_block is None else _token(token_block)
-    mode = PublishMode(publish)
     options = RetrainOptions(
-        repository, folder, base, mode, gate, jobs, wait_for_others, dry_run, token
+        repository, folder, base, publish, gate, jobs, wait_for_others, dry_run, token
     )
     with as_prefect_knows_it():
         made = retrain_(options, _say, _run_stages)
@@ -77,19 +76,23 @@ def _token(block: str) -> str:
     return str(secret.get())
 
 
-def _run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
+def _run_stages(place: Clone, options: RetrainOptions, echo: Echo) -> None:
     """As a flow run of its own. PipelineError with the last lines of the stages that failed."""
     with _lines_by_stage() as lines:
         try:
-            repro(path=str(clone.root), jobs=options.jobs, pull=True, all_pipelines=True)
-        except PipelineError as e:
-            raise PipelineError("; ".join([str(e), *_of_failed(str(e), lines)])) from None
+            repro(path=str(place.root), jobs=options.jobs, pull=True, all_pipelines=True)
+        except StagesFailed as e:
+            message = "; ".join([str(e), *lines_of_failed(e.errors, lines)])
+            raise PipelineError(message) from None
 
 
-def _of_failed(said: str, lines: Mapping[str, Iterable[str]]) -> list[str]:
-    """said: `stage: error; stage: error`; lines: that each stage printed."""
-    failed = {part.split(": ", 1)[0] for part in said.split("; ")}
-    return [f"{stage} | {line}" for stage in lines if stage in failed for line in lines[stage]]
+def lines_of_failed(errors: Mapping[str, str], lines: Mapping[str, Iterable[str]]) -> list[str]:
+    """Pick the lines of the stages that failed. `errors`, `lines`: by the stage's name."""
+    picked = []
+    for stage, printed in lines.items():
+        if stage in errors:
+            picked += [f"{stage} | {line}" for line in printed]
+    return picked
 
 
 @contextmanager

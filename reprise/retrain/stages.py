@@ -12,8 +12,8 @@ from reprise.retrain.clone import Clone
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import LAST_LINES
 from reprise.runner.console import ConsoleReporter
-from reprise.runner.plan import StepKind, make_plan
 from reprise.runner.options import RunOptions
+from reprise.runner.plan import StepKind, make_plan
 from reprise.runner.runner import Runner
 from reprise.runner.states import StageState
 from reprise.state.durations import Durations

@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from reprise.flows.retrain import _of_failed
+from reprise.flows.retrain import lines_of_failed
 from tests.conftest import ROOT, YAML_
 from tests.reprise.flows.prefect_server import api, post
 from tests.reprise.retrain.project import Retrainable
@@ -275,7 +275,5 @@ def test_no_such_block_is_one_line(deployed: Deployed) -> None:
 
 def test_a_stage_whose_name_ends_another_is_not_taken_for_it() -> None:
     lines = {"in": ["fine"], "train": ["broke"], "split": ["broke too"]}
-    assert _of_failed("train: exit status 1: x; split: timed out", lines) == [
-        "train | broke",
-        "split | broke too",
-    ]
+    errors = {"train": "exit status 1: x", "split": "timed out"}
+    assert lines_of_failed(errors, lines) == ["train | broke", "split | broke too"]
