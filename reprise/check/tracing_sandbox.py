@@ -126,9 +126,7 @@ class Watched(Sandbox):
         if any(path.is_relative_to(out) for out in self.stage.outputs):
             return False
         around = {path, *path.parents}
-        return not around & self.stage.workspace.ignored or bool(
-            around & self.stage.workspace.data
-        )
+        return not around & self.stage.workspace.ignored or bool(around & self.stage.workspace.data)
 
     def _is_declared(self, path: Path) -> bool:
         return path in self.stage.params or any(

@@ -6,6 +6,7 @@ import os
 from reprise.commands.options import Subparsers, chosen_stages, parse_jobs, targets_parser
 from reprise.dvc import Repository
 from reprise.errors import PipelineError
+from reprise.flows.engines import DEFAULT_ENGINE, ENGINES, engine_options
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.options import RunOptions
 from reprise.runner.plan import make_plan
@@ -39,14 +40,14 @@ def add_parser(subparsers: Subparsers) -> None:
     add("--pull", action="store_true", help="pull missing data and runs from the remote")
     add("--no-sandbox", action="store_true", help="run commands in the workspace itself")
     add("--prefect", action="store_true", help="as a flow run of Prefect")
-    runners = ["threads", "dask"]
     add(
         "--runner",
-        choices=runners,
-        default="threads",
-        help="of the flow's commands (default: threads)",
+        choices=[*ENGINES],
+        default=DEFAULT_ENGINE,
+        help=f"of the flow's commands (default: {DEFAULT_ENGINE})",
     )
-    add("--dask-address", metavar="ADDRESS", help="of a Dask scheduler (default: one for this run)")
+    for option in engine_options():
+        add(option.flag, type=option.type, metavar=option.metavar, help=option.help)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -55,10 +56,7 @@ def execute(args: argparse.Namespace) -> int:
         from reprise.flows.launch import run_flow  # a second to import, and an extra
 
         return run_flow(args)
-    if args.runner != "threads" or args.dask_address:
-        raise PipelineError(
-            "--runner and --dask-address: found no --prefect; expected it: they are of a flow run"
-        )
+    _check_no_engine(args)
     reporter = ConsoleReporter()
     repository = Repository()
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
@@ -76,3 +74,11 @@ def execute(args: argparse.Namespace) -> int:
         last = durations.last_of_all(stage.name for stage in runner.seconds)
         reporter.summary(runner.states, last)
     return 0 if succeeded else 1
+
+
+def _check_no_engine(args: argparse.Namespace) -> None:
+    options = engine_options()
+    given = [getattr(args, option.name) for option in options]
+    if args.runner != DEFAULT_ENGINE or any(given):
+        flags = " and ".join(["--runner", *(option.flag for option in options)])
+        raise PipelineError(f"{flags}: found no --prefect; expected it: they are of a flow run")

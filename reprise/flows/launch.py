@@ -1,4 +1,4 @@
-"""`reprise run --prefect`: one flow run, against the server that is set, else a temporary one."""
+"""Run `reprise run --prefect`: one flow run, against the server that is set or a temporary one."""
 
 import argparse
 import gc
@@ -7,34 +7,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reprise.errors import PipelineError
+from reprise.flows.engines import engine_options, make_task_runner
+
+ENVIRONMENT = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",  # the same for Prefect's library
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its first start makes a database
+}
 
 
 def run_flow(args: argparse.Namespace) -> int:
-    """The exit code. PipelineError when Prefect is not installed or its server does not answer."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")  # the same of Prefect's library
-    os.environ.setdefault(
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120"
-    )  # its first start makes a database
-    with _collecting_nothing():
-        try:
-            import prefect.settings
-        except ModuleNotFoundError:
-            raise PipelineError(
-                "--prefect: found no prefect; expected: pip install 'dvc-reprise[prefect]'"
-            ) from None
-        url = prefect.settings.PREFECT_API_URL.value()
-        if url:
-            _check_server(url)
-        from reprise.flows.repro import repro
-        from reprise.flows.task_runners import task_runner
+    """Run the flow `repro` with the options of `reprise run`. Returns the exit status.
 
-    task_runner(
-        args.runner, args.jobs, args.dask_address
-    )  # what is wrong with it is no flow run's failure
-    # What makes any value JSON imports FastAPI, a tenth of a no-op's time, and these are JSON already.
+    Raises PipelineError when Prefect is not installed or its server does not answer.
+    """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    with _no_garbage_collection():
+        _check_prefect()
+        from reprise.flows.repro import repro
+
+    settings = {option.name: getattr(args, option.name) for option in engine_options()}
+    # An engine that can't run is no failure of a flow run: it is found before.
+    make_task_runner(args.runner, args.jobs, settings)
+    # Prefect's way to make any value JSON imports FastAPI, a tenth of a no-op's time. These are
+    # JSON already.
     repro.serialize_parameters = lambda parameters: parameters  # type: ignore[method-assign]
-    with _naming_a_lost_server():
+    with _lost_server_named():
         state = repro(
             targets=args.targets,
             jobs=args.jobs,
@@ -46,18 +45,18 @@ def run_flow(args: argparse.Namespace) -> int:
             single_item=args.single_item,
             all_pipelines=args.all_pipelines,
             runner=args.runner,
-            dask_address=args.dask_address,
+            **settings,
             return_state=True,
         )
         if not state.is_completed():
-            state.result()  # raises what failed
+            state.result()  # raises the error
     print(state.name)
     return 0
 
 
 @contextmanager
-def _collecting_nothing() -> Iterator[None]:
-    """Imports make no garbage, but looking for it takes a fifth of their time."""
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect no garbage: imports make none, but looking for it takes a fifth of their time."""
     gc.disable()
     try:
         yield
@@ -67,7 +66,8 @@ def _collecting_nothing() -> Iterator[None]:
 
 
 @contextmanager
-def _naming_a_lost_server() -> Iterator[None]:
+def _lost_server_named() -> Iterator[None]:
+    """Make one line of the error when the server does not answer."""
     import httpx
 
     try:
@@ -78,12 +78,26 @@ def _naming_a_lost_server() -> Iterator[None]:
         ) from None
 
 
+def _check_prefect() -> None:
+    try:
+        import prefect.settings
+    except ModuleNotFoundError:
+        raise PipelineError(
+            "--prefect: found no prefect; expected: pip install 'dvc-reprise[prefect]'"
+        ) from None
+    url = prefect.settings.PREFECT_API_URL.value()
+    if url:
+        _check_server(url)
+
+
 def _check_server(url: str) -> None:
     import httpx
 
+    is_tls = not url.startswith(
+        "http:"
+    )  # only then are certificates needed, which are slow to read
     try:
-        tls = not url.startswith("http:")  # which would read certificates in vain
-        httpx.get(f"{url}/health", timeout=10, verify=tls).raise_for_status()
+        httpx.get(f"{url}/health", timeout=10, verify=is_tls).raise_for_status()
     except httpx.HTTPError as e:
         raise PipelineError(
             f"PREFECT_API_URL: found no server at {url} ({e}); expected one, or no URL"

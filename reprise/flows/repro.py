@@ -13,6 +13,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.objects import State
 from prefect.exceptions import ObjectAlreadyExists, TerminationSignal
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
@@ -22,9 +23,9 @@ from pydantic import Field
 from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
 from reprise.dvc.history.reader import RevisionReader
 from reprise.errors import PipelineError, StagesFailed
+from reprise.flows.engine_parameters import with_engine_parameters
+from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import LIMIT, FlowReporter, FlowRunner
-from reprise.flows.task import Ending
-from reprise.flows.task_runners import Kind, task_runner
 from reprise.process.signals import Interrupted
 from reprise.runner.options import RunOptions
 from reprise.runner.plan import Step, make_plan
@@ -40,6 +41,7 @@ ENDINGS = {
 
 
 @flow(name="repro")
+@with_engine_parameters
 def repro(
     targets: list[str] | None = None,
     path: str = ".",
@@ -51,19 +53,20 @@ def repro(
     downstream: bool = False,
     single_item: bool = False,
     all_pipelines: bool = False,
-    runner: Kind = "threads",
-    dask_address: str | None = None,
+    *,
+    runner: str = DEFAULT_ENGINE,
     report: bool = False,
-) -> Ending:
+    **engine_options: Any,
+) -> "State[Any]":
     """Brings the stages of the DVC repository at `path` up to date, as `reprise run` does.
 
-    runner: where commands run; dask_address: of a Dask scheduler, in place of a temporary one of `jobs` processes.
+    runner: the engine that runs the commands. Its settings, such as `dask_address`, are parameters too.
     report: adds `reprise report HEAD` as an artifact, which takes seconds.
     PipelineError when a stage failed: Prefect retries a flow that raises, not one that returns a failed state.
     """
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
     options = RunOptions(jobs or os.cpu_count() or 1, force, keep_going, pull, sandbox)
-    commands = task_runner(runner, options.jobs, dask_address)
+    commands = make_task_runner(runner, options.jobs, engine_options)
     which = {"downstream": downstream, "single_item": single_item, "everything": all_pipelines}
     with contextlib.chdir(path), as_prefect_knows_it():
         return _run(targets or [], which, options, commands, report)
@@ -88,7 +91,7 @@ def _run(
     options: RunOptions,
     commands: TaskRunner[Any],
     report: bool,
-) -> Ending:
+) -> "State[Any]":
     repository = Repository()
     logger = get_run_logger()
     with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
@@ -101,7 +104,7 @@ def _run(
         reporter = FlowReporter(
             steps, StateFolders(repository.temporary).mailboxes, threads, commands
         )
-        runner = FlowRunner(repository, stages, options, reporter, retries_keep_slots=True)
+        runner = FlowRunner(repository, stages, options, reporter, keeps_places=True)
         try:
             runner.run()
         finally:
