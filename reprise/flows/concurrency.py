@@ -1,67 +1,117 @@
-"""A slot of a group's global concurrency limit, waited for and held where a signal of the runner is heard."""
+"""Keep a group's limit between flow runs, by a global concurrency limit of Prefect."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import httpx
 from prefect import get_run_logger
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService
 from prefect.concurrency.sync import concurrency
+from prefect.exceptions import ObjectAlreadyExists
 
-from reprise.flows.mailbox import POLL, Mailbox
+from reprise.flows.mailbox import POLL
+from reprise.flows.messages import StageMailbox
 
-PAUSE = 1.0  # seconds between looks for a free slot
-FULL = 423  # what the server answers meanwhile
+if TYPE_CHECKING:
+    from reprise.dvc import Stage  # DVC is slow to import, and a Dask worker needs none
+
+PAUSE = 1.0  # seconds between requests for a slot
 
 
-@contextmanager
-def slot(group: str | None, box: Mailbox) -> Iterator[None]:
-    """Waits for a slot, and goes on without one when the box has a signal; None: no slot is needed.
+def limit_name(group: str) -> str:
+    """Return the name of the group's global concurrency limit."""
+    return f"reprise-{group}"
 
-    Raises ConcurrencySlotAcquisitionError when the limit or the server is gone. A server that goes later is a warning.
+
+def create_limits(stages: "Sequence[Stage]") -> None:
+    """Create a limit for each group: it holds for all repositories that name the group.
+
+    One that is there stays as it is, since it may have been set in Prefect's page. The limit of
+    dvc.yaml holds within the run all the same.
     """
-    with ExitStack() as held:
+    limits: dict[str, int] = {}
+    for stage in stages:
+        group = stage.settings.group
         if group is not None:
-            _take(held, group, box)
+            limit = stage.settings.limit
+            limits[group] = min(limit, limits.get(group, limit))
+    if limits:
+        with get_client(sync_client=True) as client:
+            for group, limit in limits.items():
+                _create_limit(client, limit_name(group), limit)
+
+
+def _create_limit(client: SyncPrefectClient, name: str, limit: int) -> None:
+    with contextlib.suppress(ObjectAlreadyExists):
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=limit))
+    limit_there = client.read_global_concurrency_limit_by_name(name).limit
+    if limit_there != limit:
+        get_run_logger().warning(
+            "concurrency limit %s: found %d in Prefect, %d in dvc.yaml; both hold",
+            name,
+            limit_there,
+            limit,
+        )
+
+
+@contextlib.contextmanager
+def hold_slot(group: str | None, mailbox: StageMailbox) -> Iterator[None]:
+    """Wait for a slot of the group, and hold it. Goes on without one when a signal comes.
+
+    Raises ConcurrencySlotAcquisitionError when the limit or the server is gone. A server that goes
+    later is a warning.
+    """
+    with ExitStack() as slot:
+        if group is not None:
+            _acquire(slot, limit_name(group), mailbox)
         yield
-        _give_back(held)
+        _release(slot)
 
 
-def _take(held: ExitStack, group: str, box: Mailbox) -> None:
-    logging.getLogger("prefect._internal.concurrency").addFilter(_tells)
-    while box.get("signal") is None:
+def _acquire(slot: ExitStack, limit: str, mailbox: StageMailbox) -> None:
+    logging.getLogger("prefect._internal.concurrency").addFilter(_is_not_of_a_full_limit)
+    while mailbox.signal() is None:
         try:
-            held.enter_context(
-                concurrency(group, max_retries=0, strict=True, raise_on_lease_renewal_failure=False)
+            slot.enter_context(
+                concurrency(limit, max_retries=0, strict=True, raise_on_lease_renewal_failure=False)
             )
             return
         except ConcurrencySlotAcquisitionError as e:
-            if (
-                not isinstance(e.__cause__, httpx.HTTPStatusError)
-                or e.__cause__.response.status_code != FULL
-            ):
+            if not _is_full(e):
                 raise
-        _pause(box)
+        _pause(mailbox)
 
 
-def _tells(record: logging.LogRecord) -> bool:
-    """False for the error that Prefect logs when a slot is not free; others are raised too."""
+def _is_full(error: ConcurrencySlotAcquisitionError) -> bool:
+    """Tell whether the server answered that all slots are taken."""
+    cause = error.__cause__
+    if not isinstance(cause, httpx.HTTPStatusError):
+        return False
+    return cause.response.status_code == httpx.codes.LOCKED
+
+
+def _is_not_of_a_full_limit(record: logging.LogRecord) -> bool:
+    """Drop the error that Prefect logs when no slot is free. Others are raised as well."""
     return ConcurrencySlotAcquisitionWithLeaseService.__name__ not in (record.args or ())
 
 
-def _pause(box: Mailbox) -> None:
-    until = time.monotonic() + PAUSE
-    while time.monotonic() < until and box.get("signal") is None:
-        box.check()
+def _pause(mailbox: StageMailbox) -> None:
+    end = time.monotonic() + PAUSE
+    while time.monotonic() < end and mailbox.signal() is None:
+        mailbox.check_runner()
         time.sleep(POLL)
 
 
-def _give_back(held: ExitStack) -> None:
+def _release(slot: ExitStack) -> None:
     try:
-        held.close()
+        slot.close()
     except httpx.HTTPError as e:
         get_run_logger().warning(
             "the group's slot could not be given back, and is free in five minutes: %s", e

@@ -1,4 +1,7 @@
-"""What the runner and a task run tell each other: files in a folder that both see, whatever process each is in."""
+"""Pass messages between a runner and a task run by files in a folder that both see.
+
+Each may be in a process of its own, and on a machine of its own.
+"""
 
 import json
 import os
@@ -7,53 +10,56 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
 from reprise.process.groups import belongs_to_another
 
-POLL = 0.01  # seconds between looks
+POLL = 0.01  # seconds between looks for a message
 
 
-class Abandoned(Exception):  # noqa: N818
-    """The runner is gone."""
+class RunnerGoneError(Exception):
+    """Raised to a task run whose runner has ended."""
 
 
 @dataclass(frozen=True)
 class Mailbox:
-    """A message is a file: written whole, once, and read as often as one likes."""
+    """Holds messages by name. Each is a file, which is written whole and may be read often."""
 
     folder: Path
-    host: str
-    pid: int  # of the runner, on that host
+    host: str  # where the runner is
+    pid: int  # the runner's process on that host
 
     @classmethod
-    def new(cls, folder: Path, number: int) -> "Mailbox":
-        """In the runner's process. `number`: unique there."""
-        host, pid = socket.gethostname(), os.getpid()
-        box = cls(folder / f"{host}-{pid}-{number}", host, pid)
-        shutil.rmtree(box.folder, ignore_errors=True)  # of a dead process with our number
-        box.folder.mkdir(parents=True)
-        return box
+    def create(cls, folder: Path, number: int) -> Self:
+        """Create a mailbox in the runner's process. `number`: unique in that process."""
+        host = socket.gethostname()
+        pid = os.getpid()
+        mailbox = cls(folder / f"{host}-{pid}-{number}", host, pid)
+        # A dead process may have had our number.
+        shutil.rmtree(mailbox.folder, ignore_errors=True)
+        mailbox.folder.mkdir(parents=True)
+        return mailbox
 
-    def put(self, name: str, message: Any) -> None:
+    def send(self, name: str, message: Any) -> None:
+        """Send a message that JSON can hold. Raises RunnerGoneError when the mailbox is gone."""
         part = self.folder / f"{name}.part"
         try:
             part.write_text(json.dumps(message))
             part.replace(self.folder / name)
         except FileNotFoundError:
-            raise Abandoned(str(self.folder)) from None
+            raise RunnerGoneError(str(self.folder)) from None
 
-    def get(self, name: str) -> Any:
-        """None while there is no such message."""
+    def receive(self, name: str) -> Any:
+        """Return the message; None while there is none."""
         try:
             return json.loads((self.folder / name).read_text())
         except FileNotFoundError:
             return None
 
-    def take(self, name: str) -> bool:
-        """Whether nobody took it before."""
+    def claim(self, name: str) -> bool:
+        """Take the name, and return True, unless it was taken before."""
         try:
             (self.folder / name).open("x").close()
         except FileExistsError:
@@ -61,25 +67,30 @@ class Mailbox:
         return True
 
     def wait(self, *names: str) -> str:
-        """The first of the messages that is there."""
+        """Wait for one of the messages. Returns the name of the first that is there.
+
+        Raises RunnerGoneError when the runner is gone.
+        """
         while True:
             for name in names:
                 if (self.folder / name).exists():
                     return name
-            self.check()
+            self.check_runner()
             time.sleep(POLL)
 
-    def check(self) -> None:
-        """Abandoned when the runner is gone: on this host at once, elsewhere when its host's next run cleans up."""
-        if not self.folder.exists() or (
-            self.host == socket.gethostname() and not psutil.pid_exists(self.pid)
-        ):
-            raise Abandoned(str(self.folder))
+    def check_runner(self) -> None:
+        """Raise RunnerGoneError when the runner is gone.
+
+        On this host that is seen at once, elsewhere once the next run on its host cleans up.
+        """
+        is_here = self.host == socket.gethostname()
+        if not self.folder.exists() or (is_here and not psutil.pid_exists(self.pid)):
+            raise RunnerGoneError(str(self.folder))
 
 
 def remove_stale_mailboxes(folder: Path) -> None:
-    """Of runs that were killed, on this host. To be called before this process makes its own."""
-    for box in folder.glob("*-*-*"):
-        host, pid, _ = box.name.rsplit("-", 2)
+    """Remove the mailboxes of killed runs on this host, before this process creates its own."""
+    for path in folder.glob("*-*-*"):
+        host, pid, _ = path.name.rsplit("-", 2)
         if host == socket.gethostname() and not belongs_to_another(int(pid)):
-            shutil.rmtree(box, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)

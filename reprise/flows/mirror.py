@@ -1,169 +1,178 @@
-"""Mirrors a run in Prefect: a task run for each stage, which runs the stage's commands and ends as the stage did.
+"""Mirror a run in Prefect: a task run for each stage, which runs its commands and ends as it did.
 
-Two of Prefect's own means are not used. Its timeout can't interrupt a task in a thread, so the command's is ours. The
-pause before a retry is the runner's, and the task run is *Retrying* in it: Prefect sleeps, and can't be woken to end.
+Two means of Prefect are not used. Its timeout can't interrupt a task in a thread: the timeout of
+the commands is ours. Its pause before a retry can't be woken to end: the runner pauses, and the
+task run is *Retrying* meanwhile.
 """
 
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from prefect import get_run_logger
 from prefect.client.schemas.objects import RunInput, TaskRunResult
-from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 
 from reprise.dvc import Stage
-from reprise.flows.mailbox import POLL, Mailbox, remove_stale_mailboxes
-from reprise.flows.task import Ending, follow, tell
-from reprise.process.groups import end_noted_group
-from reprise.process.job import Job, JobEnd, JobResult
+from reprise.flows.mailbox import remove_stale_mailboxes
+from reprise.flows.messages import StageMailbox
+from reprise.flows.remote_execution import RemoteExecution, TaskRunFuture
+from reprise.flows.states import StateName
+from reprise.flows.task import report_state, run_stage
+from reprise.process.job import Job
 from reprise.runner.attempt import Attempt
-from reprise.runner.plan import Step
+from reprise.runner.plan import Step, StepKind
 from reprise.runner.runner import Runner
 from reprise.runner.states import StageState
 from reprise.sandbox.worker import Worker
 
-FEW = 20  # unchanged stages up to which each has a task run; more of them stand in the plan alone
-LIMIT = "reprise-"  # before a group's name, of its global concurrency limit
-PATIENCE = 20.0  # seconds for the last task runs to end: one may wait for a slot, or its worker may be gone
+MAX_UNCHANGED = 20  # task runs of unchanged stages; where there are more, the plan alone has them
+PATIENCE = 20.0  # seconds for the last task runs to end: one may wait for a slot or a dead worker
 
-Future: TypeAlias = "PrefectFuture[Ending]"
+STATE_NAMES = {
+    StageState.RAN: StateName.COMPLETED,
+    StageState.RESTORED: StateName.RESTORED,
+    StageState.UNCHANGED: StateName.UNCHANGED,
+    StageState.FAILED: StateName.FAILED,
+}
 
 
 @dataclass
-class _Sent:
-    """A task run that has the stage's job."""
+class _StageTask:
+    """Holds the mailbox of the task run that runs a stage's commands, and its last attempt."""
 
-    box: Mailbox
-    future: Any
-    attempt: int = 0
-
-
-class Posted:
-    """The job's processes, run by a task run."""
-
-    def __init__(self, sent: _Sent) -> None:
-        self._box, self._future = sent.box, sent.future.wrapped_future
-        self._attempt = sent.attempt
-        self._over = threading.Event()
-
-    def run(self, folder: Path, note: Path) -> JobResult:
-        self._box.put(f"start-{self._attempt}", {"folder": str(folder), "note": str(note)})
-        answer = None
-        while answer is None and not self._over.wait(POLL):
-            done = self._future.done()
-            answer = self._box.get(f"outcome-{self._attempt}")
-            if answer is None and done:
-                break
-        end_noted_group(
-            note
-        )  # of a worker process that was killed, or of commands that must end now
-        return (
-            JobResult(**answer)
-            if answer is not None
-            else JobResult(JobEnd.LOST, JobEnd.LOST.description, 0.0)
-        )
-
-    def interrupt(self, number: int) -> None:
-        self._box.put("signal", number)
-
-    def kill(self) -> None:
-        """On this host by the process group's number, elsewhere by the task run."""
-        self._box.put("signal", signal.SIGKILL)
-        self._over.set()
+    mailbox: StageMailbox
+    execution: RemoteExecution
 
 
 class FlowRunner(Runner):
-    """The runner, whose commands are run by task runs."""
+    """Brings stages up to date as Runner does, their commands run by task runs."""
 
     reporter: "FlowReporter"
 
-    def start_worker(self, stage: Stage, worker: Worker) -> None:
-        worker.execution = self.reporter.post(stage, worker.job)
+    def begin(self, stage: Stage, worker: Worker) -> None:
+        """Start the stage's task run, or its next attempt."""
+        worker.execution = self.reporter.next_execution(stage, worker.job)
         worker.start()
 
-    def show_output(self, attempt: Attempt, *, whole: bool = False) -> None:
-        """Nothing: the task run reads the log itself."""
+    def show_output(self, running: Attempt, *, whole: bool = False) -> None:
+        """Show nothing: the task run reads the log itself."""
 
 
 class FlowReporter:
-    """Makes a task run of each stage that runs, is restored or fails, and tells it what happens."""
+    """Makes a task run of each stage that runs, is restored or fails, and tells it what happens.
+
+    Implements `reprise.runner.runner.Reporter`.
+    """
 
     def __init__(
-        self, steps: Sequence[Step], folder: Path, ours: TaskRunner[Any], theirs: TaskRunner[Any]
+        self,
+        steps: Sequence[Step],
+        folder: Path,
+        threads: TaskRunner[Any],
+        engine: TaskRunner[Any],
     ) -> None:
-        """`folder`: for boxes; `ours`: for task runs that run nothing; `theirs`: for those that run commands."""
-        self._folder, self._ours, self._theirs = folder, ours, theirs
-        self._sent: dict[Stage, _Sent] = {}
-        self._futures: dict[Stage, Future] = {}
+        """Prepare to report the steps of a plan.
+
+        folder: for mailboxes; threads: for task runs without commands; engine: for those with.
+        """
+        self._folder = folder
+        self._threads = threads
+        self._engine = engine
+        self._tasks: dict[Stage, _StageTask] = {}
+        self._task_runs: dict[Stage, TaskRunFuture] = {}
         self._logger = get_run_logger()
-        self._shows_unchanged = sum(s.kind == "unchanged" for s in steps) <= FEW
+        unchanged = sum(step.kind is StepKind.UNCHANGED for step in steps)
+        self._shows_unchanged = unchanged <= MAX_UNCHANGED
         remove_stale_mailboxes(folder)
 
-    def post(self, stage: Stage, job: Job) -> Posted:
-        """To the stage's task run, which is made for the first attempt."""
-        if stage not in self._sent:
-            box, settings = Mailbox.new(self._folder, len(self._sent)), stage.settings
-            group = f"{LIMIT}{settings.group}" if settings.group else None
-            named = follow.with_options(task_run_name=stage.name, retries=settings.retries)
-            self._submit(stage, self._theirs, named, job=job, box=box, group=group)
-            self._sent[stage] = _Sent(box, self._futures[stage])
-        self._sent[stage].attempt += 1
-        return Posted(self._sent[stage])
+    def next_execution(self, stage: Stage, job: Job) -> RemoteExecution:
+        """Return the execution of the stage's next attempt. The first one submits the task run."""
+        if stage not in self._tasks:
+            mailbox = StageMailbox.create(self._folder, len(self._tasks))
+            task_run = self._submit_job(stage, job, mailbox)
+            self._tasks[stage] = _StageTask(mailbox, RemoteExecution(mailbox, task_run, 1))
+        return self._tasks[stage].execution
+
+    def _submit_job(self, stage: Stage, job: Job, mailbox: StageMailbox) -> TaskRunFuture:
+        settings = stage.settings
+        named = run_stage.with_options(task_run_name=stage.name, retries=settings.retries)
+        parameters = {"job": job, "mailbox": mailbox, "group": settings.group}
+        return self._submit(stage, self._engine, named, parameters)
 
     def _submit(
-        self, stage: Stage, to: TaskRunner[Any], what: Task[..., Any], **parameters: Any
-    ) -> None:
-        """The stages above are done: they are named for the UI alone, so futures need not travel."""
-        ended = [self._futures[s].task_run_id for s in stage.upstream if s in self._futures]
-        above: set[RunInput] = {TaskRunResult(id=run) for run in ended}
-        first = next(iter(parameters))  # Prefect wants them under a parameter's name
-        self._futures[stage] = to.submit(what, parameters, dependencies={first: above})
+        self,
+        stage: Stage,
+        task_runner: TaskRunner[Any],
+        task: Task[..., Any],
+        parameters: dict[str, Any],
+    ) -> TaskRunFuture:
+        # The stages above are done. Prefect's page draws them by the numbers of their task runs,
+        # and wants those under the name of a parameter.
+        upstream: set[RunInput] = set()
+        for above in stage.upstream:
+            if above in self._task_runs:
+                upstream.add(TaskRunResult(id=self._task_runs[above].task_run_id))
+        dependencies = {next(iter(parameters)): upstream}
+        task_run: TaskRunFuture = task_runner.submit(task, parameters, dependencies=dependencies)
+        self._task_runs[stage] = task_run
+        return task_run
+
+    # What the runner reports
 
     def started(self, stage: Stage) -> None:
-        pass
+        """Report nothing: Prefect shows when the task run starts."""
 
     def output(self, stage: Stage, line: str) -> None:
-        pass
+        """Report nothing: the task run logs its lines."""
 
-    def retrying(self, stage: Stage, error: str) -> None:
-        sent = self._sent[stage]
-        sent.box.put(f"again-{sent.attempt}", error)
+    def again(self, stage: Stage, error: str) -> None:
+        """Have the stage's task run wait for another attempt."""
+        task = self._tasks[stage]
+        task.mailbox.send_retry(task.execution.attempt, error)
+        task.execution = task.execution.next_attempt()
 
     def ended(
         self, stage: Stage, state: StageState, seconds: float | None, error: str | None
     ) -> None:
-        if stage in self._sent:
-            self._sent[stage].box.put("end", [state, error])
-        elif state != "skipped" and (state != "unchanged" or self._shows_unchanged):
-            self._submit(
-                stage,
-                self._ours,
-                tell.with_options(task_run_name=stage.name),
-                state=state,
-                error=error,
-            )
+        """End the stage's task run. Without one, make one that reports the state if it is shown."""
+        task = self._tasks.get(stage)
+        if task is not None:
+            task.mailbox.send_end(_state_name(state, task.execution), error)
+        elif self._is_shown(state):
+            named = report_state.with_options(task_run_name=stage.name)
+            parameters = {"name": STATE_NAMES[state], "error": error}
+            self._submit(stage, self._threads, named, parameters)
+
+    def _is_shown(self, state: StageState) -> bool:
+        if state is StageState.UNCHANGED:
+            return self._shows_unchanged
+        return state is not StageState.SKIPPED
 
     def note(self, text: str) -> None:
+        """Log the text in the flow run."""
         self._logger.info("%s", text)
 
     def tick(self) -> None:
-        pass
+        """Report nothing."""
 
     def finish(self) -> None:
-        """Ends the task runs of stages that did not end, and waits for all."""
-        for sent in self._sent.values():
-            if sent.box.get("end") is None:
-                sent.box.put("end", ["interrupted", None])
+        """End the task runs of stages that did not end, and wait for all."""
+        for task in self._tasks.values():
+            if task.mailbox.end() is None:
+                task.mailbox.send_end(StateName.CANCELLED, None)
         deadline = time.monotonic() + PATIENCE
-        for future in self._futures.values():
-            future.wait(max(0.0, deadline - time.monotonic()))
-        for sent in self._sent.values():
-            shutil.rmtree(sent.box.folder, ignore_errors=True)
+        for task_run in self._task_runs.values():
+            task_run.wait(max(0.0, deadline - time.monotonic()))
+        for task in self._tasks.values():
+            shutil.rmtree(task.mailbox.folder, ignore_errors=True)
+
+
+def _state_name(state: StageState, execution: RemoteExecution) -> StateName:
+    if state is StageState.FAILED and execution.timed_out:
+        return StateName.TIMED_OUT
+    return STATE_NAMES[state]

@@ -11,21 +11,21 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.exceptions import ObjectAlreadyExists, TerminationSignal
+from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
+from reprise.dvc import DVC_ERRORS, Repository, describe_error
 from reprise.dvc.history.reader import RevisionReader
 from reprise.errors import PipelineError, StagesFailed
+from reprise.flows.concurrency import create_limits
 from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
-from reprise.flows.mirror import LIMIT, FlowReporter, FlowRunner
+from reprise.flows.mirror import FlowReporter, FlowRunner
 from reprise.process.signals import Interrupted
 from reprise.runner.options import RunOptions
 from reprise.runner.plan import Step, make_plan
@@ -98,7 +98,7 @@ def _run(
         stages = repository.steps(targets, **which)
         steps = make_plan(stages, Journal(repository.temporary).left_over(), force=options.force)
     _show_plan(steps, Durations(repository.temporary))
-    _make_limits(stages)
+    create_limits(stages)
     own: TaskRunner[Any] = ThreadPoolTaskRunner()
     with _api_for_all(), own as threads, commands:
         reporter = FlowReporter(
@@ -131,34 +131,6 @@ def _api_for_all() -> Iterator[None]:
         url = str(client.api_url)
     with temporary_settings({PREFECT_API_URL: url}):
         yield
-
-
-def _make_limits(stages: Sequence[Stage]) -> None:
-    """A global concurrency limit a group: it holds between flow runs too, of all repositories that name the group.
-
-    One that is there stays as it is, perhaps set in Prefect's page; dvc.yaml's holds within the run all the same.
-    """
-    groups: dict[str, int] = {}
-    for settings in (s.settings for s in stages):
-        if settings.group is not None:
-            groups[settings.group] = min(settings.limit, groups.get(settings.group, settings.limit))
-    if groups:
-        with get_client(sync_client=True) as client:
-            for group, limit in groups.items():
-                _make_limit(client, f"{LIMIT}{group}", limit)
-
-
-def _make_limit(client: SyncPrefectClient, name: str, limit: int) -> None:
-    with contextlib.suppress(ObjectAlreadyExists):
-        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=name, limit=limit))
-    found = client.read_global_concurrency_limit_by_name(name).limit
-    if found != limit:
-        get_run_logger().warning(
-            "concurrency limit %s: found %d in Prefect, %d in dvc.yaml; both hold",
-            name,
-            found,
-            limit,
-        )
 
 
 def _show_plan(steps: Sequence[Step], durations: Durations) -> None:

@@ -1,117 +1,112 @@
-"""The task run of a stage: runs its commands wherever Prefect put it, logs their lines, ends as the runner says."""
+"""Define the task runs of a stage: one runs its commands, the other reports how it ended."""
 
 import logging
 import signal
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import asdict
-from pathlib import Path
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State as PrefectState
+from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
-from prefect.states import Cancelled, Completed, Failed
 
-from reprise.flows.concurrency import slot
-from reprise.flows.mailbox import POLL, Abandoned, Mailbox
+from reprise.flows.concurrency import hold_slot
+from reprise.flows.mailbox import POLL, RunnerGoneError
+from reprise.flows.messages import LOST, Retry, StageMailbox, Start
+from reprise.flows.states import StateName, make_state
 from reprise.process.job import GRACE, Job, JobEnd, JobResult, LocalExecution
 from reprise.process.log import Log
 
-Ending: TypeAlias = "PrefectState[Any]"
 Logger: TypeAlias = "logging.Logger | logging.LoggerAdapter[Any]"
 
 
-class Again(Exception):  # noqa: N818
-    """An attempt failed that the runner will repeat."""
+class RetryRequested(Exception):  # noqa: N818
+    """Ends an attempt that the runner will repeat."""
 
 
-def _is_again(_task: Any, _run: Any, state: Ending) -> bool:
-    return state.message is not None and Again.__name__ in state.message
+def _is_retry_requested(_task: Any, _run: Any, state: "State[Any]") -> bool:
+    return isinstance(state.data, RetryRequested)
 
 
 @task(cache_policy=NO_CACHE)
-def tell(state: str, error: str | None) -> Ending:
-    """What became of a stage whose commands did not run."""
-    return ending(state, error)
+def report_state(name: StateName, error: str | None) -> "State[Any]":
+    """Report how a stage ended whose commands did not run."""
+    return make_state(name, error)
 
 
-@task(cache_policy=NO_CACHE, retry_condition_fn=_is_again)
-def follow(job: Job, box: Mailbox, group: str | None) -> Ending:
-    """One attempt. `group`: the name of a global concurrency limit that the commands take a slot of.
+@task(cache_policy=NO_CACHE, retry_condition_fn=_is_retry_requested)
+def run_stage(job: Job, mailbox: StageMailbox, group: str | None) -> "State[Any]":
+    """Run one attempt at the job wherever Prefect put it, and end as the runner says.
 
-    The runner keeps deciding: whether an outcome is a failure, is tried again, or could be recorded.
+    The runner decides whether the result is a failure, is tried again, or could be recorded.
+    `group`: whose slot the commands hold.
     """
-    attempt = _attempt()
-    said = box.wait("end", f"start-{attempt}")
-    if said != "end":
-        if box.get(f"outcome-{attempt}") is None:
-            run_once(job, box, group, attempt)
-        said = box.wait("end", f"again-{attempt}")
-    if said != "end":
-        raise Again(box.get(said))
-    return ending(*box.get("end"))
+    attempt = _attempt_number()
+    if mailbox.wait_for_start(attempt) and mailbox.result(attempt) is None:
+        run_attempt(job, mailbox, group, attempt)
+    decision = mailbox.wait_for_decision(attempt)
+    if isinstance(decision, Retry):
+        raise RetryRequested(decision.error)
+    return make_state(decision.state, decision.error)
 
 
-def _attempt() -> int:
+def _attempt_number() -> int:
     context = TaskRunContext.get()
     assert context is not None
     return context.task_run.run_count
 
 
-def run_once(job: Job, box: Mailbox, group: str | None, attempt: int) -> None:
-    """Puts the outcome of the job's commands into the box; they don't start when they were asked to end before."""
-    if not box.take(
-        f"taken-{attempt}"
-    ):  # Dask repeats what a worker that died was at, in a used sandbox
-        box.put(f"outcome-{attempt}", asdict(JobResult(JobEnd.LOST, JobEnd.LOST.description, 0.0)))
+def run_attempt(job: Job, mailbox: StageMailbox, group: str | None, attempt: int) -> None:
+    """Run the job's commands, unless a signal came before they start, and send their result."""
+    if not mailbox.claim_attempt(attempt):
+        # Dask repeats what a worker that died was at, but the sandbox is used.
+        mailbox.send_result(attempt, LOST)
         return
-    start = box.get(f"start-{attempt}")
-    with slot(group, box):
-        if box.get("signal") is not None:  # the runner may be gone already, and DVC's lock with it
-            outcome = JobResult(JobEnd.INTERRUPTED, "interrupted", 0.0)
-        else:
-            outcome = _run(job, box, Path(start["folder"]), Path(start["note"]))
-        box.put(
-            f"outcome-{attempt}", asdict(outcome)
-        )  # first: the server that has the slot may be gone
+    start = mailbox.start(attempt)
+    with hold_slot(group, mailbox):
+        if mailbox.signal() is None:
+            result = _run_commands(job, mailbox, start)
+        else:  # the runner may be gone already, and DVC's lock with it
+            result = JobResult(JobEnd.INTERRUPTED, "interrupted", 0.0)
+        # Before the slot is given back: the server that has it may be gone.
+        mailbox.send_result(attempt, result)
 
 
-def _run(job: Job, box: Mailbox, folder: Path, note: Path) -> JobResult:
-    processes, log, logger = LocalExecution(job), Log(job.log), get_run_logger()
-    asked = None
+def _run_commands(job: Job, mailbox: StageMailbox, start: Start) -> JobResult:
+    execution = LocalExecution(job)
+    log = Log(job.log)
+    logger = get_run_logger()
     with ThreadPoolExecutor(1) as thread:
-        outcome = thread.submit(processes.run, folder, note)
+        future = thread.submit(execution.run, start.folder, start.note)
         try:
-            while wait([outcome], POLL).not_done:
-                _show(log.new_lines(), logger)
-                box.check()
-                number = box.get("signal")
-                if number != asked:
-                    processes.interrupt(number)
-                    asked = number
-        except Abandoned:
-            processes.interrupt(signal.SIGTERM)
-            wait([outcome], GRACE)
-            processes.kill()
+            _follow(future, execution, mailbox, log, logger)
+        except RunnerGoneError:
+            execution.interrupt(signal.SIGTERM)
+            wait([future], GRACE)
+            execution.kill()
             raise
-    _show(log.new_lines(whole=True), logger)
-    return outcome.result()
+    _log_lines(log.lines(whole=True), logger)
+    return future.result()
 
 
-def _show(lines: list[str], logger: Logger) -> None:
+def _follow(
+    future: "Future[JobResult]",
+    execution: LocalExecution,
+    mailbox: StageMailbox,
+    log: Log,
+    logger: Logger,
+) -> None:
+    """Log the commands' lines and pass signals to them, until they end."""
+    passed_signal = None
+    while wait([future], POLL).not_done:
+        _log_lines(log.lines(), logger)
+        mailbox.check_runner()
+        number = mailbox.signal()
+        if number is not None and number != passed_signal:
+            execution.interrupt(number)
+            passed_signal = number
+
+
+def _log_lines(lines: list[str], logger: Logger) -> None:
     for line in lines:
         logger.info("%s", line)
-
-
-def ending(state: str, error: str | None) -> Ending:
-    """Made where and when the task run ends: the server drops a state that is older than Attempt."""
-    if state == "failed":
-        return Failed(
-            message=error, name="TimedOut" if (error or "").startswith("timed out") else "Failed"
-        )
-    if state == "interrupted":
-        return Cancelled(message="interrupted")
-    return Completed(
-        name={"unchanged": "Unchanged", "restored": "Restored"}.get(state, "Completed")
-    )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reprise.flows.mailbox import Abandoned, Mailbox, remove_stale_mailboxes
+from reprise.flows.mailbox import Mailbox, RunnerGoneError, remove_stale_mailboxes
 
 
 def dead() -> int:
@@ -19,36 +19,36 @@ def dead() -> int:
 
 
 def test_a_message_is_there_for_who_waits(tmp_path: Path) -> None:
-    box = Mailbox.new(tmp_path, 0)
-    assert box.get("start-1") is None
-    box.put("start-1", {"folder": "/a"})
-    assert box.wait("end", "start-1") == "start-1"
-    assert box.get("start-1") == {"folder": "/a"}
-    box.put("end", ["ran", None])
-    assert box.wait("end", "start-1") == "end"
+    mailbox = Mailbox.create(tmp_path, 0)
+    assert mailbox.receive("start-1") is None
+    mailbox.send("start-1", {"folder": "/a"})
+    assert mailbox.wait("end", "start-1") == "start-1"
+    assert mailbox.receive("start-1") == {"folder": "/a"}
+    mailbox.send("end", ["ran", None])
+    assert mailbox.wait("end", "start-1") == "end"
 
 
-def test_one_alone_takes(tmp_path: Path) -> None:
-    box = Mailbox.new(tmp_path, 0)
-    assert [box.take("taken-1"), box.take("taken-1")] == [True, False]
+def test_one_alone_claims(tmp_path: Path) -> None:
+    mailbox = Mailbox.create(tmp_path, 0)
+    assert [mailbox.claim("claim-1"), mailbox.claim("claim-1")] == [True, False]
 
 
 def test_a_runner_that_died_on_this_host_is_gone(tmp_path: Path) -> None:
-    box = dataclasses.replace(Mailbox.new(tmp_path, 0), pid=dead())
-    with pytest.raises(Abandoned):
-        box.wait("end")
+    mailbox = dataclasses.replace(Mailbox.create(tmp_path, 0), pid=dead())
+    with pytest.raises(RunnerGoneError):
+        mailbox.wait("end")
 
 
 def test_a_runner_on_another_host_is_gone_once_its_next_one_cleans_up(tmp_path: Path) -> None:
     host = socket.gethostname()
     killed = Mailbox(tmp_path / f"{host}-{dead()}-0", "as seen elsewhere", 1)
     killed.folder.mkdir()
-    killed.check()
+    killed.check_runner()
     remove_stale_mailboxes(tmp_path)
-    with pytest.raises(Abandoned):
+    with pytest.raises(RunnerGoneError):
         killed.wait("end")
-    with pytest.raises(Abandoned):
-        killed.put("outcome-1", None)
+    with pytest.raises(RunnerGoneError):
+        killed.send("result-1", None)
 
 
 def test_a_box_of_a_process_that_lives_or_of_another_host_stays(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The `repro` flow against a real Prefect server: states, logs, retries, limits, cancelling, and DVC's own bytes."""
+"""The `repro` flow against a real Prefect server.
+
+States, logs, retries, limits, cancelling, and DVC's own bytes.
+"""
 
 import os
 import signal
@@ -133,7 +136,7 @@ def test_a_limit_that_was_set_in_prefect_stays(make: Make, api: str) -> None:
 def wait_for_task_run(made: Made) -> None:
     """Until one has the job, and takes its slot next."""
     for _ in range(400):
-        if list((made.root / ".dvc/tmp/reprise/boxes").glob("*/taken-1")):
+        if list((made.root / ".dvc/tmp/reprise/boxes").glob("*/claim-1")):
             return
         time.sleep(0.05)
     raise AssertionError("no task run took the job")
@@ -190,7 +193,10 @@ def test_a_flow_retry_plans_again_and_runs_only_the_rest(
             "b": stage(f"test -e {flag} || {{ touch {flag}; exit 3; }}; cat a > b", ["a"], "b"),
         }
     )
-    code = "from reprise.flows.repro import repro; assert repro.with_options(retries=1)(return_state=True).is_completed()"
+    code = (
+        "from reprise.flows.repro import repro\n"
+        "assert repro.with_options(retries=1)(return_state=True).is_completed()"
+    )
     made.run(sys.executable, "-c", code)
     assert count.read_text() == "x\n"
     assert last_run(api)["run_count"] == 2

@@ -4,22 +4,61 @@ import sys
 from pathlib import Path
 
 import pytest
+from prefect.states import Failed
 
-from reprise.flows.mailbox import Mailbox
-from reprise.flows.task import run_once
+from reprise.flows.messages import End, StageMailbox, Start
+from reprise.flows.states import StateName, make_state
+from reprise.flows.task import RetryRequested, _is_retry_requested, run_attempt
 from reprise.process.job import Job, JobEnd, JobResult
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
 
-@pytest.mark.parametrize("group", [None, "reprise-gpu"])
+@pytest.mark.parametrize("group", [None, "gpu"])
 def test_a_job_that_was_to_end_before_it_had_a_slot_does_not_start(
     tmp_path: Path, group: str | None
 ) -> None:
-    box = Mailbox.new(tmp_path, 0)
-    box.put("start-1", {"folder": str(tmp_path), "note": str(tmp_path / "note")})
-    box.put("signal", 2)
+    mailbox = StageMailbox.create(tmp_path, 0)
+    mailbox.send_start(1, Start(tmp_path, tmp_path / "note"))
+    mailbox.send_signal(2)
     job = Job([("", [sys.executable, "-c", "open('ran', 'w')"])], {}, None, tmp_path / "log")
-    run_once(job, box, group, 1)
-    assert JobResult(**box.get("outcome-1")) == JobResult(JobEnd.INTERRUPTED, "interrupted", 0.0)
+    run_attempt(job, mailbox, group, 1)
+    assert mailbox.result(1) == JobResult(JobEnd.INTERRUPTED, "interrupted", 0.0)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_result_comes_back_with_the_end_that_it_was_sent_with(tmp_path: Path) -> None:
+    mailbox = StageMailbox.create(tmp_path, 0)
+    for attempt, end in enumerate(JobEnd):
+        mailbox.send_result(attempt, JobResult(end, end.description, 0.5))
+        result = mailbox.result(attempt)
+        assert result == JobResult(end, end.description, 0.5)
+        assert isinstance(result.end, JobEnd)
+
+
+@pytest.mark.parametrize(
+    ("name", "state_type"),
+    [
+        (StateName.COMPLETED, "COMPLETED"),
+        (StateName.RESTORED, "COMPLETED"),
+        (StateName.UNCHANGED, "COMPLETED"),
+        (StateName.FAILED, "FAILED"),
+        (StateName.TIMED_OUT, "FAILED"),
+        (StateName.CANCELLED, "CANCELLED"),
+    ],
+)
+def test_a_task_run_ends_as_the_runner_says(
+    name: StateName, state_type: str, tmp_path: Path
+) -> None:
+    mailbox = StageMailbox.create(tmp_path, 0)
+    mailbox.send_end(name, "an error")
+    decision = mailbox.wait_for_decision(1)
+    assert decision == End(name, "an error")
+    state = make_state(name, "an error")
+    assert (state.name, state.type) == (name.value, state_type)
+
+
+def test_an_attempt_is_repeated_by_the_type_of_its_exception() -> None:
+    assert _is_retry_requested(None, None, Failed(data=RetryRequested("exit status 3")))
+    assert not _is_retry_requested(None, None, Failed(data=ValueError("RetryRequested")))
+    assert not _is_retry_requested(None, None, Failed(message="RetryRequested('exit status 3')"))

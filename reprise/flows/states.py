@@ -1,0 +1,46 @@
+"""Name the states in which task runs and flow runs end, and make Prefect's states of them."""
+
+from enum import StrEnum
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Failed
+
+
+class StateName(StrEnum):
+    """Names the state in which a task run or a flow run ends, as Prefect shows it."""
+
+    COMPLETED = "Completed"
+    RESTORED = "Restored"
+    UNCHANGED = "Unchanged"
+    FAILED = "Failed"
+    TIMED_OUT = "TimedOut"
+    CANCELLED = "Cancelled"
+
+    @property
+    def description(self) -> str:
+        """Say what the state means for a stage."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    StateName.COMPLETED: "its commands ran",
+    StateName.RESTORED: "the run-cache had its outs",
+    StateName.UNCHANGED: "it was up to date",
+    StateName.FAILED: "its commands, or what surrounds them, failed",
+    StateName.TIMED_OUT: "its commands took longer than its timeout",
+    StateName.CANCELLED: "the run was interrupted",
+}
+
+
+def make_state(name: StateName, error: str | None = None) -> "State[Any]":
+    """Make the state that a task run ends in. `error`: of a failure.
+
+    To be called where and when the task run ends: the server drops a state that is older than the
+    one of the attempt's start.
+    """
+    if name in (StateName.FAILED, StateName.TIMED_OUT):
+        return Failed(name=name.value, message=error)
+    if name is StateName.CANCELLED:
+        return Cancelled(message="interrupted")
+    return Completed(name=name.value)
