@@ -1,43 +1,34 @@
-"""The `repro` flow of Prefect: the runner's own run, each stage of it mirrored by a task run."""
+"""Define the flow `repro`: a run of the runner, in which a task run mirrors each stage."""
 
 import contextlib
 import logging
 import os
-import signal
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from reprise.dvc import DVC_ERRORS, Repository, describe_error
-from reprise.dvc.history.reader import RevisionReader
-from reprise.errors import PipelineError, StagesFailed
+from reprise.dvc import Repository
+from reprise.errors import StagesFailed
+from reprise.flows.artifacts import show_metrics, show_plan, show_report
 from reprise.flows.concurrency import create_limits
+from reprise.flows.endings import prefect_endings
 from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
-from reprise.process.signals import Interrupted
+from reprise.flows.states import StateName
 from reprise.runner.options import RunOptions
 from reprise.runner.plan import Step, make_plan
-from reprise.runner.plan_format import format_plan
+from reprise.runner.states import StageState
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders
 from reprise.state.journal import Journal
-
-ENDINGS = {
-    "Unchanged": {"unchanged"},
-    "Restored": {"unchanged", "restored"},
-}  # by what became of all stages
 
 
 @flow(name="repro")
@@ -58,72 +49,78 @@ def repro(
     report: bool = False,
     **engine_options: Any,
 ) -> "State[Any]":
-    """Brings the stages of the DVC repository at `path` up to date, as `reprise run` does.
+    """Bring the stages of the DVC repository at `path` up to date, as `reprise run` does.
 
-    runner: the engine that runs the commands. Its settings, such as `dask_address`, are parameters too.
-    report: adds `reprise report HEAD` as an artifact, which takes seconds.
-    PipelineError when a stage failed: Prefect retries a flow that raises, not one that returns a failed state.
+    runner: the engine that runs the commands. An engine's setting, such as `dask_address`, is a
+    parameter of its own. report: make `reprise report HEAD` an artifact, which takes seconds.
+
+    Raises StagesFailed when a stage failed: Prefect retries a flow that raises, but not one that
+    returns a failed state.
     """
     logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
-    options = RunOptions(jobs or os.cpu_count() or 1, force, keep_going, pull, sandbox)
-    commands = make_task_runner(runner, options.jobs, engine_options)
-    which = {"downstream": downstream, "single_item": single_item, "everything": all_pipelines}
-    with contextlib.chdir(path), as_prefect_knows_it():
-        return _run(targets or [], which, options, commands, report)
+    options = RunOptions(
+        jobs=jobs or os.cpu_count() or 1,
+        force=force,
+        keep_going=keep_going,
+        pull=pull,
+        sandbox=sandbox,
+    )
+    selection = {
+        "downstream": downstream,
+        "single_item": single_item,
+        "everything": all_pipelines,
+    }
+    engine = make_task_runner(runner, options.jobs, engine_options)
+    with contextlib.chdir(path), prefect_endings():
+        repository = Repository()
+        steps = _plan(repository, targets or [], selection, force)
+        show_plan(steps, Durations(repository.temporary))
+        create_limits([step.stage for step in steps])
+        stage_runner = _run(repository, steps, options, engine)
+        states = set(stage_runner.states.values())
+        if states & {StageState.RAN, StageState.RESTORED}:
+            show_metrics()
+            if report:
+                show_report()
+        errors = {stage.name: error for stage, error in stage_runner.errors.items()}
+    if errors:
+        raise StagesFailed(errors)
+    return Completed(name=_state_name(states).value)
 
 
-@contextlib.contextmanager
-def as_prefect_knows_it() -> Iterator[None]:
-    """How a flow ends that did not complete: TerminationSignal when Prefect cancels it, else one line."""
-    try:
-        yield
-    except Interrupted as e:
-        if e.number == signal.SIGTERM:  # so Prefect sends it, to cancel
-            raise TerminationSignal(signal=e.number) from None
-        raise
-    except DVC_ERRORS as e:
-        raise PipelineError(describe_error(e)) from None
+def _plan(
+    repository: Repository, targets: Sequence[str], selection: Mapping[str, bool], force: bool
+) -> list[Step]:
+    logger = get_run_logger()
+    with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
+        stages = repository.steps(targets, **selection)
+        left_over = Journal(repository.temporary).left_over()
+        return make_plan(stages, left_over, force=force)
 
 
 def _run(
-    targets: Sequence[str],
-    which: Mapping[str, bool],
-    options: RunOptions,
-    commands: TaskRunner[Any],
-    report: bool,
-) -> "State[Any]":
-    repository = Repository()
-    logger = get_run_logger()
-    with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
-        stages = repository.steps(targets, **which)
-        steps = make_plan(stages, Journal(repository.temporary).left_over(), force=options.force)
-    _show_plan(steps, Durations(repository.temporary))
-    create_limits(stages)
-    own: TaskRunner[Any] = ThreadPoolTaskRunner()
-    with _api_for_all(), own as threads, commands:
-        reporter = FlowReporter(
-            steps, StateFolders(repository.temporary).mailboxes, threads, commands
-        )
+    repository: Repository, steps: Sequence[Step], options: RunOptions, engine: TaskRunner[Any]
+) -> FlowRunner:
+    """Run the steps. Returns the runner, which knows what became of each."""
+    mailboxes = StateFolders(repository.temporary).mailboxes
+    stages = [step.stage for step in steps]
+    thread_runner: TaskRunner[Any] = ThreadPoolTaskRunner()
+    with _one_server(), thread_runner as threads, engine:
+        reporter = FlowReporter(steps, mailboxes, threads, engine)
         runner = FlowRunner(repository, stages, options, reporter, keeps_places=True)
         try:
             runner.run()
         finally:
             reporter.finish()
-    if any(state in ("ran", "restored") for state in runner.states.values()):
-        _show_metrics()
-        if report:
-            _show_report()
-    if runner.errors:
-        raise StagesFailed({stage.name: error for stage, error in runner.errors.items()})
-    states = {*runner.states.values()}
-    return Completed(
-        name=next((name for name, among in ENDINGS.items() if states <= among), "Completed")
-    )
+    return runner
 
 
 @contextlib.contextmanager
-def _api_for_all() -> Iterator[None]:
-    """Worker processes would each start a temporary server of their own; a server that is set, they know."""
+def _one_server() -> Iterator[None]:
+    """Let worker processes use this flow's temporary server, since each would start its own.
+
+    A server that is set is known to them.
+    """
     if PREFECT_API_URL.value():
         yield
         return
@@ -133,28 +130,10 @@ def _api_for_all() -> Iterator[None]:
         yield
 
 
-def _show_plan(steps: Sequence[Step], durations: Durations) -> None:
-    lines = "\n".join(line for _, line in format_plan(steps, durations))
-    create_markdown_artifact(key="plan", description="The plan", markdown=f"```\n{lines}\n```")
-
-
-def _show_metrics() -> None:
-    with TemporaryDirectory(prefix="reprise-") as temporary:
-        metrics = RevisionReader(Path(temporary)).metrics()
-    rows = [f"| {file} | {name} | {old} | {new} |" for file, name, old, new in metrics]
-    if rows:
-        table = "\n".join(["| file | metric | HEAD | now |", "|---|---|---|---|", *rows])
-        create_markdown_artifact(
-            key="metrics", description="Metrics and their change", markdown=table
-        )
-
-
-def _show_report() -> None:
-    from reprise.review import markdown, review  # statistics and DuckDB: a second to import
-
-    try:
-        shown = markdown(review("HEAD"))
-    except (PipelineError, *DVC_ERRORS) as e:  # the stages ran all the same
-        get_run_logger().warning("no report: %s", describe_error(e))
-        return
-    create_markdown_artifact(key="report", description="What changed since HEAD", markdown=shown)
+def _state_name(states: Collection[StageState]) -> StateName:
+    """Name the state of a flow run in which no stage failed."""
+    if StageState.RAN in states:
+        return StateName.COMPLETED
+    if StageState.RESTORED in states:
+        return StateName.RESTORED
+    return StateName.UNCHANGED

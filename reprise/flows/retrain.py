@@ -1,14 +1,10 @@
-"""The `retrain` flow of Prefect: what `reprise retrain` does, its stages as a `repro` run beneath it."""
+"""Define the flow `retrain`: what `reprise retrain` does, its stages as a run of `repro`."""
 
-import logging
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, get_run_logger
+from prefect import Flow, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.client.schemas.objects import State
@@ -16,56 +12,77 @@ from prefect.states import Completed
 from pydantic import Field
 
 from reprise.errors import PipelineError, StagesFailed
-from reprise.flows.repro import as_prefect_knows_it, repro
+from reprise.flows.endings import prefect_endings
+from reprise.flows.repro import repro
+from reprise.flows.stage_lines import stage_lines
 from reprise.retrain.choices import PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
 from reprise.retrain.decision import Decision, RetrainResult
 from reprise.retrain.gate import Gate
 from reprise.retrain.options import Echo, RetrainOptions
-from reprise.retrain.retrain import retrain as retrain_
+from reprise.retrain.retrain import RunStages
+from reprise.retrain.retrain import retrain as retrain_in_clone
 from reprise.retrain.shell import LAST_LINES
 from reprise.review import markdown
 
 
-@flow(name="retrain", persist_result=False)
-def retrain(
-    repository: str = ".",
-    base: str = "main",
-    publish: PublishMode = PublishMode.PULL_REQUEST,
-    metric: str | None = None,
-    min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
-    promote_when: PromoteWhen = PromoteWhen.BETTER,
-    jobs: Annotated[int, Field(ge=1)] | None = None,
-    wait_for_others: bool = False,
-    dry_run: bool = False,
-    workplace: str = "~/.cache/reprise",
-    token_block: str | None = None,
-    out: str | None = None,
-) -> "State[Any]":
-    """Trains on new data in a clone, and proposes the model if it is better beyond noise.
+def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
+    """Make the flow `retrain`.
 
-    The options are those of `reprise retrain`. token_block: the Secret block that has the forge's token, in place of
-    GITHUB_TOKEN or GITLAB_TOKEN. Ends Unchanged, Kept, Promoted or Skipped; PipelineError when it failed.
+    stages_flow: a flow with the parameters of `repro`, which brings the clone's stages up to date.
     """
-    gate = Gate(metric=metric, min_effect=min_effect, when=promote_when)
-    folder = Path(workplace).expanduser().resolve()
-    token = None if token_block is None else _token(token_block)
-    options = RetrainOptions(
-        repository, folder, base, publish, gate, jobs, wait_for_others, dry_run, token
-    )
-    with as_prefect_knows_it():
-        made = retrain_(options, _say, _run_stages)
-    _show(made)
-    if out is not None:
-        Path(out).write_text(_json(made.decision) + "\n", encoding="utf-8")
-    return Completed(name=made.decision.outcome.capitalize(), message=made.decision.reason)
+
+    @flow(name="retrain", persist_result=False)
+    def retrain(
+        repository: str = ".",
+        base: str = "main",
+        publish: PublishMode = PublishMode.PULL_REQUEST,
+        metric: str | None = None,
+        min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
+        promote_when: PromoteWhen = PromoteWhen.BETTER,
+        jobs: Annotated[int, Field(ge=1)] | None = None,
+        wait_for_others: bool = False,
+        dry_run: bool = False,
+        workplace: str = "~/.cache/reprise",
+        token_block: str | None = None,
+        out: str | None = None,
+    ) -> "State[Any]":
+        """Train on new data in a clone, and propose the model if it is better beyond noise.
+
+        The options are those of `reprise retrain`. token_block: the Secret block that has the
+        forge's token, in place of GITHUB_TOKEN or GITLAB_TOKEN.
+
+        Ends Unchanged, Kept, Promoted or Skipped. Raises PipelineError when the retraining failed.
+        """
+        options = RetrainOptions(
+            repository=repository,
+            folder=Path(workplace).expanduser().resolve(),
+            base=base,
+            publish=publish,
+            gate=Gate(metric=metric, min_effect=min_effect, when=promote_when),
+            jobs=jobs,
+            wait=wait_for_others,
+            dry_run=dry_run,
+            token=_load_token(token_block),
+        )
+        with prefect_endings():
+            result = retrain_in_clone(options, _log, _make_run_stages(stages_flow))
+        _show(result)
+        decision = result.decision
+        if out is not None:
+            Path(out).write_text(_to_json(decision) + "\n", encoding="utf-8")
+        return Completed(name=decision.outcome.capitalize(), message=decision.reason)
+
+    return retrain
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     get_run_logger().info("%s", line)
 
 
-def _token(block: str) -> str:
+def _load_token(block: str | None) -> str | None:
+    if block is None:
+        return None
     try:
         secret = Secret.load(block)
     except ValueError:
@@ -76,14 +93,20 @@ def _token(block: str) -> str:
     return str(secret.get())
 
 
-def _run_stages(place: Clone, options: RetrainOptions, echo: Echo) -> None:
-    """As a flow run of its own. PipelineError with the last lines of the stages that failed."""
-    with _lines_by_stage() as lines:
-        try:
-            repro(path=str(place.root), jobs=options.jobs, pull=True, all_pipelines=True)
-        except StagesFailed as e:
-            message = "; ".join([str(e), *lines_of_failed(e.errors, lines)])
-            raise PipelineError(message) from None
+def _make_run_stages(stages_flow: "Flow[..., Any]") -> RunStages:
+    def run_stages(clone: Clone, options: RetrainOptions, _echo: Echo) -> None:
+        """Run the stages as a flow run of its own.
+
+        Raises PipelineError with the last lines of the stages that failed.
+        """
+        with stage_lines(LAST_LINES) as lines:
+            try:
+                stages_flow(path=str(clone.root), jobs=options.jobs, pull=True, all_pipelines=True)
+            except StagesFailed as e:
+                message = "; ".join([str(e), *lines_of_failed(e.errors, lines)])
+                raise PipelineError(message) from None
+
+    return run_stages
 
 
 def lines_of_failed(errors: Mapping[str, str], lines: Mapping[str, Iterable[str]]) -> list[str]:
@@ -95,41 +118,27 @@ def lines_of_failed(errors: Mapping[str, str], lines: Mapping[str, Iterable[str]
     return picked
 
 
-@contextmanager
-def _lines_by_stage() -> "Iterator[dict[str, deque[str]]]":
-    """The last lines that each stage printed: a task run has its stage's name and logs its lines."""
-    lines: dict[str, deque[str]] = defaultdict(partial(deque, maxlen=LAST_LINES))
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.levelno == logging.INFO:  # a failure is Prefect's own word of it
-                lines[getattr(record, "task_run_name", "")].append(record.getMessage())
-
-    listener, logger = Listener(logging.INFO), logging.getLogger("prefect.task_runs")
-    logger.addHandler(listener)
-    try:
-        yield lines
-    finally:
-        logger.removeHandler(listener)
-
-
-def _show(made: RetrainResult) -> None:
-    found = made.decision.model_dump(exclude_none=True)
-    table = "\n".join(
-        ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in found.items())]
-    )
-    create_markdown_artifact(key="decision", description=made.decision.reason, markdown=table)
-    text = f"```json\n{_json(made.decision)}\n```"
+def _show(result: RetrainResult) -> None:
+    decision = result.decision
+    rows = ["| | |", "|---|---|"]
+    for name, value in decision.model_dump(exclude_none=True).items():
+        rows.append(f"| {name} | {value} |")
+    create_markdown_artifact(key="decision", description=decision.reason, markdown="\n".join(rows))
     create_markdown_artifact(
-        key="decision-json", description="The decision, as `--out` writes it", markdown=text
+        key="decision-json",
+        description="The decision, as `--out` writes it",
+        markdown=f"```json\n{_to_json(decision)}\n```",
     )
-    if made.report is not None:
+    if result.report is not None:
         create_markdown_artifact(
             key="report",
             description="The challenger beside the champion",
-            markdown=markdown(made.report),
+            markdown=markdown(result.report),
         )
 
 
-def _json(decision: Decision) -> str:
+def _to_json(decision: Decision) -> str:
     return decision.model_dump_json(indent=2)
+
+
+retrain = make_retrain(repro)

@@ -95,5 +95,8 @@ def states(api: str, expected: int) -> dict[str, str]:
 
 
 def flow(made: Made, code: int = 0, *options: str) -> str:
-    """In a whole process: Prefect sends the last states and logs when Python exits, which a forked one skips."""
+    """In a whole process.
+
+    Prefect sends the last states and logs when Python exits, which a forked one skips.
+    """
     return made.run(sys.executable, "-m", "reprise.cli", "run", "--prefect", *options, code=code)

@@ -1,4 +1,4 @@
-"""`--runner dask`: commands run in several worker processes, with the bytes of `dvc repro`, and end with the run."""
+"""`--runner dask`: commands run in workers, leave the bytes of `dvc repro`, end with the run."""
 
 import os
 import signal

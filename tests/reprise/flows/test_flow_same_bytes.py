@@ -1,4 +1,7 @@
-"""`reprise run --prefect` leaves what `reprise run` and `dvc repro` leave, on the corpus and on the project itself."""
+"""`reprise run --prefect` leaves what `reprise run` and `dvc repro` leave.
+
+On the corpus and on the project itself.
+"""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +20,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
 @pytest.fixture(scope="module")
 def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """PATH with commands that have Prefect imported, too: states and logs may be lost at their end, files are not."""
+    """PATH with commands that have Prefect imported, too.
+
+    States and logs may be lost at their end, files are not.
+    """
     folder = tmp_path_factory.mktemp("flows")
     server = warm.start(folder, "prefect.server.schemas", "reprise.flows.repro")
     yield f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"

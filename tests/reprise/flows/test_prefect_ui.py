@@ -1,4 +1,7 @@
-"""Prefect's UI in headless Chromium, on finished runs of the `repro` flow. Run by `make prefect-ui`."""
+"""Prefect's UI in headless Chromium, on finished runs of the `repro` flow.
+
+Run by `make prefect-ui`.
+"""
 
 import os
 import sys
@@ -54,8 +57,11 @@ def made(tmp_path: Path) -> Made:
 
 
 def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> None:
-    """Each of `expected`, lines that follow each other, somewhere on the page. `click`: a CSS selector, clicked
-    until they come, since a click before the page's code listens is lost."""
+    """Each of `expected`, lines that follow each other, somewhere on the page.
+
+    click: a CSS selector, clicked until they come, since a click before the page's code listens is
+    lost.
+    """
     for _ in range(LOOKS):
         if click is not None:
             browser.execute_script("document.querySelector(arguments[0])?.click()", click)

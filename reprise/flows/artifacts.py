@@ -1,0 +1,46 @@
+"""Show what a run of the flow `repro` plans and changes, as artifacts on Prefect's page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from reprise.dvc import DVC_ERRORS, describe_error
+from reprise.dvc.history.reader import RevisionReader
+from reprise.errors import PipelineError
+from reprise.runner.plan import Step
+from reprise.runner.plan_format import format_plan
+from reprise.state.durations import Durations
+
+
+def show_plan(steps: Sequence[Step], durations: Durations) -> None:
+    """Show the plan, as the command line does."""
+    lines = "\n".join(line for _, line in format_plan(steps, durations))
+    create_markdown_artifact(key="plan", description="The plan", markdown=f"```\n{lines}\n```")
+
+
+def show_metrics() -> None:
+    """Show the workspace's metrics beside those of HEAD, if there are any."""
+    with TemporaryDirectory(prefix="reprise-") as temporary:
+        metrics = RevisionReader(Path(temporary)).metrics()
+    if not metrics:
+        return
+    lines = ["| file | metric | HEAD | now |", "|---|---|---|---|"]
+    for file, name, old, new in metrics:
+        lines.append(f"| {file} | {name} | {old} | {new} |")
+    table = "\n".join(lines)
+    create_markdown_artifact(key="metrics", description="Metrics and their change", markdown=table)
+
+
+def show_report() -> None:
+    """Show the report since HEAD. An error is a warning: the stages ran all the same."""
+    from reprise.review import markdown, review  # statistics and DuckDB: a second to import
+
+    try:
+        text = markdown(review("HEAD"))
+    except (PipelineError, *DVC_ERRORS) as e:
+        get_run_logger().warning("no report: %s", describe_error(e))
+        return
+    create_markdown_artifact(key="report", description="What changed since HEAD", markdown=text)
