@@ -1,4 +1,7 @@
-"""The `retrain` flow: a real Prefect server, workers in processes of their own, a real origin and DVC remote."""
+"""The `retrain` flow with all parts real.
+
+A Prefect server, workers in processes of their own, an origin and a DVC remote.
+"""
 
 import json
 import signal
@@ -17,6 +20,7 @@ import pytest
 from reprise.flows.retrain import lines_of_failed
 from tests.conftest import ROOT, YAML_
 from tests.reprise.flows.prefect_server import api, post
+from tests.reprise.flows.test_project_flows import with_hook
 from tests.reprise.retrain.project import Retrainable
 from tests.reprise.retrain.test_retrain import GOOD, first, made
 from tests.reprise.runner.repository import is_gone
@@ -52,13 +56,19 @@ class Deployed:
         self.made.run(*prefect(*arguments), cwd=ROOT, more=self.environment)
 
     def deploy(
-        self, *, schedule: Json | None = None, limit: Json | None = LIMIT, **parameters: Any
+        self,
+        *,
+        schedule: Json | None = None,
+        limit: Json | None = LIMIT,
+        entrypoint: str | None = None,
+        **parameters: Any,
     ) -> None:
         file = YAML_.load(ROOT / "prefect.yaml")
         (nightly,) = [d for d in file["deployments"] if d["name"] == "nightly"]
         places = {"repository": str(self.made.origin), "workplace": str(self.made.folder / "work")}
         nightly["name"] = nightly["work_pool"]["name"] = self.name
         nightly["parameters"] |= {**places, **parameters}
+        nightly["entrypoint"] = entrypoint or nightly["entrypoint"]
         nightly |= {"schedules": [schedule] if schedule else [], "concurrency_limit": limit}
         text = self.made.folder / "prefect.yaml"
         text.write_text(json.dumps({**file, "deployments": [nightly]}))
@@ -197,7 +207,10 @@ def test_the_token_of_a_block_is_seen_by_the_forge_alone(
     deployed.before_training(
         f"import subprocess; open({str(made.folder / 'seen')!r}, 'w').write({look})"
     )
-    save = "import sys; from prefect.blocks.system import Secret; Secret(value=sys.stdin.read()).save('forge')"
+    save = (
+        "import sys; from prefect.blocks.system import Secret; "
+        "Secret(value=sys.stdin.read()).save('forge')"
+    )
     subprocess.run(
         [sys.executable, "-c", save], input=TOKEN, text=True, env=deployed.environment, check=True
     )
@@ -241,7 +254,7 @@ def test_a_cancelled_run_ends_its_commands_and_the_next_one_completes(deployed: 
 
 
 def test_a_killed_worker_leaves_nothing_that_stops_the_next(deployed: Deployed) -> None:
-    """With its flow run's process: the stage's command is left to itself, until the next run ends it."""
+    """With its flow run's process: the stage's command is left, until the next run ends it."""
     deployed.made.source.write_text(GOOD)
     training = deployed.waits_before_training()
     deployed.deploy(publish="branch", limit=None)
@@ -277,3 +290,16 @@ def test_a_stage_whose_name_ends_another_is_not_taken_for_it() -> None:
     lines = {"in": ["fine"], "train": ["broke"], "split": ["broke too"]}
     errors = {"train": "exit status 1: x", "split": "timed out"}
     assert lines_of_failed(errors, lines) == ["train | broke", "split | broke too"]
+
+
+def test_the_project_s_hook_hears_of_a_failure_and_of_that_of_its_stages(
+    deployed: Deployed, stand_in: StandIn
+) -> None:
+    """The example in pipeline/flows.py, in a copy: `retrain` runs the project's own `repro`."""
+    flows = deployed.made.folder / "flows.py"
+    flows.write_text(with_hook())
+    deployed.more = {"TEAM_WEBHOOK": f"{stand_in.address}/hook"}
+    deployed.made.source.write_text(GOOD.replace("a1-0,1,1", "a1-0,1,7"))
+    run = deployed.run_once(entrypoint=f"{flows}:retrain")
+    assert run["state_name"] == "Failed"
+    assert stand_in.calls == ["POST /hook", "POST /hook"]

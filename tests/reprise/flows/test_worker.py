@@ -1,4 +1,4 @@
-"""The `repro` flow as a deployment: a worker in another process runs it, and the server cancels it."""
+"""The `repro` flow as a deployment: a worker process runs it, and the server cancels it."""
 
 import json
 import os
@@ -39,10 +39,10 @@ def call(made: Made, *arguments: str) -> None:
 
 @contextmanager
 def worker(made: Made, name: str, **parameters: Any) -> Iterator[None]:
-    """Of a deployment `repro/<name>` on the repository."""
+    """Of a deployment `repro/<name>` of the project's own flow, on the repository."""
     deployment = {
         "name": name,
-        "entrypoint": "reprise/flows/repro.py:repro",
+        "entrypoint": "pipeline/flows.py:repro",
         "work_pool": {"name": name},
     }
     file = made.folder / "prefect.yaml"
@@ -84,7 +84,10 @@ def test_cancelling_ends_the_commands_and_the_next_run_does_the_rest(
     make: Make, api: str, runner: str
 ) -> None:
     name, made = f"cancel-{runner}", make({})
-    long = "cat good; echo $$ > {0}/pid.new; mv {0}/pid.new {0}/pid; test -e {0}/go || sleep 300; cat good > long"
+    long = (
+        "cat good; echo $$ > {0}/pid.new; mv {0}/pid.new {0}/pid; "
+        "test -e {0}/go || sleep 300; cat good > long"
+    )
     stages = {
         "good": stage("cat a.in > good", ["a.in"], "good"),
         "long": stage(long.format(made.folder), ["good"], "long"),

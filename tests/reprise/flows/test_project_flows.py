@@ -1,0 +1,49 @@
+"""pipeline/flows.py: the flows that prefect.yaml deploys, as Prefect loads them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.utilities.callables import parameter_schema
+
+from tests.conftest import ROOT, YAML_
+
+pytestmark = pytest.mark.xdist_group("prefect")
+FILE = ROOT / "pipeline" / "flows.py"
+PARAMETERS = json.loads(Path(__file__).with_name("parameters.json").read_text())
+DEPLOYMENTS = {d["name"]: d for d in YAML_.load(ROOT / "prefect.yaml")["deployments"]}
+
+
+def with_hook() -> str:
+    """The text of the file, its example of a hook no longer a comment."""
+    text = FILE.read_text()
+    code = r"import|def|    \S|on_failure"
+    return re.sub(rf"^( *)# (?=(?:{code}))", r"\1", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["repro", "retrain"])
+def test_an_entrypoint_has_the_flow_s_name_and_parameters(name: str) -> None:
+    flow: Flow[..., Any] = load_flow_from_entrypoint(f"{FILE}:{name}")
+    assert flow.name == name
+    assert parameter_schema(flow).model_dump_for_openapi() == PARAMETERS[name]
+    assert flow.on_failure_hooks == []
+
+
+@pytest.mark.parametrize(("deployment", "name"), [("repro", "repro"), ("nightly", "retrain")])
+def test_a_deployment_names_a_flow_and_parameters_that_are_there(
+    deployment: str, name: str
+) -> None:
+    declared = DEPLOYMENTS[deployment]
+    assert declared["entrypoint"] == f"pipeline/flows.py:{name}"
+    flow: Flow[..., Any] = load_flow_from_entrypoint(str(ROOT / declared["entrypoint"]))
+    flow.validate_parameters(declared["parameters"])
+
+
+@pytest.mark.parametrize("name", ["repro", "retrain"])
+def test_the_example_of_a_hook_is_one(name: str, tmp_path: Path) -> None:
+    (tmp_path / "flows.py").write_text(with_hook())
+    flow: Flow[..., Any] = load_flow_from_entrypoint(f"{tmp_path / 'flows.py'}:{name}")
+    assert [hook.__name__ for hook in flow.on_failure_hooks] == ["post_failure"]
