@@ -1,10 +1,13 @@
-"""What Prefect adds: `dvc repro`, `reprise run`, and the flow with a warm and a cold server, in one run.
+"""Measure what Prefect adds to `dvc repro` and `reprise run`, with a warm and a cold server.
 
-python -m benchmarks.flow [STAGES]    (default: 100 stages, whose commands take 30 ms; beside them the default pipeline)
+python -m benchmarks.flow [STAGES]
 
-Commands take turns, and medians of their wall time and CPU time (their own and their children's; the warm server's is
-not among it) are shown: CPU time is the steadier on a machine with other work. A cold server is the temporary one that
-a flow starts, on a home that has a database; it and what takes a minute are measured once.
+The default is 100 stages, whose commands take 30 ms. Beside them the default pipeline is measured.
+
+Commands take turns, all in one run. Shown are medians of their wall time and CPU time, with
+that of their children, but not that of the warm server. CPU time is the steadier on a machine with
+other work. A cold server is the temporary one that a flow starts, on a home that has a database. It
+is measured once, as is what takes a minute.
 """
 
 import os
@@ -16,20 +19,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.runner import ROOT, Cost, clear, make, median_cost, run
+from benchmarks.runner import ROOT, Took, clear, make, middle, run
 from reprise.flows.serve import wait_for_server
 
 ROUNDS = 3
 DVC, OURS, WARM, COLD = "dvc repro", "reprise run", "flow, warm server", "flow, cold server"
 COMMANDS = {DVC: DVC, OURS: OURS, WARM: "reprise run --prefect", COLD: "reprise run --prefect"}
-
-
-Costs = dict[tuple[str, str], list[Cost]]  # by command, and by "full" or "no-op"
+Costs = dict[tuple[str, str], list[Took]]  # by command, and by "full" or "no-op"
 
 
 @contextmanager
 def server(home: Path) -> Iterator[str]:
-    """The address of a warm server on a free port."""
+    """Start a warm server on a free port, and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -55,7 +56,8 @@ def server(home: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def timed(repo: Path, name: str, url: str) -> Cost:
+def timed(repo: Path, name: str, url: str) -> Took:
+    """Measure one run of the command of that name. `url`: of the warm server."""
     if name == WARM:
         os.environ["PREFECT_API_URL"] = url
     took = run(repo, *COMMANDS[name].split())
@@ -63,39 +65,48 @@ def timed(repo: Path, name: str, url: str) -> Cost:
     return took
 
 
-def measure(repo: Path, url: str, again: Callable[[Path], None], once: set[str]) -> Costs:
-    """`again` makes the repository as before its first run; commands of `once` run once."""
+def measure(repo: Path, url: str, reset: Callable[[Path], None], once: set[str]) -> Costs:
+    """Measure all commands in turn; those of `once` one time.
+
+    reset: makes the repository as it was before its first run.
+    """
     costs: Costs = {}
     for i in range(ROUNDS):
-        for name in [c for c in COMMANDS if i == 0 or c not in once]:
-            again(repo)
-            costs.setdefault((name, "full"), []).append(timed(repo, name, url))
-        for name in [c for c in COMMANDS if i == 0 or c != COLD]:
-            costs.setdefault((name, "no-op"), []).append(timed(repo, name, url))
+        for name in COMMANDS:
+            if i == 0 or name not in once:
+                reset(repo)
+                costs.setdefault((name, "full"), []).append(timed(repo, name, url))
+        for name in COMMANDS:
+            if i == 0 or name != COLD:
+                costs.setdefault((name, "no-op"), []).append(timed(repo, name, url))
     return costs
 
 
 def show(title: str, stages: int, costs: Costs) -> None:
+    """Print a table of the costs, and what the flow adds to `reprise run`."""
     print(f"\n{title:<20} {'full: wall':>12} {'CPU':>8} {'no-op: wall':>14} {'CPU':>8}   seconds")
     for name in COMMANDS:
-        full, idle = median_cost(costs[name, "full"]), median_cost(costs[name, "no-op"])
+        full, idle = middle(costs[name, "full"]), middle(costs[name, "no-op"])
         print(f"{name:<20} {full.wall:12.2f} {full.cpu:8.2f} {idle.wall:14.2f} {idle.cpu:8.2f}")
-    for what in ("no-op", "full"):
-        ours, flow = median_cost(costs[OURS, what]), median_cost(costs[WARM, what])
-        wall, cpu = (b - a for a, b in zip(ours, flow, strict=True))
-        each = f", {wall / stages * 1000:.0f} ms a stage" if what == "full" else ""
+    for kind in ("no-op", "full"):
+        ours, flow = middle(costs[OURS, kind]), middle(costs[WARM, kind])
+        wall, cpu = flow.wall - ours.wall, flow.cpu - ours.cpu
+        each = f", {wall / stages * 1000:.0f} ms a stage" if kind == "full" else ""
+        ratio = flow.wall / ours.wall
         print(
-            f"the flow adds to {what}: {wall:.2f} s{each}; CPU {cpu:.2f} s; ratio {flow.wall / ours.wall:.2f}",
+            f"the flow adds to {kind}: {wall:.2f} s{each}; CPU {cpu:.2f} s; ratio {ratio:.2f}",
             flush=True,
         )
 
 
 def clean(clone: Path) -> None:
+    """Make the clone as it was before its first run."""
     run(clone, "git", "clean", "-qxfd")
     run(clone, "git", "checkout", "-q", ".")
 
 
 def main(stages: int) -> None:
+    """Measure the default pipeline, and a repository of so many stages."""
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         home = folder / "prefect"

@@ -1,4 +1,7 @@
-"""`make serve`: a Prefect server on loopback, the deployments of prefect.yaml and a worker; Ctrl-C ends all."""
+"""Run `make serve`: a Prefect server on loopback, prefect.yaml's deployments, and a worker.
+
+Ctrl-C ends all.
+"""
 
 import argparse
 import os
@@ -17,16 +20,21 @@ from ruamel.yaml.error import YAMLError
 
 from reprise.errors import PipelineError
 
+DESCRIPTION = (
+    "`make serve`: a Prefect server on loopback, the deployments of prefect.yaml and a worker; "
+    "Ctrl-C ends all."
+)
 HOST = "127.0.0.1"
 POOL = "reprise"  # as in prefect.yaml
-BOX = ("╭", "│", "╰")  # Prefect draws boxes around titles
+FRAME = ("╭", "│", "╰")  # Prefect frames titles
 PATIENCE = 120.0  # seconds for a server on an empty home
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 GRACE = 20.0  # seconds in which the worker ends its flow runs
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("reprise.flows.serve", description=__doc__)
+    """Serve, and exit: 0 after a signal, 1 after one line for an error."""
+    parser = argparse.ArgumentParser("reprise.flows.serve", description=DESCRIPTION)
     parser.add_argument("--port", type=int, default=4200)
     try:
         serve(parser.parse_args().port)
@@ -35,17 +43,19 @@ def main() -> None:
 
 
 def serve(port: int) -> None:
-    """Returns after one of SIGNALS. PipelineError if the server or the registration fails."""
+    """Serve until one of SIGNALS comes.
+
+    Raises PipelineError when the server, a registration or the worker fails.
+    """
     check_pools(Path("prefect.yaml"))
     check_port(port)
     for number in SIGNALS:
-        signal.signal(number, _end)
+        signal.signal(number, _raise_keyboard_interrupt)
     environment = _environment(port)
     try:
         with ExitStack() as stack:
-            server = _start(
-                stack, environment, "server", "start", "--host", HOST, "--port", str(port)
-            )
+            options = ["--host", HOST, "--port", str(port)]
+            server = _start(stack, environment, "server", "start", *options)
             wait_for_server(server, environment["PREFECT_API_URL"])
             _call(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
             _call(environment, "deploy", "--all")
@@ -60,7 +70,7 @@ def serve(port: int) -> None:
 
 
 def check_pools(file: Path) -> None:
-    """PipelineError for a deployment whose runs no worker of ours would take up."""
+    """Raise PipelineError for a deployment whose runs our worker would not take up."""
     try:
         deployments = YAML(typ="safe", pure=True).load(file)["deployments"]
         pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in deployments}
@@ -71,40 +81,38 @@ def check_pools(file: Path) -> None:
     for name, pool in pools.items():
         if pool != POOL:
             raise PipelineError(
-                f"{file}: {name}: work_pool: found {pool!r}; expected {POOL!r}, whose worker runs here"
+                f"{file}: {name}: work_pool: found {pool!r}; "
+                f"expected {POOL!r}, whose worker runs here"
             )
 
 
 def check_port(port: int) -> None:
-    """PipelineError when something listens there: it would answer in place of our server."""
+    """Raise PipelineError when something listens there: it would answer in our server's place."""
     try:
-        with socket.socket() as ours:
-            ours.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-            )  # as the server: an earlier one may have left it
-            ours.bind((HOST, port))
+        with socket.socket() as listener:
+            # As the server does: an earlier one may have left the port a moment ago.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((HOST, port))
     except (OSError, OverflowError) as e:
         raise PipelineError(f"--port: found {port} ({e}); expected a free port") from None
 
 
-def _end(_number: int, _frame: object) -> None:
-    for each in SIGNALS:  # another one must not cut the clean-up short
-        signal.signal(each, signal.SIG_IGN)
+def _raise_keyboard_interrupt(_number: int, _frame: object) -> None:
+    for number in SIGNALS:  # another one must not cut the clean-up short
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def _environment(port: int) -> dict[str, str]:
-    own = {
-        "PREFECT_HOME": str(Path(".prefect").resolve()),
-        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
-    }
-    bin_ = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """Make the environment of Prefect's commands. They find this Python's commands first."""
+    bin_ = Path(sys.executable).parent
     return {
         **os.environ,
-        **own,
+        "PREFECT_HOME": str(Path(".prefect").resolve()),
+        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        "PATH": bin_,
+        "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}",
     }
 
 
@@ -115,7 +123,10 @@ def _command(*arguments: str) -> list[str]:
 def _start(
     stack: ExitStack, environment: Mapping[str, str], *arguments: str
 ) -> subprocess.Popen[bytes]:
-    """In a session of its own, so that Ctrl-C reaches it through us, the worker before the server."""
+    """Start a command of Prefect, which ends with the stack.
+
+    In a session of its own: Ctrl-C reaches it through us, the worker before the server.
+    """
     process = subprocess.Popen(
         _command(*arguments), env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     )
@@ -133,17 +144,21 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _call(environment: Mapping[str, str], *arguments: str) -> None:
-    done = subprocess.run(
+    """Run a command of Prefect to its end. Raises PipelineError with its message when it fails."""
+    result = subprocess.run(
         _command(*arguments), env=environment, text=True, capture_output=True, check=False
     )
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).splitlines()
-        said = " ".join(line for line in lines if line[:1] not in BOX)
-        raise PipelineError(f"prefect {' '.join(arguments)}: exit status {done.returncode}: {said}")
+    if result.returncode == 0:
+        return
+    lines = (result.stderr or result.stdout).splitlines()
+    message = " ".join(line for line in lines if not line.startswith(FRAME))
+    raise PipelineError(
+        f"prefect {' '.join(arguments)}: exit status {result.returncode}: {message}"
+    )
 
 
 def wait_for_server(server: "subprocess.Popen[bytes]", url: str) -> None:
-    """PipelineError when it ended, or did not answer in time."""
+    """Wait until the server answers. Raises PipelineError when it ended or takes too long."""
     deadline = time.monotonic() + PATIENCE
     while server.poll() is None and time.monotonic() < deadline:
         try:
