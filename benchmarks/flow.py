@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.runner import ROOT, Took, clear, make, middle, run
+from benchmarks.runner import ROOT, Cost, clear, make, median_cost, run
 from reprise.flows.serve import wait_for_server
 
 ROUNDS = 3
 DVC, OURS, WARM, COLD = "dvc repro", "reprise run", "flow, warm server", "flow, cold server"
 COMMANDS = {DVC: DVC, OURS: OURS, WARM: "reprise run --prefect", COLD: "reprise run --prefect"}
-Costs = dict[tuple[str, str], list[Took]]  # by command, and by "full" or "no-op"
+Costs = dict[tuple[str, str], list[Cost]]  # by command, and by "full" or "no-op"
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def server(home: Path) -> Iterator[str]:
         process.wait(30)
 
 
-def timed(repo: Path, name: str, url: str) -> Took:
+def timed(repo: Path, name: str, url: str) -> Cost:
     """Measure one run of the command of that name. `url`: of the warm server."""
     if name == WARM:
         os.environ["PREFECT_API_URL"] = url
@@ -86,10 +86,10 @@ def show(title: str, stages: int, costs: Costs) -> None:
     """Print a table of the costs, and what the flow adds to `reprise run`."""
     print(f"\n{title:<20} {'full: wall':>12} {'CPU':>8} {'no-op: wall':>14} {'CPU':>8}   seconds")
     for name in COMMANDS:
-        full, idle = middle(costs[name, "full"]), middle(costs[name, "no-op"])
+        full, idle = median_cost(costs[name, "full"]), median_cost(costs[name, "no-op"])
         print(f"{name:<20} {full.wall:12.2f} {full.cpu:8.2f} {idle.wall:14.2f} {idle.cpu:8.2f}")
     for kind in ("no-op", "full"):
-        ours, flow = middle(costs[OURS, kind]), middle(costs[WARM, kind])
+        ours, flow = median_cost(costs[OURS, kind]), median_cost(costs[WARM, kind])
         wall, cpu = flow.wall - ours.wall, flow.cpu - ours.cpu
         each = f", {wall / stages * 1000:.0f} ms a stage" if kind == "full" else ""
         ratio = flow.wall / ours.wall

@@ -130,7 +130,7 @@ class FlowReporter:
     def output(self, stage: Stage, line: str) -> None:
         """Report nothing: the task run logs its lines."""
 
-    def again(self, stage: Stage, error: str) -> None:
+    def retrying(self, stage: Stage, error: str) -> None:
         """Have the stage's task run wait for another attempt."""
         task = self._tasks[stage]
         task.mailbox.send_retry(task.execution.attempt, error)

@@ -107,7 +107,7 @@ def _run(
     thread_runner: TaskRunner[Any] = ThreadPoolTaskRunner()
     with _one_server(), thread_runner as threads, engine:
         reporter = FlowReporter(steps, mailboxes, threads, engine)
-        runner = FlowRunner(repository, stages, options, reporter, keeps_places=True)
+        runner = FlowRunner(repository, stages, options, reporter, retries_keep_slots=True)
         try:
             runner.run()
         finally:

@@ -85,7 +85,7 @@ def _run_commands(job: Job, mailbox: StageMailbox, start: Start) -> JobResult:
             wait([future], GRACE)
             execution.kill()
             raise
-    _log_lines(log.lines(whole=True), logger)
+    _log_lines(log.new_lines(whole=True), logger)
     return future.result()
 
 
@@ -99,7 +99,7 @@ def _follow(
     """Log the commands' lines and pass signals to them, until they end."""
     passed_signal = None
     while wait([future], POLL).not_done:
-        _log_lines(log.lines(), logger)
+        _log_lines(log.new_lines(), logger)
         mailbox.check_runner()
         number = mailbox.signal()
         if number is not None and number != passed_signal:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.reprise.corpus import Made
 from tests.reprise.flows.prefect_server import api, states
-from tests.reprise.runner.test_run import Make, make, stage
+from tests.reprise.runner.repository import Make, make, stage
 
 __all__ = ["api", "make"]  # fixtures
 pytestmark = pytest.mark.xdist_group("prefect")
