@@ -1,45 +1,79 @@
-"""Which keys of a params file a stage declares."""
+"""Match the keys of a params file with the keys that a stage declares."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from typing import Any
 
-Names = tuple[str, ...]  # of a key and those that it lies in, outermost first
+KeyPath = tuple[str, ...]  # a key, and before it those that it lies in, outermost first
 
-ALL = ("**",)  # keys
-
-
-def names(value: Any, above: Names = ()) -> Iterator[Names]:
-    """Every key of the parsed file that a stage can declare."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if "." not in str(key):
-                yield (*above, str(key))
-                yield from names(inner, (*above, str(key)))
+ALL_KEYS = ("**",)  # a declaration of every key
 
 
-def wanted(name: Names, keys: Sequence[str]) -> bool | None:
-    """True: the whole value is declared; None: something in it may be; False: nothing."""
-    found: bool | None = False
-    for key in keys:
-        parts = [*takewhile("**".__ne__, key.split("."))]  # `**` stands for all below it
-        if all(fnmatchcase(n, p) for n, p in zip(name, parts, strict=False)):
-            if len(parts) <= len(name):
-                return True
-            found = None
-    return found
+class Coverage(StrEnum):
+    """Names how much of a key's value a stage declares."""
+
+    WHOLE = "whole"
+    PART = "part"
+    NONE = "none"
+
+    @property
+    def description(self) -> str:
+        """Say what of the value is declared."""
+        return _DESCRIPTIONS[self]
 
 
-def declared_of(value: Any, keys: Sequence[str], above: Names) -> Any:
-    """What is declared of a parsed value."""
+_DESCRIPTIONS = {
+    Coverage.WHOLE: "the value with all that is in it",
+    Coverage.PART: "some keys in the value, if it has them",
+    Coverage.NONE: "nothing of the value",
+}
+
+
+def coverage(key: KeyPath, declared: Sequence[str]) -> Coverage:
+    """Tell how much of the key's value is declared.
+
+    declared: dotted keys as in dvc.yaml, whose parts may be patterns: `models.*.lr`. `**` stands
+    for all that is below.
+    """
+    result = Coverage.NONE
+    for pattern in declared:
+        parts = list(takewhile("**".__ne__, pattern.split(".")))
+        if not all(map(fnmatchcase, key, parts)):
+            continue
+        if len(parts) <= len(key):
+            return Coverage.WHOLE
+        result = Coverage.PART
+    return result
+
+
+def key_paths(value: Any, parent: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield every key of a parsed params file that a stage can declare.
+
+    A key with a dot in its name can't be declared, and neither can what lies in it.
+    """
+    if not isinstance(value, Mapping):
+        return
+    for key, inner in value.items():
+        if "." not in str(key):
+            path = (*parent, str(key))
+            yield path
+            yield from key_paths(inner, path)
+
+
+def select_declared(value: Any, declared: Sequence[str], parent: KeyPath = ()) -> Any:
+    """Return the parsed value without the keys that are not declared. `parent`: the value's key."""
     if not isinstance(value, Mapping):
         return value
-    made = {}
+    selected = {}
     for key, inner in value.items():
-        name = (*above, str(key))
-        declared = wanted(name, keys)
-        part = inner if declared else None if declared is False else declared_of(inner, keys, name)
-        if declared or part:
-            made[key] = part
-    return made
+        path = (*parent, str(key))
+        covered = coverage(path, declared)
+        if covered is Coverage.WHOLE:
+            selected[key] = inner
+        elif covered is Coverage.PART:
+            part = select_declared(inner, declared, path)
+            if part:
+                selected[key] = part
+    return selected

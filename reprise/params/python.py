@@ -1,73 +1,105 @@
-"""A Python params file cut, as far as DVC reads it: literals assigned in the module, in classes, and to `self` in
-`__init__`.
+"""Cut a Python params file.
+
+DVC reads literals that are assigned in the module, in classes, and to `self` in `__init__`. Only
+those are cut.
 """
 
 import ast
 import re
 from collections.abc import Iterator, Sequence
 
-from reprise.params.keys import Names, wanted
+from reprise.params.keys import Coverage, KeyPath, coverage
+
+Assignment = ast.Assign | ast.AnnAssign
+
+
+class _Source:
+    """Holds the text of a Python file as bytes: the columns of a syntax tree count bytes."""
+
+    def __init__(self, text: str) -> None:
+        self.code = text.encode()
+        self._line_starts = [0]
+        for line_end in re.finditer(rb"\r\n?|\n", self.code):
+            self._line_starts.append(line_end.end())
+
+    def span(self, node: ast.stmt | ast.expr) -> slice:
+        """Return the bytes from which and up to which the node stands."""
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        start = self._line_starts[node.lineno - 1] + node.col_offset
+        stop = self._line_starts[node.end_lineno - 1] + node.end_col_offset
+        return slice(start, stop)
+
+    def read(self, node: ast.stmt | ast.expr) -> bytes:
+        """Return the node's own code."""
+        return self.code[self.span(node)]
 
 
 def cut_python(text: str, keys: Sequence[str]) -> str:
-    """Drops what is undeclared; all other code stays."""
-    source = text.encode()  # columns are in bytes
-    lines = [0, *(m.end() for m in re.finditer(rb"\r\n?|\n", source))]
+    """Replace assignments of undeclared params by `pass`, and drop undeclared keys of dictionaries.
 
-    def place(node: ast.stmt | ast.expr) -> slice:
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        return slice(
-            lines[node.lineno - 1] + node.col_offset,
-            lines[node.end_lineno - 1] + node.end_col_offset,
-        )
+    All other code stays.
+    """
+    source = _Source(text)
+    result = source.code
+    assignments = list(_assignments(ast.parse(text).body))
+    for key, statement in reversed(assignments):  # from the end: the spans before it still hold
+        covered = coverage(key, keys)
+        if covered is Coverage.NONE:
+            result = _replace(result, source.span(statement), b"pass")
+        elif covered is Coverage.PART and isinstance(statement.value, ast.Dict):
+            cut = _cut_dict(source, statement.value, keys, key)
+            result = _replace(result, source.span(statement.value), cut)
+    return result.decode()
 
-    def part(node: ast.Dict, above: Names) -> bytes:
-        """The declared entries of a dictionary."""
-        entries = []
-        for key, value in zip(node.keys, node.values, strict=True):
-            assert key is not None
-            name = (*above, str(ast.literal_eval(key)))
-            declared = wanted(name, keys)
-            if declared is not False:
-                inner = (
-                    part(value, name)
-                    if declared is None and isinstance(value, ast.Dict)
-                    else source[place(value)]
-                )
-                entries.append(source[place(key)] + b": " + inner)
-        return b"{" + b", ".join(entries) + b"}"
 
-    cut = source
-    for name, statement in reversed([*_assignments(ast.parse(text).body, ())]):
-        declared = wanted(name, keys)
-        if declared is False:
-            cut = cut[: place(statement).start] + b"pass" + cut[place(statement).stop :]
-        elif declared is None and isinstance(statement.value, ast.Dict):
-            at = place(statement.value)
-            cut = cut[: at.start] + part(statement.value, name) + cut[at.stop :]
-    return cut.decode()
+def _replace(code: bytes, span: slice, new: bytes) -> bytes:
+    return code[: span.start] + new + code[span.stop :]
+
+
+def _cut_dict(source: _Source, node: ast.Dict, keys: Sequence[str], parent: KeyPath) -> bytes:
+    """Return the code of a dictionary of the declared entries."""
+    entries = []
+    for key, value in zip(node.keys, node.values, strict=True):
+        assert key is not None  # None stands for `**other`, which is no literal
+        path = (*parent, str(ast.literal_eval(key)))
+        covered = coverage(path, keys)
+        if covered is Coverage.NONE:
+            continue
+        if covered is Coverage.PART and isinstance(value, ast.Dict):
+            code = _cut_dict(source, value, keys, path)
+        else:
+            code = source.read(value)
+        entries.append(source.read(key) + b": " + code)
+    return b"{" + b", ".join(entries) + b"}"
 
 
 def _assignments(
-    body: list[ast.stmt], above: Names, *, to_self: bool = False
-) -> Iterator[tuple[Names, ast.Assign | ast.AnnAssign]]:
-    """Those that DVC takes for params, in the order of the text."""
+    body: list[ast.stmt], parent: KeyPath = (), *, in_init: bool = False
+) -> Iterator[tuple[KeyPath, Assignment]]:
+    """Yield the assignments that DVC takes for params, and their keys, in the order of the text."""
     for statement in body:
         match statement:
             case ast.ClassDef():
-                yield from _assignments(statement.body, (*above, statement.name))
+                yield from _assignments(statement.body, (*parent, statement.name))
             case ast.FunctionDef(name="__init__"):
-                yield from _assignments(statement.body, above, to_self=True)
+                yield from _assignments(statement.body, parent, in_init=True)
             case (
                 ast.Assign(targets=[target], value=value)
                 | ast.AnnAssign(target=target, value=ast.expr() as value)
             ):
-                match target:
-                    case ast.Name(id=name) if not to_self and _is_literal(value):
-                        yield (*above, name), statement
-                    case ast.Attribute(value=ast.Name(id="self"), attr=name) if _is_literal(value):
-                        yield (*above, name), statement
+                name = _param_name(target, in_init=in_init)
+                if name is not None and _is_literal(value):
+                    yield (*parent, name), statement
+
+
+def _param_name(target: ast.expr, *, in_init: bool) -> str | None:
+    match target:
+        case ast.Name(id=name) if not in_init:  # in `__init__` it is a local variable
+            return name
+        case ast.Attribute(value=ast.Name(id="self"), attr=name):
+            return name
+    return None
 
 
 def _is_literal(value: ast.expr) -> bool:

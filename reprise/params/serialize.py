@@ -1,52 +1,60 @@
-"""Values written anew, as JSON and TOML."""
+"""Write values as JSON and TOML."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-ESCAPED = re.compile(
-    "[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
-)  # ends of lines, or not allowed
+# Line ends in the eyes of some readers, and characters that TOML and YAML don't allow.
+ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 class Number(str):
-    """As it stands in the text: YAML readers read JSON too, and take 1e-05 for text, but not 0.00001."""
+    """Holds a JSON number as it stands in the text.
+
+    YAML readers read JSON too, and take 1e-05, as Python writes it, for text, but not 0.00001.
+    """
 
 
-def json_text(value: Any, indent: str = "\n") -> str:
-    """Indented by two blanks a level."""
-    inner = f"{indent}  "
-    match value:
-        case dict() if value:
-            entries = (f"{inner}{json.dumps(k)}: {json_text(v, inner)}" for k, v in value.items())
-            return f"{{{','.join(entries)}{indent}}}"
-        case list() if value:
-            return f"[{','.join(f'{inner}{json_text(v, inner)}' for v in value)}{indent}]"
-        case Number():
-            return value
+def json_text(value: Any, line_start: str = "\n") -> str:
+    """Write a value as JSON, two blanks a level.
+
+    line_start: a line end and the blanks of the level on which the value starts.
+    """
+    inner = f"{line_start}  "
+    if isinstance(value, dict) and value:
+        entries = [f"{json.dumps(key)}: {json_text(item, inner)}" for key, item in value.items()]
+        return "{" + inner + f",{inner}".join(entries) + line_start + "}"
+    if isinstance(value, list) and value:
+        items = [json_text(item, inner) for item in value]
+        return "[" + inner + f",{inner}".join(items) + line_start + "]"
+    if isinstance(value, Number):
+        return value
     return json.dumps(value)
 
 
-def toml_lines(table: Mapping[str, Any], header: str = "") -> Iterator[str]:
-    """The lines of a table: its values, then the tables in it."""
-    yield from (
-        f"{_toml_key(k)} = {_toml_value(v)}" for k, v in table.items() if not isinstance(v, dict)
-    )
-    for key, inner in table.items():
-        if isinstance(inner, dict):
-            name = f"{header}.{_toml_key(key)}".lstrip(".")
-            yield from (f"[{name}]", *toml_lines(inner, name))
+def toml_lines(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """Yield the lines of a TOML table: its values, then the tables in it.
+
+    name: of the table, dotted; empty for the whole file.
+    """
+    for key, value in table.items():
+        if not isinstance(value, dict):
+            yield f"{_toml_key(key)} = {_toml_value(value)}"
+    for key, value in table.items():
+        if isinstance(value, dict):
+            inner = f"{name}.{_toml_key(key)}".lstrip(".")
+            yield f"[{inner}]"
+            yield from toml_lines(value, inner)
 
 
 def _toml_value(value: Any) -> str:
     match value:
         case dict():
-            return (
-                f"{{{', '.join(f'{_toml_key(k)} = {_toml_value(v)}' for k, v in value.items())}}}"
-            )
+            entries = [f"{_toml_key(key)} = {_toml_value(item)}" for key, item in value.items()]
+            return "{" + ", ".join(entries) + "}"
         case list():
-            return f"[{', '.join(map(_toml_value, value))}]"
+            return "[" + ", ".join(map(_toml_value, value)) + "]"
         case str():
             return quoted(value)
         case bool():
@@ -57,9 +65,12 @@ def _toml_value(value: Any) -> str:
 
 
 def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else quoted(key)
+    if re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        return key
+    return quoted(key)
 
 
 def quoted(text: str) -> str:
-    """As TOML and YAML quote it."""
-    return ESCAPED.sub(lambda end: f"\\u{ord(end[0]):04x}", json.dumps(text, ensure_ascii=False))
+    """Put the text in double quotes, as TOML and YAML read them."""
+    written = json.dumps(text, ensure_ascii=False)
+    return ESCAPED.sub(lambda character: f"\\u{ord(character[0]):04x}", written)

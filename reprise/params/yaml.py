@@ -1,137 +1,109 @@
-"""A YAML params file cut.
+"""Cut a YAML params file.
 
-The text itself is cut, and no value is rewritten: a YAML 1.1 reader takes `1e-3` for text, `yes` for true and 010
-for 8, a YAML 1.2 reader for 0.001, "yes" and 10.
+The text itself is cut, and no value is rewritten: a YAML 1.1 reader takes `1e-3` for text, `yes`
+for true and 010 for 8, a YAML 1.2 reader for 0.001, "yes" and 10. Only entries whose lines do not
+say all (flow style, aliases, merge keys) are written anew, with each scalar as it was.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from reprise.params.keys import ALL, Names, wanted
-from reprise.params.serialize import quoted
-
-TAGGED = re.compile(r"(?:&\S+\s+)?!")
+from reprise.params.keys import Coverage, KeyPath, coverage
+from reprise.params.yaml_writer import YamlWriter, is_merge
 
 
 def cut_yaml(text: str, keys: Sequence[str]) -> str:
+    """Return the text with the declared keys only; all of it where it is no mapping."""
     text = text.removeprefix("\ufeff")
-    root = _composed(text)
+    root = _compose(text)
     if not isinstance(root, MappingNode):
         return text
-    if _in_lines(text, root):
-        header = text[: _line(text, root.value[0][0])]
-        return header + ("".join(_lines(text, root, len(text), keys, ())) or "{}\n")
-    return f"{text[: root.start_mark.index]}\n{_entries(text, root, keys, (), '')}".lstrip("\n")
+    cutter = _LineCutter(text, keys)
+    if cutter.has_own_lines(root):
+        header = text[: cutter.entries_start(root)]
+        return header + (cutter.cut(root, len(text), ()) or "{}\n")
+    header = text[: root.start_mark.index]
+    entries = YamlWriter(text, keys).entries(root, (), indent="")
+    return f"{header}\n{entries}".lstrip("\n")
 
 
-@lru_cache(maxsize=64)
-def _composed(text: str) -> Node | None:
-    """The same params file is cut for many stages."""
+@lru_cache(maxsize=64)  # the same params file is cut for many stages
+def _compose(text: str) -> Node | None:
     node: Node | None = YAML(typ="safe").compose(text)
     return node
 
 
-def _line(text: str, node: Node) -> int:
-    """Where the line starts in which the node starts."""
-    return max(text.rfind(end, 0, node.start_mark.index) for end in "\n\r") + 1
+class _LineCutter:
+    """Cuts whole lines out of a mapping in block style."""
 
+    def __init__(self, text: str, keys: Sequence[str]) -> None:
+        self._text = text
+        self._keys = keys
+        self._writer = YamlWriter(text, keys)
 
-def _in_lines(text: str, node: Node) -> bool:
-    """Whether each entry has lines of its own."""
-    assert isinstance(node, MappingNode)
-    before = [text[_line(text, key) : key.start_mark.index] for key, _ in node.value]
-    return bool(before) and not node.flow_style and not any(b.strip() for b in before)
+    def has_own_lines(self, mapping: MappingNode) -> bool:
+        """Tell whether each entry has lines of its own."""
+        if mapping.flow_style or not mapping.value:
+            return False
+        return all(not self._before(key).strip() for key, _ in mapping.value)
 
+    def entries_start(self, mapping: MappingNode) -> int:
+        """Return the index of the line in which the first entry starts."""
+        first_key, _ = mapping.value[0]
+        return self._line_start(first_key)
 
-def _lines(text: str, node: Node, end: int, keys: Sequence[str], above: Names) -> Iterator[str]:
-    """The lines of the declared entries; `end`: of the mapping's last line."""
-    starts = [_line(text, key) for key, _ in node.value]
-    for (key, value), start, stop in zip(node.value, starts, [*starts[1:], end], strict=True):
-        name = (*above, str(key.value))
-        declared = wanted(name, keys)
-        own = _is_within(value, start, stop) and not _is_merge(key)
-        if own and declared is False:
-            continue
-        if own and (declared or not isinstance(value, MappingNode)):
-            yield text[start:stop]
-        elif own and _in_lines(text, value):
-            kept = "".join(_lines(text, value, stop, keys, name))
-            yield text[start : _line(text, value.value[0][0])] + kept if kept else ""
-        else:
-            yield _entry(text, key, value, keys, above, text[start : key.start_mark.index])
+    def cut(self, mapping: MappingNode, end: int, parent: KeyPath) -> str:
+        """Return the lines of the declared entries of a mapping in block style.
+
+        end: index in the text at which the mapping's last line ends; parent: the mapping's key.
+        """
+        starts = [self._line_start(key) for key, _ in mapping.value]
+        ends = [*starts[1:], end]
+        lines = []
+        for (key, value), start, stop in zip(mapping.value, starts, ends, strict=True):
+            lines.append(self._cut_entry(key, value, start, stop, parent))
+        return "".join(lines)
+
+    def _cut_entry(self, key: Node, value: Node, start: int, end: int, parent: KeyPath) -> str:
+        """Return what is declared of the entry whose lines stand from `start` to `end`."""
+        if is_merge(key):
+            return self._write(key, value, parent)
+        path = (*parent, str(key.value))
+        covered = coverage(path, self._keys)
+        if covered is Coverage.NONE:
+            return ""
+        if not _is_within(value, start, end):
+            return self._write(key, value, parent)
+        if covered is Coverage.WHOLE or not isinstance(value, MappingNode):
+            return self._text[start:end]
+        if not self.has_own_lines(value):
+            return self._write(key, value, parent)
+        entries = self.cut(value, end, path)
+        if not entries:
+            return ""
+        return self._text[start : self.entries_start(value)] + entries
+
+    def _write(self, key: Node, value: Node, parent: KeyPath) -> str:
+        return self._writer.entry(key, value, parent, indent=self._before(key))
+
+    def _before(self, node: Node) -> str:
+        """Return what stands before the node in its line."""
+        return self._text[self._line_start(node) : node.start_mark.index]
+
+    def _line_start(self, node: Node) -> int:
+        start: int = node.start_mark.index
+        return max(self._text.rfind("\n", 0, start), self._text.rfind("\r", 0, start)) + 1
 
 
 def _is_within(node: Node, start: int, end: int) -> bool:
-    """Whether the whole value stands there: nothing in it is an alias of something elsewhere."""
+    """Tell whether the whole value stands there: nothing in it is an alias of what is elsewhere."""
     if not start <= node.start_mark.index < end:
         return False
-    if isinstance(node, MappingNode):
-        return all(_is_within(n, start, end) for pair in node.value for n in pair)
-    return isinstance(node, ScalarNode) or all(_is_within(n, start, end) for n in node.value)
-
-
-def _is_merge(key: Node) -> bool:
-    return isinstance(key, ScalarNode) and key.value == "<<" and not key.style
-
-
-def _entries(text: str, node: Node, keys: Sequence[str], above: Names, indent: str) -> str:
-    """The declared entries, written anew."""
-    return "".join(_entry(text, key, value, keys, above, indent) for key, value in node.value)
-
-
-def _entry(
-    text: str, key: Node, value: Node, keys: Sequence[str], above: Names, indent: str
-) -> str:
-    """An entry as far as it is declared, aliases replaced by what they stand for."""
-    name = (*above, str(key.value))
-    declared = wanted(name, keys)
-    if _is_merge(key):
-        merged = value.value if isinstance(value, SequenceNode) else [value]
-        parts = [_entries(text, mapping, keys, above, f"{indent}    ") for mapping in merged]
-        return (
-            f"{indent}<<:\n" + "".join(f"{indent}  -\n{p}" for p in parts if p)
-            if any(parts)
-            else ""
-        )
-    if declared is False:
-        return ""
-    written = (
-        f"{indent}{_scalar(text, key)}:"
-        if isinstance(key, ScalarNode)
-        else f"{indent}?{_value(text, key, indent)}{indent}:"
-    )
-    if declared is None and isinstance(value, MappingNode):
-        part = _entries(text, value, keys, name, f"{indent}  ")
-        return f"{written}\n{part}" if part else ""
-    return written + _value(text, value, f"{indent}  ")
-
-
-def _value(text: str, node: Node, indent: str) -> str:
-    """What stands after `key:`, with its line end."""
     if isinstance(node, ScalarNode):
-        return f" {_scalar(text, node)}\n"
+        return True
     if isinstance(node, MappingNode):
-        inner, empty = _entries(text, node, ALL, (), indent), "{}"
-    else:
-        inner, empty = (
-            "".join(f"{indent}-{_value(text, n, f'{indent}  ')}" for n in node.value),
-            "[]",
-        )
-    return f"{_tag(text, node)}\n{inner}" if inner else f"{_tag(text, node)} {empty}\n"
-
-
-def _scalar(text: str, node: ScalarNode) -> str:
-    """On one line; unquoted it stays unquoted."""
-    tag = _tag(text, node)
-    if not node.style and not tag and "\n" not in node.value:
-        return str(node.value)
-    return f"{tag} {quoted(node.value)}".strip()
-
-
-def _tag(text: str, node: Node) -> str:
-    """The type, if the text names it."""
-    return f" !<{node.tag}>" if TAGGED.match(text, node.start_mark.index) else ""
+        return all(_is_within(child, start, end) for entry in node.value for child in entry)
+    return all(_is_within(child, start, end) for child in node.value)

@@ -11,7 +11,7 @@ from functools import cached_property
 from glob import glob
 from pathlib import Path
 
-from reprise.params.keys import Names, names, wanted
+from reprise.params.keys import Coverage, KeyPath, coverage, key_paths
 from reprise.sandbox import error_patterns as text
 from reprise.sandbox.sandbox import Sandbox
 from reprise.sandbox.undeclared import Undeclared
@@ -227,7 +227,9 @@ class _Search:
         for path, keys in self.stage.params.items():
             if keys and path.exists():
                 undeclared = [
-                    n for n in names(self.stage.params_of(path)) if wanted(n, keys) is False
+                    n
+                    for n in key_paths(self.stage.params_of(path))
+                    if coverage(n, keys) is Coverage.NONE
                 ]
                 hits = [n for n in undeclared if _is_named(n, told, around, keys)]
                 narrowest = [
@@ -244,10 +246,10 @@ class _Search:
         return key if file == "params.yaml" else f"{file}: {key}"
 
 
-def _is_named(name: Names, told: set[str], around: set[str], keys: list[str]) -> bool:
+def _is_named(name: KeyPath, told: set[str], around: set[str], keys: list[str]) -> bool:
     if ".".join(name) in told and len(name) > 1:
         return True
     # A key is missed where the mapping that it lies in is there: else it is that mapping which is missed first.
-    if name[-1] in told and (len(name) == 1 or wanted(name[:-1], keys) is None):
+    if name[-1] in told and (len(name) == 1 or coverage(name[:-1], keys) is Coverage.PART):
         return True
     return bool(told & {*name}) and around.issuperset(name)
