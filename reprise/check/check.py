@@ -96,7 +96,7 @@ def lines(checked: Checked) -> list[str]:
     if checked.undeclared:
         said.append(f"{stage.name}: undeclared; add to {stage.file}:")
     for section in ("deps", "params"):
-        entries = [u.line for u in checked.undeclared if u.section == section]
+        entries = [u.text for u in checked.undeclared if u.section == section]
         said += [f"    {section}:"] * bool(entries) + [f"      - {line}" for line in entries]
     if checked.error:
         said.append(f"{stage.name}: failed: {checked.error}")

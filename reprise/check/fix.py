@@ -79,7 +79,7 @@ def _maker(group: Needs, line: str) -> Stage | None:
 def _entries(entry: dict[str, Any], group: Needs) -> Iterator[Line]:
     """What each item needs by its own name is one line, `data/${item}.csv`; the rest is as it was found."""
     items = _items(entry)
-    found = [[(u.section, u.line) for u in undeclared] for undeclared in group.values()]
+    found = [[(u.section.value, u.text) for u in undeclared] for undeclared in group.values()]
     templated = [
         [(section, _with(items.get(stage.item, {}), line)) for section, line in lines]
         for stage, lines in zip(group, found, strict=True)

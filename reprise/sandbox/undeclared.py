@@ -1,30 +1,82 @@
-"""An input that a stage does not declare, and the line that declares it."""
+"""Describe an input that a stage does not declare, and the line that declares it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from reprise.dvc import Stage
 
+DEFAULT_PARAMS_FILE = "params.yaml"  # dvc.yaml lists its keys without naming the file
+
+
+class Section(StrEnum):
+    """Names the lists in which dvc.yaml declares inputs of a stage."""
+
+    DEPS = "deps"
+    PARAMS = "params"
+
+    @property
+    def description(self) -> str:
+        """Say what the section lists."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    Section.DEPS: "files and folders that the stage reads",
+    Section.PARAMS: "keys of params files that the stage reads",
+}
+
 
 @dataclass(frozen=True)
-class Undeclared:
-    """Something that the workspace has, the sandbox hasn't, and the command's error names."""
+class InputLine:
+    """Holds the declaration of an input: one line of a section of a stage in dvc.yaml.
 
-    section: str  # deps or params
-    line: str  # to add to the section in dvc.yaml
-    path: Path  # absolute, in the workspace
+    file: relative to the stage's working directory; key: of a params file, dotted, empty for deps.
+    """
 
-    @property
-    def key(self) -> str:
-        """Of a param, without its file."""
-        return self.line.rpartition(": ")[2]
+    section: Section
+    file: str
+    key: str = ""
 
     @property
-    def entry(self) -> str:
-        """The line as YAML: a key in another file than params.yaml is in a list below the file's name."""
-        file, _, key = self.line.rpartition(": ")
-        return f"- {file}: [{key}]" if self.section == "params" and file else f"- {self.line}"
+    def text(self) -> str:
+        """Return the line on its own: `data/in.csv`, `train.lr`, or `other.json: train.lr`."""
+        if self.section is Section.DEPS:
+            return self.file
+        if self.file == DEFAULT_PARAMS_FILE:
+            return self.key
+        return f"{self.file}: {self.key}"
 
-    def said(self, stage: Stage) -> str:
-        what = f"{self.key} (in {self.path.name})" if self.section == "params" else self.line
-        return f"{what} is not declared: add '{self.entry}' to {self.section} of stage '{stage.name}' in {stage.file}"
+    @property
+    def item(self) -> str | dict[str, list[str]]:
+        """Return the line as an item of its section: `{"other.json": ["train.lr"]}`."""
+        if self.section is Section.PARAMS and self.file != DEFAULT_PARAMS_FILE:
+            return {self.file: [self.key]}
+        return self.text
+
+    @property
+    def yaml(self) -> str:
+        """Return the line as it may stand in dvc.yaml: `- other.json: [train.lr]`."""
+        if self.section is Section.PARAMS and self.file != DEFAULT_PARAMS_FILE:
+            return f"- {self.file}: [{self.key}]"
+        return f"- {self.text}"
+
+
+@dataclass(frozen=True)
+class Undeclared(InputLine):
+    """Holds an input that the command asked for and the stage does not declare.
+
+    path: the file's absolute path in the workspace, which has it; the sandbox hasn't.
+    """
+
+    path: Path = field(kw_only=True)
+
+    def describe(self, stage: Stage) -> str:
+        """Say what is not declared, and where to declare it."""
+        name = self.file
+        if self.section is Section.PARAMS:
+            name = f"{self.key} (in {self.path.name})"
+        return (
+            f"{name} is not declared: add '{self.yaml}' to {self.section}"
+            f" of stage '{stage.name}' in {stage.file}"
+        )
