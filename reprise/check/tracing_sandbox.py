@@ -1,179 +1,129 @@
-"""A sandbox that hears what its command asks for, supplies it, and keeps a list."""
+"""Supply a sandbox with what its command asks for, while the command runs."""
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from reprise.check.syscalls import Kind
+from reprise.check.needs import Accesses, may_be_input
+from reprise.check.syscalls import Access
 from reprise.dvc import Stage
 from reprise.sandbox.sandbox import Sandbox
 from reprise.sandbox.undeclared import Undeclared
 
-# Tools look for these in every folder above the one they are in, and change their ways when they find one.
-OF_TOOLS = {
-    "pyproject.toml",
-    "setup.cfg",
-    "setup.py",
-    "tox.ini",
-    "uv.lock",
-    "poetry.lock",
-    "Pipfile",
-    "package.json",
-}
-OF_TOOLS |= {"node_modules", "site-packages", "pyvenv.cfg", "dvc.yaml", "dvc.lock"}
-ENDINGS = (".dvc", ".egg-info", ".dist-info", ".pyc")
 
+class TracingSandbox(Sandbox):
+    """Notes what its command accesses, and puts what is missing in place before the kernel looks.
 
-class Watched(Sandbox):
-    """`learning`: what the command asks for and only the workspace has comes into the sandbox before it looks."""
+    accesses: what the command accessed; differs: whether the command saw folders that a sandbox
+    without supplies would lack, though nothing says that it needs them.
+    """
 
     def __init__(
         self, stage: Stage, folder: Path, extra: Sequence[Undeclared], *, learning: bool
     ) -> None:
+        """List what belongs in the sandbox, as for any. `learning`: whether to supply more."""
         super().__init__(stage, folder, extra)
         self.learning = learning
-        self.differs = (
-            False  # from a sandbox of what is declared, in a way that `needs` does not tell
-        )
-        self._asked: dict[
-            Path, None
-        ] = {}  # files that only the workspace has, in the order of asking
-        self._used: set[Path] = set()  # in the workspace
-        self._listed: list[Path] = []  # folders that only the workspace has
+        self.differs = False
+        self.accesses = Accesses(stage)
         self._supplied: set[Path] = set()  # links and folders, in the sandbox
-        self._heard: set[tuple[Kind, str]] = set()
+        self._seen: set[tuple[Access, str]] = set()
 
-    def hear(self, kind: Kind, place: str) -> None:
-        """Before the kernel looks for the path."""
-        if (kind, place) in self._heard or not place.startswith(str(self.stage.workspace.root)):
-            return
-        self._heard.add((kind, place))
-        path = self._meant(Path(place))
-        if path is None:
-            return
-        if kind == "write":
-            self._separate(Path(place))
-            return
-        self._used.add(path)
-        if self._is_inside(Path(place)):
-            with suppress(
-                PermissionError
-            ):  # what this user may not read, the command may not read either
-                if self.learning:
-                    self._supply(kind, Path(place), path)
-        elif (
-            path.is_file()
-            and kind in ("read", "update")
-            and not self._is_declared(path)
-            and self._counts(path)
-        ):
-            self._asked[path] = None
+    def on_access(self, access: Access, name: str) -> None:
+        """Note an access to an absolute path, and supply what the workspace has there.
 
-    def _meant(self, place: Path) -> Path | None:
-        """The path of the workspace; of what is beside or above the sandbox, if it may be."""
-        if place.is_relative_to(self.stage.workspace.temporary):
-            return Path(os.path.normpath(self.stage.wdir / os.path.relpath(place, self.wdir)))
-        return place if place.is_relative_to(self.stage.workspace.root) else None
+        Called from the tracer's thread before the kernel looks for the path. The command waits.
+        """
+        root = str(self.stage.workspace.root)
+        if (access, name) in self._seen or not name.startswith(root):
+            return
+        self._seen.add((access, name))
+        target = Path(name)
+        source = self._workspace_path(target)
+        if source is None:
+            return
+        if access is Access.WRITE:
+            self._copy_for_writing(target)
+            return
+        self.accesses.used.add(source)
+        if not target.is_relative_to(self.folder):
+            if access in (Access.READ, Access.UPDATE) and self._is_undeclared_file(source):
+                self.accesses.requested[source] = None
+        elif self.learning:
+            with suppress(PermissionError):  # then the command may not read it either
+                self._supply(access, target, source)
 
-    def _supply(self, kind: Kind, place: Path, path: Path) -> None:
-        if not os.path.lexists(place) and path.exists() and self._counts(path):
-            if path.is_dir():
-                place.mkdir(parents=True, exist_ok=True)
-                self._supplied.add(place)
+    def _workspace_path(self, target: Path) -> Path | None:
+        """Return what an accessed path stands for in the workspace; None if it lies outside.
+
+        In the folder of sandboxes, this is the path as seen from the working directory: `../` may
+        lead out of this sandbox.
+        """
+        workspace = self.stage.workspace
+        if target.is_relative_to(repository.temporary):
+            relative = os.path.relpath(target, self.wdir)
+            return Path(os.path.normpath(self.stage.wdir / relative))
+        if target.is_relative_to(repository.root):
+            return target
+        return None
+
+    def _is_undeclared_file(self, source: Path) -> bool:
+        declared = [*self.stage.params, *map(Path, self.stage.dep_paths)]
+        if not {source, *source.parents}.isdisjoint(declared):
+            return False
+        return source.is_file() and may_be_input(self.stage, source)
+
+    def _supply(self, access: Access, target: Path, source: Path) -> None:
+        """Put a path of the workspace in the sandbox if the sandbox lacks it.
+
+        source: the path in the workspace; target: the same in the sandbox. A folder is empty at
+        first, and gets its entries when the command lists it. Raises PermissionError if this user
+        may not read the file.
+        """
+        missing = not os.path.lexists(target) and source.exists()
+        if missing and may_be_input(self.stage, source):
+            if source.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
                 self.differs = True
             else:
-                self._link_all(path.parent, [path])
-                self._supplied.add(place)
-        if place.is_dir():
-            if kind == "list" and path.is_dir():
-                self._supply_listing(place, path)
-        elif place in self._supplied:
-            self._asked[path] = None
-            if kind == "update":
-                self._separate(place)
+                self._link_all(source.parent, [source])
+            self._supplied.add(target)
+        if target.is_dir():
+            if access is Access.LIST and source.is_dir():
+                self._supply_entries(target, source)
+        elif target in self._supplied:
+            self.accesses.requested[source] = None
+            if access is Access.UPDATE:
+                self._copy_for_writing(target)
 
-    def _supply_listing(self, place: Path, path: Path) -> None:
-        if place in self._supplied:
-            self._listed.append(path)
+    def _supply_entries(self, target: Path, source: Path) -> None:
+        """Put the entries of a folder in the sandbox that it lacks; folders are empty there."""
+        if target in self._supplied:
+            self.accesses.listed.add(source)
         # Python lists the folders of its modules; who else lists one may mean to count.
-        self.differs |= path != self.stage.wdir and not any(path.glob("*.py"))
-        for entry in os.scandir(path):
-            inner, there = path / entry.name, place / entry.name
-            if not os.path.lexists(there) and self._counts(inner):
-                if entry.is_dir():
-                    there.mkdir(exist_ok=True)
-                elif entry.is_file():
-                    self._link_all(path, [inner])
-                self._supplied.add(there)
+        if source != self.stage.wdir and not any(source.glob("*.py")):
+            self.differs = True
+        for entry in source.iterdir():
+            link = target / entry.name
+            if os.path.lexists(link) or not may_be_input(self.stage, entry):
+                continue
+            if entry.is_dir():
+                link.mkdir(exist_ok=True)
+            elif entry.is_file():
+                self._link_all(source, [entry])
+            self._supplied.add(link)
 
-    def _separate(self, place: Path) -> None:
-        """A copy in place of a link: the command may write to it."""
-        if place in self._supplied and place.is_file():
-            copy = place.with_name(f".{place.name}.copy")
-            shutil.copy2(place, copy)
-            copy.replace(place)
-
-    def _counts(self, path: Path) -> bool:
-        """Whether it may be an input: no out of the stage, no tool's own file, nothing that git ignores but DVC has."""
-        root = self.stage.workspace.root
-        parts = path.relative_to(root).parts if path.is_relative_to(root) else path.parts[-1:]
-        if any(part.startswith(".") or part.endswith(ENDINGS) for part in parts) or OF_TOOLS & {
-            *parts
-        }:
-            return False
-        if any(path.is_relative_to(out) for out in self.stage.outputs):
-            return False
-        around = {path, *path.parents}
-        return not around & self.stage.workspace.ignored or bool(around & self.stage.workspace.data)
-
-    def _is_declared(self, path: Path) -> bool:
-        return path in self.stage.params or any(
-            path.is_relative_to(p) for p in self.stage.dep_paths
-        )
-
-    def _is_inside(self, place: Path) -> bool:
-        return place.is_relative_to(self.folder)
-
-    # Afterwards
+    def _copy_for_writing(self, target: Path) -> None:
+        """Put a copy in place of a supplied link, which the command would write through."""
+        if target in self._supplied and target.is_file():
+            copy = target.with_name(f".{target.name}.copy")
+            shutil.copy2(target, copy)
+            copy.replace(target)
 
     def undeclared_writes(self) -> list[str]:
+        """List the files that the command left beside its outs, without those that it was given."""
         root = self.path_of(self.stage.workspace.root)
-        supplied = {os.path.relpath(place, root) for place in self._supplied}
+        supplied = {os.path.relpath(path, root) for path in self._supplied}
         return [file for file in super().undeclared_writes() if file not in supplied]
-
-    @property
-    def used(self) -> set[Path]:
-        """What it looked at, in the workspace, and the folders above."""
-        return self._used | {above for path in self._used for above in path.parents}
-
-    def needs(self) -> list[Undeclared]:
-        """What it asked for that the stage does not declare; a folder where it listed it and read all or nothing."""
-        found = [*self._asked]
-        walked: set[Path] = set()
-        for folder in sorted(self._listed):
-            files = {*self._files_of(folder)}
-            if all(file.suffix == ".py" for file in files) or any(
-                o.is_relative_to(folder) for o in self._outs
-            ):
-                continue  # Python looks for modules there; an out can't be in a dep
-            read = [path for path in found if path.is_relative_to(folder)]
-            if not read and (folder.parent in walked or self._is_one_of_all(folder)):
-                walked.add(folder)
-            elif files <= {*read} or not (read or {*folder.parents} & {*found}):
-                place = found.index(read[0]) if read else len(found)
-                found = [
-                    *(p for p in found[:place]),
-                    folder,
-                    *(p for p in found[place:] if p not in read),
-                ]
-        return [self.undeclared(path) for path in found]
-
-    def _is_one_of_all(self, folder: Path) -> bool:
-        """Listed with all that stand beside it: `find .` walks the whole tree."""
-        beside = [p for p in folder.parent.iterdir() if p.is_dir() and self._counts(p)]
-        return len(beside) > 1 and self._used.issuperset(beside)
-
-    def _files_of(self, folder: Path) -> Iterator[Path]:
-        return (path for path in folder.rglob("*") if path.is_file() and self._counts(path))

@@ -1,4 +1,4 @@
-"""Runs stages again, run_isolated and without the run-cache, and compares their outs with dvc.lock, byte for byte."""
+"""Run stages again, without the run-cache, and compare their outs byte for byte."""
 
 import filecmp
 import os
@@ -11,23 +11,29 @@ from reprise.sandbox.sandbox import Sandbox
 
 
 def verify(stage: Stage) -> str | None:
-    """None when every out is the same; else the first that differs, or why the stage can't be verified."""
-    if any(change.kind != ChangeKind.ALWAYS for change in stage.changes()):
+    """Run the stage in a sandbox, and compare its outs there with those of the workspace.
+
+    Returns None if every out is the same; else what is wrong, to be printed: the first file that
+    differs, or how the command failed. Outs that persist, and those outside the repository, are
+    not compared. Raises PipelineError if the stage is not up to date.
+    """
+    if any(change.kind is not ChangeKind.ALWAYS for change in stage.changes()):
         raise PipelineError(f"stage '{stage.name}' is not up to date: `reprise run` first")
     sandbox = Sandbox(stage, isolated_folder(stage))
-    with run_isolated(sandbox) as ran:
-        if ran.error is not None:
-            return f"failed: {ran.error}"
+    with run_isolated(sandbox) as run:
+        if run.error is not None:
+            return f"failed: {run.error}"
         for out, persists in stage.outputs.items():
-            if not persists and out.is_relative_to(stage.workspace.root):
-                differs = _first_difference(out, sandbox.path_of(out))
-                if differs is not None:
-                    return f"{os.path.relpath(differs)} differs"
+            if persists or not out.is_relative_to(stage.workspace.root):
+                continue
+            difference = _first_difference(out, sandbox.path_of(out))
+            if difference is not None:
+                return f"{os.path.relpath(difference)} differs"
     return None
 
 
 def unverifiable(stage: Stage) -> str | None:
-    """Why there is nothing to compare, if so."""
+    """Say why the stage has nothing to compare, or why a sandbox is not for it; None if it has."""
     if not stage.has_command:
         return "runs no command"
     if not stage.settings.sandbox:
@@ -37,19 +43,19 @@ def unverifiable(stage: Stage) -> str | None:
     return None
 
 
-def _first_difference(ours: Path, again: Path) -> Path | None:
-    """The first file, by name, that differs or is on one side only."""
-    if not ours.is_dir() or not again.is_dir():
-        same = ours.is_dir() == again.is_dir() and filecmp.cmp(ours, again, shallow=False)
-        return None if same else ours
-    names = {
-        p.relative_to(folder)
-        for folder in (ours, again)
-        for p in folder.rglob("*")
-        if not p.is_dir()
-    }
-    for name in sorted(n for n in names if n.name != ".gitignore"):
-        pair = (ours / name, again / name)
-        if not all(p.is_file() for p in pair) or not filecmp.cmp(*pair, shallow=False):
-            return pair[0]
+def _first_difference(old: Path, new: Path) -> Path | None:
+    """Return the first file of the old out, by name, that differs or that one of the two lacks."""
+    for name in sorted(_file_names(old) | _file_names(new)):
+        if not _is_same_file(old / name, new / name):
+            return old / name
     return None
+
+
+def _file_names(out: Path) -> set[Path]:
+    """Return the paths in the out of all files but .gitignore, which DVC writes; `.` for a file."""
+    files = [path for path in (out, *out.rglob("*")) if not path.is_dir()]
+    return {file.relative_to(out) for file in files if file.name != ".gitignore"}
+
+
+def _is_same_file(old: Path, new: Path) -> bool:
+    return old.is_file() and new.is_file() and filecmp.cmp(old, new, shallow=False)

@@ -1,4 +1,7 @@
-"""`reprise check` finds every undeclared input at once, `--fix` declares them; `reprise verify` runs again."""
+"""`reprise check` finds every undeclared input at once, `--fix` declares them.
+
+`reprise verify` runs stages again and compares their outs.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -105,10 +108,19 @@ def test_fix_declares_what_each_item_needs_by_the_items_own_name(
     tmp_path: Path, commands: str
 ) -> None:
     text = """stages:
-  each: {foreach: [a, b], do: {cmd: "cat data/a-list.txt data/${item}.csv > ${item}.txt", outs: ["${item}.txt"]}}
-  key: {foreach: {k: {n: 1}, l: {n: 2}}, do: {cmd: "cat ${key}.d n${item.n} > ${key}.o", outs: ["${key}.o"]}}
-  grid: {matrix: {x: [p, q], y: [r]}, cmd: "cat ${item.x}/${item.y} > ${item.x}.o", outs: ["${item.x}.o"]}
-  some: {foreach: [s, t], do: {cmd: "[ ${item} = s ] && cat s.csv; echo > ${item}.o", outs: ["${item}.o"]}}
+  each:
+    foreach: [a, b]
+    do: {cmd: "cat data/a-list.txt data/${item}.csv > ${item}.txt", outs: ["${item}.txt"]}
+  key:
+    foreach: {k: {n: 1}, l: {n: 2}}
+    do: {cmd: "cat ${key}.d n${item.n} > ${key}.o", outs: ["${key}.o"]}
+  grid:
+    matrix: {x: [p, q], y: [r]}
+    cmd: "cat ${item.x}/${item.y} > ${item.x}.o"
+    outs: ["${item.x}.o"]
+  some:
+    foreach: [s, t]
+    do: {cmd: "[ ${item} = s ] && cat s.csv; echo > ${item}.o", outs: ["${item}.o"]}
 """
     names = [
         "data/a.csv",
@@ -201,7 +213,9 @@ def test_check_names_deps_that_nothing_opens(tmp_path: Path, commands: str) -> N
     ).create()
     output = made.run("reprise", "check")
     assert output == (
-        "make: nothing undeclared\n  never opened: b, folder\n1 stages checked: 0 undeclared, 0 failed\n"
+        "make: nothing undeclared\n"
+        "  never opened: b, folder\n"
+        "1 stages checked: 0 undeclared, 0 failed\n"
     )
 
 

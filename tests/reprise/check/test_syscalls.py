@@ -1,4 +1,7 @@
-"""`reprise check` hears what a command asks the kernel for: also what it does without, and by absolute paths."""
+"""`reprise check` hears what a command asks the kernel for.
+
+Also what the command does without, and what it names by absolute paths.
+"""
 
 import os
 import re
@@ -9,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reprise.check.syscalls import Trace
+from reprise.check.syscall_tracer import SyscallTracer
 from tests.reprise.check.test_undeclared import TABLE, repository
 from tests.reprise.corpus import Made
 
@@ -46,12 +49,12 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs seccomp, 
 def traced(folder: Path, *command: str) -> list[tuple[str, str]]:
     """What it asks for in the folder."""
     heard: list[tuple[str, str]] = []
-    with Trace(lambda kind, path: heard.append((kind, path))) as trace:
-        subprocess.run(trace.argv(command), check=True, cwd=folder)
-    assert trace.refused is None
+    with SyscallTracer(lambda access, path: heard.append((access, path))) as tracer:
+        subprocess.run(tracer.argv(command), check=True, cwd=folder)
+    assert tracer.refused is None
     return [
-        (kind, os.path.relpath(path, folder))
-        for kind, path in heard
+        (access, os.path.relpath(path, folder))
+        for access, path in heard
         if path.startswith(f"{folder}/")
     ]
 
@@ -68,8 +71,8 @@ def test_children_are_heard_too(tmp_path: Path) -> None:
 
 
 def test_a_command_keeps_its_environment(tmp_path: Path) -> None:
-    with Trace(lambda *_: None) as trace:
-        argv = trace.argv(["/usr/bin/env"])
+    with SyscallTracer(lambda *_: None) as tracer:
+        argv = tracer.argv(["/usr/bin/env"])
         done = subprocess.run(
             argv, env={"LANG": "C", "A": "a=b\n"}, capture_output=True, text=True, check=True
         )
@@ -78,8 +81,8 @@ def test_a_command_keeps_its_environment(tmp_path: Path) -> None:
 
 def test_where_the_kernel_refuses_the_command_runs_untraced(tmp_path: Path) -> None:
     with (
-        Trace(lambda *_: None) as outer,
-        Trace(lambda *_: None) as inner,
+        SyscallTracer(lambda *_: None) as outer,
+        SyscallTracer(lambda *_: None) as inner,
     ):  # the kernel takes one listener
         done = subprocess.run(
             outer.argv(inner.argv(["/bin/echo", "1"])), capture_output=True, check=True
@@ -128,14 +131,15 @@ def test_check_says_so_where_it_hears_nothing(tmp_path: Path) -> None:
     made = repository(
         {"open": TABLE["omissions"]["open"], "exists": SURVIVALS["exists"]}, tmp_path, PATH
     )
-    with Trace(lambda *_: None) as trace:  # the kernel takes no second one in it
-        output = made.run(*trace.argv(["reprise", "check"]), code=1)
+    with SyscallTracer(lambda *_: None) as tracer:  # the kernel takes no second one in it
+        output = made.run(*tracer.argv(["reprise", "check"]), code=1)
     assert output == (
         "exists: nothing undeclared\n"
         "open: undeclared; add to dvc.yaml:\n"
         "    deps:\n"
         "      - a.txt\n"
-        "commands are not traced (seccomp: Device or resource busy): only what their errors name is found\n"
+        "commands are not traced (seccomp: Device or resource busy):"
+        " only what their errors name is found\n"
         "2 stages checked: 1 undeclared, 0 failed\n"
     )
 

@@ -1,4 +1,7 @@
-"""What a command reads without declaring it is named, with the line to add; what fails otherwise is not."""
+"""Inputs that a command reads without declaring them are named, with the line to add.
+
+Where it fails for another reason, none is named.
+"""
 
 import re
 from pathlib import Path

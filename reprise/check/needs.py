@@ -1,0 +1,129 @@
+"""Conclude from what a command accessed which inputs its stage should declare."""
+
+import re
+from dataclasses import dataclass, field
+from fnmatch import translate
+from pathlib import Path
+
+from reprise.dvc import Stage
+
+# Tools look for these names in every folder above the one they are in, and change their ways when
+# they find one; or they keep their own files under such names.
+NAMES_OF_TOOLS = [
+    ".*",
+    "*.dist-info",
+    "*.dvc",
+    "*.egg-info",
+    "*.pyc",
+    "Pipfile",
+    "dvc.lock",
+    "dvc.yaml",
+    "node_modules",
+    "package.json",
+    "poetry.lock",
+    "pyproject.toml",
+    "pyvenv.cfg",
+    "setup.cfg",
+    "setup.py",
+    "site-packages",
+    "tox.ini",
+    "uv.lock",
+]
+NAME_OF_A_TOOL = re.compile("|".join(map(translate, NAMES_OF_TOOLS)))
+
+
+@dataclass
+class Accesses:
+    """Holds what a stage's command accessed, as absolute paths of the workspace.
+
+    used: all paths but those that it only wrote; requested: undeclared files that the sandbox was
+    not built with, in the order of asking (a dictionary's keys); listed: folders that it was not
+    built with and whose entries the command read.
+    """
+
+    stage: Stage
+    used: set[Path] = field(default_factory=set)
+    requested: dict[Path, None] = field(default_factory=dict)
+    listed: set[Path] = field(default_factory=set)
+
+    def used_and_above(self) -> set[Path]:
+        """Return the used paths, and the folders in which they lie."""
+        return self.used.union(*(path.parents for path in self.used))
+
+
+def may_be_input(stage: Stage, path: Path) -> bool:
+    """Tell whether a path of the workspace, or beside it, may be an input of the stage.
+
+    The stage's outs are none, nor is what is in them. Files and folders that belong to tools are
+    none. What git ignores is none, unless DVC tracks it.
+    """
+    repository = stage.workspace
+    names = [path.name]
+    if path.is_relative_to(repository.root):
+        names = [*path.relative_to(repository.root).parts]
+    if any(map(NAME_OF_A_TOOL.match, names)):
+        return False
+    path_and_above = {path, *path.parents}
+    if not path_and_above.isdisjoint(stage.outputs):
+        return False
+    ignored = not path_and_above.isdisjoint(repository.ignored)
+    tracked = not path_and_above.isdisjoint(repository.data)
+    return tracked or not ignored
+
+
+def undeclared_paths(accesses: Accesses) -> list[Path]:
+    """Return the paths that the stage should declare: requested files, and folders in their place.
+
+    A folder that the command listed stands for its files if the command read all of them. If it
+    read none, it may have counted them, and needs the folder too. Two such folders it needs not:
+    one that a walk through the whole tree came by, and one in a folder that it needs anyway.
+    """
+    stage = accesses.stage
+    paths = list(accesses.requested)
+    passed: set[Path] = set()
+    for folder in sorted(accesses.listed):
+        files = _inputs_in(stage, folder)
+        if not _may_be_dep(stage, folder, files):
+            continue
+        read = [path for path in paths if path.is_relative_to(folder)]
+        if read:
+            if files.issubset(read):
+                paths = _replace(paths, read, folder)
+        elif folder.parent in passed or _was_passed(accesses, folder):
+            passed.add(folder)
+        elif set(paths).isdisjoint(folder.parents):
+            paths.append(folder)
+    return paths
+
+
+def _inputs_in(stage: Stage, folder: Path) -> set[Path]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path for path in files if may_be_input(stage, path)}
+
+
+def _may_be_dep(stage: Stage, folder: Path, files: set[Path]) -> bool:
+    """Tell whether a listed folder may be a dep of the stage.
+
+    A folder of modules alone is none: Python lists it when it looks for them. An out can't lie in
+    a dep. files: all in the folder that may be inputs.
+    """
+    only_modules = all(file.suffix == ".py" for file in files)
+    holds_an_out = any(out.is_relative_to(folder) for out in stage.outputs)
+    return not only_modules and not holds_an_out
+
+
+def _was_passed(accesses: Accesses, folder: Path) -> bool:
+    """Tell whether a walk through the tree came by the folder, as `find .` does.
+
+    Then the command accessed all folders that stand beside it, and there is one.
+    """
+    folders = [path for path in folder.parent.iterdir() if path.is_dir()]
+    folders = [path for path in folders if may_be_input(accesses.stage, path)]
+    return len(folders) > 1 and accesses.used.issuperset(folders)
+
+
+def _replace(paths: list[Path], replaced: list[Path], folder: Path) -> list[Path]:
+    """Put the folder in the position of the first of the paths that it replaces."""
+    position = paths.index(replaced[0])
+    others = [path for path in paths if path not in replaced]
+    return [*others[:position], folder, *others[position:]]
