@@ -62,10 +62,10 @@ class TracingSandbox(Sandbox):
         lead out of this sandbox.
         """
         workspace = self.stage.workspace
-        if target.is_relative_to(repository.temporary):
+        if target.is_relative_to(workspace.temporary):
             relative = os.path.relpath(target, self.wdir)
             return Path(os.path.normpath(self.stage.wdir / relative))
-        if target.is_relative_to(repository.root):
+        if target.is_relative_to(workspace.root):
             return target
         return None
 

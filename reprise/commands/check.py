@@ -1,19 +1,17 @@
 """`reprise check`: find every undeclared input."""
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from reprise.commands.options import chosen_stages, targets
-from reprise.dvc import Repository
-
-if TYPE_CHECKING:
-    from reprise.commands.options import Subparsers
+from reprise.commands.options import Subparsers, chosen_stages, targets_parser
+from reprise.dvc import Repository, Stage
+from reprise.sandbox.undeclared import Undeclared
 
 
-def add_parser(commands: "Subparsers") -> None:
+def add_parser(subparsers: Subparsers) -> None:
     """Add `check` to the command line."""
     help_ = "find every undeclared input; exit 1 if there is one"
-    parser = commands.add_parser("check", parents=[targets()], help=help_)
+    parser = subparsers.add_parser("check", parents=[targets_parser()], help=help_)
     parser.add_argument(
         "--fix", action="store_true", help="write the missing deps and params into dvc.yaml"
     )
@@ -25,21 +23,26 @@ def execute(args: argparse.Namespace) -> int:
     from reprise.check.fix import fix
     from reprise.check.result import format_result
 
-    results = []
+    undeclared: dict[Stage, Sequence[Undeclared]] = {}
+    untraced: set[str] = set()  # reasons
+    failed = 0
     for stage in chosen_stages(Repository(), args):
-        if stage.has_command and stage.settings.sandbox:
-            results.append(check(stage))
-            print("\n".join(format_result(results[-1])), flush=True)
-    untraced = {result.untraced for result in results if result.untraced}
+        if not stage.has_command or not stage.settings.sandbox:
+            continue
+        result = check(stage)
+        print("\n".join(format_result(result)), flush=True)
+        undeclared[stage] = result.undeclared
+        if result.error is not None:
+            failed += 1
+        if result.untraced:
+            untraced.add(result.untraced)
     if untraced:
-        print(
-            f"commands are not traced ({', '.join(untraced)}): only what their errors name is found"
-        )
-    failed = sum(result.error is not None for result in results)
-    found = sum(len(result.undeclared) for result in results)
-    print(f"{len(results)} stages checked: {found} undeclared, {failed} failed")
+        reasons = ", ".join(untraced)
+        print(f"commands are not traced ({reasons}): only what their errors name is found")
+    found = sum(map(len, undeclared.values()))
+    print(f"{len(undeclared)} stages checked: {found} undeclared, {failed} failed")
     if args.fix:
-        for file in fix({result.stage: result.undeclared for result in results}):
+        for file in fix(undeclared):
             print(f"{file}: fixed")
-        return 1 if failed else 0
-    return 1 if found or failed else 0
+        found = 0
+    return 1 if failed or found else 0

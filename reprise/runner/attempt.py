@@ -1,65 +1,84 @@
-"""A stage's command in its sandbox, from its start until its outs are in the workspace."""
+"""Run a stage's commands once: from the sandbox until the outs are in the workspace."""
 
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
 from reprise.dvc import Stage
 from reprise.process.job import GRACE, Job, JobResult
 from reprise.process.log import Log
 from reprise.sandbox.diagnosis import diagnose
 from reprise.sandbox.sandbox import Sandbox
-from reprise.sandbox.undeclared import Undeclared
 from reprise.sandbox.worker import Worker
 from reprise.state.folders import StateFolders
 
 
+@dataclass(frozen=True)
+class AttemptResult:
+    """Holds what is wrong with an attempt, if anything.
+
+    error: why the command failed, or which outs it did not write.
+    undeclared_writes: files that it left beside its outs.
+    """
+
+    error: str | None
+    undeclared_writes: list[str] = field(default_factory=list)
+
+
 class Attempt:
-    """One attempt at a stage. `command` is made, and not started yet."""
+    """Holds one attempt at a stage: its sandbox, its log, and the worker to start."""
 
     def __init__(
         self,
         stage: Stage,
-        attempt: int,
+        number: int,
         folders: StateFolders,
         name: str,
         *,
         sandboxed: bool,
         ended: Callable[[JobResult], None],
     ) -> None:
-        """`name`: for what it has there, from the process's id."""
-        self.stage, self.attempt = stage, attempt
+        """Prepare the attempt; nothing is started yet.
+
+        number: from 1. name: for its files in `folders`; begins with this process's number.
+        ended: called from the worker's thread.
+        """
+        self.stage = stage
+        self.number = number
         self.sandbox = Sandbox(stage, folders.sandboxes / name) if sandboxed else None
         if not sandboxed:
             stage.clear()
-        argv = [(text, stage.argv(text)) for text in stage.commands]
         self.log = Log(folders.logs / f"{stage.slug}.log")
+        argv = [(text, stage.argv(text)) for text in stage.commands]
         job = Job(argv, stage.environment, stage.settings.timeout, self.log.path)
         self.worker = Worker(job, self.sandbox, stage.wdir, folders.groups / name, ended)
 
-    def bring_back(self, error: str | None) -> tuple[str | None, list[str]]:
-        """Moves the outs into the workspace: what is wrong with the command or its outs; what it left beside them."""
+    def bring_back(self, error: str | None) -> AttemptResult:
+        """Move the outs into the workspace and look for what is wrong. error: the command's own."""
         if self.sandbox is None:
-            return error, []
+            return AttemptResult(error)
         if error is None:
-            missing, writes = self.sandbox.missing_outs(), self.sandbox.undeclared_writes()
-            error = f"the command wrote no {', '.join(missing)}" if missing else None
+            result = AttemptResult(
+                self.sandbox.missing_outs_error(), self.sandbox.undeclared_writes()
+            )
         else:
-            undeclared: list[Undeclared] = diagnose(self.sandbox, self.log.tail())
-            error, writes = "; ".join([error, *(u.describe(self.stage) for u in undeclared)]), []
+            undeclared = diagnose(self.sandbox, self.log.tail())
+            hints = [item.describe(self.stage) for item in undeclared]
+            result = AttemptResult("; ".join([error, *hints]))
         self.sandbox.bring_back()
-        return error, writes
+        return result
 
     def remove(self) -> None:
-        """The sandbox, with what is left in it."""
+        """Remove the sandbox, with what is left in it."""
         if self.sandbox is not None:
             self.sandbox.remove()
 
 
-def end_all(all_running: Collection[Attempt], number: int) -> None:
-    """Sends the signal to all process groups; SIGKILL to those that live on after GRACE seconds."""
-    for running in all_running:
-        running.worker.interrupt(number)
+def end_all(attempts: Collection[Attempt], number: int) -> None:
+    """Send the signal to all process groups; SIGKILL to those that live on after GRACE seconds."""
+    for attempt in attempts:
+        attempt.worker.interrupt(number)
     deadline = time.monotonic() + GRACE
-    for running in all_running:
-        running.worker.stop(deadline - time.monotonic())
-        running.remove()
+    for attempt in attempts:
+        attempt.worker.stop(deadline - time.monotonic())
+        attempt.remove()

@@ -1,4 +1,4 @@
-"""A folder that holds what a stage declares and nothing else, in which its command runs."""
+"""Build a folder that holds what a stage declares and nothing else, for its command to run in."""
 
 import os
 import shutil
@@ -13,153 +13,196 @@ from reprise.sandbox.undeclared import Section, Undeclared
 
 
 class Sandbox:
-    """Hard links (or copies) of the declared files, under `folder`, laid out as in the workspace."""
+    """Holds hard links to (or copies of) the declared files, laid out as in the workspace."""
 
     def __init__(
         self,
         stage: Stage,
         folder: Path,
         extra: Sequence[Undeclared] = (),
-        instead: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+        replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
     ) -> None:
-        """Lists what belongs in it; `build` makes it. `extra`: what to supply as if it were declared.
+        """List what belongs in the sandbox; `build` makes it.
 
-        instead: deps whose bytes come from elsewhere: the name of each file in the dep, and where it lies.
+        extra: inputs to supply as if they were declared.
+        replacements: deps whose bytes come from elsewhere: for each file in the dep, by its name,
+        the path to copy it from.
         """
         self.stage = stage
         self.folder = folder
-        more = [u.path for u in extra if u.section == "deps"]
-        # ../ has a place too
+        self._replacements = replacements
+        extra_deps = [item.path for item in extra if item.section is Section.DEPS]
+        # The folder that the sandbox mirrors: the root, or one above it for deps beside the root.
         self._base = Path(
-            os.path.commonpath([stage.workspace.root, *stage.relative_outside, *more])
+            os.path.commonpath([stage.workspace.root, *stage.relative_outside, *extra_deps])
         )
-        paths = [*map(Path, stage.dep_paths), *more]
-        self._inputs = {
-            p: list(stage.files(p)) if p.is_dir() else None
-            for p in paths
-            if self._mirrored(p) and p.exists()
+        self._inputs = self._list_inputs([*map(Path, stage.dep_paths), *extra_deps])
+        self._params = self._list_params(extra)
+        self._outs = {
+            path: persists for path, persists in stage.outputs.items() if self._mirrors(path)
         }
-        self._params = {
-            p: keys for p, keys in stage.params.items() if self._mirrored(p) and p.is_file()
-        }
-        for u in extra:
-            if u.section == "params" and self._params.get(u.path):
-                self._params[u.path] = [*self._params[u.path], u.key]
-        self._instead = instead
-        self._outs = {p: persists for p, persists in stage.outputs.items() if self._mirrored(p)}
         self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
 
+    def _list_inputs(self, paths: Iterable[Path]) -> dict[Path, list[Path] | None]:
+        """Map each input that exists to its files if it is a folder, to None if it is a file."""
+        inputs: dict[Path, list[Path] | None] = {}
+        for path in paths:
+            if not self._mirrors(path) or not path.exists():
+                continue
+            inputs[path] = list(self.stage.files(path)) if path.is_dir() else None
+        return inputs
+
+    def _list_params(self, extra: Iterable[Undeclared]) -> dict[Path, list[str]]:
+        """Map each params file to the keys that the stage may see; no keys: the whole file."""
+        params = {}
+        for path, keys in self.stage.params.items():
+            if self._mirrors(path) and path.is_file():
+                params[path] = keys
+        for item in extra:
+            if item.section is Section.PARAMS and params.get(item.path):
+                params[item.path] = [*params[item.path], item.key]
+        return params
+
     def build(self) -> None:
+        """Make the folder: inputs, params cut to the declared keys, outs that persist."""
         self.folder.mkdir(parents=True)
         self.wdir.mkdir(parents=True, exist_ok=True)
         for path, files in self._inputs.items():
-            if path in self._instead:
-                self._copy(path, self._instead[path])
-            elif files is None:
-                self._link_all(path.parent, [path])
-            else:
-                self._place(path).mkdir(exist_ok=True)
-                self._link_all(path, files)
+            self._add_input(path, files)
         for path, keys in self._params.items():
-            if not self.path_of(path).exists():  # a dep too: then it is there as a whole
-                self._place(path).write_text(cut(path, keys), encoding="utf-8")
+            if not self.path_of(path).exists():  # if it is a dep too, it is there as a whole
+                self._prepare(path).write_text(cut(path, keys), encoding="utf-8")
         for path, persists in self._outs.items():
-            place = self._place(path)
+            target = self._prepare(path)
             if persists and path.exists():
-                copy = shutil.copytree if path.is_dir() else shutil.copy2
-                copy(path, place)
-                for made in [place, *place.rglob("*")]:
-                    made.chmod(
-                        made.stat().st_mode | stat.S_IWUSR
-                    )  # links into the cache are read-only
+                _copy_writable(path, target)
         self._given = set(self._files())
 
-    def _mirrored(self, path: Path) -> bool:
+    def _add_input(self, path: Path, files: Iterable[Path] | None) -> None:
+        if path in self._replacements:
+            self._copy_replacements(path)
+        elif files is None:
+            self._link_all(path.parent, [path])
+        else:
+            self._prepare(path).mkdir(exist_ok=True)
+            self._link_all(path, files)
+
+    def _mirrors(self, path: Path) -> bool:
         return path.is_relative_to(self._base)
 
-    def inside(self, path: Path) -> Path:
-        """Where a path of the workspace is in the sandbox."""
+    def path_of(self, path: Path) -> Path:
+        """Return where a path of the workspace is in the sandbox."""
         return self.folder / path.relative_to(self._base)
 
     @property
     def wdir(self) -> Path:
+        """Return the stage's working directory in the sandbox."""
         return self.path_of(self.stage.wdir)
 
-    def _place(self, path: Path) -> Path:
-        place = self.path_of(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return place
+    def _prepare(self, path: Path) -> Path:
+        """Make the folder around the path in the sandbox; return the path there."""
+        target = self.path_of(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
 
     def _link_all(self, folder: Path, files: Iterable[Path]) -> None:
-        """Hard links, or copies where the file system has none, to what the paths name."""
-        above, made = len(str(folder)), set[str]()
-        top = str(self.path_of(folder))
+        """Link files of the workspace's folder into the sandbox."""
+        prefix = len(str(folder))
+        target_folder = str(self.path_of(folder))
+        made: set[str] = set()
         for file in map(str, files):
-            place = top + file[above:]
-            below = place[: place.rindex(os.sep)]
-            if below not in made:
-                os.makedirs(below, exist_ok=True)
-                made.add(below)
-            try:
-                os.link(os.path.realpath(file) if os.path.islink(file) else file, place)
-            except FileExistsError:
-                pass  # two deps, one inside the other
-            except OSError:
-                shutil.copy2(file, place)
+            target = target_folder + file[prefix:]
+            parent = target[: target.rindex(os.sep)]
+            if parent not in made:
+                os.makedirs(parent, exist_ok=True)
+                made.add(parent)
+            _link(file, target)
 
-    def _copy(self, path: Path, files: Mapping[str, Path]) -> None:
-        """Of a dep that is a single file, the name is its own."""
-        for name, file in files.items():
-            place = self._place(path / name if path.is_dir() else path)
-            shutil.copyfile(file, place)
+    def _copy_replacements(self, path: Path) -> None:
+        for name, file in self._replacements[path].items():
+            # A dep that is a single file is replaced itself, whatever the name is.
+            target = self._prepare(path / name if path.is_dir() else path)
+            shutil.copyfile(file, target)
 
     def _files(self) -> Iterator[str]:
-        for folder, below, files in os.walk(self.folder):
-            below[:] = [b for b in below if b != "__pycache__"]
-            yield from (os.path.join(folder, f) for f in files)
+        for folder, subfolders, files in os.walk(self.folder):
+            subfolders[:] = [name for name in subfolders if name != "__pycache__"]
+            for name in files:
+                yield os.path.join(folder, name)
 
     def undeclared_writes(self) -> list[str]:
-        """Files that the command left beside the outs, relative to the root."""
-        outs = [str(self.path_of(o)) for o in self._outs]
-        new = [f for f in self._files() if f not in self._given]
-        beside = [f for f in new if not any(f == o or f.startswith(f"{o}{os.sep}") for o in outs)]
-        return sorted(os.path.relpath(f, self.path_of(self.stage.workspace.root)) for f in beside)
+        """List the files that the command left beside the outs, relative to the root."""
+        root = self.path_of(self.stage.workspace.root)
+        outs = [str(self.path_of(out)) for out in self._outs]
+        folders = tuple(f"{out}{os.sep}" for out in outs)
+        writes = []
+        for file in self._files():
+            is_out = file in outs or file.startswith(folders)
+            if file not in self._given and not is_out:
+                writes.append(os.path.relpath(file, root))
+        return sorted(writes)
 
-    def missing_outs(self) -> list[str]:
-        return [
-            os.path.relpath(o, self.stage.workspace.root)
-            for o in self._outs
-            if not self.path_of(o).exists()
-        ]
+    def missing_outs_error(self) -> str | None:
+        """Name the outs, relative to the root, that the command did not write; None if it did."""
+        missing = []
+        for out in self._outs:
+            if not self.path_of(out).exists():
+                missing.append(os.path.relpath(out, self.stage.workspace.root))
+        if not missing:
+            return None
+        return f"the command wrote no {', '.join(missing)}"
 
     def bring_back(self) -> None:
-        """Moves the outs that exist into the workspace, in place of old ones."""
+        """Move the outs that exist into the workspace, in place of the old ones."""
         for number, path in enumerate(self._outs):
-            made = self.path_of(path)
-            if not os.path.lexists(made):
+            new = self.path_of(path)
+            if not os.path.lexists(new):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(path) and (path.is_dir() or made.is_dir()):
+            if os.path.lexists(path) and (path.is_dir() or new.is_dir()):
                 shutil.move(path, self.folder / f".replaced-{number}")
-            shutil.move(made, path)  # copies where .dvc/tmp is another mount
+            shutil.move(new, path)  # copies where .dvc/tmp is another mount
 
     def remove(self) -> None:
+        """Remove the folder with all that is left in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    # What it hasn't
+    # Looking for what the command lacked
 
     def counterpart(self, path: Path) -> Path:
-        """Where it would have any path, seen from the working directory."""
+        """Return where any path would be in the sandbox, seen from the working directory."""
         return Path(os.path.normpath(self.wdir / os.path.relpath(path, self.stage.wdir)))
 
     def lacks(self, path: Path) -> bool:
-        """Whether the workspace has the path and the sandbox hasn't, and no out is meant."""
+        """Tell whether the workspace has the path and the sandbox has not. Outs do not count."""
         root = self.stage.workspace.root
-        hidden = path.is_relative_to(root) and {".git", ".dvc"} & set(path.relative_to(root).parts)
-        if hidden or any(path.is_relative_to(out) for out in self.stage.outputs):
+        if path.is_relative_to(root) and {".git", ".dvc"} & set(path.relative_to(root).parts):
+            return False
+        if any(path.is_relative_to(out) for out in self.stage.outputs):
             return False
         return os.path.exists(path) and not os.path.exists(self.counterpart(path))
 
     def undeclared(self, path: Path) -> Undeclared:
-        """The path as a dep to add."""
+        """Describe the path as a dep that the stage does not declare."""
         return Undeclared(Section.DEPS, os.path.relpath(path, self.stage.wdir), path=path)
+
+
+def _link(file: str, target: str) -> None:
+    """Hard-link what the path leads to, or copy it where the file system has no hard links."""
+    source = os.path.realpath(file) if os.path.islink(file) else file
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        pass  # two deps, one inside the other
+    except OSError:
+        shutil.copy2(file, target)
+
+
+def _copy_writable(path: Path, target: Path) -> None:
+    """Copy a file or folder and make it writable: what links into the cache is read-only."""
+    if path.is_dir():
+        shutil.copytree(path, target)
+    else:
+        shutil.copy2(path, target)
+    for copy in [target, *target.rglob("*")]:
+        copy.chmod(copy.stat().st_mode | stat.S_IWUSR)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml as pyyaml  # type: ignore[import-untyped]
+import yaml as pyyaml
 from dvc.utils.serialize import parse_py
 from ruamel.yaml import YAML
 
