@@ -21,7 +21,7 @@ Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Row:
+class ChangedRow:
     """A test row whose result changed. change: of the primary metric's column, new - old."""
 
     id: Value
@@ -32,22 +32,22 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows that the new side does better (fixed) and worse (broken), with those that changed most."""
+class ChangedRows:
+    """ChangedRows that the new side does better (fixed) and worse (broken), with those that changed most."""
 
     fixed: int
     broken: int
-    top_fixed: list[Row]
-    top_broken: list[Row]
+    top_fixed: list[ChangedRow]
+    top_broken: list[ChangedRow]
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedPredictions:
     """name: the out, or the foreach stage whose outs are one model's seeds; rows: None where there are several."""
 
     name: str
     comparison: Comparison
-    rows: Rows | None
+    rows: ChangedRows | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Group:
 
 def compared(
     revisions: RevisionReader, old: Revision, new: Revision, notes: list[str], *, same_rows: bool
-) -> list[Compared]:
+) -> list[ComparedPredictions]:
     """A comparison for each declared table that both sides have; the others are told in `notes`.
 
     same_rows: the old model makes its predictions anew, of the new side's rows.
@@ -93,8 +93,10 @@ def first_of(revision: Revision) -> str | None:
     return next(iter(_groups(revision)), None)
 
 
-def _compared(name: str, old: list[pa.Table], new: list[pa.Table], spec: Predictions) -> Compared:
-    return Compared(
+def _compared(
+    name: str, old: list[pa.Table], new: list[pa.Table], spec: Predictions
+) -> ComparedPredictions:
+    return ComparedPredictions(
         name,
         compare(old, new, spec),
         _rows(old[0], new[0], spec) if len(old) == len(new) == 1 else None,
@@ -125,7 +127,7 @@ def _columns(spec: Predictions) -> list[str]:
     return [*dict.fromkeys([spec.id, *(m.column for m in spec.metrics.values()), *more])]
 
 
-def _rows(old: pa.Table, new: pa.Table, spec: Predictions) -> Rows | None:
+def _rows(old: pa.Table, new: pa.Table, spec: Predictions) -> ChangedRows | None:
     """By the primary metric; rows that changed most come first, then by id. None where a side lacks its column."""
     metric = next(iter(spec.metrics.values()))
     if not all(metric.column in table.column_names for table in (old, new)):
@@ -136,7 +138,7 @@ def _rows(old: pa.Table, new: pa.Table, spec: Predictions) -> Rows | None:
     both = both.append_column("change", change)
     up, down = (both.filter(test(both["change"], 0)) for test in (pc.greater, pc.less))
     better, worse = (up, down) if metric.better == "higher" else (down, up)
-    return Rows(better.num_rows, worse.num_rows, [*_top(better)], [*_top(worse)])
+    return ChangedRows(better.num_rows, worse.num_rows, [*_top(better)], [*_top(worse)])
 
 
 def _renamed(table: pa.Table, spec: Predictions, column: str) -> pa.Table:
@@ -158,13 +160,13 @@ def _plain(ids: Any) -> Any:
     return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.string())
 
 
-def _top(rows: pa.Table) -> Iterator[Row]:
+def _top(rows: pa.Table) -> Iterator[ChangedRow]:
     size = pc.abs(rows["change"])
     ordered = rows.append_column("size", size).sort_by(
         [("size", "descending"), ("id", "ascending")]
     )
     for row in ordered.slice(0, SHOWN).to_pylist():
-        yield Row(
+        yield ChangedRow(
             row["id"], row["target_new"], row["prediction"], row["prediction_new"], _short(row)
         )
 

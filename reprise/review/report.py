@@ -6,24 +6,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import WORKTREE, Revision, StageRecord
 from reprise.errors import PipelineError
 from reprise.git import is_shallow, merge_base
+from reprise.review.change_state import ChangeState, change_state
 from reprise.review.curves import Curve, curves
 from reprise.review.data.changes import DataChange, data_changes
-from reprise.review.data.table_diff import Moved
-from reprise.review.predictions import Compared, compared, first_of
+from reprise.review.data.moved_ids import MovedIds
+from reprise.review.predictions import ComparedPredictions, compared, first_of
 from reprise.review.stats.results import Comparison, MetricComparison
 from reprise.state.durations import Durations
 
-Kind = Literal["added", "removed", "changed"]
-
 
 @dataclass(frozen=True)
-class Side:
+class RevisionLabel:
     """commit: None for the working tree."""
 
     name: str
@@ -36,7 +35,7 @@ class ValueChange:
 
     file: str
     key: str
-    kind: Kind
+    kind: ChangeState
     old: Any
     new: Any
 
@@ -46,7 +45,7 @@ class StageChange:
     """kind: changed, when dvc.lock tells of another run. why: what it ran with that was not so before."""
 
     name: str
-    kind: Kind
+    kind: ChangeState
     why: list[str]
     seconds: float | None = None
 
@@ -55,14 +54,14 @@ class StageChange:
 class Report:
     """compared: per-row results, the primary first; notes: what a reader should know about what is not here."""
 
-    old: Side
-    new: Side
-    compared: list[Compared]
+    old: RevisionLabel
+    new: RevisionLabel
+    compared: list[ComparedPredictions]
     metrics: list[ValueChange]  # unchanged ones too
     params: list[ValueChange]
     stages: list[StageChange]
     data: list[DataChange]
-    moved: list[Moved]
+    moved: list[MovedIds]
     curves: list[Curve]
     notes: list[str] = field(default_factory=list)
     first: str | None = None  # of the predictions in dvc.yaml, compared or not
@@ -124,7 +123,7 @@ def _review(revisions: RevisionReader, old: str, new: str | None, same_rows: boo
     )
     data, moved = data_changes(revisions, before, after, plot_files, notes)
     return Report(
-        old=sides[0] or Side("nothing", None),
+        old=sides[0] or RevisionLabel("nothing", None),
         new=sides[1],
         compared=pairs,
         metrics=[*_values(before.metrics, after.metrics, unchanged=True)],
@@ -138,10 +137,12 @@ def _review(revisions: RevisionReader, old: str, new: str | None, same_rows: boo
     )
 
 
-def _sides(revisions: RevisionReader, old: str, new: str | None) -> tuple[Side | None, Side]:
+def _sides(
+    revisions: RevisionReader, old: str, new: str | None
+) -> tuple[RevisionLabel | None, RevisionLabel]:
     """None in place of the old one: there is no commit yet."""
     if not revisions.has_commits and new is None:
-        return None, Side(WORKTREE, None)
+        return None, RevisionLabel(WORKTREE, None)
     commit = revisions.commit(new) if new is not None else None
     tip = revisions.commit(old)
     base = merge_base(tip, commit or revisions.commit("HEAD"))
@@ -150,7 +151,7 @@ def _sides(revisions: RevisionReader, old: str, new: str | None) -> tuple[Side |
         raise PipelineError(
             f"{old}: found no common ancestor with {new or 'HEAD'}; expected one{hint}"
         )
-    return Side(old, base), Side(new if new is not None else WORKTREE, commit)
+    return RevisionLabel(old, base), RevisionLabel(new if new is not None else WORKTREE, commit)
 
 
 def _stale(revision: Revision) -> list[StageRecord]:
@@ -171,15 +172,13 @@ def _values(
                 unchanged
                 or key not in before
                 or key not in after
-                or not same(before[key], after[key])
+                or not values_equal(before[key], after[key])
             ):
-                kind: Kind = (
-                    "added" if key not in before else "removed" if key not in after else "changed"
-                )
+                kind = change_state(in_old=key in before, in_new=key in after)
                 yield ValueChange(file, key, kind, before.get(key), after.get(key))
 
 
-def same(old: Any, new: Any) -> bool:
+def values_equal(old: Any, new: Any) -> bool:
     """NaN is the same as NaN."""
     return bool(old == new or (old != old and new != new))
 
@@ -192,11 +191,15 @@ def _stages(old: Revision, new: Revision, durations: Durations | None) -> Iterat
     for name in dict.fromkeys([*ran[0], *ran[1]]):
         before, after = (records.get(name) for records in ran)
         if after is None:
-            yield StageChange(name, "removed", [])
+            yield StageChange(name, ChangeState.REMOVED, [])
         elif before is None:
-            yield StageChange(name, "added", [], durations.last(name) if durations else None)
+            yield StageChange(
+                name, ChangeState.ADDED, [], durations.last(name) if durations else None
+            )
         elif why := [*_why(before, after)]:
-            yield StageChange(name, "changed", why, durations.last(name) if durations else None)
+            yield StageChange(
+                name, ChangeState.CHANGED, why, durations.last(name) if durations else None
+            )
 
 
 def _why(before: StageRecord, after: StageRecord) -> Iterator[str]:

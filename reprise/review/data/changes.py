@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
 
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
-from reprise.review.data.table_diff import Moved, TableDiff, diff, leaks
+from reprise.review.change_state import ChangeState, change_state
+from reprise.review.data.moved_ids import MovedIds, find_moved_ids
+from reprise.review.data.table_diff import TableDiff, diff
 from reprise.review.data.tables import Files, is_table
 from reprise.review.declared import Table, declared
 
@@ -20,14 +21,14 @@ class DataChange:
     """A dep or out that is a table, or of which only the hash is known. note: why there is no diff."""
 
     path: str
-    kind: Literal["added", "removed", "changed"]
+    kind: ChangeState
     diff: TableDiff | None
     note: str | None = None
 
 
 def data_changes(
     revisions: RevisionReader, old: Revision, new: Revision, plotted: set[str], notes: list[str]
-) -> tuple[list[DataChange], list[Moved]]:
+) -> tuple[list[DataChange], list[MovedIds]]:
     """Changed tables among deps and outs; and ids that moved between splits, where outs say their split.
 
     plotted: files that plots read, which are no data. What could not be read is told by the change, and in `notes`.
@@ -79,10 +80,7 @@ def _change(
 ) -> DataChange | None:
     """None for what is no table. both: old and new, each with its hashes."""
     (old, before), (new, after) = both
-    has = [path in hashes for hashes in (before, after)]
-    kind: Literal["added", "removed", "changed"] = (
-        "changed" if all(has) else "added" if has[1] else "removed"
-    )
+    kind = change_state(in_old=path in before, in_new=path in after)
     spec = _table(old, new, path)
     try:
         having, value = (
@@ -91,7 +89,7 @@ def _change(
         )
         if not all(_is_table(revisions, r, path, value) for r in having):
             return None
-        if kind != "changed":
+        if kind is not ChangeState.CHANGED:
             return DataChange(path, kind, None)
         sides = [revisions.files(r, path) for r in having]
         return DataChange(path, kind, diff(sides[0], sides[1], spec or Table(), path))
@@ -109,7 +107,7 @@ def _is_table(revisions: RevisionReader, revision: Revision, path: str, value: s
 
 def _moved(
     revisions: RevisionReader, old: Revision, new: Revision, notes: list[str]
-) -> list[Moved]:
+) -> list[MovedIds]:
     sides = [dict(_splits(revision)) for revision in (old, new)]
     spec = next((table for _, (_, table) in sides[1].items()), None)
     if spec is None or not sides[0] or all(_same(old, new, path) for path, _ in sides[1].values()):
@@ -119,7 +117,8 @@ def _moved(
             {split: revisions.files(revision, path) for split, (path, _) in side.items()}
             for revision, side in zip((old, new), sides, strict=True)
         ]
-        return leaks(files[0], files[1], spec, "splits")
+        assert spec.id is not None
+        return find_moved_ids(files[0], files[1], spec.id, "splits")
     except PipelineError as e:
         notes.append(f"ids that moved between splits were not looked for: {e}")
         return []

@@ -1,17 +1,62 @@
-"""DuckDB's types of one column in two versions of a table: what both can be compared as."""
+"""Sorts DuckDB's column types into kinds, and finds a type in which two versions compare."""
 
 import re
+from enum import StrEnum
 
 INTEGER = re.compile(r"^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
 FLOAT = re.compile(r"^(FLOAT|DOUBLE)$")
 NUMBER = re.compile(rf"{INTEGER.pattern}|{FLOAT.pattern}|^DECIMAL.*$")
 DATE = re.compile(r"^(DATE|TIMESTAMP.*)$")
+CATEGORY = re.compile("VARCHAR|BOOLEAN|ENUM")
+
+
+class ColumnKind(StrEnum):
+    """What a column's values are, as far as its distribution is concerned."""
+
+    NUMBER = "number"
+    DATE = "date"
+    CATEGORY = "category"
+    TEXT = "text"
+    OTHER = "other"
+
+    @property
+    def description(self) -> str:
+        """Say which columns are of this kind, and what is shown of them."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    ColumnKind.NUMBER: "whole numbers, floats and decimals: summary, histogram and drift",
+    ColumnKind.DATE: "dates and times: first and last, histogram and drift",
+    ColumnKind.CATEGORY: "text of few distinct values: rows of each value, and drift",
+    ColumnKind.TEXT: "text of too many distinct values to compare one by one",
+    ColumnKind.OTHER: "lists, structs and the like: missing and distinct values only",
+}
+
+
+def column_kind(duckdb_type: str) -> ColumnKind:
+    """Return the kind of a column. Text is CATEGORY here: its values are not yet counted."""
+    if duckdb_type.endswith("]"):  # a list of numbers is no number
+        return ColumnKind.OTHER
+    if NUMBER.match(duckdb_type):
+        return ColumnKind.NUMBER
+    if DATE.match(duckdb_type):
+        return ColumnKind.DATE
+    if CATEGORY.match(duckdb_type):
+        return ColumnKind.CATEGORY
+    return ColumnKind.OTHER
+
+
+def is_integer(duckdb_type: str) -> bool:
+    return INTEGER.match(duckdb_type) is not None
 
 
 def common_type(old: str, new: str) -> str:
-    """Numbers stay numbers, at the coarser precision, so that a column stored anew is no change of all its rows.
+    """Return the DuckDB type to which both versions of a column are cast before they compare.
 
-    1 is 1.0, and 0.1 as a double is 0.1 as a float. What is of two kinds is compared as text.
+    Numbers stay numbers, at the coarser precision, so that a column stored as another type is no
+    change of all its rows: 1 is 1.0, and 0.1 as a double is 0.1 as a float. What is of two kinds
+    is compared as text.
     """
     if old == new:
         return old

@@ -1,15 +1,14 @@
 """The distribution of each column in two versions of a table, the views `old` and `new` of a DuckDB connection."""
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import numpy as np
 
-from reprise.review.data.column_types import DATE, INTEGER, NUMBER
+from reprise.review.data.column_types import ColumnKind, column_kind, is_integer
 from reprise.review.data.drift import (
     Drift,
     Values,
@@ -23,7 +22,6 @@ from reprise.review.data.drift import (
 )
 from reprise.review.data.tables import identifier, rows
 
-Kind = Literal["number", "date", "category", "text", "other"]
 BATCH = 40  # columns a query
 HELD = 5_000_000  # numbers of one side that are in memory at a time, but for a column of more
 MOST = 10_000_000  # rows of which all numbers are looked at; of more rows, of every so many-th
@@ -52,7 +50,7 @@ class ColumnDiff:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     missing_old: int
     missing_new: int
     summary_old: dict[str, Any]
@@ -66,7 +64,7 @@ class ColumnDiff:
 
 def column_diffs(con: duckdb.DuckDBPyConnection, types: Mapping[str, str]) -> list[ColumnDiff]:
     """One for each of the columns, in their order. types: what both sides have."""
-    kinds = {c: _kind(t) for c, t in types.items()}
+    kinds = {c: column_kind(t) for c, t in types.items()}
     totals = [int(rows(con, f"SELECT count(*) FROM {side}")[0][0]) for side in ("old", "new")]
     made: dict[str, ColumnDiff] = {}
     for batch in _batched([*kinds], BATCH):
@@ -75,19 +73,17 @@ def column_diffs(con: duckdb.DuckDBPyConnection, types: Mapping[str, str]) -> li
             sides = (summaries[0][c], summaries[1][c])
             made[c] = (
                 _category(con, c, sides, len(kinds))
-                if kinds[c] == "category"
+                if kinds[c] is ColumnKind.CATEGORY
                 else _plain(c, kinds[c], sides)
             )
-    numbers = [c for c, kind in kinds.items() if kind in ("number", "date")]
+    numbers = [c for c, kind in kinds.items() if kind in (ColumnKind.NUMBER, ColumnKind.DATE)]
     for batch in _batched(numbers, max(1, min(BATCH, HELD // max(*totals, 1)))):
         old, new = (
             _values(con, side, {c: kinds[c] for c in batch}, n)
             for side, n in zip(("old", "new"), totals, strict=True)
         )
         for c in batch:
-            made[c] = _spread(
-                made[c], old.pop(c), new.pop(c), bool(INTEGER.match(types[c])), len(kinds)
-            )
+            made[c] = _spread(made[c], old.pop(c), new.pop(c), is_integer(types[c]), len(kinds))
     return [made[c] for c in kinds]
 
 
@@ -95,38 +91,30 @@ def _batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     return (names[i : i + size] for i in range(0, len(names), size))
 
 
-def _kind(type_: str) -> Kind:
-    kinds: dict[Kind, re.Pattern[str]] = {
-        "number": NUMBER,
-        "date": DATE,
-        "category": re.compile("VARCHAR|BOOLEAN|ENUM"),
-    }
-    nested = type_.endswith("]")
-    return next(
-        (kind for kind, pattern in kinds.items() if pattern.match(type_) and not nested), "other"
-    )
-
-
-def _value(column: str, kind: Kind) -> str:
+def _value(column: str, kind: ColumnKind) -> str:
     """As a number: dates in seconds. What is NaN or infinite has no place in a distribution."""
     c = identifier(column)
-    number = f"epoch({c})::DOUBLE" if kind == "date" else f"{c}::DOUBLE"
+    number = f"epoch({c})::DOUBLE" if kind is ColumnKind.DATE else f"{c}::DOUBLE"
     return f"CASE WHEN isfinite({number}) THEN {number} END"
 
 
 def _summaries(
-    con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, Kind]
+    con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, ColumnKind]
 ) -> dict[str, dict[str, Any]]:
     """Of each column, how many values are missing, the ends of dates, and how many values are distinct."""
     asked: list[tuple[str, str, str]] = []
     for c, kind in kinds.items():
         name = identifier(c)
         asked.append(
-            (c, "missing", f"count(*) - count({_value(c, kind) if kind == 'number' else name})")
+            (
+                c,
+                "missing",
+                f"count(*) - count({_value(c, kind) if kind is ColumnKind.NUMBER else name})",
+            )
         )
-        if kind == "date":
+        if kind is ColumnKind.DATE:
             asked += [(c, "min", f"min({name})::VARCHAR"), (c, "max", f"max({name})::VARCHAR")]
-        elif kind != "number":
+        elif kind is not ColumnKind.NUMBER:
             asked.append((c, "distinct", f"approx_count_distinct({name}::VARCHAR)"))
     answers = rows(con, f"SELECT {', '.join(query for *_, query in asked)} FROM {side}")[0]
     found: dict[str, dict[str, Any]] = {c: {} for c in kinds}
@@ -136,7 +124,7 @@ def _summaries(
 
 
 def _values(
-    con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, Kind], total: int
+    con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, ColumnKind], total: int
 ) -> dict[str, Values]:
     """Sorted, so that neither the order of rows nor that of threads is in any sum."""
     asked = ", ".join(f"{_value(c, kind)} AS c{i}" for i, (c, kind) in enumerate(kinds.items()))
@@ -162,7 +150,7 @@ def _spread(plain: ColumnDiff, old: Values, new: Values, whole: bool, columns: i
     )
     return (
         replace(made, summary_old=_summary(old), summary_new=_summary(new))
-        if plain.kind == "number"
+        if plain.kind is ColumnKind.NUMBER
         else made
     )
 
@@ -198,7 +186,7 @@ def _histogram(old: Values, new: Values, whole: bool) -> Histogram | None:
 Sides = tuple[dict[str, Any], dict[str, Any]]  # summaries of a column, old and new
 
 
-def _plain(name: str, kind: Kind, sides: Sides) -> ColumnDiff:
+def _plain(name: str, kind: ColumnKind, sides: Sides) -> ColumnDiff:
     missing = [int(s["missing"]) for s in sides]
     rest = [{k: v for k, v in s.items() if k != "missing"} for s in sides]
     return ColumnDiff(name, kind, missing[0], missing[1], rest[0], rest[1])
@@ -221,7 +209,7 @@ def value_counts(con: duckdb.DuckDBPyConnection, column: str, order: str) -> lis
 def _category(con: duckdb.DuckDBPyConnection, name: str, sides: Sides, columns: int) -> ColumnDiff:
     """Total variation over the values, missing ones too; of text with too many values nothing is measured."""
     if max(s["distinct"] for s in sides) > VALUES:
-        return _plain(name, "text", sides)
+        return _plain(name, ColumnKind.TEXT, sides)
     found = value_counts(con, name, "2 DESC, 3 DESC, 1")
     drift = total_variation([a for _, a, _ in found], [b for *_, b in found], columns)
     rest = found[SHOWN:]
@@ -230,4 +218,4 @@ def _category(con: duckdb.DuckDBPyConnection, name: str, sides: Sides, columns: 
     shown = Histogram(
         None, [v for v, *_ in found], [a for _, a, _ in found], [b for *_, b in found]
     )
-    return replace(_plain(name, "category", sides), histogram=shown, **_measured(drift))
+    return replace(_plain(name, ColumnKind.CATEGORY, sides), histogram=shown, **_measured(drift))

@@ -1,8 +1,7 @@
 """What differs between two versions of a table: rows, columns, classes and distributions, out of core by DuckDB."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import duckdb
@@ -14,8 +13,6 @@ from reprise.review.data.tables import Files, identifier, opened, readable, rows
 from reprise.review.declared import Table
 
 CLASSES = 20  # that are listed
-EXAMPLES = 5
-TRAINED_ON = "train"
 
 
 @dataclass(frozen=True)
@@ -36,19 +33,6 @@ class TableDiff:
     columns_retyped: list[tuple[str, str, str]]
     classes: list[tuple[Any, int, int]]
     columns: list[ColumnDiff]
-
-
-@dataclass(frozen=True)
-class Moved:
-    """Ids that are in another split than before; `both`: in two splits at once now. leakage: the old model was
-    trained on rows that now test it, or the new one is."""
-
-    old_split: str
-    new_split: str
-    rows: int
-    examples: list[Any]
-    both: bool
-    leakage: bool
 
 
 def diff(old: Files, new: Files, spec: Table, name: str) -> TableDiff:
@@ -160,51 +144,3 @@ def _classes(con: duckdb.DuckDBPyConnection, target: str | None) -> list[tuple[A
     assert target is not None
     found = value_counts(con, target, f"count(*) DESC, v LIMIT {CLASSES + 1}")
     return [(v, int(a), int(b)) for v, a, b in found] if len(found) <= CLASSES else []
-
-
-def leaks(
-    old: Mapping[str, Files], new: Mapping[str, Files], spec: Table, name: str
-) -> list[Moved]:
-    """Ids by split, old against new: those that are in a split that they were not in, and those in two at once.
-
-    PipelineError for tables that can't be read or have no such id.
-    """
-    assert spec.id is not None
-    names = sorted({*old, *new})
-    with opened() as con:
-        selects = []
-        for i, splits in enumerate((old, new)):
-            for split, files in splits.items():
-                title = f"{i}_{split}"
-                if spec.id not in view(con, title, files, name):
-                    raise PipelineError(
-                        f"{name}: {split}: found no column {spec.id!r}; expected the id of each row"
-                    )
-                bits = [0, 0]
-                bits[i] = 1 << names.index(split)
-                key = f"{identifier(spec.id)}::VARCHAR"
-                selects.append(
-                    f"SELECT {key} AS id, {bits[0]} AS o, {bits[1]} AS n FROM {identifier(title)}"
-                )
-        grouped = f"SELECT id, bit_or(o) AS o, bit_or(n) AS n FROM ({' UNION ALL '.join(selects)}) GROUP BY id"
-        with readable(name, *old.values(), *new.values()):
-            found = rows(
-                con,
-                f"SELECT o, n, count(*), min(id, {EXAMPLES}) FROM ({grouped}) WHERE id IS NOT NULL GROUP BY o, n",
-            )
-    return _moved(names, found)
-
-
-def _moved(names: Sequence[str], found: Sequence[Any]) -> list[Moved]:
-    """found: (splits of an id in the old version as bits, in the new one, how many such ids, examples)."""
-    counted: dict[tuple[bool, str, str], tuple[int, list[Any]]] = {}
-    for o, n, count, examples in found:
-        before, after = ([s for i, s in enumerate(names) if bits >> i & 1] for bits in (o, n))
-        pairs = [(False, a, b) for a in before for b in after if b not in before]
-        for pair in pairs + [(True, a, b) for a, b in combinations(after, 2)]:
-            total, seen = counted.get(pair, (0, []))
-            counted[pair] = total + count, sorted([*seen, *examples])[:EXAMPLES]
-    return [
-        Moved(a, b, total, seen, both, TRAINED_ON in (a, b) if both else a == TRAINED_ON)
-        for (both, a, b), (total, seen) in sorted(counted.items())
-    ]

@@ -1,11 +1,14 @@
 """Reports made by hand: a common one, one of 785 columns, and one whose every text is hostile."""
 
+from reprise.review.change_state import ChangeState
 from reprise.review.curves import Curve
 from reprise.review.data.changes import DataChange
+from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff, Histogram
-from reprise.review.data.table_diff import Moved, TableDiff
-from reprise.review.predictions import Compared, Row, Rows
-from reprise.review.report import Report, Side, StageChange, ValueChange
+from reprise.review.data.moved_ids import MovedIds
+from reprise.review.data.table_diff import TableDiff
+from reprise.review.predictions import ChangedRow, ChangedRows, ComparedPredictions
+from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange
 from reprise.review.stats.results import Comparison, MetricComparison, Unpaired
 
 
@@ -47,7 +50,7 @@ def column(
             None, ["red", "green", "blue", "a colour with a long name", "grey", "other"], old, new
         )
     summary = ({"mean": 6.213, "sd": 2.1}, {"mean": 8.04, "sd": 2.6})
-    return ColumnDiff(name, "number", 0, 3, *summary, histogram, drift, "PSI", flag=flag)
+    return ColumnDiff(name, ColumnKind.NUMBER, 0, 3, *summary, histogram, drift, "PSI", flag=flag)
 
 
 def table(*columns: ColumnDiff) -> TableDiff:
@@ -74,38 +77,44 @@ def common() -> Report:
         p_value=0.0004,
     )
     worse = metric("recall", -0.031, verdict="worse", margin=0.005, p_value=0.001)
-    rows = Rows(7, 5, [Row("a1f", "3", "8", "3", 1.0)], [Row("b2e", "9", "9", "4", -1.0)])
+    rows = ChangedRows(
+        7, 5, [ChangedRow("a1f", "3", "8", "3", 1.0)], [ChangedRow("b2e", "9", "9", "4", -1.0)]
+    )
     epochs = [float(n) for n in range(1, 31)]
     return Report(
-        old=Side("main", "0123456789abcdef"),
-        new=Side("the working tree", None),
+        old=RevisionLabel("main", "0123456789abcdef"),
+        new=RevisionLabel("the working tree", None),
         compared=[
-            Compared("data/evaluation/predictions.parquet", comparison(metric(), loss, worse), rows)
+            ComparedPredictions(
+                "data/evaluation/predictions.parquet", comparison(metric(), loss, worse), rows
+            )
         ],
         metrics=[
-            ValueChange("metrics.json", "accuracy", "changed", 0.9722, 0.9778),
-            ValueChange("metrics.json", "f1_macro", "changed", 0.97101, 0.97633),
-            ValueChange("metrics.json", "ece", "added", None, float("nan")),
-            ValueChange("metrics.json", "auc", "changed", float("nan"), float("nan")),
+            ValueChange("metrics.json", "accuracy", ChangeState.CHANGED, 0.9722, 0.9778),
+            ValueChange("metrics.json", "f1_macro", ChangeState.CHANGED, 0.97101, 0.97633),
+            ValueChange("metrics.json", "ece", ChangeState.ADDED, None, float("nan")),
+            ValueChange("metrics.json", "auc", ChangeState.CHANGED, float("nan"), float("nan")),
         ],
         params=[
-            ValueChange("params.yaml", "train.optimizer.lr", "changed", 0.1, 0.05),
-            ValueChange("params.yaml", "train.model.hidden", "changed", [64], [128, 64]),
-            ValueChange("other.yaml", "clip", "added", None, 1.0),
+            ValueChange("params.yaml", "train.optimizer.lr", ChangeState.CHANGED, 0.1, 0.05),
+            ValueChange("params.yaml", "train.model.hidden", ChangeState.CHANGED, [64], [128, 64]),
+            ValueChange("other.yaml", "clip", ChangeState.ADDED, None, 1.0),
         ],
         stages=[
-            StageChange("train", "changed", ["train.optimizer.lr", "train.model.hidden"], 12.34),
-            StageChange("plot", "added", []),
+            StageChange(
+                "train", ChangeState.CHANGED, ["train.optimizer.lr", "train.model.hidden"], 12.34
+            ),
+            StageChange("plot", ChangeState.ADDED, []),
         ],
         data=[
             DataChange(
                 "data/raw",
-                "changed",
+                ChangeState.CHANGED,
                 table(column("age"), column("colour", categories=True), column("id", flag=False)),
             ),
-            DataChange("data/old.csv", "removed", None),
+            DataChange("data/old.csv", ChangeState.REMOVED, None),
         ],
-        moved=[Moved("train", "test", 3, ["a1f", "b2e", "c3d"], both=False, leakage=True)],
+        moved=[MovedIds("train", "test", 3, ["a1f", "b2e", "c3d"], both=False, leakage=True)],
         curves=[
             Curve(
                 "loss",

@@ -11,8 +11,10 @@ import pytest
 
 from reprise.errors import PipelineError
 from reprise.review.data import columns
+from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff, Histogram
-from reprise.review.data.table_diff import Moved, TableDiff, diff, leaks
+from reprise.review.data.moved_ids import MovedIds, find_moved_ids
+from reprise.review.data.table_diff import TableDiff, diff
 from reprise.review.data.tables import Files, is_table
 from reprise.review.declared import Table
 
@@ -52,7 +54,7 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
     values = Histogram(None, ["b", "a", None], [1, 1, 1], [2, 1, 0])
     distinct = {"distinct": 2}
     kind = ColumnDiff(
-        "kind", "category", 1, 0, distinct, distinct, values, 0.333333, "total variation"
+        "kind", ColumnKind.CATEGORY, 1, 0, distinct, distinct, values, 0.333333, "total variation"
     )
     spread = {"min": 1.0, "q1": 1.0, "median": 2.0, "q3": 3.0, "max": 3.0, "mean": 2.0, "std": 1.0}
     spread_new = {
@@ -70,7 +72,7 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
     shown = Histogram(edges, None, *bars)
     # Bins 1, 1 to 2, 2, 3, missing: (1.5, 0.5, 1.5, 1.5, 0.5) / 5.5 against (0.5, 1.5, 1.5, 0.5, 1.5) / 5.5.
     drift = round(4 / 5.5 * math.log(3), 6)
-    x = ColumnDiff("x", "number", 0, 1, spread, spread_new, shown, drift, "PSI", 0.333333)
+    x = ColumnDiff("x", ColumnKind.NUMBER, 0, 1, spread, spread_new, shown, drift, "PSI", 0.333333)
     assert found == TableDiff(
         rows_old=3,
         rows_new=3,
@@ -423,8 +425,8 @@ def test_damage_within_a_parquet_file_is_told_by_its_name(tmp_path: Path) -> Non
 
 def test_ids_that_stay_in_two_splits_did_not_move(tmp_path: Path) -> None:
     splits = {"train": csv(tmp_path, "id\na\nb\n"), "test": csv(tmp_path, "id\nb\nc\n")}
-    assert leaks(splits, splits, ID, "splits") == [
-        Moved("test", "train", 1, ["b"], both=True, leakage=True)
+    assert find_moved_ids(splits, splits, "id", "splits") == [
+        MovedIds("test", "train", 1, ["b"], both=True, leakage=True)
     ]
 
 
@@ -435,9 +437,9 @@ def test_ids_that_moved_between_splits(tmp_path: Path) -> None:
             split: csv(tmp_path, "id\n" + "\n".join(ids) + "\n") for split, ids in texts.items()
         }
 
-    found = leaks(splits("abcdef", "gh"), splits("defg", "habdx"), ID, "splits")
+    found = find_moved_ids(splits("abcdef", "gh"), splits("defg", "habdx"), "id", "splits")
     assert found == [
-        Moved("test", "train", 1, ["g"], both=False, leakage=False),
-        Moved("train", "test", 3, ["a", "b", "d"], both=False, leakage=True),
-        Moved("test", "train", 1, ["d"], both=True, leakage=True),
+        MovedIds("test", "train", 1, ["g"], both=False, leakage=False),
+        MovedIds("train", "test", 3, ["a", "b", "d"], both=False, leakage=True),
+        MovedIds("test", "train", 1, ["d"], both=True, leakage=True),
     ]

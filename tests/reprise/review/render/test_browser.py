@@ -9,6 +9,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 
+from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.render import wording
 from reprise.review.render.html import html
@@ -70,7 +71,7 @@ def _linear(channel: float) -> float:
 
 def wide() -> Report:
     columns = [column(f"pixel_{n}", flag=n % 25 == 0, drift=n / 1000) for n in range(785)]
-    return replace(common(), data=[DataChange("data/raw", "changed", table(*columns))])
+    return replace(common(), data=[DataChange("data/raw", ChangeState.CHANGED, table(*columns))])
 
 
 @pytest.fixture(scope="module", params=["common", "wide", *range(len(HOSTILE))])
