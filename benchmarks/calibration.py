@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 from scipy import stats
 
-from reprise.review.declared import Predictions
+from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.verdicts import compare
 
 SIMULATIONS = int(os.environ.get("SIMULATIONS", "1000"))
@@ -40,8 +40,10 @@ class Tally:
     any_found: int
 
 
-def spec(*names: str, group: str | None = None) -> Predictions:
-    return Predictions.model_validate({"metrics": {n: METRICS[n] for n in names}, "group": group})
+def spec(*names: str, group: str | None = None) -> PredictionsSpec:
+    return PredictionsSpec.model_validate(
+        {"metrics": {n: METRICS[n] for n in names}, "group": group}
+    )
 
 
 def table(logit: np.ndarray, error: np.ndarray, group: np.ndarray | None = None) -> pa.Table:
@@ -83,7 +85,7 @@ def tally(
     change: float,
     true: dict[str, float],
     simulations: int,
-    given: Predictions,
+    given: PredictionsSpec,
 ) -> Tally:
     """Each metric is judged alone; `any_found` is of all of them together, after Holm."""
     found, covered, any_found = dict.fromkeys(given.metrics, 0), dict.fromkeys(given.metrics, 0), 0
@@ -91,7 +93,7 @@ def tally(
         old, new = draw(np.random.default_rng([rows, seed]), rows, change)
         raw = {}
         for name in given.metrics:
-            alone = Predictions.model_validate(
+            alone = PredictionsSpec.model_validate(
                 {"metrics": {name: METRICS[name]}, "group": given.group}
             )
             m = compare(old, new, alone, seed=seed).metrics[0]

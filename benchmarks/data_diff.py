@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from reprise.review.data.table_diff import diff
-from reprise.review.declared import Table
+from reprise.review.declared import TableSpec
 
 
 def table(path: Path, rows: int, columns: int, changed: bool) -> None:
@@ -34,7 +34,7 @@ def table(path: Path, rows: int, columns: int, changed: bool) -> None:
 def measure(folder: Path) -> None:
     start = time.perf_counter()
     sides = [{"t.parquet": folder / f"{side}.parquet"} for side in ("old", "new")]
-    found = diff(sides[0], sides[1], Table(id="id", target="kind"), "t.parquet")
+    found = diff(sides[0], sides[1], TableSpec(id="id", target="kind"), "t.parquet")
     assert found.changed == -(-found.rows_old // 100), found.changed
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{time.perf_counter() - start:.1f} s, {peak:.0f} MiB at most")

@@ -42,10 +42,10 @@ def write(folder: Path, rows: int) -> None:
 def measure(folder: Path, group: str | None) -> None:
     """The import, reading two Parquet files, and the comparison."""
     start = time.monotonic()
-    from reprise.review.declared import Predictions
+    from reprise.review.declared import PredictionsSpec
     from reprise.review.stats.verdicts import compare
 
-    spec = Predictions.model_validate({"metrics": METRICS, "group": group})
+    spec = PredictionsSpec.model_validate({"metrics": METRICS, "group": group})
     imported = time.monotonic()
     old, new = (pq.read_table(folder / f"{name}.parquet") for name in ("old", "new"))
     read = time.monotonic()

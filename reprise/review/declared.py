@@ -1,5 +1,9 @@
-"""What an out says of itself to a review: `meta: {reprise: {predictions: …}}` or `{table: …}` in dvc.yaml."""
+"""Reads what dvc.yaml declares of an out, for reviews.
 
+That is `meta: {reprise: {predictions: …}}` or `meta: {reprise: {table: …}}`.
+"""
+
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -9,29 +13,51 @@ from reprise.errors import PipelineError
 Column = Annotated[str, Field(min_length=1)]
 
 
-class _Declared(BaseModel):
+class Direction(StrEnum):
+    """Says which values of a metric are better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+    @property
+    def description(self) -> str:
+        """Say which of two models is better."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    Direction.HIGHER: "the model with the higher mean is better, as with accuracy",
+    Direction.LOWER: "the model with the lower mean is better, as with a loss",
+}
+
+
+class _Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Metric(_Declared):
-    """A mean over rows. column: its value in each row; margin: a difference that is too small to matter."""
+class MetricSpec(_Spec):
+    """Declares a metric that is a mean over rows.
+
+    column: holds its value in each row; margin: a difference that is too small to matter, in the
+    column's unit.
+    """
 
     column: Column
-    better: Literal["higher", "lower"]
+    better: Direction = Field(strict=False)  # text in YAML
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
-class Predictions(_Declared):
-    """A table with a row a test row. The first of `metrics` is the primary one.
+class PredictionsSpec(_Spec):
+    """Declares a table with one row for each test row. The first of `metrics` is the primary one.
 
-    id: the column by which rows of two revisions pair; group: rows of one value are not independent;
-    model: deps of the stage that a retraining made anew;
-    target, prediction: shown for rows that were fixed or broken; seeds: the stages of its foreach differ in
+    id: the column by which rows of two revisions pair; group: a column, rows with one value of it
+    are not independent; target, prediction: columns shown for rows that were fixed or broken;
+    model: the deps of the stage that hold the model; seeds: the stages of its foreach differ in
     nothing but the seed of training.
     """
 
     id: Column = "id"
-    metrics: dict[str, Metric] = Field(min_length=1)
+    metrics: dict[str, MetricSpec] = Field(min_length=1)
     group: Column | None = None
     target: Column | None = None
     prediction: Column | None = None
@@ -39,29 +65,39 @@ class Predictions(_Declared):
     model: list[Column] = []
 
 
-class Table(_Declared):
-    """A table of data. id: its key column; target: what is predicted; split: the split that all its rows are of."""
+class TableSpec(_Spec):
+    """Declares a table of data.
+
+    id: its key column; target: the column that is predicted; split: the split of all its rows.
+    """
 
     id: Column | None = None
     target: Column | None = None
     split: Literal["train", "val", "test"] | None = None
 
 
-class Declared(_Declared):
-    """`meta.reprise` of an out."""
+class OutSpec(_Spec):
+    """Declares what an out is: the value of its `meta.reprise`."""
 
-    predictions: Predictions | None = None
-    table: Table | None = None
+    predictions: PredictionsSpec | None = None
+    table: TableSpec | None = None
 
 
-def declared(where: str, meta: Any) -> Declared:
-    """PipelineError when it is wrong; `where` names the file, the stage and the out."""
-    given = meta.get("reprise", {}) if isinstance(meta, dict) else {}
+def parse_meta(where: str, meta: Any) -> OutSpec:
+    """Return what an out's `meta` declares; an empty OutSpec when it says nothing for reprise.
+
+    where: the file, the stage and the out, for errors. Raises PipelineError for a wrong
+    declaration.
+    """
+    declaration = {}
+    if isinstance(meta, dict):
+        declaration = meta.get("reprise", {})
     try:
-        return Declared.model_validate(given)
+        return OutSpec.model_validate(declaration)
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(map(str, ("meta", "reprise", *first["loc"])))
+        expected = first["msg"].lower()
         raise PipelineError(
-            f"{where}: {key}: found {first['input']!r}; expected {first['msg'].lower()}"
+            f"{where}: {key}: found {first['input']!r}; expected {expected}"
         ) from None

@@ -12,7 +12,7 @@ from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.errors import PipelineError
 from reprise.review.data.tables import read
-from reprise.review.declared import Predictions
+from reprise.review.declared import PredictionsSpec
 from reprise.sandbox.isolated import isolated_folder, run_isolated
 from reprise.sandbox.sandbox import Sandbox
 
@@ -22,9 +22,9 @@ def on_new_rows(
     old: Revision,
     new: Revision,
     path: str,
-    spec: Predictions,
+    spec: PredictionsSpec,
     columns: Sequence[str],
-) -> pa.Table | None:
+) -> pa.TableSpec | None:
     """The predictions of the old model; None when the old side's own are of the same inputs already.
 
     `new` is the working tree. Raises PipelineError when no model is declared, and when the command fails with it.

@@ -11,7 +11,7 @@ from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
 from reprise.review.data.tables import read
-from reprise.review.declared import Predictions, declared
+from reprise.review.declared import Direction, PredictionsSpec, parse_meta
 from reprise.review.old_model import on_new_rows
 from reprise.review.stats.results import Comparison
 from reprise.review.stats.verdicts import compare
@@ -52,7 +52,7 @@ class ComparedPredictions:
 
 @dataclass(frozen=True)
 class _Group:
-    spec: Predictions
+    spec: PredictionsSpec
     paths: list[str]
 
 
@@ -94,7 +94,7 @@ def first_of(revision: Revision) -> str | None:
 
 
 def _compared(
-    name: str, old: list[pa.Table], new: list[pa.Table], spec: Predictions
+    name: str, old: list[pa.Table], new: list[pa.Table], spec: PredictionsSpec
 ) -> ComparedPredictions:
     return ComparedPredictions(
         name,
@@ -109,7 +109,7 @@ def _groups(revision: Revision) -> dict[str, _Group]:
     for record in revision.records.values():
         for path in record.outs:
             where, meta = revision.metas[path]
-            spec = declared(where, meta).predictions
+            spec = parse_meta(where, meta).predictions
             if spec is not None:
                 name = record.group if spec.seeds else path
                 found.setdefault(name, _Group(spec, [])).paths.append(path)
@@ -117,17 +117,17 @@ def _groups(revision: Revision) -> dict[str, _Group]:
 
 
 def _read(
-    revisions: RevisionReader, revision: Revision, paths: Sequence[str], spec: Predictions
+    revisions: RevisionReader, revision: Revision, paths: Sequence[str], spec: PredictionsSpec
 ) -> list[pa.Table]:
     return [read(revisions.files(revision, path), path, _columns(spec)) for path in paths]
 
 
-def _columns(spec: Predictions) -> list[str]:
+def _columns(spec: PredictionsSpec) -> list[str]:
     more = [c for c in (spec.group, spec.target, spec.prediction) if c is not None]
     return [*dict.fromkeys([spec.id, *(m.column for m in spec.metrics.values()), *more])]
 
 
-def _rows(old: pa.Table, new: pa.Table, spec: Predictions) -> ChangedRows | None:
+def _rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
     """By the primary metric; rows that changed most come first, then by id. None where a side lacks its column."""
     metric = next(iter(spec.metrics.values()))
     if not all(metric.column in table.column_names for table in (old, new)):
@@ -137,11 +137,11 @@ def _rows(old: pa.Table, new: pa.Table, spec: Predictions) -> ChangedRows | None
     change = pc.subtract(both["value_new"], both["value"])
     both = both.append_column("change", change)
     up, down = (both.filter(test(both["change"], 0)) for test in (pc.greater, pc.less))
-    better, worse = (up, down) if metric.better == "higher" else (down, up)
+    better, worse = (up, down) if metric.better is Direction.HIGHER else (down, up)
     return ChangedRows(better.num_rows, worse.num_rows, [*_top(better)], [*_top(worse)])
 
 
-def _renamed(table: pa.Table, spec: Predictions, column: str) -> pa.Table:
+def _renamed(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
     nothing = pa.nulls(table.num_rows, pa.string())
     return pa.table(
         {

@@ -11,7 +11,7 @@ from reprise.review.change_state import ChangeState, change_state
 from reprise.review.data.moved_ids import MovedIds, find_moved_ids
 from reprise.review.data.table_diff import TableDiff, diff
 from reprise.review.data.tables import Files, is_table
-from reprise.review.declared import Table, declared
+from reprise.review.declared import TableSpec, parse_meta
 
 Hashes = dict[str, str | None]  # of deps and outs, by path
 
@@ -63,15 +63,15 @@ def _hashes(revision: Revision) -> Hashes:
 
 def _predictions(revision: Revision) -> list[str]:
     return [
-        path for path, meta in revision.metas.items() if declared(*meta).predictions is not None
+        path for path, meta in revision.metas.items() if parse_meta(*meta).predictions is not None
     ]
 
 
-def _table(old: Revision, new: Revision, path: str) -> Table | None:
+def _table(old: Revision, new: Revision, path: str) -> TableSpec | None:
     """What the out says of itself, on the new side if it is there."""
     for revision in (new, old):
         if path in revision.metas:
-            return declared(*revision.metas[path]).table
+            return parse_meta(*revision.metas[path]).table
     return None
 
 
@@ -92,7 +92,7 @@ def _change(
         if kind is not ChangeState.CHANGED:
             return DataChange(path, kind, None)
         sides = [revisions.files(r, path) for r in having]
-        return DataChange(path, kind, diff(sides[0], sides[1], spec or Table(), path))
+        return DataChange(path, kind, diff(sides[0], sides[1], spec or TableSpec(), path))
     except PipelineError as e:
         return DataChange(path, kind, None, str(e))
 
@@ -124,9 +124,9 @@ def _moved(
         return []
 
 
-def _splits(revision: Revision) -> Iterator[tuple[str, tuple[str, Table]]]:
+def _splits(revision: Revision) -> Iterator[tuple[str, tuple[str, TableSpec]]]:
     for path, (where, meta) in revision.metas.items():
-        table = declared(where, meta).table
+        table = parse_meta(where, meta).table
         if table is not None and table.split is not None and table.id is not None:
             yield table.split, (path, table)
 

@@ -10,7 +10,7 @@ from reprise.errors import PipelineError
 from reprise.review.data.column_types import common_type
 from reprise.review.data.columns import ColumnDiff, column_diffs, value_counts
 from reprise.review.data.tables import Files, identifier, opened, readable, rows, view
-from reprise.review.declared import Table
+from reprise.review.declared import TableSpec
 
 CLASSES = 20  # that are listed
 
@@ -35,7 +35,7 @@ class TableDiff:
     columns: list[ColumnDiff]
 
 
-def diff(old: Files, new: Files, spec: Table, name: str) -> TableDiff:
+def diff(old: Files, new: Files, spec: TableSpec, name: str) -> TableDiff:
     """`name`: of the table, as the user knows it. The order of rows and files is no difference.
 
     Raises PipelineError for tables that can't be read, and ids that are missing or not unique.

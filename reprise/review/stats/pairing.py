@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reprise.errors import PipelineError
-from reprise.review.declared import Predictions
+from reprise.review.declared import PredictionsSpec
 
 Array = np.ndarray
 
@@ -34,7 +34,9 @@ class Rows:
     only_new: Array
 
 
-def sides(old: Sequence[pa.Table], new: Sequence[pa.Table], spec: Predictions) -> tuple[Side, Side]:
+def sides(
+    old: Sequence[pa.Table], new: Sequence[pa.Table], spec: PredictionsSpec
+) -> tuple[Side, Side]:
     """PipelineError when a column is missing or of a wrong type, or an id is missing or there twice.
 
     A metric's column may be missing from one side: that side's `values` lack it then.
@@ -103,7 +105,7 @@ def _is_text(kind: Any) -> bool:
     )
 
 
-def _side(name: str, tables: Sequence[pa.Table], spec: Predictions, kind: Any) -> Side:
+def _side(name: str, tables: Sequence[pa.Table], spec: PredictionsSpec, kind: Any) -> Side:
     ids = [_ids(name, t[spec.id], spec.id, kind) for t in tables]
     places = [pc.index_in(ids[0], value_set=other) for other in ids[1:]]
     everywhere = np.ones(len(ids[0]), bool)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+
+from reprise.review.declared import Direction
 
 
 class Verdict(StrEnum):
@@ -51,7 +52,7 @@ class MetricComparison:
 
     name: str
     column: str
-    better: Literal["higher", "lower"]
+    better: Direction
     margin: float | None
     proportion: bool
     old: float | None

@@ -17,7 +17,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from reprise.review.declared import Metric, Predictions
+from reprise.review.declared import Direction, MetricSpec, PredictionsSpec
 from reprise.review.stats.intervals import LEVEL, Estimate, crossed, mean_difference, two_samples
 from reprise.review.stats.pairing import Array, Rows, Side, codes, match, sides
 from reprise.review.stats.proportions import proportion_difference
@@ -33,7 +33,7 @@ MIN_UNITS = 20  # rows, or groups, that an interval needs
 
 
 def compare(
-    old: Sequence[pa.Table], new: Sequence[pa.Table], spec: Predictions, *, seed: int = 0
+    old: Sequence[pa.Table], new: Sequence[pa.Table], spec: PredictionsSpec, *, seed: int = 0
 ) -> Comparison:
     """A table a training seed, at least one each side; `seed` is of the bootstrap. A pair is of its new row's group.
 
@@ -128,7 +128,7 @@ def _why(
 
 def _metric(
     name: str,
-    m: Metric,
+    m: MetricSpec,
     old: Side,
     new: Side,
     rows: Rows,
@@ -175,12 +175,12 @@ def _metric(
     )
 
 
-def _verdict(m: Metric, difference: float, low: float, high: float, p: float) -> Verdict:
+def _verdict(m: MetricSpec, difference: float, low: float, high: float, p: float) -> Verdict:
     if m.margin is not None and -m.margin < low and high < m.margin:
         return Verdict.EQUIVALENT
     if p > LEVEL:
         return Verdict.NO_DIFFERENCE
-    is_better = (difference > 0) == (m.better == "higher")
+    is_better = (difference > 0) == (m.better is Direction.HIGHER)
     return Verdict.BETTER if is_better else Verdict.WORSE
 
 

@@ -16,10 +16,10 @@ from reprise.review.data.columns import ColumnDiff, Histogram
 from reprise.review.data.moved_ids import MovedIds, find_moved_ids
 from reprise.review.data.table_diff import TableDiff, diff
 from reprise.review.data.tables import Files, is_table
-from reprise.review.declared import Table
+from reprise.review.declared import TableSpec
 
-NO_ID = Table()
-ID = Table(id="id")
+NO_ID = TableSpec()
+ID = TableSpec(id="id")
 
 
 def csv(folder: Path, text: str, name: str = "t.csv") -> Files:
@@ -66,7 +66,7 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
         "mean": 1.75,
         "std": 0.353553,
     }
-    found = diff(old, new, Table(id="id", target="kind"), "t.csv")
+    found = diff(old, new, TableSpec(id="id", target="kind"), "t.csv")
     edges = [float(e) for e in np.linspace(1, 3, 21)]
     bars = [[int(i in there) for i in range(20)] for there in ((0, 10, 19), (5, 10))]
     shown = Histogram(edges, None, *bars)
@@ -161,7 +161,7 @@ def test_columns_may_have_any_name(tmp_path: Path) -> None:
     query = f"SELECT {', '.join(f'(range % 3)::VARCHAR AS {name}' for name in names)} FROM range(9)"
     same = sql(tmp_path, query)
     for name in names:
-        found = diff(same, same, Table(target=name), "t")
+        found = diff(same, same, TableSpec(target=name), "t")
         assert (found.added, found.removed, found.classes) == (
             0,
             0,
@@ -232,7 +232,7 @@ def test_a_path_is_no_pattern(tmp_path: Path) -> None:
     for name in ("a*c", "a?c", "a[b]c", "a'c"):
         (tmp_path / name).mkdir()
         place = csv(tmp_path / name, f"id,x\n1,{name}\n")
-        assert diff(place, place, Table(id="id", target="x"), "t.csv").classes == [(name, 1, 1)]
+        assert diff(place, place, TableSpec(id="id", target="x"), "t.csv").classes == [(name, 1, 1)]
 
 
 def test_numbers_too_large_to_add(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.calibration import METRICS, SIMULATIONS, models, spec, tally, truth
 from reprise.errors import PipelineError
-from reprise.review.declared import Predictions
+from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.verdicts import Comparison, MetricComparison, compare
 
 
@@ -19,13 +19,13 @@ def table(ids: Any = None, **columns: Any) -> pa.Table:
     return pa.table({"id": np.arange(rows) if ids is None else ids, **columns})
 
 
-def declared(column: str = "x", better: str = "higher", **more: Any) -> Predictions:
+def declared(column: str = "x", better: str = "higher", **more: Any) -> PredictionsSpec:
     metric = {
         "column": column,
         "better": better,
         **({"margin": more.pop("margin")} if "margin" in more else {}),
     }
-    return Predictions.model_validate({"metrics": {column: metric}, **more})
+    return PredictionsSpec.model_validate({"metrics": {column: metric}, **more})
 
 
 def only(c: Comparison) -> MetricComparison:
@@ -89,7 +89,7 @@ def test_interval_reaches_zero_where_holm_takes_the_verdict_away() -> None:
     old, new = (x[0].append_column("y", pa.array(np.zeros(200))) for x in pairs(14, 4, 200))
     two = {"a": {"column": "x", "better": "higher"}, "b": {"column": "y", "better": "higher"}}
     alone = only(compare([old], [new], declared()))
-    both = compare([old], [new], Predictions.model_validate({"metrics": two})).metrics
+    both = compare([old], [new], PredictionsSpec.model_validate({"metrics": two})).metrics
     assert alone.p_value == pytest.approx(0.0309, abs=1e-4)
     assert (alone.verdict, both[0].verdict, both[0].low) == (
         "better",
@@ -182,7 +182,7 @@ def test_missing_values_take_the_verdict_of_their_metric_alone() -> None:
     new = new.append_column("y", pa.array(y, from_pandas=True))
     old = old.append_column("y", pa.array(np.where(np.arange(200) < 1, np.inf, 1.0)))
     two = {"a": {"column": "x", "better": "higher"}, "b": {"column": "y", "better": "higher"}}
-    a, b = compare([old], [new], Predictions.model_validate({"metrics": two})).metrics
+    a, b = compare([old], [new], PredictionsSpec.model_validate({"metrics": two})).metrics
     assert (a.verdict, b.verdict, b.old, b.new, b.difference, b.p_value) == (
         "better",
         None,
