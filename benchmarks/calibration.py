@@ -1,10 +1,11 @@
-"""How often `reprise report` says better or worse when nothing changed, and how often its intervals hold the truth.
+"""Measures how often `reprise report` sees a change where none is, or misses the truth.
 
 python -m benchmarks.calibration [ROWS …]    (default: 100 1000 10000; SIMULATIONS=1000 of each)
 
-Two models of one quality make errors that go together: of classifiers, logits that share most of their noise; of
-regressions, errors that correlate by 0.8. `no change` draws both alike; `other errors` gives the new regression
-heavier tails at the same mean squared error; `changed` moves it by about what these rows can show.
+Two models of one quality make errors that go together: of classifiers, logits that share most of
+their noise; of regressions, errors that correlate by 0.8. `no change` draws both alike; `other
+errors` gives the new regression heavier tails at the same mean squared error; `changed` moves it by
+about what these rows can show.
 """
 
 import os
@@ -17,7 +18,8 @@ import pyarrow as pa
 from scipy import stats
 
 from reprise.review.declared import PredictionsSpec
-from reprise.review.stats.verdicts import compare
+from reprise.review.stats.results import Verdict
+from reprise.review.stats.verdicts import compare_metrics
 
 SIMULATIONS = int(os.environ.get("SIMULATIONS", "1000"))
 METRICS = {
@@ -32,7 +34,7 @@ Draw = Callable[[Rng, int, float], Sides]
 
 @dataclass(frozen=True)
 class Tally:
-    """Of simulations: how many were found better or worse, and how many intervals hold the truth."""
+    """Counts the simulations found better or worse, and the intervals that hold the truth."""
 
     simulations: int
     found: dict[str, int]
@@ -57,7 +59,11 @@ def table(logit: np.ndarray, error: np.ndarray, group: np.ndarray | None = None)
 
 
 def models(rng: Rng, rows: int, change: float, tails: int | None = None) -> Sides:
-    """change: added to the new logits, and half of it taken from the new errors' size; tails: the t's degrees."""
+    """Draw an old and a new model, a table each.
+
+    change: added to the new logits, and half of it taken from the new errors' size; tails: the
+    degrees of freedom of Student's t, of which the new errors are drawn then.
+    """
     easy, hard = 1.5 * rng.normal(size=rows), 0.8**0.5 * rng.normal(size=rows)
     logits = [1.5 + easy + 0.7 * rng.normal(size=rows) for _ in range(2)]
     errors = [hard + 0.2**0.5 * rng.normal(size=rows) for _ in range(2)]
@@ -67,7 +73,7 @@ def models(rng: Rng, rows: int, change: float, tails: int | None = None) -> Side
 
 
 def truth(change: float) -> dict[str, float]:
-    """The differences that `models` makes, by integration over the logits' normal distribution."""
+    """Integrate over the logits' normal distribution: the differences that `models` makes."""
     z = np.linspace(-12, 12, 200_001)
     logit, weight = 1.5 + (1.5**2 + 0.7**2) ** 0.5 * z, stats.norm.pdf(z) * (z[1] - z[0])
     loss = [float((np.log1p(np.exp(-logit - c)) * weight).sum()) for c in (0, change)]
@@ -87,7 +93,7 @@ def tally(
     simulations: int,
     given: PredictionsSpec,
 ) -> Tally:
-    """Each metric is judged alone; `any_found` is of all of them together, after Holm."""
+    """Judge each metric alone; `any_found` is of all of them together, after Holm."""
     found, covered, any_found = dict.fromkeys(given.metrics, 0), dict.fromkeys(given.metrics, 0), 0
     for seed in range(simulations):
         old, new = draw(np.random.default_rng([rows, seed]), rows, change)
@@ -96,27 +102,29 @@ def tally(
             alone = PredictionsSpec.model_validate(
                 {"metrics": {name: METRICS[name]}, "group": given.group}
             )
-            m = compare(old, new, alone, seed=seed).metrics[0]
+            m = compare_metrics(old, new, alone, seed=seed).metrics[0]
             assert m.low is not None
             assert m.high is not None
             assert m.p_value is not None
-            found[name] += m.verdict in ("better", "worse")
+            found[name] += m.verdict in (Verdict.BETTER, Verdict.WORSE)
             covered[name] += m.low <= true[name] <= m.high
             raw[name] = m.p_value
-        any_found += (
-            min(raw.values()) * len(raw) <= 0.05
-        )  # Holm rejects some metric exactly when it rejects the first
+        # Holm rejects some metric exactly when it rejects the first.
+        any_found += min(raw.values()) * len(raw) <= 0.05
     return Tally(simulations, found, covered, any_found)
 
 
 def share(count: int, of: int) -> str:
-    """With its exact 95 % interval (Clopper and Pearson 1934)."""
+    """Format a share with its exact 95 % interval (Clopper and Pearson 1934, Biometrika 26)."""
     low, high = stats.binomtest(count, of).proportion_ci(method="exact")
     return f"{100 * count / of:5.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def textbook_power(rows: int, change: float) -> dict[str, float]:
-    """Of the paired t test, normal approximation, and of McNemar's (Connor 1987, Biometrics 43), from 2 M rows."""
+    """Return the power of the paired t test and of McNemar's, from 2 M rows.
+
+    By the normal approximation; Connor 1987, Biometrics 43, for McNemar's.
+    """
     (old,), (new,) = models(np.random.default_rng(0), 2_000_000, change)
     true, power = truth(change), {}
     for name, metric in METRICS.items():
@@ -129,7 +137,7 @@ def textbook_power(rows: int, change: float) -> dict[str, float]:
 
 
 def seeds(many: tuple[int, int], between: float) -> Draw:
-    """Models that differ by seed: their logits move by `between` as a whole, and row by row."""
+    """Draw models that differ by seed: logits move by `between` as a whole, and row by row."""
 
     def draw(rng: Rng, rows: int, change: float) -> Sides:
         easy = 1.5 + 1.5 * rng.normal(size=rows)
@@ -144,7 +152,7 @@ def seeds(many: tuple[int, int], between: float) -> Draw:
 
 
 def grouped(rng: Rng, rows: int, change: float) -> Sides:
-    """Groups of 1 to 19 rows, ten on average, which each model finds easy or hard as a whole."""
+    """Draw groups of 1 to 19 rows, ten on average, each easy or hard for a model as a whole."""
     group = np.repeat(np.arange(rows // 10), rng.integers(1, 20, size=rows // 10))
     easy = 1.5 + 1.5 * rng.normal(size=len(group))
     logits = [
@@ -156,8 +164,9 @@ def grouped(rng: Rng, rows: int, change: float) -> Sides:
 
 def show(title: str, t: Tally) -> None:
     for name in t.found:
-        line = f"found {share(t.found[name], t.simulations)}   covers {share(t.covered[name], t.simulations)}"
-        print(f"{title:<34} {name:<14} {line}", flush=True)
+        found = share(t.found[name], t.simulations)
+        covered = share(t.covered[name], t.simulations)
+        print(f"{title:<34} {name:<14} found {found}   covers {covered}", flush=True)
 
 
 def main(sizes: list[int]) -> None:
@@ -165,10 +174,8 @@ def main(sizes: list[int]) -> None:
     for rows in sizes:
         same = tally(models, rows, 0, zero, SIMULATIONS, everything)
         show(f"{rows} rows, no change", same)
-        print(
-            f"{rows} rows, no change: any of three, after Holm: {share(same.any_found, SIMULATIONS)}",
-            flush=True,
-        )
+        any_found = share(same.any_found, SIMULATIONS)
+        print(f"{rows} rows, no change: any of three, after Holm: {any_found}", flush=True)
         tails = tally(
             lambda r, n, c: models(r, n, c, 6), rows, 0, zero, SIMULATIONS, spec("squared_error")
         )
@@ -185,7 +192,7 @@ def main(sizes: list[int]) -> None:
 
 
 def designs() -> None:
-    """Rows in groups, and several training seeds."""
+    """Measure rows in groups, and several training seeds."""
     both, zero = spec("accuracy", "log_loss"), dict.fromkeys(METRICS, 0.0)
     show(
         "1000 rows in 100 groups",

@@ -1,4 +1,4 @@
-"""Wall time and peak memory of comparing the predictions of two models, in a process of its own for each size.
+"""Measures wall time and peak memory of comparing predictions, each size in a process of its own.
 
 python -m benchmarks.review [ROWS …]    (default: 1000 5000 1000000)
 """
@@ -22,7 +22,7 @@ METRICS = {
 
 
 def write(folder: Path, rows: int) -> None:
-    """Ids of 32 characters, in another order in new; a group is ten rows."""
+    """Write both tables: ids of 32 characters, in another order in new; a group is ten rows."""
     rng = np.random.default_rng(0)
     easy = rng.normal(size=rows)
     for name in ("old", "new"):
@@ -40,23 +40,23 @@ def write(folder: Path, rows: int) -> None:
 
 
 def measure(folder: Path, group: str | None) -> None:
-    """The import, reading two Parquet files, and the comparison."""
+    """Time the import, reading two Parquet files, and the comparison."""
     start = time.monotonic()
     from reprise.review.declared import PredictionsSpec
-    from reprise.review.stats.verdicts import compare
+    from reprise.review.stats.verdicts import compare_metrics
 
     spec = PredictionsSpec.model_validate({"metrics": METRICS, "group": group})
     imported = time.monotonic()
     old, new = (pq.read_table(folder / f"{name}.parquet") for name in ("old", "new"))
     read = time.monotonic()
     before = peak()
-    for metric in compare([old], [new], spec).metrics:
-        print(
-            f"    {metric.name}: {metric.difference} ({metric.low} to {metric.high}): {metric.verdict}"
-        )
+    for metric in compare_metrics([old], [new], spec).metrics:
+        interval = f"{metric.low} to {metric.high}"
+        print(f"    {metric.name}: {metric.difference} ({interval}): {metric.verdict}")
     done = time.monotonic()
     print(
-        f"  group {group}: import {imported - start:.1f} s, read {read - imported:.1f} s, compare {done - read:.1f} s, "
+        f"  group {group}: import {imported - start:.1f} s, read {read - imported:.1f} s, "
+        f"compare {done - read:.1f} s, "
         f"{peak():.0f} MiB at most ({before:.0f} before comparing)"
     )
 

@@ -14,7 +14,7 @@ from reprise.review.data.tables import read
 from reprise.review.declared import Direction, PredictionsSpec, parse_meta
 from reprise.review.old_model import on_new_rows
 from reprise.review.stats.results import Comparison
-from reprise.review.stats.verdicts import compare
+from reprise.review.stats.verdicts import compare_metrics
 
 SHOWN = 10  # rows of each kind
 Value = str | int | float | bool | None
@@ -98,7 +98,7 @@ def _compared(
 ) -> ComparedPredictions:
     return ComparedPredictions(
         name,
-        compare(old, new, spec),
+        compare_metrics(old, new, spec),
         _rows(old[0], new[0], spec) if len(old) == len(new) == 1 else None,
     )
 
@@ -156,7 +156,7 @@ def _renamed(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
 
 
 def _plain(ids: Any) -> Any:
-    """Of one type on both sides, whatever the width: as `compare` pairs them."""
+    """Of one type on both sides, whatever the width: as `compare_metrics` pairs them."""
     return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.string())
 
 

@@ -1,4 +1,4 @@
-"""What a comparison of two revisions says, as data: `dataclasses.asdict` of it is JSON."""
+"""Holds the comparison of two revisions' predictions, as data: `asdict` of it is JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from reprise.review.declared import Direction
 
 
 class Verdict(StrEnum):
-    """What a comparison says of a metric."""
+    """Says what became of a metric."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -30,7 +30,11 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Unpaired:
-    """Means over the rows that only one side has, and Welch's 95 % interval of their difference, if they are enough."""
+    """Holds a metric over the rows that only one side has.
+
+    old, new: means over these rows; low, high: Welch's 95 % interval of their difference, None
+    where the rows are too few.
+    """
 
     rows_old: int
     rows_new: int
@@ -43,11 +47,12 @@ class Unpaired:
 
 @dataclass(frozen=True)
 class MetricComparison:
-    """old, new: means over all rows of a side; difference: new − old over the pairs; low, high: its 95 % interval.
+    """Holds the comparison of one metric, all in the unit of its column.
 
-    p_value: Holm-adjusted; why: why there is no verdict; detectable: the smallest true difference that these rows
-    would show with a chance of 80 %, also as the one of all metrics that moved; proportion:
-    whether it is a mean of zeros and ones.
+    old, new: means over all rows of a side; difference: new − old over the pairs; low, high: its
+    95 % interval; p_value: two-sided, Holm-adjusted; proportion: it is a mean of zeros and ones;
+    why: the reason why there is no verdict; detectable: the smallest true difference that these
+    rows would show with a chance of 80 %, also as the one of all metrics that moved.
     """
 
     name: str
@@ -70,7 +75,11 @@ class MetricComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """note: what the intervals do not cover; refused: why there is no verdict at all."""
+    """Holds the comparison of all metrics of one table of predictions.
+
+    rows_old, rows_new: of the longest table of a side; paired: rows that both sides have; note:
+    what the intervals cover and what they do not; refused: why no metric has a verdict.
+    """
 
     rows_old: int
     rows_new: int

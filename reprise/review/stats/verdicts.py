@@ -1,14 +1,18 @@
-"""Did a metric really move? Tables of predictions of two revisions in, verdicts out, as data.
+"""Decides whether a metric really moved: tables of predictions of two revisions in, verdicts out.
 
-One rule holds test and interval together. A metric is *better* or *worse* when its p-value, Holm-adjusted over all
-metrics, is at most 5 %. The interval shown is the metric's own 95 % interval, unadjusted; where the adjusted test does
-not exclude zero, the interval is widened to reach it. So an interval excludes zero exactly when the test does, and it
-covers the truth in at least as many cases as before: zero is judged by the stricter test, every other value by the
-interval's (the step-wise intervals of Hsu and Berger 1999, J. Amer. Statist. Assoc. 94, are made so).
-A metric is *equivalent* when that interval lies inside ± its declared margin, also if it excludes zero: the margin says
-which differences are too small to matter. That is two one-sided tests at 2.5 % (Schuirmann 1987, J. Pharmacokinet.
-Biopharm. 15), stricter than the 90 % interval that is common, so that the reader sees the interval that decided
-(two-sided 95 % is also what ICH E9, section 3.3.2, sets for equivalence).
+One rule holds test and interval together. A metric is *better* or *worse* when its p-value,
+Holm-adjusted over all metrics, is at most 5 %. The interval shown is the metric's own 95 %
+interval, unadjusted; where the adjusted test does not exclude zero, the interval is widened to
+reach it. So an interval excludes zero exactly when the test does, and it covers the truth in at
+least as many cases as before: zero is judged by the stricter test, every other value by the
+interval's (the step-wise intervals of Hsu and Berger 1999, J. Amer. Statist. Assoc. 94, are made
+so).
+
+A metric is *equivalent* when that interval lies inside ± its declared margin, also if it excludes
+zero: the margin says which differences are too small to matter. That is two one-sided tests at
+2.5 % (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15), stricter than the 90 % interval that is
+common, so that the reader sees the interval that decided (two-sided 95 % is also what ICH E9,
+section 3.3.2, sets for equivalence).
 """
 
 from collections.abc import Sequence
@@ -18,217 +22,225 @@ import numpy as np
 import pyarrow as pa
 
 from reprise.review.declared import Direction, MetricSpec, PredictionsSpec
-from reprise.review.stats.intervals import LEVEL, Estimate, crossed, mean_difference, two_samples
-from reprise.review.stats.pairing import Array, Rows, Side, codes, match, sides
+from reprise.review.stats.estimate import LEVEL, MIN_UNITS, Array, Estimate, round_result
+from reprise.review.stats.holm import holm_adjusted
+from reprise.review.stats.intervals import mean_difference
+from reprise.review.stats.pairing import PairedPredictions, pair_rows
+from reprise.review.stats.prediction_arrays import PredictionArrays, load_arrays
 from reprise.review.stats.proportions import proportion_difference
-from reprise.review.stats.results import Comparison, MetricComparison, Unpaired, Verdict
+from reprise.review.stats.results import Comparison, MetricComparison, Verdict
+from reprise.review.stats.seeds import seeds_difference
+from reprise.review.stats.unpaired import compare_unpaired
 
-__all__ = ["Comparison", "MetricComparison", "Unpaired", "Verdict", "compare"]
-
-MIN_PAIRED = 0.5  # of either side's rows; with fewer the two test sets are not the same
-ROUNDING = (
-    1e-9  # relative; float32 results of one model on two machines differ by more, but to both sides
-)
-MIN_UNITS = 20  # rows, or groups, that an interval needs
+MIN_PAIRED = 0.5  # share of either side's rows; with fewer the two test sets are not the same
+# Relative. The float32 results of one model on two machines differ by more, but so do both sides'.
+ROUNDING = 1e-9
 
 
-def compare(
+def compare_metrics(
     old: Sequence[pa.Table], new: Sequence[pa.Table], spec: PredictionsSpec, *, seed: int = 0
 ) -> Comparison:
-    """A table a training seed, at least one each side; `seed` is of the bootstrap. A pair is of its new row's group.
+    """Compare the metrics of two revisions over the rows that both have.
 
-    PipelineError: a missing column, a column of a wrong type, an id that is empty or there twice.
+    old, new: a table for each training seed, at least one a side; seed: of the bootstrap. Raises
+    PipelineError for a missing column, a column of a wrong type, and an id that is empty or there
+    twice.
     """
     assert old
     assert new
-    a, b = sides(old, new, spec)
-    rows = match(a, b)
-    refused = _refused(a, b, rows)
-    group = codes(b.groups, rows.new)
-    units = len(rows.new) if group is None else int(group.max(initial=-1)) + 1
-    whys = {
-        name: refused or _why(m.column, a, b, rows, group, units)
-        for name, m in spec.metrics.items()
-    }
-    tests = sum(not why for why in whys.values())
-    estimates = {
-        name: _estimate(
-            a.values[m.column][:, rows.old], b.values[m.column][:, rows.new], group, tests, seed
-        )
-        for name, m in spec.metrics.items()
-        if not whys[name]
-    }
-    adjusted = dict(zip(estimates, holm([e.p for e in estimates.values()]), strict=True))
-    metrics = [
-        _metric(name, m, a, b, rows, whys[name], estimates.get(name), adjusted.get(name))
-        for name, m in spec.metrics.items()
-    ]
-    only = len(rows.only_old), len(rows.only_new)
-    note = _note(len(old), len(new), any(len(s.ids) < s.rows for s in (a, b)))
+    old_arrays, new_arrays = load_arrays(old, new, spec)
+    predictions = pair_rows(old_arrays, new_arrays)
+
+    refused = _why_refused(predictions)
+    reasons = {}
+    for name, metric in spec.metrics.items():
+        reasons[name] = refused or _why_untested(predictions, metric.column)
+
+    tested = [name for name, reason in reasons.items() if reason is None]
+    estimates = {}
+    for name in tested:
+        column = spec.metrics[name].column
+        estimates[name] = _estimate(predictions, column, len(tested), seed)
+    p_values = holm_adjusted([estimates[name].p for name in tested])
+    adjusted = dict(zip(tested, p_values, strict=True))
+
+    metrics = []
+    for name, metric in spec.metrics.items():
+        comparison = _describe(predictions, name, metric, reasons[name])
+        if name in estimates:
+            comparison = _judge(comparison, estimates[name], adjusted[name])
+        metrics.append(comparison)
+
+    dropped_rows = old_arrays.dropped_rows or new_arrays.dropped_rows
     return Comparison(
-        a.rows, b.rows, len(rows.old), *only, len(old), len(new), metrics, note, refused
+        rows_old=old_arrays.longest,
+        rows_new=new_arrays.longest,
+        paired=predictions.pairs,
+        only_old=len(predictions.only_old),
+        only_new=len(predictions.only_new),
+        seeds_old=len(old),
+        seeds_new=len(new),
+        metrics=metrics,
+        note=_note(len(old), len(new), dropped_rows),
+        refused=refused,
     )
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Step-down adjusted p-values: Holm 1979, Scandinavian J. Statist. 6."""
-    adjusted, highest = [0.0] * len(p), 0.0
-    for step, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        highest = max(highest, min(1.0, p[i] * (len(p) - step)))
-        adjusted[i] = highest
-    return adjusted
-
-
-def _estimate(old: Array, new: Array, group: Array | None, tests: int, seed: int) -> Estimate:
-    """old, new: [seeds, rows] of the paired rows."""
-    if max(len(old), len(new)) > 1:
-        return crossed(old, new, group, tests)
-    if group is None and _zero_one(old, new):
-        return proportion_difference(
-            int((new > old).sum()), int((new < old).sum()), old.shape[1], tests
-        )
-    return mean_difference(_apart(old[0], new[0]), group, tests, seed)
-
-
-def _apart(old: Array, new: Array) -> Array:
-    """new - old, [rows]; 0 where it is no more than another order of adding up would make of it."""
-    d = new - old
-    return np.where(np.abs(d) <= ROUNDING * np.maximum(np.abs(old), np.abs(new)), 0.0, d)
-
-
-def _zero_one(*values: Array) -> bool:
-    return all(bool(((x == 0) | (x == 1)).all()) for x in values)
-
-
-def _refused(old: Side, new: Side, rows: Rows) -> str | None:
-    for name, side in (("old", old), ("new", new)):
-        if len(rows.old) < MIN_PAIRED * side.rows:
-            found = f"{len(rows.old):,} of the {side.rows:,} rows of {name} are in every table of both sides"
-            return f"the test rows differ too much: {found}; at least {MIN_PAIRED:.0%} are needed"
+def _why_refused(predictions: PairedPredictions) -> str | None:
+    """Say why no metric has a verdict; None if the two sides have enough rows in common."""
+    for name, side in (("old", predictions.old), ("new", predictions.new)):
+        if predictions.pairs < MIN_PAIRED * side.longest:
+            return (
+                f"the test rows differ too much: {predictions.pairs:,} of the {side.longest:,} "
+                f"rows of {name} are in every table of both sides; "
+                f"at least {MIN_PAIRED:.0%} are needed"
+            )
     return None
 
 
-def _why(
-    column: str, old: Side, new: Side, rows: Rows, group: Array | None, units: int
-) -> str | None:
-    """Why this column has no verdict; None if it has one."""
-    for name, side, at in (("old", old, rows.old), ("new", new, rows.new)):
-        if column not in side.values:
-            return f"{name} has no such column"
-        bad = int((~np.isfinite(side.values[column][:, at])).any(axis=0).sum())
-        if bad:
-            return (
-                f"its column is empty or not finite in {bad:,} of {len(at):,} paired rows of {name}"
-            )
-    what = "rows" if group is None else "groups"
-    return (
-        f"{units} {what} are paired; at least {MIN_UNITS} are needed" if units < MIN_UNITS else None
-    )
+def _why_untested(predictions: PairedPredictions, column: str) -> str | None:
+    """Say why this column has no verdict; None if it has one."""
+    reason = _why_unusable("old", predictions.old, column, predictions.old_rows)
+    reason = reason or _why_unusable("new", predictions.new, column, predictions.new_rows)
+    if reason is None and predictions.units < MIN_UNITS:
+        units = "rows" if predictions.group is None else "groups"
+        reason = f"{predictions.units} {units} are paired; at least {MIN_UNITS} are needed"
+    return reason
 
 
-def _metric(
-    name: str,
-    m: MetricSpec,
-    old: Side,
-    new: Side,
-    rows: Rows,
-    why: str | None,
-    e: Estimate | None,
-    p: float | None,
+def _why_unusable(name: str, side: PredictionArrays, column: str, rows: Array) -> str | None:
+    """Say why the side's values of these rows cannot be compared; None if they can."""
+    if column not in side.values:
+        return f"{name} has no such column"
+    not_finite = ~np.isfinite(side.values[column][:, rows])
+    bad_rows = int(not_finite.any(axis=0).sum())
+    if bad_rows:
+        return (
+            f"its column is empty or not finite in {bad_rows:,} "
+            f"of {len(rows):,} paired rows of {name}"
+        )
+    return None
+
+
+def _estimate(predictions: PairedPredictions, column: str, tests: int, seed: int) -> Estimate:
+    """Estimate the difference by the method that fits seeds and values."""
+    values = predictions.values(column)
+    assert values is not None
+    old, new = values
+    group = predictions.group
+    if len(old) > 1 or len(new) > 1:
+        return seeds_difference(old, new, group, tests)
+    if group is None and _is_zero_one(old) and _is_zero_one(new):
+        gained = int((new > old).sum())
+        lost = int((new < old).sum())
+        return proportion_difference(gained, lost, predictions.pairs, tests)
+    return mean_difference(_differences(old[0], new[0]), group, tests, seed)
+
+
+def _differences(old: Array, new: Array) -> Array:
+    """Return new − old, [rows]; 0 where it is no more than another order of summing would make."""
+    differences = new - old
+    magnitudes = np.maximum(np.abs(old), np.abs(new))
+    return np.where(np.abs(differences) <= ROUNDING * magnitudes, 0.0, differences)
+
+
+def _is_zero_one(values: Array) -> bool:
+    return bool(((values == 0) | (values == 1)).all())
+
+
+def _describe(
+    predictions: PairedPredictions, name: str, metric: MetricSpec, reason: str | None
 ) -> MetricComparison:
-    old_mean, new_mean = (
-        _mean(side.values[m.column]) if m.column in side.values else None for side in (old, new)
+    """Return the metric's means and their difference, without a verdict.
+
+    reason: why there is none; None if `_judge` will add one.
+    """
+    old_values = predictions.old.values.get(metric.column)
+    new_values = predictions.new.values.get(metric.column)
+    present = [values for values in (old_values, new_values) if values is not None]
+    return MetricComparison(
+        name=name,
+        column=metric.column,
+        better=metric.better,
+        margin=metric.margin,
+        proportion=bool(present) and all(map(_is_zero_one, present)),
+        old=_mean(old_values),
+        new=_mean(new_values),
+        difference=_paired_difference(predictions, metric.column),
+        low=None,
+        high=None,
+        p_value=None,
+        verdict=None,
+        why=reason,
+        detectable=None,
+        method="none",
+        unpaired=compare_unpaired(predictions, metric.column),
     )
-    difference, unpaired = (
-        _difference(m.column, old, new, rows),
-        _unpaired(m.column, old, new, rows),
-    )
-    none = (None, None, None, None, why, None, "none")
-    sides = [side.values[m.column] for side in (old, new) if m.column in side.values]
-    proportion = bool(sides) and _zero_one(*sides)
-    plain = MetricComparison(
-        name,
-        m.column,
-        m.better,
-        m.margin,
-        proportion,
-        old_mean,
-        new_mean,
-        difference,
-        *none,
-        unpaired=unpaired,
-    )
-    if e is None or p is None:
-        return plain
-    low, high = (e.low, e.high) if p <= LEVEL else (min(e.low, 0.0), max(e.high, 0.0))
-    assert p > LEVEL or low > 0 or high < 0, e
-    able = None if e.detectable is None else _rounded(e.detectable)
+
+
+def _judge(comparison: MetricComparison, estimate: Estimate, p: float) -> MetricComparison:
+    """Add the estimate and the verdict. p: Holm-adjusted."""
+    low, high = estimate.low, estimate.high
+    if p > LEVEL:
+        low, high = min(low, 0.0), max(high, 0.0)
+    assert p > LEVEL or low > 0 or high < 0, estimate
+    detectable = None
+    if estimate.detectable is not None:
+        detectable = round_result(estimate.detectable)
     return replace(
-        plain,
-        difference=_rounded(e.difference),
-        low=_rounded(low),
-        high=_rounded(high),
-        p_value=_rounded(p),
-        verdict=_verdict(m, e.difference, low, high, p),
-        detectable=able,
-        method=e.method,
+        comparison,
+        difference=round_result(estimate.difference),
+        low=round_result(low),
+        high=round_result(high),
+        p_value=round_result(p),
+        verdict=_verdict(comparison, estimate.difference, low, high, p),
+        detectable=detectable,
+        method=estimate.method,
     )
 
 
-def _verdict(m: MetricSpec, difference: float, low: float, high: float, p: float) -> Verdict:
-    if m.margin is not None and -m.margin < low and high < m.margin:
+def _verdict(
+    metric: MetricComparison, difference: float, low: float, high: float, p: float
+) -> Verdict:
+    """Return the verdict by the rule at the top of this file."""
+    margin = metric.margin
+    if margin is not None and -margin < low and high < margin:
         return Verdict.EQUIVALENT
     if p > LEVEL:
         return Verdict.NO_DIFFERENCE
-    is_better = (difference > 0) == (m.better is Direction.HIGHER)
+    is_higher = difference > 0
+    is_better = is_higher == (metric.better is Direction.HIGHER)
     return Verdict.BETTER if is_better else Verdict.WORSE
 
 
-def _difference(column: str, old: Side, new: Side, rows: Rows) -> float | None:
-    if not len(rows.old) or column not in old.values or column not in new.values:
+def _mean(values: Array | None) -> float | None:
+    """Return the mean; None where a value is missing, or there is none."""
+    if values is None or not values.size or not np.isfinite(values).all():
         return None
-    a, b = old.values[column][:, rows.old], new.values[column][:, rows.new]
-    return _rounded(b.mean() - a.mean()) if np.isfinite(a).all() and np.isfinite(b).all() else None
+    return round_result(values.mean())
 
 
-def _unpaired(column: str, old: Side, new: Side, rows: Rows) -> Unpaired | None:
-    """Seeds averaged: their variation is not in this interval."""
-    if (
-        not len(rows.only_old)
-        or not len(rows.only_new)
-        or column not in old.values
-        or column not in new.values
-    ):
+def _paired_difference(predictions: PairedPredictions, column: str) -> float | None:
+    """Return new − old of the means over the pairs; None where a value is missing."""
+    values = predictions.values(column)
+    if values is None or not predictions.pairs:
         return None
-    a, b = (
-        old.values[column][:, rows.only_old].mean(0),
-        new.values[column][:, rows.only_new].mean(0),
-    )
-    if not (np.isfinite(a).all() and np.isfinite(b).all()):
+    old, new = values
+    if not np.isfinite(old).all() or not np.isfinite(new).all():
         return None
-    groups = codes(old.groups, rows.only_old), codes(new.groups, rows.only_new)
-    units = [len(x) if g is None else int(g.max()) + 1 for x, g in zip((a, b), groups, strict=True)]
-    low, high = (
-        map(_rounded, two_samples(a, b, groups)) if min(units) >= MIN_UNITS else (None, None)
-    )
-    means = _rounded(a.mean()), _rounded(b.mean()), _rounded(b.mean() - a.mean())
-    return Unpaired(len(a), len(b), *means, low, high)
+    return round_result(new.mean() - old.mean())
 
 
-def _mean(values: Array) -> float | None:
-    """None where a value is missing, or there is none."""
-    return _rounded(values.mean()) if values.size and np.isfinite(values).all() else None
-
-
-def _rounded(x: float) -> float:
-    """To 10 digits: the last bits of sums differ between machines."""
-    return float(f"{x:.10g}")
-
-
-def _note(old: int, new: int, dropped: bool) -> str:
-    if max(old, new) == 1:
-        return "One training run a side: how much training again, with another seed, would change is not in the intervals."
-    note = f"{old} and {new} training seeds: how much they differ is in the intervals."
-    if 1 in (old, new):
+def _note(old_seeds: int, new_seeds: int, dropped_rows: bool) -> str:
+    """Say what the intervals cover of the variation between training seeds."""
+    if old_seeds == 1 and new_seeds == 1:
+        return (
+            "One training run a side: how much training again, with another seed, would change "
+            "is not in the intervals."
+        )
+    note = f"{old_seeds} and {new_seeds} training seeds: how much they differ is in the intervals."
+    if old_seeds == 1 or new_seeds == 1:
         note += " The side with one seed is taken to vary as the other does."
-    return note + (" Rows that not every seed of a side has are left out." if dropped else "")
+    if dropped_rows:
+        note += " Rows that not every seed of a side has are left out."
+    return note

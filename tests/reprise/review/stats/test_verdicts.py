@@ -1,4 +1,4 @@
-"""Tables in, verdicts out."""
+"""Compares tables of predictions, and checks what is said of them."""
 
 import json
 from dataclasses import asdict
@@ -11,7 +11,8 @@ import pytest
 from benchmarks.calibration import METRICS, SIMULATIONS, models, spec, tally, truth
 from reprise.errors import PipelineError
 from reprise.review.declared import PredictionsSpec
-from reprise.review.stats.verdicts import Comparison, MetricComparison, compare
+from reprise.review.stats.results import Comparison, MetricComparison
+from reprise.review.stats.verdicts import compare_metrics
 
 
 def table(ids: Any = None, **columns: Any) -> pa.Table:
@@ -47,7 +48,7 @@ def losses(shift: float, rows: int = 200) -> tuple[list[pa.Table], list[pa.Table
 
 
 def test_more_right_answers_are_better() -> None:
-    c = compare(*pairs(20, 4, 200), declared())
+    c = compare_metrics(*pairs(20, 4, 200), declared())
     m = only(c)
     assert (c.rows_old, c.rows_new, c.paired, c.only_old, c.only_new) == (200, 200, 200, 0, 0)
     assert (c.seeds_old, c.seeds_new) == (1, 1)
@@ -62,14 +63,16 @@ def test_more_right_answers_are_better() -> None:
     [(20, 4, "lower", "worse"), (4, 20, "higher", "worse"), (4, 20, "lower", "better")],
 )
 def test_direction_is_as_declared(gained: int, lost: int, better: str, verdict: str) -> None:
-    assert only(compare(*pairs(gained, lost, 200), declared(better=better))).verdict == verdict
+    assert (
+        only(compare_metrics(*pairs(gained, lost, 200), declared(better=better))).verdict == verdict
+    )
 
 
 @pytest.mark.parametrize(
     ("shift", "verdict"), [(0.2, "worse"), (-0.2, "better"), (0.0, "no detectable difference")]
 )
 def test_losses_that_move_are_seen(shift: float, verdict: str) -> None:
-    m = only(compare(*losses(shift), declared(better="lower")))
+    m = only(compare_metrics(*losses(shift), declared(better="lower")))
     assert m.verdict == verdict
     assert m.low is not None
     assert m.high is not None
@@ -79,7 +82,7 @@ def test_losses_that_move_are_seen(shift: float, verdict: str) -> None:
 
 def test_interval_reaches_zero_where_the_exact_test_does_not_exclude_it() -> None:
     """6 gained, 16 lost of 161: Tango's interval is −0.124 to −0.005, but p is 0.0525."""
-    m = only(compare(*pairs(6, 16, 161), declared()))
+    m = only(compare_metrics(*pairs(6, 16, 161), declared()))
     assert (m.high, m.verdict) == (0, "no detectable difference")
     assert m.low == pytest.approx(-0.1240, abs=1e-4)
     assert m.p_value == pytest.approx(0.0525, abs=1e-4)
@@ -88,8 +91,8 @@ def test_interval_reaches_zero_where_the_exact_test_does_not_exclude_it() -> Non
 def test_interval_reaches_zero_where_holm_takes_the_verdict_away() -> None:
     old, new = (x[0].append_column("y", pa.array(np.zeros(200))) for x in pairs(14, 4, 200))
     two = {"a": {"column": "x", "better": "higher"}, "b": {"column": "y", "better": "higher"}}
-    alone = only(compare([old], [new], declared()))
-    both = compare([old], [new], PredictionsSpec.model_validate({"metrics": two})).metrics
+    alone = only(compare_metrics([old], [new], declared()))
+    both = compare_metrics([old], [new], PredictionsSpec.model_validate({"metrics": two})).metrics
     assert alone.p_value == pytest.approx(0.0309, abs=1e-4)
     assert (alone.verdict, both[0].verdict, both[0].low) == (
         "better",
@@ -102,17 +105,19 @@ def test_interval_reaches_zero_where_holm_takes_the_verdict_away() -> None:
 
 def test_interval_within_the_margin_is_equivalent() -> None:
     alike, moved = losses(0), losses(-0.1, 2000)
-    assert only(compare(*alike, declared(margin=0.2))).verdict == "equivalent"
-    assert only(compare(*alike, declared(margin=0.03))).verdict == "no detectable difference"
+    assert only(compare_metrics(*alike, declared(margin=0.2))).verdict == "equivalent"
     assert (
-        only(compare(*moved, declared(margin=0.2))).verdict == "equivalent"
+        only(compare_metrics(*alike, declared(margin=0.03))).verdict == "no detectable difference"
+    )
+    assert (
+        only(compare_metrics(*moved, declared(margin=0.2))).verdict == "equivalent"
     )  # it moved, by too little to matter
-    assert only(compare(*moved, declared(margin=0.1))).verdict == "worse"
+    assert only(compare_metrics(*moved, declared(margin=0.1))).verdict == "worse"
 
 
 def test_the_same_model_makes_no_difference() -> None:
     old, _ = losses(0)
-    m = only(compare(old, old, declared()))
+    m = only(compare_metrics(old, old, declared()))
     assert (m.difference, m.low, m.high, m.p_value, m.verdict) == (
         0,
         0,
@@ -120,11 +125,13 @@ def test_the_same_model_makes_no_difference() -> None:
         1,
         "no detectable difference",
     )
-    assert only(compare(old, old, declared(margin=0.01))).verdict == "equivalent"
+    assert only(compare_metrics(old, old, declared(margin=0.01))).verdict == "equivalent"
 
 
 def test_one_shift_of_all_rows_is_sure() -> None:
-    m = only(compare([table(x=np.arange(50.0))], [table(x=np.arange(50.0) + 1)], declared()))
+    m = only(
+        compare_metrics([table(x=np.arange(50.0))], [table(x=np.arange(50.0) + 1)], declared())
+    )
     assert (m.difference, m.low, m.high, m.verdict) == (1, 1, 1, "better")
 
 
@@ -132,24 +139,26 @@ def test_rows_pair_by_id_in_any_order_and_width() -> None:
     (old,), (new,) = pairs(20, 4, 200)
     mixed = new.take(np.random.default_rng(0).permutation(200))
     narrow = mixed.set_column(0, "id", mixed["id"].cast(pa.int16()))
-    assert compare([old], [narrow], declared()) == compare([old], [new], declared())
+    assert compare_metrics([old], [narrow], declared()) == compare_metrics([old], [new], declared())
     as_text = [t.set_column(0, "id", t["id"].cast(pa.string())) for t in (old, mixed)]
     coded = as_text[1].set_column(0, "id", as_text[1]["id"].dictionary_encode())
-    assert compare([as_text[0]], [coded], declared()) == compare([old], [new], declared())
+    assert compare_metrics([as_text[0]], [coded], declared()) == compare_metrics(
+        [old], [new], declared()
+    )
 
 
 def test_numbers_of_any_type_are_taken() -> None:
     (old,), (new,) = pairs(20, 4, 200)
-    expected = only(compare([old], [new], declared()))
+    expected = only(compare_metrics([old], [new], declared()))
     for kind in (pa.int8(), pa.uint64(), pa.float32(), pa.float64()):
         a, b = (t.set_column(1, "x", t["x"].cast(kind)) for t in (old, new))
-        assert only(compare([a], [b], declared())) == expected
+        assert only(compare_metrics([a], [b], declared())) == expected
 
 
 def test_results_repeat_and_are_json() -> None:
-    c = compare(*losses(0.02), declared())
-    assert compare(*losses(0.02), declared()) == c
-    assert compare(*losses(0.02), declared(), seed=1) != c
+    c = compare_metrics(*losses(0.02), declared())
+    assert compare_metrics(*losses(0.02), declared()) == c
+    assert compare_metrics(*losses(0.02), declared(), seed=1) != c
     assert (
         json.loads(json.dumps(asdict(c), allow_nan=False))["metrics"][0]["verdict"]
         == only(c).verdict
@@ -163,9 +172,9 @@ def test_rows_of_a_group_count_once() -> None:
         for t in (old, new)
     )
     once, alone, together = (
-        only(compare([old], [new], declared())),
-        only(compare(a, b, declared())),
-        only(compare(a, b, declared(group="g"))),
+        only(compare_metrics([old], [new], declared())),
+        only(compare_metrics(a, b, declared())),
+        only(compare_metrics(a, b, declared(group="g"))),
     )
     assert (together.low, together.high, together.p_value) == pytest.approx(
         (once.low, once.high, once.p_value)
@@ -182,7 +191,7 @@ def test_missing_values_take_the_verdict_of_their_metric_alone() -> None:
     new = new.append_column("y", pa.array(y, from_pandas=True))
     old = old.append_column("y", pa.array(np.where(np.arange(200) < 1, np.inf, 1.0)))
     two = {"a": {"column": "x", "better": "higher"}, "b": {"column": "y", "better": "higher"}}
-    a, b = compare([old], [new], PredictionsSpec.model_validate({"metrics": two})).metrics
+    a, b = compare_metrics([old], [new], PredictionsSpec.model_validate({"metrics": two})).metrics
     assert (a.verdict, b.verdict, b.old, b.new, b.difference, b.p_value) == (
         "better",
         None,
@@ -193,12 +202,12 @@ def test_missing_values_take_the_verdict_of_their_metric_alone() -> None:
     )
     assert b.why == "its column is empty or not finite in 1 of 200 paired rows of old"
     assert (
-        a.p_value == only(compare([old], [new], declared())).p_value
+        a.p_value == only(compare_metrics([old], [new], declared())).p_value
     )  # Holm counts what is tested
 
 
 def test_metric_of_one_side_has_no_verdict() -> None:
-    m = only(compare([table(y=np.ones(50))], [table(x=np.ones(50))], declared()))
+    m = only(compare_metrics([table(y=np.ones(50))], [table(x=np.ones(50))], declared()))
     assert (m.old, m.new, m.difference, m.verdict, m.why) == (
         None,
         1,
@@ -209,12 +218,12 @@ def test_metric_of_one_side_has_no_verdict() -> None:
 
 
 def test_few_rows_have_no_verdict() -> None:
-    m = only(compare(*pairs(10, 0, 19), declared()))
+    m = only(compare_metrics(*pairs(10, 0, 19), declared()))
     assert (m.verdict, m.why, m.low) == (None, "19 rows are paired; at least 20 are needed", None)
     assert m.difference == pytest.approx(10 / 19)
     groups = [table(x=np.arange(40.0), g=np.arange(40) % 19)]
     assert (
-        only(compare(groups, groups, declared(group="g"))).why
+        only(compare_metrics(groups, groups, declared(group="g"))).why
         == "19 groups are paired; at least 20 are needed"
     )
 
@@ -224,24 +233,26 @@ def test_other_test_rows_are_refused() -> None:
         table(np.arange(100), x=np.zeros(100)),
         table(np.arange(60, 160), x=np.tile([0.0, 1.0], 50)),
     )
-    c = compare([old], [new], declared())
+    c = compare_metrics([old], [new], declared())
     m = only(c)
     assert (c.paired, c.only_old, c.only_new) == (40, 60, 60)
     assert c.refused == (
-        "the test rows differ too much: 40 of the 100 rows of old are in every table of both sides; "
-        "at least 50% are needed"
+        "the test rows differ too much: 40 of the 100 rows of old are in every table "
+        "of both sides; at least 50% are needed"
     )
     assert (m.verdict, m.why, m.p_value, m.low) == (None, c.refused, None, None)
     assert m.unpaired is not None
     assert (m.unpaired.old, m.unpaired.new, m.unpaired.difference) == (0, 0.5, 0.5)
     assert m.unpaired.low == pytest.approx(0.5 - 2.001 * (0.25 * 60 / 59 / 60) ** 0.5, abs=1e-4)
-    assert only(compare([old], [new.slice(40)], declared())).difference is None  # no row is in both
+    assert (
+        only(compare_metrics([old], [new.slice(40)], declared())).difference is None
+    )  # no row is in both
 
 
 def test_rows_without_a_pair_are_compared_apart() -> None:
     ids = np.arange(109, 9, -1)
     old, new = table(np.arange(100), x=np.zeros(100)), table(ids, x=np.where(ids < 100, 1.0, 3.0))
-    m = only(compare([old], [new], declared()))
+    m = only(compare_metrics([old], [new], declared()))
     assert (m.verdict, m.difference) == ("better", 1)
     assert m.unpaired is not None
     assert (m.unpaired.rows_old, m.unpaired.rows_new, m.unpaired.new, m.unpaired.low) == (
@@ -294,7 +305,7 @@ def test_rows_without_a_pair_are_compared_apart() -> None:
 )
 def test_wrong_tables_are_named(old: pa.Table, new: pa.Table, message: str) -> None:
     with pytest.raises(PipelineError) as e:
-        compare([old], [new], declared())
+        compare_metrics([old], [new], declared())
     assert str(e.value).startswith(message)
 
 
@@ -303,27 +314,32 @@ def test_seeds_enter_the_interval() -> None:
     rng, easy = np.random.default_rng(0), np.random.default_rng(1).normal(size=300)
     old = [table(x=easy + moved + 0.1 * rng.normal(size=300)) for moved in (0, 0.3, -0.2)]
     new = [table(x=easy + moved + 0.1 * rng.normal(size=300)) for moved in (0.2, -0.1, 0.5)]
-    one, all_of_them = compare(old[:1], new[:1], declared()), compare(old, new, declared())
+    one, all_of_them = (
+        compare_metrics(old[:1], new[:1], declared()),
+        compare_metrics(old, new, declared()),
+    )
     assert only(one).verdict == "better"
     assert only(all_of_them).verdict == "no detectable difference"
     assert one.note.startswith("One training run a side")
     assert all_of_them.note == "3 and 3 training seeds: how much they differ is in the intervals."
     assert (all_of_them.seeds_old, all_of_them.seeds_new) == (3, 3)
     assert (
-        only(compare(new, [table(x=t["x"].to_numpy() + 5) for t in new], declared())).verdict
+        only(
+            compare_metrics(new, [table(x=t["x"].to_numpy() + 5) for t in new], declared())
+        ).verdict
         == "better"
     )
 
 
 def test_rows_that_not_every_seed_has_are_left_out() -> None:
     old, new = losses(0)
-    c = compare([old[0], old[0].slice(20)], new, declared())
+    c = compare_metrics([old[0], old[0].slice(20)], new, declared())
     assert (c.rows_old, c.paired, c.only_new) == (200, 180, 20)
     assert c.note.endswith("Rows that not every seed of a side has are left out.")
 
 
 def test_small_calibration() -> None:
-    """Of 50 pull requests that change nothing, at most six are found; the slow test has the figures."""
+    """At most six of 50 changes of nothing are found; the slow test has the figures."""
     t = tally(models, 100, 0, dict.fromkeys(METRICS, 0.0), 50, spec("accuracy", "log_loss"))
     assert max(t.found.values()) <= 6
     assert min(t.covered.values()) >= 44
@@ -332,7 +348,7 @@ def test_small_calibration() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [100, 1000, 10_000])
 def test_calibration(rows: int) -> None:
-    """At most 5 % better or worse where nothing changed, intervals hold 93 to 97 %: within the simulations' noise."""
+    """Of no change 5 % are found at most; intervals hold 93 to 97 %, within the noise."""
     same = tally(models, rows, 0, dict.fromkeys(METRICS, 0.0), SIMULATIONS, spec(*METRICS))
     change = 3 / rows**0.5
     moved = tally(models, rows, change, truth(change), SIMULATIONS, spec(*METRICS))
