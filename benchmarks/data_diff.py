@@ -1,4 +1,4 @@
-"""Wall time and peak memory of the data diff of `reprise report`, each size in a process of its own.
+"""Measures wall time and peak memory of the data diff, each size in a process of its own.
 
 python -m benchmarks.data_diff [ROWSxCOLUMNS …]        (default: 1000000x21 5000000x21 70000x785)
 
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from reprise.review.data.table_diff import diff
+from reprise.review.data.table_diff import diff_tables
 from reprise.review.declared import TableSpec
 
 
@@ -26,15 +26,15 @@ def table(path: Path, rows: int, columns: int, changed: bool) -> None:
     with duckdb.connect(config={"memory_limit": "2GB"}) as con:
         con.execute(
             f"COPY (SELECT range AS id, ['a', 'b', 'c'][1 + range % 3] AS kind, "
-            f"{first} + CASE WHEN {changed} AND range % 100 = 0 THEN 1 ELSE 0 END AS x000, {numbers} "
-            f"FROM range({rows})) TO '{path}' (FORMAT parquet)"
+            f"{first} + CASE WHEN {changed} AND range % 100 = 0 THEN 1 ELSE 0 END AS x000, "
+            f"{numbers} FROM range({rows})) TO '{path}' (FORMAT parquet)"
         )
 
 
 def measure(folder: Path) -> None:
     start = time.perf_counter()
     sides = [{"t.parquet": folder / f"{side}.parquet"} for side in ("old", "new")]
-    found = diff(sides[0], sides[1], TableSpec(id="id", target="kind"), "t.parquet")
+    found = diff_tables(sides[0], sides[1], TableSpec(id="id", target="kind"), "t.parquet")
     assert found.changed == -(-found.rows_old // 100), found.changed
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{time.perf_counter() - start:.1f} s, {peak:.0f} MiB at most")

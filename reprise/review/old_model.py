@@ -11,7 +11,7 @@ from reprise.dvc.history.out_files import Files, files_at
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.errors import PipelineError
-from reprise.review.data.tables import read
+from reprise.review.data.tables import read_table
 from reprise.review.declared import PredictionsSpec
 from reprise.sandbox.isolated import isolated_folder, run_isolated
 from reprise.sandbox.sandbox import Sandbox
@@ -50,9 +50,9 @@ def _inputs(record: StageRecord, models: Sequence[str]) -> object:
 def _run(out: Path, path: str, instead: Mapping[Path, Files], columns: Sequence[str]) -> pa.Table:
     repository = Repository()
     stage: Stage = repository.steps([str(out)], single_item=True)[0]
-    sandbox = Sandbox(stage, isolated_folder(stage), replacements=instead)
+    sandbox = Sandbox(stage, isolated_folder(stage), instead=instead)
     with run_isolated(sandbox) as ran:
         if ran.error is not None:
             last = ran.output.strip().splitlines()[-1:] or [""]
             raise PipelineError(f"stage '{stage.name}' with the old model: {ran.error}: {last[0]}")
-        return read(files_at(sandbox.path_of(out)), path, columns)
+        return read_table(files_at(sandbox.inside(out)), path, columns)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
-from reprise.review.data.tables import read
+from reprise.review.data.tables import read_table
 from reprise.review.declared import Direction, PredictionsSpec, parse_meta
 from reprise.review.old_model import on_new_rows
 from reprise.review.stats.results import Comparison
@@ -119,7 +119,7 @@ def _groups(revision: Revision) -> dict[str, _Group]:
 def _read(
     revisions: RevisionReader, revision: Revision, paths: Sequence[str], spec: PredictionsSpec
 ) -> list[pa.Table]:
-    return [read(revisions.files(revision, path), path, _columns(spec)) for path in paths]
+    return [read_table(revisions.files(revision, path), path, _columns(spec)) for path in paths]
 
 
 def _columns(spec: PredictionsSpec) -> list[str]:

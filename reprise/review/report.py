@@ -14,7 +14,7 @@ from reprise.errors import PipelineError
 from reprise.git import is_shallow, merge_base
 from reprise.review.change_state import ChangeState, change_state
 from reprise.review.curves import Curve, curves
-from reprise.review.data.changes import DataChange, data_changes
+from reprise.review.data.changes import DataChange, find_data_changes
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.predictions import ComparedPredictions, compared, first_of
 from reprise.review.stats.results import Comparison, MetricComparison
@@ -121,7 +121,7 @@ def _review(revisions: RevisionReader, old: str, new: str | None, same_rows: boo
     plots, plot_files = revisions.plots(
         [r for r, s in zip((before, after), sides, strict=True) if s]
     )
-    data, moved = data_changes(revisions, before, after, plot_files, notes)
+    data, moved = find_data_changes(revisions, before, after, plot_files, notes)
     return Report(
         old=sides[0] or RevisionLabel("nothing", None),
         new=sides[1],

@@ -1,6 +1,6 @@
-"""Which tables changed between two revisions, and how."""
+"""Finds the tables that changed between two revisions, and compares their versions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -8,9 +8,10 @@ from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
 from reprise.review.change_state import ChangeState, change_state
+from reprise.review.data.database import Files
 from reprise.review.data.moved_ids import MovedIds, find_moved_ids
-from reprise.review.data.table_diff import TableDiff, diff
-from reprise.review.data.tables import Files, is_table
+from reprise.review.data.table_diff import TableDiff, diff_tables
+from reprise.review.data.tables import is_table
 from reprise.review.declared import TableSpec, parse_meta
 
 Hashes = dict[str, str | None]  # of deps and outs, by path
@@ -18,7 +19,10 @@ Hashes = dict[str, str | None]  # of deps and outs, by path
 
 @dataclass(frozen=True)
 class DataChange:
-    """A dep or out that is a table, or of which only the hash is known. note: why there is no diff."""
+    """Holds a table among deps and outs that changed.
+
+    diff: None for a table that is new or gone, or could not be read; note: why it could not.
+    """
 
     path: str
     kind: ChangeState
@@ -26,110 +30,146 @@ class DataChange:
     note: str | None = None
 
 
-def data_changes(
-    revisions: RevisionReader, old: Revision, new: Revision, plotted: set[str], notes: list[str]
+@dataclass(frozen=True)
+class _Version:
+    """Holds one revision with the hashes of its data."""
+
+    revision: Revision
+    hashes: Hashes
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Holds the out that one split of the data is, and the id column that it declares."""
+
+    path: str
+    id_column: str
+
+
+def find_data_changes(
+    reader: RevisionReader, old: Revision, new: Revision, plotted: set[str], notes: list[str]
 ) -> tuple[list[DataChange], list[MovedIds]]:
-    """Changed tables among deps and outs; and ids that moved between splits, where outs say their split.
+    """Return the tables that changed, and the ids that moved between the declared splits.
 
-    plotted: files that plots read, which are no data. What could not be read is told by the change, and in `notes`.
+    plotted: files that plots read, which are no data. What could not be read is told by the change,
+    or in `notes`.
     """
-    made = []
-    before, after = _hashes(old), _hashes(new)
-    no_data = {*old.metrics, *new.metrics, *_predictions(old), *_predictions(new), *plotted}
-    for path in dict.fromkeys([*before, *after]):
-        if before.get(path) == after.get(path) or any(
-            f == path or f.startswith(f"{path}/") for f in no_data
-        ):
+    old_version = _Version(old, _data_hashes(old))
+    new_version = _Version(new, _data_hashes(new))
+    no_data = {*plotted, *_result_files(old), *_result_files(new)}
+    changes = []
+    for path in dict.fromkeys([*old_version.hashes, *new_version.hashes]):
+        if old_version.hashes.get(path) == new_version.hashes.get(path):
             continue
-        change = _change(revisions, [(old, before), (new, after)], path)
+        if _holds_any(path, no_data):
+            continue
+        change = _compare_versions(reader, old_version, new_version, path)
         if change is not None:
-            made.append(change)
-    return made, _moved(revisions, old, new, notes)
+            changes.append(change)
+    return changes, _find_moved(reader, old, new, notes)
 
 
-def _hashes(revision: Revision) -> Hashes:
-    """Of all outs, and of the deps that no stage makes, nor a folder that one makes."""
-    found: Hashes = {}
+def _data_hashes(revision: Revision) -> Hashes:
+    """Return the hashes of all outs, and of the deps that are neither an out nor inside one."""
+    hashes: Hashes = {}
     for record in revision.records.values():
-        found |= record.outs
-        made = (
-            p
-            for p in record.deps
-            if not {p, *map(str, PurePosixPath(p).parents)} & revision.outs.keys()
-        )
-        found |= {p: record.deps[p] for p in made}
-    return found
+        hashes |= record.outs
+        for path, value in record.deps.items():
+            folders = map(str, PurePosixPath(path).parents)
+            if revision.outs.keys().isdisjoint({path, *folders}):
+                hashes[path] = value
+    return hashes
 
 
-def _predictions(revision: Revision) -> list[str]:
-    return [
-        path for path, meta in revision.metas.items() if parse_meta(*meta).predictions is not None
-    ]
+def _result_files(revision: Revision) -> list[str]:
+    """List the files of metrics and predictions, which the report compares elsewhere."""
+    files = list(revision.metrics)
+    for path, (where, meta) in revision.metas.items():
+        if parse_meta(where, meta).predictions is not None:
+            files.append(path)
+    return files
 
 
-def _table(old: Revision, new: Revision, path: str) -> TableSpec | None:
-    """What the out says of itself, on the new side if it is there."""
+def _holds_any(path: str, files: Iterable[str]) -> bool:
+    """Tell whether the path is one of the files, or a folder around one."""
+    return any(file == path or file.startswith(f"{path}/") for file in files)
+
+
+def _compare_versions(
+    reader: RevisionReader, old: _Version, new: _Version, path: str
+) -> DataChange | None:
+    """Compare the data of one path; None for what is no table."""
+    state = change_state(in_old=path in old.hashes, in_new=path in new.hashes)
+    spec = _table_spec(old.revision, new.revision, path)
+    value = old.hashes.get(path) or new.hashes.get(path)
+    try:
+        for version in (old, new):
+            if path in version.hashes and not _is_table(reader, version.revision, path, value):
+                return None
+        if state is not ChangeState.CHANGED:
+            return DataChange(path, state, None)
+        old_files = reader.files(old.revision, path)
+        new_files = reader.files(new.revision, path)
+        return DataChange(path, state, diff_tables(old_files, new_files, spec, path))
+    except PipelineError as e:
+        return DataChange(path, state, None, str(e))
+
+
+def _table_spec(old: Revision, new: Revision, path: str) -> TableSpec:
+    """Return what the out declares of itself as a table, on the new side if it is there."""
     for revision in (new, old):
         if path in revision.metas:
-            return parse_meta(*revision.metas[path]).table
-    return None
+            where, meta = revision.metas[path]
+            return parse_meta(where, meta).table or TableSpec()
+    return TableSpec()
 
 
-def _change(
-    revisions: RevisionReader, both: Sequence[tuple[Revision, Hashes]], path: str
-) -> DataChange | None:
-    """None for what is no table. both: old and new, each with its hashes."""
-    (old, before), (new, after) = both
-    kind = change_state(in_old=path in before, in_new=path in after)
-    spec = _table(old, new, path)
-    try:
-        having, value = (
-            [r for r, hashes in both if path in hashes],
-            before.get(path) or after.get(path),
-        )
-        if not all(_is_table(revisions, r, path, value) for r in having):
-            return None
-        if kind is not ChangeState.CHANGED:
-            return DataChange(path, kind, None)
-        sides = [revisions.files(r, path) for r in having]
-        return DataChange(path, kind, diff(sides[0], sides[1], spec or TableSpec(), path))
-    except PipelineError as e:
-        return DataChange(path, kind, None, str(e))
+def _is_table(reader: RevisionReader, revision: Revision, path: str, value: str | None) -> bool:
+    """Tell by its name whether a file is a table, so that no model is fetched for it.
 
-
-def _is_table(revisions: RevisionReader, revision: Revision, path: str, value: str | None) -> bool:
-    """By name, so that no model is fetched to find that it is none; of a folder its files tell. value: its hash."""
-    if not (value or "").endswith(".dir"):
+    value: its hash. A folder is judged by the names of its files.
+    """
+    if value is None or not value.endswith(".dir"):
         return is_table([Path(path).name])
-    names = revisions.names(revision, path)
-    return is_table(revisions.files(revision, path) if names is None else names)
+    names = reader.names(revision, path)
+    if names is None:
+        names = reader.files(revision, path)
+    return is_table(names)
 
 
-def _moved(
-    revisions: RevisionReader, old: Revision, new: Revision, notes: list[str]
+def _find_moved(
+    reader: RevisionReader, old: Revision, new: Revision, notes: list[str]
 ) -> list[MovedIds]:
-    sides = [dict(_splits(revision)) for revision in (old, new)]
-    spec = next((table for _, (_, table) in sides[1].items()), None)
-    if spec is None or not sides[0] or all(_same(old, new, path) for path, _ in sides[1].values()):
+    """Find the ids that moved between the declared splits, if one of these changed."""
+    old_splits = _declared_splits(old)
+    new_splits = _declared_splits(new)
+    changed = [
+        split for split in new_splits.values() if old.hash_of(split.path) != new.hash_of(split.path)
+    ]
+    if not old_splits or not changed:
         return []
+    id_column = next(iter(new_splits.values())).id_column
     try:
-        files: list[Mapping[str, Files]] = [
-            {split: revisions.files(revision, path) for split, (path, _) in side.items()}
-            for revision, side in zip((old, new), sides, strict=True)
-        ]
-        assert spec.id is not None
-        return find_moved_ids(files[0], files[1], spec.id, "splits")
+        old_files = _split_files(reader, old, old_splits)
+        new_files = _split_files(reader, new, new_splits)
+        return find_moved_ids(old_files, new_files, id_column, "splits")
     except PipelineError as e:
         notes.append(f"ids that moved between splits were not looked for: {e}")
         return []
 
 
-def _splits(revision: Revision) -> Iterator[tuple[str, tuple[str, TableSpec]]]:
+def _split_files(
+    reader: RevisionReader, revision: Revision, splits: Mapping[str, _Split]
+) -> dict[str, Files]:
+    """Return the files of each split, fetched where neither workspace nor cache has them."""
+    return {name: reader.files(revision, split.path) for name, split in splits.items()}
+
+
+def _declared_splits(revision: Revision) -> dict[str, _Split]:
+    """Return the outs that declare which split they are, by its name."""
+    splits: dict[str, _Split] = {}
     for path, (where, meta) in revision.metas.items():
         table = parse_meta(where, meta).table
         if table is not None and table.split is not None and table.id is not None:
-            yield table.split, (path, table)
-
-
-def _same(old: Revision, new: Revision, path: str) -> bool:
-    return old.hash_of(path) == new.hash_of(path)
+            splits[table.split] = _Split(path, table.id)
+    return splits

@@ -8,10 +8,12 @@ FLOAT = re.compile(r"^(FLOAT|DOUBLE)$")
 NUMBER = re.compile(rf"{INTEGER.pattern}|{FLOAT.pattern}|^DECIMAL.*$")
 DATE = re.compile(r"^(DATE|TIMESTAMP.*)$")
 CATEGORY = re.compile("VARCHAR|BOOLEAN|ENUM")
+# Where both types match a pattern, the columns compare as this type. The first match counts.
+COMMON_TYPES = ((FLOAT, "FLOAT"), (INTEGER, "HUGEINT"), (NUMBER, "DOUBLE"), (DATE, "TIMESTAMP"))
 
 
 class ColumnKind(StrEnum):
-    """What a column's values are, as far as its distribution is concerned."""
+    """Says what a column's values are, as far as its distribution is concerned."""
 
     NUMBER = "number"
     DATE = "date"
@@ -33,21 +35,25 @@ _DESCRIPTIONS = {
     ColumnKind.OTHER: "lists, structs and the like: missing and distinct values only",
 }
 
+_PATTERNS = (
+    (NUMBER, ColumnKind.NUMBER),
+    (DATE, ColumnKind.DATE),
+    (CATEGORY, ColumnKind.CATEGORY),
+)
+
 
 def column_kind(duckdb_type: str) -> ColumnKind:
     """Return the kind of a column. Text is CATEGORY here: its values are not yet counted."""
     if duckdb_type.endswith("]"):  # a list of numbers is no number
         return ColumnKind.OTHER
-    if NUMBER.match(duckdb_type):
-        return ColumnKind.NUMBER
-    if DATE.match(duckdb_type):
-        return ColumnKind.DATE
-    if CATEGORY.match(duckdb_type):
-        return ColumnKind.CATEGORY
+    for pattern, kind in _PATTERNS:
+        if pattern.match(duckdb_type):
+            return kind
     return ColumnKind.OTHER
 
 
 def is_integer(duckdb_type: str) -> bool:
+    """Tell whether the type is one of whole numbers."""
     return INTEGER.match(duckdb_type) is not None
 
 
@@ -60,12 +66,7 @@ def common_type(old: str, new: str) -> str:
     """
     if old == new:
         return old
-    if FLOAT.match(old) and FLOAT.match(new):
-        return "FLOAT"
-    if INTEGER.match(old) and INTEGER.match(new):
-        return "HUGEINT"
-    if NUMBER.match(old) and NUMBER.match(new):
-        return "DOUBLE"
-    if DATE.match(old) and DATE.match(new):
-        return "TIMESTAMP"
+    for pattern, common in COMMON_TYPES:
+        if pattern.match(old) and pattern.match(new):
+            return common
     return "VARCHAR"

@@ -1,4 +1,7 @@
-"""The distribution of each column in two versions of a table, the views `old` and `new` of a DuckDB connection."""
+"""Compares the distribution of each column in two versions of a table.
+
+The versions are the views `old` and `new` of a DuckDB connection.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,32 +11,34 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from reprise.review.data.bins import count_by_bin, decile_borders, histogram_edges, just_below
+from reprise.review.data.column_queries import (
+    Summary,
+    count_rows,
+    count_values,
+    sorted_values,
+    summarise_columns,
+)
 from reprise.review.data.column_types import ColumnKind, column_kind, is_integer
 from reprise.review.data.drift import (
-    Drift,
-    Values,
-    below,
-    bins,
-    counts,
-    deciles,
-    ks,
-    psi,
+    DriftMeasure,
+    SortedValues,
+    kolmogorov_smirnov,
+    population_stability,
     total_variation,
 )
-from reprise.review.data.tables import identifier, rows
 
-BATCH = 40  # columns a query
+COLUMNS_A_QUERY = 40
 HELD = 5_000_000  # numbers of one side that are in memory at a time, but for a column of more
-MOST = 10_000_000  # rows of which all numbers are looked at; of more rows, of every so many-th
-BINS = 20  # of the histogram that is shown
-VALUES = 1_000  # more distinct ones are text, not categories
-SHOWN = 10  # values of a category
+HISTOGRAM_BINS = 20
+MAX_CATEGORIES = 1_000  # more distinct values are text, not categories
+LISTED_VALUES = 10  # of a category; the rest are "others"
 DIGITS = 6  # significant; what is beyond depends on the processor
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """Rows by value, or between one border and the next. One of edges and values is there."""
+    """Counts rows by value, or between one edge and the next. Either edges or values is None."""
 
     edges: list[float] | None
     values: list[Any] | None
@@ -43,179 +48,180 @@ class Histogram:
 
 @dataclass(frozen=True)
 class ColumnDiff:
-    """missing_*: rows without a value; NaN and infinity are none. summary_*: of a number its spread, of a date its
-    ends, of text how many distinct values, about.
+    """Holds the distributions of a column in both versions, and how far they are apart.
 
-    drift, measure, ks: see `drift`; flag: worth a look.
+    missing_*: rows without a value; NaN and infinity are none. summary_*: of a number its spread,
+    of a date its first and last, of text about how many distinct values. drift: by `measure`;
+    ks: Kolmogorov's and Smirnov's distance; flag: worth a look.
     """
 
     name: str
     kind: ColumnKind
     missing_old: int
     missing_new: int
-    summary_old: dict[str, Any]
-    summary_new: dict[str, Any]
+    summary_old: Summary
+    summary_new: Summary
     histogram: Histogram | None = None
     drift: float | None = None
-    measure: str | None = None
+    measure: DriftMeasure | None = None
     ks: float | None = None
     flag: bool = False
 
 
-def column_diffs(con: duckdb.DuckDBPyConnection, types: Mapping[str, str]) -> list[ColumnDiff]:
-    """One for each of the columns, in their order. types: what both sides have."""
-    kinds = {c: column_kind(t) for c, t in types.items()}
-    totals = [int(rows(con, f"SELECT count(*) FROM {side}")[0][0]) for side in ("old", "new")]
-    made: dict[str, ColumnDiff] = {}
-    for batch in _batched([*kinds], BATCH):
-        summaries = [_summaries(con, side, {c: kinds[c] for c in batch}) for side in ("old", "new")]
-        for c in batch:
-            sides = (summaries[0][c], summaries[1][c])
-            made[c] = (
-                _category(con, c, sides, len(kinds))
-                if kinds[c] is ColumnKind.CATEGORY
-                else _plain(c, kinds[c], sides)
-            )
-    numbers = [c for c, kind in kinds.items() if kind in (ColumnKind.NUMBER, ColumnKind.DATE)]
-    for batch in _batched(numbers, max(1, min(BATCH, HELD // max(*totals, 1)))):
-        old, new = (
-            _values(con, side, {c: kinds[c] for c in batch}, n)
-            for side, n in zip(("old", "new"), totals, strict=True)
-        )
-        for c in batch:
-            made[c] = _spread(made[c], old.pop(c), new.pop(c), is_integer(types[c]), len(kinds))
-    return [made[c] for c in kinds]
+def diff_columns(con: duckdb.DuckDBPyConnection, types: Mapping[str, str]) -> list[ColumnDiff]:
+    """Compare each column, in the order given.
+
+    types: DuckDB's type of each, the same in both versions.
+    """
+    kinds = {column: column_kind(type_) for column, type_ in types.items()}
+    diffs = _diff_summaries(con, kinds)
+    _add_categories(con, diffs)
+    _add_distributions(con, diffs, types)
+    return [diffs[column] for column in types]
 
 
-def _batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (names[i : i + size] for i in range(0, len(names), size))
+def _batches(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
 
 
-def _value(column: str, kind: ColumnKind) -> str:
-    """As a number: dates in seconds. What is NaN or infinite has no place in a distribution."""
-    c = identifier(column)
-    number = f"epoch({c})::DOUBLE" if kind is ColumnKind.DATE else f"{c}::DOUBLE"
-    return f"CASE WHEN isfinite({number}) THEN {number} END"
+def _diff_summaries(
+    con: duckdb.DuckDBPyConnection, kinds: Mapping[str, ColumnKind]
+) -> dict[str, ColumnDiff]:
+    """Count what is missing, and summarise dates and text."""
+    diffs = {}
+    for batch in _batches(list(kinds), COLUMNS_A_QUERY):
+        batch_kinds = {column: kinds[column] for column in batch}
+        old_summaries = summarise_columns(con, "old", batch_kinds)
+        new_summaries = summarise_columns(con, "new", batch_kinds)
+        for column in batch:
+            old, new = old_summaries[column], new_summaries[column]
+            missing_old, missing_new = int(old.pop("missing")), int(new.pop("missing"))
+            diffs[column] = ColumnDiff(column, kinds[column], missing_old, missing_new, old, new)
+    return diffs
 
 
-def _summaries(
-    con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, ColumnKind]
-) -> dict[str, dict[str, Any]]:
-    """Of each column, how many values are missing, the ends of dates, and how many values are distinct."""
-    asked: list[tuple[str, str, str]] = []
-    for c, kind in kinds.items():
-        name = identifier(c)
-        asked.append(
-            (
-                c,
-                "missing",
-                f"count(*) - count({_value(c, kind) if kind is ColumnKind.NUMBER else name})",
-            )
-        )
-        if kind is ColumnKind.DATE:
-            asked += [(c, "min", f"min({name})::VARCHAR"), (c, "max", f"max({name})::VARCHAR")]
-        elif kind is not ColumnKind.NUMBER:
-            asked.append((c, "distinct", f"approx_count_distinct({name}::VARCHAR)"))
-    answers = rows(con, f"SELECT {', '.join(query for *_, query in asked)} FROM {side}")[0]
-    found: dict[str, dict[str, Any]] = {c: {} for c in kinds}
-    for (c, what, _), answer in zip(asked, answers, strict=True):
-        found[c][what] = answer
-    return found
+def _add_categories(con: duckdb.DuckDBPyConnection, diffs: dict[str, ColumnDiff]) -> None:
+    """Compare the values of categories; what has too many distinct values becomes text."""
+    for column, diff in diffs.items():
+        if diff.kind is not ColumnKind.CATEGORY:
+            continue
+        if max(diff.summary_old["distinct"], diff.summary_new["distinct"]) > MAX_CATEGORIES:
+            diffs[column] = replace(diff, kind=ColumnKind.TEXT)
+        else:
+            diffs[column] = _diff_category(con, diff, len(diffs))
 
 
-def _values(
-    con: duckdb.DuckDBPyConnection, side: str, kinds: Mapping[str, ColumnKind], total: int
-) -> dict[str, Values]:
-    """Sorted, so that neither the order of rows nor that of threads is in any sum."""
-    asked = ", ".join(f"{_value(c, kind)} AS c{i}" for i, (c, kind) in enumerate(kinds.items()))
-    share = -(-total // MOST)
-    source = side if share <= 1 else f"{side}_numbered WHERE file_row_number % {share} = 0"
-    found = con.execute(f"SELECT {asked} FROM {source}").fetchnumpy()
-    made = {}
-    for i, c in enumerate(kinds):
-        values = found.pop(f"c{i}")
-        made[c] = np.sort(values.compressed() if isinstance(values, np.ma.MaskedArray) else values)
-    return made
-
-
-def _spread(plain: ColumnDiff, old: Values, new: Values, whole: bool, columns: int) -> ColumnDiff:
-    """PSI over tenths of the old values, and a bin of missing ones."""
-    borders = deciles(old)
-    binned = [
-        [*counts(x, borders), n] for x, n in ((old, plain.missing_old), (new, plain.missing_new))
-    ]
-    drift = psi(binned[0], binned[1], columns)
-    made = replace(
-        plain, histogram=_histogram(old, new, whole), ks=_rounded(ks(old, new)), **_measured(drift)
-    )
-    return (
-        replace(made, summary_old=_summary(old), summary_new=_summary(new))
-        if plain.kind is ColumnKind.NUMBER
-        else made
+def _diff_category(con: duckdb.DuckDBPyConnection, diff: ColumnDiff, columns: int) -> ColumnDiff:
+    """Add total variation over all values, missing ones too, and a histogram of the commonest."""
+    counts = count_values(con, diff.name, "2 DESC, 3 DESC, 1")
+    values = [value for value, _, _ in counts]
+    old = [rows for _, rows, _ in counts]
+    new = [rows for _, _, rows in counts]
+    drift = total_variation(old, new, columns)
+    if len(values) > LISTED_VALUES:
+        values[LISTED_VALUES:] = ["others"]
+        old[LISTED_VALUES:] = [sum(old[LISTED_VALUES:])]
+        new[LISTED_VALUES:] = [sum(new[LISTED_VALUES:])]
+    return replace(
+        diff,
+        histogram=Histogram(None, values, old, new),
+        drift=_rounded(drift.value),
+        measure=drift.measure,
+        flag=drift.flag,
     )
 
 
-def _summary(values: Values) -> dict[str, Any]:
-    if not len(values):
+def _add_distributions(
+    con: duckdb.DuckDBPyConnection, diffs: dict[str, ColumnDiff], types: Mapping[str, str]
+) -> None:
+    """Compare the distributions of numbers and dates, HELD numbers at a time."""
+    kinds = {}
+    for column, diff in diffs.items():
+        if diff.kind in (ColumnKind.NUMBER, ColumnKind.DATE):
+            kinds[column] = diff.kind
+    old_rows, new_rows = count_rows(con, "old"), count_rows(con, "new")
+    columns_held = HELD // max(old_rows, new_rows, 1)
+    for batch in _batches(list(kinds), max(1, min(COLUMNS_A_QUERY, columns_held))):
+        batch_kinds = {column: kinds[column] for column in batch}
+        old_values = sorted_values(con, "old", batch_kinds, old_rows)
+        new_values = sorted_values(con, "new", batch_kinds, new_rows)
+        for column in batch:
+            diffs[column] = _diff_numbers(
+                diffs[column],
+                old_values.pop(column),
+                new_values.pop(column),
+                whole_numbers=is_integer(types[column]),
+                columns=len(diffs),
+            )
+
+
+def _diff_numbers(
+    diff: ColumnDiff, old: SortedValues, new: SortedValues, *, whole_numbers: bool, columns: int
+) -> ColumnDiff:
+    """Add PSI, the Kolmogorov-Smirnov distance, and a histogram.
+
+    PSI is over tenths of the old values, and a bin of missing ones.
+    """
+    borders = decile_borders(old)
+    old_counts = [*count_by_bin(old, borders), diff.missing_old]
+    new_counts = [*count_by_bin(new, borders), diff.missing_new]
+    drift = population_stability(old_counts, new_counts, columns)
+    diff = replace(
+        diff,
+        histogram=_histogram(old, new, whole_numbers),
+        drift=_rounded(drift.value),
+        measure=drift.measure,
+        ks=_rounded(kolmogorov_smirnov(old, new)),
+        flag=drift.flag,
+    )
+    if diff.kind is ColumnKind.NUMBER:
+        diff = replace(diff, summary_old=_summary(old), summary_new=_summary(new))
+    return diff
+
+
+def _histogram(old: SortedValues, new: SortedValues, whole_numbers: bool) -> Histogram | None:
+    edges = histogram_edges(old, new, HISTOGRAM_BINS, whole_numbers=whole_numbers)
+    if not edges:
+        return None
+    borders = just_below(edges[1:-1])
+    return Histogram(edges, None, count_by_bin(old, borders), count_by_bin(new, borders))
+
+
+def _summary(values: SortedValues) -> Summary:
+    """Return the spread of the values; nothing if there are none.
+
+    A figure that is too large for a float is None.
+    """
+    count = len(values)
+    if not count:
         return {}
-    quarters = [_rounded(float(values[math.ceil(len(values) * i / 4) - 1])) for i in (1, 2, 3)]
-    with np.errstate(over="ignore", invalid="ignore"):  # of numbers like 1e200: then they are None
-        mean, std = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    ends = [_rounded(float(end)) for end in (values[0], values[-1])]
-    named = zip(("min", "q1", "median", "q3", "max"), (ends[0], *quarters, ends[1]), strict=True)
-    return {**dict(named), "mean": _rounded(mean, std), "std": _rounded(std)}
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers like 1e200
+        mean = float(values.mean())
+        std = float(values.std(ddof=1)) if count > 1 else 0.0
+    return {
+        "min": _rounded(float(values[0])),
+        "q1": _rounded(_quartile(values, 1)),
+        "median": _rounded(_quartile(values, 2)),
+        "q3": _rounded(_quartile(values, 3)),
+        "max": _rounded(float(values[-1])),
+        "mean": _rounded(mean, std),
+        "std": _rounded(std),
+    }
+
+
+def _quartile(values: SortedValues, number: int) -> float:
+    return float(values[math.ceil(len(values) * number / 4) - 1])
 
 
 def _rounded(value: float, scale: float = 0.0) -> float | None:
-    """scale: what else sets the digits that count; the mean of a standardised column is 0, and not 1e-17."""
+    """Round to DIGITS significant digits; None for what is not finite.
+
+    scale: what else sets the digits that count; the mean of a standardised column is 0, not 1e-17.
+    """
     size = max(abs(value), scale)
     if not math.isfinite(size):
         return None
-    return round(value, DIGITS - 1 - math.floor(math.log10(size))) + 0.0 if size else 0.0
-
-
-def _histogram(old: Values, new: Values, whole: bool) -> Histogram | None:
-    edges = bins(old, new, BINS, whole)
-    return (
-        Histogram(edges, None, *(counts(x, below(edges[1:-1])) for x in (old, new)))
-        if edges
-        else None
-    )
-
-
-Sides = tuple[dict[str, Any], dict[str, Any]]  # summaries of a column, old and new
-
-
-def _plain(name: str, kind: ColumnKind, sides: Sides) -> ColumnDiff:
-    missing = [int(s["missing"]) for s in sides]
-    rest = [{k: v for k, v in s.items() if k != "missing"} for s in sides]
-    return ColumnDiff(name, kind, missing[0], missing[1], rest[0], rest[1])
-
-
-def _measured(drift: Drift) -> dict[str, Any]:
-    return {"drift": _rounded(drift.value), "measure": drift.measure, "flag": drift.flag}
-
-
-def value_counts(con: duckdb.DuckDBPyConnection, column: str, order: str) -> list[Any]:
-    """(value as text, its rows in `old`, in `new`), None for missing values; order: SQL, after ORDER BY."""
-    sides = " UNION ALL ".join(
-        f"SELECT {identifier(column)}::VARCHAR AS v, {i} AS side FROM {side}"
-        for i, side in enumerate(("old", "new"))
-    )
-    counted = "count(*) FILTER (side = 0), count(*) FILTER (side = 1)"
-    return rows(con, f"SELECT v, {counted} FROM ({sides}) GROUP BY v ORDER BY {order}")
-
-
-def _category(con: duckdb.DuckDBPyConnection, name: str, sides: Sides, columns: int) -> ColumnDiff:
-    """Total variation over the values, missing ones too; of text with too many values nothing is measured."""
-    if max(s["distinct"] for s in sides) > VALUES:
-        return _plain(name, ColumnKind.TEXT, sides)
-    found = value_counts(con, name, "2 DESC, 3 DESC, 1")
-    drift = total_variation([a for _, a, _ in found], [b for *_, b in found], columns)
-    rest = found[SHOWN:]
-    if rest:
-        found[SHOWN:] = [("others", sum(a for _, a, _ in rest), sum(b for *_, b in rest))]
-    shown = Histogram(
-        None, [v for v, *_ in found], [a for _, a, _ in found], [b for *_, b in found]
-    )
-    return replace(_plain(name, ColumnKind.CATEGORY, sides), histogram=shown, **_measured(drift))
+    if not size:
+        return 0.0
+    return round(value, DIGITS - 1 - math.floor(math.log10(size))) + 0.0  # no −0.0

@@ -1,4 +1,4 @@
-"""Finds ids that moved between splits (train, val, test) from one version of the data to the next."""
+"""Finds ids that moved between splits (train, val, test) from one version of data to another."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,14 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from reprise.errors import PipelineError
-from reprise.review.data.tables import Files, identifier, opened, readable, rows, view
+from reprise.review.data.database import (
+    Files,
+    fetch_rows,
+    identifier,
+    open_database,
+    readable_errors,
+)
+from reprise.review.data.tables import create_view
 
 EXAMPLES = 5  # ids that are listed of each move
 TRAINED_ON = "train"
@@ -17,7 +24,8 @@ class MovedIds:
     """Holds the ids that left one split for another, or are in two splits at once.
 
     both: the ids are in both splits in the new version; rows: how many ids; examples: the first of
-    them, sorted as text; leakage: a model is tested on rows that it, or the old one, was trained on.
+    them, sorted as text; leakage: a model is tested on rows that it, or the old one, was trained
+    on.
     """
 
     old_split: str
@@ -29,7 +37,7 @@ class MovedIds:
 
 
 class _Move(NamedTuple):
-    """From one split to another; with `both`, a pair of splits that share ids. Sorted as listed."""
+    """Names the split that ids left and the one they are in; with `both`, two that share ids."""
 
     both: bool
     old_split: str
@@ -52,11 +60,11 @@ def find_moved_ids(
     """
     splits = sorted({*old, *new})
     queries = []
-    with opened() as con:
+    with open_database() as con:
         for title, split_files in (("old", old), ("new", new)):
             for split, files in split_files.items():
                 table = f"{title}_{split}"
-                if id_column not in view(con, table, files, name):
+                if id_column not in create_view(con, table, files, name):
                     raise PipelineError(
                         f"{name}: {split}: found no column {id_column!r}; "
                         "expected the id of each row"
@@ -68,8 +76,8 @@ def find_moved_ids(
                     f"SELECT {identifier(id_column)}::VARCHAR AS id, "
                     f"{old_bits} AS old_splits, {new_bits} AS new_splits FROM {identifier(table)}"
                 )
-        with readable(name, *old.values(), *new.values()):
-            groups = rows(con, _grouped(queries))
+        with readable_errors(name, *old.values(), *new.values()):
+            groups = fetch_rows(con, _grouped(queries))
     return _moved_ids(splits, groups)
 
 

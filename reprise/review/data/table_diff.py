@@ -1,4 +1,7 @@
-"""What differs between two versions of a table: rows, columns, classes and distributions, out of core by DuckDB."""
+"""Compares two versions of a table: rows, columns, classes and distributions.
+
+DuckDB does it out of core.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,19 +10,31 @@ from typing import Any
 import duckdb
 
 from reprise.errors import PipelineError
+from reprise.review.data.column_queries import count_rows, count_values
 from reprise.review.data.column_types import common_type
-from reprise.review.data.columns import ColumnDiff, column_diffs, value_counts
-from reprise.review.data.tables import Files, identifier, opened, readable, rows, view
+from reprise.review.data.columns import ColumnDiff, diff_columns
+from reprise.review.data.database import (
+    Files,
+    fetch_rows,
+    identifier,
+    open_database,
+    readable_errors,
+)
+from reprise.review.data.row_changes import count_row_changes
+from reprise.review.data.tables import create_view
 from reprise.review.declared import TableSpec
 
-CLASSES = 20  # that are listed
+MAX_CLASSES = 20  # a target of more values is a number to regress
+Types = dict[str, str]  # DuckDB's type of each column
 
 
 @dataclass(frozen=True)
 class TableDiff:
-    """Counts of rows. changed: of the same id; None without ids, when whole rows are counted as added and removed.
+    """Holds what differs between two versions of a table.
 
-    columns_retyped: (name, old type, new type); classes: (value, old rows, new rows), the most common first.
+    added, removed, changed: counts of rows; changed ones have the same id; None without ids, when
+    whole rows are counted as added and removed. columns_retyped: (name, old type, new type);
+    classes: (value of the target, old rows, new rows), the most common first.
     """
 
     rows_old: int
@@ -35,112 +50,98 @@ class TableDiff:
     columns: list[ColumnDiff]
 
 
-def diff(old: Files, new: Files, spec: TableSpec, name: str) -> TableDiff:
-    """`name`: of the table, as the user knows it. The order of rows and files is no difference.
+def diff_tables(old: Files, new: Files, spec: TableSpec, name: str) -> TableDiff:
+    """Compare two versions of a table. The order of rows and files is no difference.
 
-    Raises PipelineError for tables that can't be read, and ids that are missing or not unique.
+    name: of the table, as the user knows it. Raises PipelineError for tables that can't be read or
+    have no column in common, and for ids that are missing or not unique.
     """
-    with opened() as con:
-        types = [
-            view(con, f"{title}_raw", files, name) for title, files in (("old", old), ("new", new))
-        ]
-        common = [c for c in types[0] if c in types[1]]
+    with open_database() as con:
+        old_types = create_view(con, "old_raw", old, name)
+        new_types = create_view(con, "new_raw", new, name)
+        common = [column for column in old_types if column in new_types]
         if not common:
             raise PipelineError(
                 f"{name}: found no column that both versions have; expected one at least"
             )
-        with readable(name, old, new):
-            as_one = _as_one(con, types, common)
-            counts = [
-                int(rows(con, f"SELECT count(*) FROM {side}")[0][0]) for side in ("old", "new")
-            ]
-            added, removed, changed = _rows(con, common, spec.id, name)
-            return TableDiff(
-                rows_old=counts[0],
-                rows_new=counts[1],
-                added=added,
-                removed=removed,
-                changed=changed,
-                id=spec.id,
-                columns_added=[c for c in types[1] if c not in types[0]],
-                columns_removed=[c for c in types[0] if c not in types[1]],
-                columns_retyped=[
-                    (c, types[0][c], types[1][c]) for c in common if types[0][c] != types[1][c]
-                ],
-                classes=_classes(con, spec.target) if spec.target in common else [],
-                columns=column_diffs(con, {c: t for c, t in as_one.items() if c != spec.id}),
-            )
+        with readable_errors(name, old, new):
+            return _diff_views(con, old_types, new_types, common, spec, name)
 
 
-def _as_one(
-    con: duckdb.DuckDBPyConnection, types: Sequence[dict[str, str]], common: Sequence[str]
-) -> dict[str, str]:
-    """Makes the views `old` and `new`, in which common columns have one type; returns these types.
+def _diff_views(
+    con: duckdb.DuckDBPyConnection,
+    old_types: Types,
+    new_types: Types,
+    common: Sequence[str],
+    spec: TableSpec,
+    name: str,
+) -> TableDiff:
+    """Compare the views `old_raw` and `new_raw` of the connection. common: columns of both."""
+    common_types = _create_comparable_views(con, old_types, new_types, common)
+    retyped = []
+    for column in common:
+        if old_types[column] != new_types[column]:
+            retyped.append((column, old_types[column], new_types[column]))
+    rows = count_row_changes(con, common, spec.id, name)
+    classes = []
+    if spec.target is not None and spec.target in common:
+        classes = _count_classes(con, spec.target)
+    described = {column: type_ for column, type_ in common_types.items() if column != spec.id}
+    return TableDiff(
+        rows_old=count_rows(con, "old"),
+        rows_new=count_rows(con, "new"),
+        added=rows.added,
+        removed=rows.removed,
+        changed=rows.changed,
+        id=spec.id,
+        columns_added=[column for column in new_types if column not in old_types],
+        columns_removed=[column for column in old_types if column not in new_types],
+        columns_retyped=retyped,
+        classes=classes,
+        columns=diff_columns(con, described),
+    )
 
-    A column without a value has the type of the other side, in `types` too: CSV files say nothing of it.
+
+def _create_comparable_views(
+    con: duckdb.DuckDBPyConnection, old_types: Types, new_types: Types, common: Sequence[str]
+) -> Types:
+    """Create the views `old` and `new`, in which common columns have one type; return these types.
+
+    In `old_types` and `new_types`, a column without a value gets the type of the other side: a CSV
+    file tells nothing of it.
     """
-    differ = [c for c in common if types[0][c] != types[1][c]]
-    for i, side in enumerate(("old", "new")):
-        if differ:
-            asked = ", ".join(f"count({identifier(c)})" for c in differ)
-            for c, there in zip(
-                differ, rows(con, f"SELECT {asked} FROM {side}_raw")[0], strict=True
-            ):
-                types[i][c] = types[i][c] if there else types[1 - i][c]
-    as_one = {c: common_type(types[0][c], types[1][c]) for c in common}
-    casts = ", ".join(
-        f"TRY_CAST({identifier(c)} AS {as_one[c]}) AS {identifier(c)}" for c in differ
-    )
+    differing = [column for column in common if old_types[column] != new_types[column]]
+    for column in _empty_columns(con, "old_raw", differing):
+        old_types[column] = new_types[column]
+    for column in _empty_columns(con, "new_raw", differing):
+        new_types[column] = old_types[column]
+
+    common_types = {column: common_type(old_types[column], new_types[column]) for column in common}
+    selection = "*"
+    if differing:
+        casts = []
+        for column in differing:
+            quoted = identifier(column)
+            casts.append(f"TRY_CAST({quoted} AS {common_types[column]}) AS {quoted}")
+        selection = f"* REPLACE ({', '.join(casts)})"
     for side in ("old", "new"):
-        for form in ("", "_numbered"):
-            star = f"* REPLACE ({casts})" if differ else "*"
-            con.execute(f"CREATE VIEW {side}{form} AS SELECT {star} FROM {side}_raw{form}")
-    return as_one
+        for suffix in ("", "_numbered"):
+            con.execute(f"CREATE VIEW {side}{suffix} AS SELECT {selection} FROM {side}_raw{suffix}")
+    return common_types
 
 
-def _rows(
-    con: duckdb.DuckDBPyConnection, common: Sequence[str], id_: str | None, name: str
-) -> tuple[int, int, int | None]:
-    """Added, removed, changed: rows counted by id, or else by content; content is a hash of the common columns."""
-    if id_ is not None and id_ not in common:
-        raise PipelineError(
-            f"{name}: found no column {id_!r} in one version; expected the id of each row in both"
-        )
-    values = ", ".join(identifier(c) for c in common if c != id_)
-    digest = f"hash({values})" if values else "0::UBIGINT"
-    key = digest if id_ is None else identifier(id_)
-    sides = " UNION ALL ".join(
-        f"SELECT {key} AS k, {digest} AS h, {i} AS side FROM {side}"
-        for i, side in enumerate(("old", "new"))
-    )
-    # A group for each key, and no join: rows that share a key must not multiply.
-    grouped = (
-        "SELECT k, count(*) FILTER (side = 0) AS o, count(*) FILTER (side = 1) AS n, bit_xor(h) AS differs "
-        f"FROM ({sides}) GROUP BY k"
-    )
-    added, removed, changed, most, none = rows(
-        con,
-        "SELECT coalesce(sum(greatest(n - o, 0)), 0), coalesce(sum(greatest(o - n, 0)), 0), "
-        "count(*) FILTER (o = 1 AND n = 1 AND differs <> 0), coalesce(max(greatest(o, n)), 0), "
-        f"coalesce(sum(o + n) FILTER (k IS NULL), 0) FROM ({grouped})",
-    )[0]
-    if id_ is None:
-        return int(added), int(removed), None
-    if none:
-        raise PipelineError(
-            f"{name}: {id_}: found {none} rows without a value; expected the id of each row"
-        )
-    if most > 1:
-        worst = f"SELECT k, greatest(o, n) FROM ({grouped}) WHERE greatest(o, n) = {most} ORDER BY k LIMIT 1"
-        found = rows(con, worst)[0]
-        raise PipelineError(
-            f"{name}: {id_}: found {found[0]!r} in {found[1]} rows; expected each id once"
-        )
-    return int(added), int(removed), int(changed)
+def _empty_columns(con: duckdb.DuckDBPyConnection, view: str, columns: Sequence[str]) -> list[str]:
+    """Return those of the columns that have no value in any row."""
+    if not columns:
+        return []
+    counts = ", ".join(f"count({identifier(column)})" for column in columns)
+    values = fetch_rows(con, f"SELECT {counts} FROM {view}")[0]
+    return [column for column, count in zip(columns, values, strict=True) if not count]
 
 
-def _classes(con: duckdb.DuckDBPyConnection, target: str | None) -> list[tuple[Any, int, int]]:
-    """None for a target of more values than CLASSES: a number to regress."""
-    assert target is not None
-    found = value_counts(con, target, f"count(*) DESC, v LIMIT {CLASSES + 1}")
-    return [(v, int(a), int(b)) for v, a, b in found] if len(found) <= CLASSES else []
+def _count_classes(con: duckdb.DuckDBPyConnection, target: str) -> list[tuple[Any, int, int]]:
+    """Count the rows of each value of the target; nothing if it has more than MAX_CLASSES."""
+    counts = count_values(con, target, f"count(*) DESC, v LIMIT {MAX_CLASSES + 1}")
+    if len(counts) > MAX_CLASSES:
+        return []
+    return [(value, int(old), int(new)) for value, old, new in counts]

@@ -1,161 +1,168 @@
-"""Reads tables of one or more files by DuckDB: the format is known by a file's name, the bytes may lie anywhere."""
+"""Reads tables of one or more files by DuckDB.
+
+The format is known by a file's name; its bytes may lie anywhere.
+"""
 
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from reprise.errors import PipelineError
-
-Files = Mapping[str, Path]  # name of each file within a dep: where its bytes lie
-MEMORY = 300  # MB that DuckDB may hold; past it, it spills to disk
-MEMORY_OF_COLUMN = (
-    3  # MB more for each: a Parquet file's row group is read as a whole, by two threads or more
+from reprise.review.data.database import (
+    Files,
+    allow_columns,
+    fetch_rows,
+    identifier,
+    literal,
+    open_database,
+    readable_errors,
 )
+
 PARQUET = "read_parquet([{paths}], union_by_name = true)"
-# Types come from all rows. All of the form is said: DuckDB's guess fits a ragged row by taking it for the header.
+# Types come from all rows. The whole form is given: DuckDB's guess fits a ragged row by taking it
+# for the header.
 CSV = (
-    "read_csv([{paths}], union_by_name = true, header = true, skip = 0, quote = '\"', escape = '\"', "
-    "sample_size = -1, delim = {delimiter}, compression = {compression})"
+    "read_csv([{paths}], union_by_name = true, header = true, skip = 0, quote = '\"', "
+    "escape = '\"', sample_size = -1, delim = {delimiter}, compression = {compression})"
+)
+JSON_LINES = (
+    "read_json([{paths}], union_by_name = true, sample_size = -1, format = 'newline_delimited')"
 )
 FORMATS = {
     ".parquet": PARQUET,
     ".csv": CSV,
     ".csv.gz": CSV,
     ".tsv": CSV,
-    ".jsonl": "read_json([{paths}], union_by_name = true, sample_size = -1, format = 'newline_delimited')",
+    ".jsonl": JSON_LINES,
 }
+GZIP_CHUNK = 1 << 20  # bytes
 
 
 def is_table(names: Iterable[str]) -> bool:
-    """Whether all data files have one table format, by their names; .gitignore and the like are no data."""
-    data = _data(names)
-    return len({_ending(name) for name in data}) == 1 and all(map(_ending, data))
+    """Tell by their names whether all data files have one table format.
+
+    .gitignore and the like are no data.
+    """
+    endings = {_ending(name) for name in _data_files(names)}
+    return len(endings) == 1 and None not in endings
 
 
-def _data(names: Iterable[str]) -> list[str]:
+def _data_files(names: Iterable[str]) -> list[str]:
     return [name for name in sorted(names) if not Path(name).name.startswith(".")]
 
 
 def _ending(name: str) -> str | None:
-    return next((ending for ending in FORMATS if name.endswith(ending)), None)
+    """Return the ending that tells the file's format, a key of FORMATS; None if there is none."""
+    for ending in FORMATS:
+        if name.endswith(ending):
+            return ending
+    return None
 
 
-def read(files: Files, name: str, columns: Sequence[str]) -> pa.Table:
-    """Those of the columns that are there. PipelineError names the table as the user does."""
-    with opened() as con:
-        there = view(con, "data", files, name)
-        wanted = ", ".join(identifier(c) for c in columns if c in there)
-        with readable(name):
-            return con.execute(f"SELECT {wanted or '1'} FROM data").to_arrow_table()
+def read_table(files: Files, name: str, columns: Sequence[str]) -> pa.Table:
+    """Read those of the columns that the table has.
 
-
-@contextmanager
-def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that spills to a folder of its own."""
-    with TemporaryDirectory(prefix="reprise-") as folder, duckdb.connect() as con:
-        con.execute(f"SET memory_limit = '{MEMORY}MB'; SET temp_directory = {literal(folder)}")
-        yield con
-
-
-def view(con: duckdb.DuckDBPyConnection, title: str, files: Files, name: str) -> dict[str, str]:
-    """Makes the table known to the connection by that title; its columns and their types.
-
-    TITLE_numbered has `file_row_number` too. What is no Parquet is parsed once, into Parquet in the connection's own
-    folder. `name`: of the table, for errors.
+    name: of the table, as the user knows it. Raises PipelineError for what can't be read.
     """
+    with open_database() as con:
+        types = create_view(con, "data", files, name)
+        present = ", ".join(identifier(column) for column in columns if column in types)
+        with readable_errors(name):
+            return con.execute(f"SELECT {present or '1'} FROM data").to_arrow_table()
+
+
+def create_view(
+    con: duckdb.DuckDBPyConnection, title: str, files: Files, name: str
+) -> dict[str, str]:
+    """Make the table known to the connection as the view `title`; return the type of each column.
+
+    The view TITLE_numbered has the column `file_row_number` too. What is not Parquet is parsed
+    once, into Parquet in the connection's own folder. name: of the table, for errors. Raises
+    PipelineError for files that are no table, or can't be read.
+    """
+    source, is_parquet = _source(files, name)
+    with readable_errors(name, files):
+        if not is_parquet:
+            source = _convert_to_parquet(con, title, source)
+        con.execute(f"CREATE OR REPLACE VIEW {identifier(title)} AS FROM {source}")
+        described = fetch_rows(con, f"DESCRIBE {identifier(title)}")
+        types = {str(row[0]): str(row[1]) for row in described}
+        allow_columns(con, len(types))
+        numbered = source
+        if "file_row_number" not in types:
+            numbered = f"{source.removesuffix(')')}, file_row_number = true)"
+        con.execute(f"CREATE OR REPLACE VIEW {identifier(title + '_numbered')} AS FROM {numbered}")
+    return types
+
+
+def _source(files: Files, name: str) -> tuple[str, bool]:
+    """Return SQL that reads the files as one table, and whether they are Parquet."""
+    data = _data_files(files)
     if not is_table(files):
         raise PipelineError(
-            f"{name}: found {_data(files)[:3]}; expected files of one format: {', '.join(FORMATS)}"
+            f"{name}: found {data[:3]}; expected files of one format: {', '.join(FORMATS)}"
         )
-    data = _data(files)
     ending = _ending(data[0])
     assert ending is not None
     for file in data:
-        _check(files[file], file if len(data) == 1 else f"{name}: {file}", ending)
-    source = _source([files[file] for file in data], ending)
-    with readable(name, files):
-        if ending != ".parquet":
-            folder = con.execute("SELECT current_setting('temp_directory')").fetchall()[0][0]
-            parsed = literal(f"{folder}/{title}.parquet")
-            con.execute(f"COPY (FROM {source}) TO {parsed} (FORMAT parquet)")
-            source = PARQUET.format(paths=parsed)
-        con.execute(f"CREATE OR REPLACE VIEW {identifier(title)} AS FROM {source}")
-        types = {
-            str(row[0]): str(row[1])
-            for row in con.execute(f"DESCRIBE {identifier(title)}").fetchall()
-        }
-        con.execute(f"SET memory_limit = '{MEMORY + MEMORY_OF_COLUMN * len(types)}MB'")
-        numbered = (
-            source if "file_row_number" in types else f"{source[:-1]}, file_row_number = true)"
-        )
-        con.execute(f"CREATE OR REPLACE VIEW {identifier(title + '_numbered')} AS FROM {numbered}")
-        return types
+        where = file if len(data) == 1 else f"{name}: {file}"
+        _check_bytes(files[file], where, ending)
+    paths = [files[file] for file in data]
+    escaped = ", ".join(literal(_escape_pattern(path)) for path in paths)
+    if FORMATS[ending] is CSV:
+        return _csv_source(paths[0], escaped, ending), False
+    return FORMATS[ending].format(paths=escaped), ending == ".parquet"
 
 
-def _source(paths: Sequence[Path], ending: str) -> str:
-    """SQL that reads the files as one table. A path is no pattern: `*`, `?` and `[` stand for themselves."""
-    escaped = ", ".join(
-        literal(re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", str(path))) for path in paths
-    )
-    if FORMATS[ending] is not CSV:
-        return FORMATS[ending].format(paths=escaped)
-    packed = ending.endswith(".gz")
-    with gzip.open(paths[0]) if packed else paths[0].open("rb") as file:
-        header = file.readline().decode("utf-8", "replace")
-    delimiter = "\t" if ending == ".tsv" else max(",;\t|", key=header.count)
-    return CSV.format(
-        paths=escaped,
-        delimiter=literal(delimiter),
-        compression=literal("gzip" if packed else "none"),
-    )
+def _escape_pattern(path: Path) -> str:
+    """Let `*`, `?` and `[` in a path stand for themselves: DuckDB takes paths for patterns."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
-def _check(path: Path, where: str, ending: str) -> None:
-    """PipelineError for what DuckDB would take for a table without saying so: no bytes, and half of a gzip file."""
+def _csv_source(first: Path, escaped: str, ending: str) -> str:
+    """Return SQL that reads the CSV files.
+
+    The delimiter is the one that is commonest in the header of the first.
+    """
+    compression = "gzip" if ending.endswith(".gz") else "none"
+    delimiter = "\t"
+    if ending != ".tsv":
+        header = _first_line(first, compression)
+        delimiter = max(",;\t|", key=header.count)
+    return CSV.format(paths=escaped, delimiter=literal(delimiter), compression=literal(compression))
+
+
+def _first_line(path: Path, compression: str) -> str:
+    """Read the header of a CSV file, with what is no UTF-8 replaced."""
+    with gzip.open(path) if compression == "gzip" else path.open("rb") as file:
+        return file.readline().decode("utf-8", "replace")
+
+
+def _check_bytes(path: Path, where: str, ending: str) -> None:
+    """Raise PipelineError for no bytes, and for half a gzip file.
+
+    DuckDB would take either for a table in silence.
+    """
     if path.stat().st_size == 0:
         raise PipelineError(f"{where}: found an empty file; expected a table")
-    if ending.endswith(".gz"):
-        try:
-            with gzip.open(path) as file:
-                while file.read(1 << 20):
-                    pass
-        except (EOFError, gzip.BadGzipFile, zlib.error) as e:
-            raise PipelineError(f"{where}: found {e}; expected a whole gzip file") from None
-
-
-@contextmanager
-def readable(name: str, *sides: Files) -> Iterator[None]:
-    """DuckDB's errors as one line, in which files have the user's names and not those of where their bytes lie."""
+    if not ending.endswith(".gz"):
+        return
     try:
-        yield
-    except duckdb.Error as e:
-        lines = [line.strip() for line in str(e).splitlines() if line.strip()]
-        said = ". ".join(lines[:3] if "CSV Error" in lines[0] else lines[:1])
-        if "Error when sniffing" in said:  # what follows is a list of all that DuckDB tried
-            said = "rows that do not fit the header"
-        for files in sides:
-            for file, path in files.items():
-                said = said.replace(str(path), file)
-        raise PipelineError(
-            f"{name}: found {said[:400]}; expected a table that can be read whole"
-        ) from None
+        with gzip.open(path) as file:
+            while file.read(GZIP_CHUNK):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as e:
+        raise PipelineError(f"{where}: found {e}; expected a whole gzip file") from None
 
 
-def rows(con: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
-    return con.execute(query).fetchall()
-
-
-def literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _convert_to_parquet(con: duckdb.DuckDBPyConnection, title: str, source: str) -> str:
+    """Parse the source into the connection's folder; return SQL that reads the Parquet file."""
+    folder = fetch_rows(con, "SELECT current_setting('temp_directory')")[0][0]
+    parquet = literal(f"{folder}/{title}.parquet")
+    con.execute(f"COPY (FROM {source}) TO {parquet} (FORMAT parquet)")
+    return PARQUET.format(paths=parquet)

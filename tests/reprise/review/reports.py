@@ -1,10 +1,11 @@
-"""Reports made by hand: a common one, one of 785 columns, and one whose every text is hostile."""
+"""Makes reports by hand: a common one, and the parts of others."""
 
 from reprise.review.change_state import ChangeState
 from reprise.review.curves import Curve
 from reprise.review.data.changes import DataChange
 from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff, Histogram
+from reprise.review.data.drift import DriftMeasure
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRow, ChangedRows, ComparedPredictions
@@ -30,7 +31,8 @@ def metric(name: str = "accuracy", difference: float = 0.006, **other: object) -
         "unpaired": None,
         "proportion": True,
     }
-    return MetricComparison(name=name, difference=difference, **(given | other))  # type: ignore[arg-type]
+    given |= other
+    return MetricComparison(name=name, difference=difference, **given)  # type: ignore[arg-type]
 
 
 def comparison(*metrics: MetricComparison) -> Comparison:
@@ -50,7 +52,9 @@ def column(
             None, ["red", "green", "blue", "a colour with a long name", "grey", "other"], old, new
         )
     summary = ({"mean": 6.213, "sd": 2.1}, {"mean": 8.04, "sd": 2.6})
-    return ColumnDiff(name, ColumnKind.NUMBER, 0, 3, *summary, histogram, drift, "PSI", flag=flag)
+    return ColumnDiff(
+        name, ColumnKind.NUMBER, 0, 3, *summary, histogram, drift, DriftMeasure.PSI, flag=flag
+    )
 
 
 def table(*columns: ColumnDiff) -> TableDiff:

@@ -1,4 +1,4 @@
-"""The difference of two tables: rows, columns, classes, distributions, and ids that changed their split."""
+"""Compares tables: rows, columns, classes, distributions, and ids that changed their split."""
 
 import gzip
 import math
@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.review.data import columns
+from reprise.review.data import column_queries
 from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff, Histogram
+from reprise.review.data.database import Files
+from reprise.review.data.drift import DriftMeasure
 from reprise.review.data.moved_ids import MovedIds, find_moved_ids
-from reprise.review.data.table_diff import TableDiff, diff
-from reprise.review.data.tables import Files, is_table
+from reprise.review.data.table_diff import TableDiff, diff_tables
+from reprise.review.data.tables import is_table
 from reprise.review.declared import TableSpec
 
 NO_ID = TableSpec()
@@ -38,7 +40,7 @@ def sql(folder: Path, query: str, name: str = "t.parquet") -> Files:
 def test_rows_by_id(tmp_path: Path) -> None:
     old = csv(tmp_path, "id,x\n1,5\n2,6\n3,7\n")
     new = csv(tmp_path, "id,x\n4,5\n3,9\n2,6\n5,1\n")
-    found = diff(old, new, ID, "t.csv")
+    found = diff_tables(old, new, ID, "t.csv")
     assert (found.rows_old, found.rows_new, found.added, found.removed, found.changed) == (
         3,
         4,
@@ -54,7 +56,15 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
     values = Histogram(None, ["b", "a", None], [1, 1, 1], [2, 1, 0])
     distinct = {"distinct": 2}
     kind = ColumnDiff(
-        "kind", ColumnKind.CATEGORY, 1, 0, distinct, distinct, values, 0.333333, "total variation"
+        "kind",
+        ColumnKind.CATEGORY,
+        1,
+        0,
+        distinct,
+        distinct,
+        values,
+        0.333333,
+        DriftMeasure.TOTAL_VARIATION,
     )
     spread = {"min": 1.0, "q1": 1.0, "median": 2.0, "q3": 3.0, "max": 3.0, "mean": 2.0, "std": 1.0}
     spread_new = {
@@ -66,13 +76,16 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
         "mean": 1.75,
         "std": 0.353553,
     }
-    found = diff(old, new, TableSpec(id="id", target="kind"), "t.csv")
+    found = diff_tables(old, new, TableSpec(id="id", target="kind"), "t.csv")
     edges = [float(e) for e in np.linspace(1, 3, 21)]
     bars = [[int(i in there) for i in range(20)] for there in ((0, 10, 19), (5, 10))]
     shown = Histogram(edges, None, *bars)
-    # Bins 1, 1 to 2, 2, 3, missing: (1.5, 0.5, 1.5, 1.5, 0.5) / 5.5 against (0.5, 1.5, 1.5, 0.5, 1.5) / 5.5.
+    # Bins 1, 1 to 2, 2, 3, missing:
+    # (1.5, 0.5, 1.5, 1.5, 0.5) / 5.5 against (0.5, 1.5, 1.5, 0.5, 1.5) / 5.5.
     drift = round(4 / 5.5 * math.log(3), 6)
-    x = ColumnDiff("x", ColumnKind.NUMBER, 0, 1, spread, spread_new, shown, drift, "PSI", 0.333333)
+    x = ColumnDiff(
+        "x", ColumnKind.NUMBER, 0, 1, spread, spread_new, shown, drift, DriftMeasure.PSI, 0.333333
+    )
     assert found == TableDiff(
         rows_old=3,
         rows_new=3,
@@ -91,14 +104,14 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
 def test_without_ids_whole_rows_count_with_their_number(tmp_path: Path) -> None:
     old = csv(tmp_path, "x,y\n1,1\n1,1\n2,2\n")
     new = csv(tmp_path, "x,y\n2,2\n1,1\n3,3\n3,3\n")
-    found = diff(old, new, NO_ID, "t.csv")
+    found = diff_tables(old, new, NO_ID, "t.csv")
     assert (found.added, found.removed, found.changed) == (2, 1, None)
 
 
 def test_order_and_files_are_no_difference(tmp_path: Path) -> None:
     old = csv(tmp_path, "id,x\n1,a\n2,b\n3,c\n", "d.csv")
     new = {**csv(tmp_path, "id,x\n3,c\n", "b.csv"), **csv(tmp_path, "x,id\nb,2\na,1\n", "a.csv")}
-    found = diff(old, new, ID, "d")
+    found = diff_tables(old, new, ID, "d")
     assert (found.added, found.removed, found.changed) == (0, 0, 0)
     assert [c.drift for c in found.columns] == [0.0]
 
@@ -113,7 +126,7 @@ def test_formats(tmp_path: Path) -> None:
         csv(tmp_path, '{"id": 1, "x": 2}\n', "t.jsonl"),
     ]
     for side in sides:
-        found = diff(csv(tmp_path, "id,x\n1,2\n"), side, ID, "t")
+        found = diff_tables(csv(tmp_path, "id,x\n1,2\n"), side, ID, "t")
         assert (found.added, found.removed, found.changed, found.columns_retyped) == (0, 0, 0, [])
 
 
@@ -135,9 +148,10 @@ def test_what_is_a_table(names: list[str], expected: bool) -> None:
 
 def test_names_and_types_of_every_kind(tmp_path: Path) -> None:
     columns = """SELECT range AS id, range % 3 AS "a ""quoted"" 'name'", 'x' AS "two
-lines 🙂", [range] AS list, {'k': range} AS struct, DATE '2026-01-01' + range::INT AS day, range % 2 = 0 AS flag,
+lines 🙂", [range] AS list, {'k': range} AS struct,
+DATE '2026-01-01' + range::INT AS day, range % 2 = 0 AS flag,
 range::DECIMAL(9, 2) AS money, NULL AS nothing, 'nan'::DOUBLE AS nan FROM range(50)"""
-    found = diff(sql(tmp_path, columns), sql(tmp_path, columns), ID, "t.parquet")
+    found = diff_tables(sql(tmp_path, columns), sql(tmp_path, columns), ID, "t.parquet")
     assert (found.added, found.removed, found.changed) == (0, 0, 0)
     kinds = [
         "number",
@@ -161,7 +175,7 @@ def test_columns_may_have_any_name(tmp_path: Path) -> None:
     query = f"SELECT {', '.join(f'(range % 3)::VARCHAR AS {name}' for name in names)} FROM range(9)"
     same = sql(tmp_path, query)
     for name in names:
-        found = diff(same, same, TableSpec(target=name), "t")
+        found = diff_tables(same, same, TableSpec(target=name), "t")
         assert (found.added, found.removed, found.classes) == (
             0,
             0,
@@ -196,7 +210,7 @@ def test_a_column_stored_as_another_type_is_no_change_of_its_rows(
     sides = [
         sql(tmp_path, f"SELECT range AS id, ({value})::{t} AS x FROM range(9)") for t in (old, new)
     ]
-    found = diff(sides[0], sides[1], ID, "t")
+    found = diff_tables(sides[0], sides[1], ID, "t")
     assert (found.added, found.removed, found.changed) == (0, 0, 0)
     assert found.columns_retyped == [("x", old, new)]
 
@@ -206,21 +220,23 @@ def test_an_id_stored_as_another_type_still_pairs(tmp_path: Path) -> None:
         sql(tmp_path, f"SELECT range::{t} AS id, 1 AS x FROM range(9)")
         for t in ("BIGINT", "DOUBLE")
     )
-    found = diff(old, new, ID, "t")
+    found = diff_tables(old, new, ID, "t")
     assert (found.added, found.removed, found.changed) == (0, 0, 0)
 
 
 def test_a_column_without_a_value_is_not_retyped(tmp_path: Path) -> None:
-    found = diff(csv(tmp_path, "id,x\n1,1\n2,2\n"), csv(tmp_path, "id,x\n1,\n2,\n"), ID, "t.csv")
+    found = diff_tables(
+        csv(tmp_path, "id,x\n1,1\n2,2\n"), csv(tmp_path, "id,x\n1,\n2,\n"), ID, "t.csv"
+    )
     assert (found.columns_retyped, found.changed) == ([], 2)
     assert [(c.kind, c.missing_new) for c in found.columns] == [("number", 2)]
-    none = diff(csv(tmp_path, "id,x\n1,1\n2,2\n"), csv(tmp_path, "id,x\n"), ID, "t.csv")
+    none = diff_tables(csv(tmp_path, "id,x\n1,1\n2,2\n"), csv(tmp_path, "id,x\n"), ID, "t.csv")
     assert (none.columns_retyped, none.removed, none.columns[0].drift) == ([], 2, 0.0)
 
 
 def test_text_after_many_numbers_is_text(tmp_path: Path) -> None:
     text = "id,x\n" + "".join(f"{i},{i % 9}\n" for i in range(50_000))
-    found = diff(csv(tmp_path, text), csv(tmp_path, text + "50000,abc\n"), ID, "t.csv")
+    found = diff_tables(csv(tmp_path, text), csv(tmp_path, text + "50000,abc\n"), ID, "t.csv")
     assert (found.added, found.changed, found.columns_retyped) == (
         1,
         0,
@@ -232,29 +248,34 @@ def test_a_path_is_no_pattern(tmp_path: Path) -> None:
     for name in ("a*c", "a?c", "a[b]c", "a'c"):
         (tmp_path / name).mkdir()
         place = csv(tmp_path / name, f"id,x\n1,{name}\n")
-        assert diff(place, place, TableSpec(id="id", target="x"), "t.csv").classes == [(name, 1, 1)]
+        assert diff_tables(place, place, TableSpec(id="id", target="x"), "t.csv").classes == [
+            (name, 1, 1)
+        ]
 
 
 def test_numbers_too_large_to_add(tmp_path: Path) -> None:
     same = sql(tmp_path, "SELECT range AS id, (range - 4) * 4e307 AS x FROM range(9)")
-    (x,) = diff(same, same, ID, "t").columns
+    (x,) = diff_tables(same, same, ID, "t").columns
     assert x.summary_old["min"] == -1.6e308
     assert (x.summary_old["std"], x.histogram, x.drift) == (None, None, 0.0)
 
 
 def test_more_rows_than_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     same = sql(tmp_path, "SELECT range AS id, range::DOUBLE AS x FROM range(10000)")
-    monkeypatch.setattr(columns, "MOST", 1000)
-    (x,) = diff(same, same, ID, "t").columns
+    monkeypatch.setattr(column_queries, "MAX_ROWS", 1000)
+    (x,) = diff_tables(same, same, ID, "t").columns
     assert x.histogram is not None
     assert x.histogram.old == [50] * 20
     assert (x.summary_old["max"], x.drift, x.missing_old) == (9990.0, 0.0, 0)
 
 
 def test_histograms_have_bins_of_whole_numbers_and_hold_long_tails(tmp_path: Path) -> None:
-    query = "SELECT range AS id, (range % 10)::INT AS digit, CASE WHEN range = 7 THEN 1e9 ELSE range END AS tail"
+    query = (
+        "SELECT range AS id, (range % 10)::INT AS digit, "
+        "CASE WHEN range = 7 THEN 1e9 ELSE range END AS tail"
+    )
     same = sql(tmp_path, f"{query} FROM range(1000)")
-    digit, tail = (c.histogram for c in diff(same, same, ID, "t").columns)
+    digit, tail = (c.histogram for c in diff_tables(same, same, ID, "t").columns)
     assert digit == Histogram([i - 0.5 for i in range(11)], None, [100] * 10, [100] * 10)
     assert tail is not None
     assert tail.edges is not None
@@ -263,7 +284,7 @@ def test_histograms_have_bins_of_whole_numbers_and_hold_long_tails(tmp_path: Pat
 
 
 def test_no_drift_within_chance(tmp_path: Path) -> None:
-    """Draws of one distribution, of few rows and of many: 40 tables of 8 columns each, and no flag."""
+    """Draw from one distribution, few rows and many: 43 tables of 8 columns, and no flag."""
     flags = []
     for rows in (50, 200, 20_000):
         count = 20 if rows < 1000 else 3
@@ -275,7 +296,7 @@ def test_no_drift_within_chance(tmp_path: Path) -> None:
             )
             query = f"SELECT {columns} FROM range({rows})"
             old, new = (sql(tmp_path, query.replace("{}", str(offset))) for offset in (0, 10**9))
-            flags += [c.name for c in diff(old, new, NO_ID, "t.parquet").columns if c.flag]
+            flags += [c.name for c in diff_tables(old, new, NO_ID, "t.parquet").columns if c.flag]
     assert flags == []
 
 
@@ -283,7 +304,7 @@ def test_no_drift_within_chance(tmp_path: Path) -> None:
 def test_drift_is_flagged(change: str, tmp_path: Path) -> None:
     base = "SELECT range AS id, hash(range) % 100 AS x, range % 5 AS steady FROM range(2000)"
     old, new = sql(tmp_path, base), sql(tmp_path, f"SELECT id, {change} AS x, steady FROM ({base})")
-    assert [c.name for c in diff(old, new, ID, "t.parquet").columns if c.flag] == ["x"]
+    assert [c.name for c in diff_tables(old, new, ID, "t.parquet").columns if c.flag] == ["x"]
 
 
 @pytest.mark.parametrize("rare", ["0", "CASE WHEN range % 20 = 0 THEN range - 500 ELSE 0 END"])
@@ -293,7 +314,7 @@ def test_a_value_of_many_rows_does_not_move_unseen(rare: str, tmp_path: Path) ->
         tmp_path,
         f"SELECT range AS id, CASE WHEN {rare} = 0 THEN -1 ELSE {rare} END AS x FROM range(1000)",
     )
-    (x,) = diff(old, new, ID, "t").columns
+    (x,) = diff_tables(old, new, ID, "t").columns
     assert x.flag
     assert x.ks is not None
     assert x.ks > 0.9
@@ -304,7 +325,8 @@ def test_few_rows_against_many_with_rare_values_are_no_drift(tmp_path: Path) -> 
     flags = []
     for seed in range(20):
         columns = ", ".join(
-            f"CASE WHEN u{i} < 0.9 THEN 0 ELSE u{i} END AS x{i}, (1 / (1.001 - u{i}))::INT::VARCHAR AS c{i}"
+            f"CASE WHEN u{i} < 0.9 THEN 0 ELSE u{i} END AS x{i}, "
+            f"(1 / (1.001 - u{i}))::INT::VARCHAR AS c{i}"
             for i in range(4)
         )
         draws = ", ".join(
@@ -317,14 +339,14 @@ def test_few_rows_against_many_with_rare_values_are_no_drift(tmp_path: Path) -> 
             )
             for at, n in ((0, 2000), (10**9, 100))
         )
-        flags += [c.name for c in diff(old, new, NO_ID, "t").columns if c.flag]
+        flags += [c.name for c in diff_tables(old, new, NO_ID, "t").columns if c.flag]
     assert flags == []
 
 
 def test_drift_of_categories(tmp_path: Path) -> None:
     old = sql(tmp_path, "SELECT ['a', 'b'][1 + range % 2] AS c FROM range(1000)")
     new = sql(tmp_path, "SELECT ['a', 'b', 'new'][1 + range % 3] AS c FROM range(1000)")
-    (column,) = diff(old, new, NO_ID, "t.parquet").columns
+    (column,) = diff_tables(old, new, NO_ID, "t.parquet").columns
     assert column.flag
     assert column.drift == pytest.approx(1 / 3, abs=0.001)
     assert column.histogram == Histogram(None, ["a", "b", "new"], [500, 500, 0], [334, 333, 333])
@@ -344,7 +366,7 @@ def test_the_same_with_any_number_of_threads(
         "SELECT range AS id, sin(range) AS x, ['b', 'c'][1 + range % 2] AS c, "
         "((range * 7919) % 400001 - 200000) / 1e3 AS z FROM range(400001)",
     )
-    zero = diff(new, new, ID, "t").columns[-1].summary_old["mean"]
+    zero = diff_tables(new, new, ID, "t").columns[-1].summary_old["mean"]
     assert str(zero) == "0.0"
     found = []
     for threads in (1, 2, 8):
@@ -352,7 +374,7 @@ def test_the_same_with_any_number_of_threads(
         monkeypatch.setattr(
             duckdb, "connect", lambda n=threads, c=connect: c(config={"threads": n})
         )
-        found.append((diff(old, new, ID, "t.csv"), diff(new, new, ID, "t.csv")))
+        found.append((diff_tables(old, new, ID, "t.csv"), diff_tables(new, new, ID, "t.csv")))
         monkeypatch.undo()
     assert found[0] == found[1] == found[2]
 
@@ -376,7 +398,7 @@ def test_the_same_with_any_number_of_threads(
 )
 def test_bad_tables_are_one_line(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(PipelineError) as e:
-        diff(csv(tmp_path, "id,x\n1,2\n"), csv(tmp_path, text), ID, "t.csv")
+        diff_tables(csv(tmp_path, "id,x\n1,2\n"), csv(tmp_path, text), ID, "t.csv")
     assert str(e.value) == said
 
 
@@ -396,7 +418,7 @@ def test_files_that_cannot_be_read_are_named_as_the_user_names_them(
     place = tmp_path / "0123456789abcdef"
     place.write_bytes(content)
     with pytest.raises(PipelineError) as e:
-        diff({name: place}, {name: place}, ID, name)
+        diff_tables({name: place}, {name: place}, ID, name)
     assert str(e.value).startswith(f"{name}: found ")
     assert str(tmp_path) not in str(e.value)
 
@@ -407,7 +429,7 @@ def test_many_rows_of_one_id_are_soon_found(tmp_path: Path) -> None:
     with pytest.raises(
         PipelineError, match=r"^t: id: found 1 in 100000 rows; expected each id once$"
     ):
-        diff(same, same, ID, "t")
+        diff_tables(same, same, ID, "t")
 
 
 def test_damage_within_a_parquet_file_is_told_by_its_name(tmp_path: Path) -> None:
@@ -416,7 +438,7 @@ def test_damage_within_a_parquet_file_is_told_by_its_name(tmp_path: Path) -> Non
     content[200_000:400_000] = b"\x55" * 200_000
     (tmp_path / "bad").write_bytes(content)
     with pytest.raises(PipelineError) as e:
-        diff(good, {"t.parquet": tmp_path / "bad"}, ID, "d")
+        diff_tables(good, {"t.parquet": tmp_path / "bad"}, ID, "d")
     assert str(e.value).startswith(
         'd: found Invalid Input Error: Failed to read file "t.parquet": '
     )
