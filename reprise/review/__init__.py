@@ -1,8 +1,9 @@
-"""What changed between two revisions, and whether the metrics really moved."""
+"""Shows what changed between two revisions, and whether the metrics really moved."""
 
+from reprise.review.builder import review
 from reprise.review.render.html import html
 from reprise.review.render.markdown import markdown
-from reprise.review.report import Report, review, to_json
+from reprise.review.report import Report, to_json
 
 FORMATS = {"md": markdown, "json": to_json, "html": html}
 

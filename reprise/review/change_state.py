@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class ChangeState(StrEnum):
-    """What became of a value, a stage or a table between the old and the new revision."""
+    """Says what became of a value, a stage or a table between two revisions."""
 
     ADDED = "added"
     REMOVED = "removed"

@@ -1,5 +1,6 @@
-"""The lines of `dvc plots`, old beside new: loss by epoch and the like."""
+"""Compares the lines that `dvc plots` draws, old beside new: loss by epoch and the like."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,13 +8,16 @@ from typing import Any
 from reprise.dvc.history.plots import Plot
 from reprise.dvc.history.revision import Revision
 
-LINES = {None, "linear", "smooth", "simple"}  # templates that draw a line
+LINE_TEMPLATES = {None, "linear", "smooth", "simple"}  # DVC's plot templates that draw a line
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One field of a plot. old, new: points (x, y), in the order of the file; none where a side has no such field."""
+    """Holds one field of a plot on both sides.
+
+    old, new: points (x, y) in the order of the file; empty where a side has no such field.
+    """
 
     title: str
     field: str
@@ -22,28 +26,41 @@ class Curve:
     new: list[Point]
 
 
-def curves(plots: Iterable[Plot], old: Revision, new: Revision) -> list[Curve]:
-    """A curve for each field of a plot by lines that differs: x and y are numbers, two points at least on a side."""
-    made = []
+def compare_curves(plots: Iterable[Plot], old: Revision, new: Revision) -> list[Curve]:
+    """Return a curve for each plotted field that differs and has two points at least on a side."""
+    curves = []
     for plot in plots:
-        if plot.template in LINES:
-            for name in dict.fromkeys(p["field"] for p in plot.points):
-                points = [p for p in plot.points if p["field"] == name]
-                sides = [_side(points, revision, plot) for revision in (old, new)]
-                if max(map(len, sides)) > 1 and sides[0] != sides[1]:
-                    made.append(Curve(plot.title, name, plot.x_label, *sides))
-    return made
+        if plot.template not in LINE_TEMPLATES:
+            continue
+        for field in _fields(plot):
+            old_points = _points(plot, field, old)
+            new_points = _points(plot, field, new)
+            is_line = max(len(old_points), len(new_points)) > 1
+            if is_line and old_points != new_points:
+                curves.append(Curve(plot.title, field, plot.x_label, old_points, new_points))
+    return curves
 
 
-def _side(points: Sequence[dict[str, Any]], revision: Revision, plot: Plot) -> list[Point]:
-    """Points whose x or y is no number are left out: a loss of NaN, an empty cell."""
-    found = []
-    for point in points:
-        if point["rev"] == (revision.commit or "workspace"):
-            x, y = (_number(point.get(axis)) for axis in (plot.x, plot.y))
-            if x is not None and y is not None:
-                found.append((x, y))
-    return found
+def _fields(plot: Plot) -> Sequence[str]:
+    """List the fields of a plot, each once, in the order of its points."""
+    return list(dict.fromkeys(point["field"] for point in plot.points))
+
+
+def _points(plot: Plot, field: str, revision: Revision) -> list[Point]:
+    """Return a revision's points, without those whose x or y is no number.
+
+    A loss may be NaN, and a cell empty.
+    """
+    rev = revision.commit or "workspace"
+    points = []
+    for point in plot.points:
+        if point["field"] != field or point["rev"] != rev:
+            continue
+        x = _number(point.get(plot.x))
+        y = _number(point.get(plot.y))
+        if x is not None and y is not None:
+            points.append((x, y))
+    return points
 
 
 def _number(value: Any) -> float | None:
@@ -51,4 +68,4 @@ def _number(value: Any) -> float | None:
         number = float(value)
     except (TypeError, ValueError):
         return None
-    return number if abs(number) < float("inf") else None
+    return number if math.isfinite(number) else None

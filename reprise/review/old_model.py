@@ -1,4 +1,4 @@
-"""The old model on the new rows: the stage that makes predictions, run run_isolated with the old side's model."""
+"""Lets the old model predict the new rows: runs the stage that predicts, with the old model."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -17,42 +17,61 @@ from reprise.sandbox.isolated import isolated_folder, run_isolated
 from reprise.sandbox.sandbox import Sandbox
 
 
-def on_new_rows(
+def predict_new_rows(
     revisions: RevisionReader,
     old: Revision,
     new: Revision,
     path: str,
     spec: PredictionsSpec,
     columns: Sequence[str],
-) -> pa.TableSpec | None:
-    """The predictions of the old model; None when the old side's own are of the same inputs already.
+) -> pa.Table | None:
+    """Return the old model's predictions of the new rows.
 
-    `new` is the working tree. Raises PipelineError when no model is declared, and when the command fails with it.
+    None when the old revision's own predictions are of the same inputs already.
+
+    new: the working tree; path: the out with the predictions; columns: those to read of it. Raises
+    PipelineError when no model is declared, and when the stage's command fails with the old one.
     """
-    record = next(r for r in new.records.values() if path in r.outs)
+    record = _stage_of(new, path)
     models = [os.path.normpath(os.path.join(record.wdir, model)) for model in spec.model]
     if not models or not set(models) <= record.deps.keys():
         where, _ = new.metas[path]
         raise PipelineError(
             f"{where}: predictions.model: found {spec.model}; expected deps of its stage"
         )
-    before = old.records.get(record.name)
-    if before is not None and _inputs(before, models) == _inputs(record, models):
+    old_record = old.records.get(record.name)
+    if old_record is not None and _inputs(old_record, models) == _inputs(record, models):
         return None
-    instead = {revisions.root / model: revisions.files(old, model) for model in models}
-    return _run(revisions.root / path, path, instead, columns)
+    old_models = {revisions.root / model: revisions.files(old, model) for model in models}
+    return _run_stage(revisions.root / path, path, old_models, columns)
+
+
+def _stage_of(revision: Revision, path: str) -> StageRecord:
+    """Return the stage that writes the out."""
+    for record in revision.records.values():
+        if path in record.outs:
+            return record
+    raise AssertionError(f"no stage writes {path}")
 
 
 def _inputs(record: StageRecord, models: Sequence[str]) -> object:
-    return record.command, record.params, {p: h for p, h in record.deps.items() if p not in models}
+    """Return all that decides a stage's outs but the model."""
+    deps = {path: value for path, value in record.deps.items() if path not in models}
+    return record.command, record.params, deps
 
 
-def _run(out: Path, path: str, instead: Mapping[Path, Files], columns: Sequence[str]) -> pa.Table:
+def _run_stage(
+    out: Path, name: str, old_models: Mapping[Path, Files], columns: Sequence[str]
+) -> pa.Table:
+    """Run the stage in a sandbox with the old models, and read what it wrote."""
     repository = Repository()
     stage: Stage = repository.steps([str(out)], single_item=True)[0]
-    sandbox = Sandbox(stage, isolated_folder(stage), instead=instead)
-    with run_isolated(sandbox) as ran:
-        if ran.error is not None:
-            last = ran.output.strip().splitlines()[-1:] or [""]
-            raise PipelineError(f"stage '{stage.name}' with the old model: {ran.error}: {last[0]}")
-        return read_table(files_at(sandbox.inside(out)), path, columns)
+    sandbox = Sandbox(stage, isolated_folder(stage), instead=old_models)
+    with run_isolated(sandbox) as result:
+        if result.error is not None:
+            lines = result.output.strip().splitlines()
+            last_line = lines[-1] if lines else ""
+            raise PipelineError(
+                f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
+            )
+        return read_table(files_at(sandbox.inside(out)), name, columns)

@@ -1,6 +1,6 @@
-"""Per-row results of two revisions: the comparison of their metrics, and which rows were fixed and broken."""
+"""Compares predictions row by row: their metrics, and which rows were fixed and broken."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,17 +12,20 @@ from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
 from reprise.review.data.tables import read_table
 from reprise.review.declared import Direction, PredictionsSpec, parse_meta
-from reprise.review.old_model import on_new_rows
+from reprise.review.old_model import predict_new_rows
 from reprise.review.stats.results import Comparison
 from reprise.review.stats.verdicts import compare_metrics
 
-SHOWN = 10  # rows of each kind
+LISTED_ROWS = 10  # of those fixed, and of those broken
 Value = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class ChangedRow:
-    """A test row whose result changed. change: of the primary metric's column, new - old."""
+    """Holds a test row whose result changed.
+
+    old, new: the predictions; change: new − old of the primary metric's column.
+    """
 
     id: Value
     target: Value
@@ -33,7 +36,10 @@ class ChangedRow:
 
 @dataclass(frozen=True)
 class ChangedRows:
-    """ChangedRows that the new side does better (fixed) and worse (broken), with those that changed most."""
+    """Counts the rows that the new side does better (fixed) and worse (broken).
+
+    top_fixed, top_broken: those that changed most, LISTED_ROWS at most.
+    """
 
     fixed: int
     broken: int
@@ -43,7 +49,11 @@ class ChangedRows:
 
 @dataclass(frozen=True)
 class ComparedPredictions:
-    """name: the out, or the foreach stage whose outs are one model's seeds; rows: None where there are several."""
+    """Holds the comparison of one declared table of predictions.
+
+    name: the out, or the foreach stage whose outs are the seeds of one model; rows: None where a
+    side has several seeds, or lacks the primary metric's column.
+    """
 
     name: str
     comparison: Comparison
@@ -52,124 +62,168 @@ class ComparedPredictions:
 
 @dataclass(frozen=True)
 class _Group:
+    """Holds the outs that are compared together: one, or one for each training seed."""
+
     spec: PredictionsSpec
     paths: list[str]
 
 
-def compared(
+def compare_predictions(
     revisions: RevisionReader, old: Revision, new: Revision, notes: list[str], *, same_rows: bool
 ) -> list[ComparedPredictions]:
-    """A comparison for each declared table that both sides have; the others are told in `notes`.
+    """Compare each declared table that both revisions have.
 
-    same_rows: the old model makes its predictions anew, of the new side's rows.
+    notes: it is added why others are not compared.
+
+    same_rows: the old model predicts the new side's rows, and these predictions are compared.
     """
-    made, before = [], _groups(old)
-    for name, group in _groups(new).items():
-        paths = before.get(
-            name, group
-        ).paths  # a side from before the declaration has the same outs
-        if not all(path in old.outs for path in paths):
+    results = []
+    old_groups = _declared_groups(old)
+    for name, group in _declared_groups(new).items():
+        # Before the predictions were declared, the old revision wrote the same outs.
+        old_paths = old_groups.get(name, group).paths
+        if not all(path in old.outs for path in old_paths):
             notes.append(
-                f"{name}: {old.name} has no such predictions, so their metrics are not compared row by row"
+                f"{name}: {old.name} has no such predictions, "
+                "so their metrics are not compared row by row"
             )
             continue
         try:
-            a = _read(revisions, old, paths, group.spec)
-            b = _read(revisions, new, group.paths, group.spec)
+            old_tables = _read_all(revisions, old, old_paths, group.spec)
+            new_tables = _read_all(revisions, new, group.paths, group.spec)
             if same_rows:
-                again = (
-                    on_new_rows(revisions, old, new, p, group.spec, _columns(group.spec))
-                    for p in group.paths
-                )
-                a = [t if t is not None else own for t, own in zip(again, a, strict=True)]
-            made.append(_compared(name, a, b, group.spec))
+                old_tables = _predict_all(revisions, old, new, group, old_tables)
+            results.append(_compare(name, old_tables, new_tables, group.spec))
         except PipelineError as e:
             notes.append(f"{name}: not compared row by row: {e}")
-    return made
+    return results
 
 
-def first_of(revision: Revision) -> str | None:
-    """The name of the first predictions that dvc.yaml declares."""
-    return next(iter(_groups(revision)), None)
+def primary_predictions(revision: Revision) -> str | None:
+    """Return the name of the first predictions that dvc.yaml declares; None if there are none."""
+    return next(iter(_declared_groups(revision)), None)
 
 
-def _compared(
-    name: str, old: list[pa.Table], new: list[pa.Table], spec: PredictionsSpec
-) -> ComparedPredictions:
-    return ComparedPredictions(
-        name,
-        compare_metrics(old, new, spec),
-        _rows(old[0], new[0], spec) if len(old) == len(new) == 1 else None,
-    )
+def _declared_groups(revision: Revision) -> dict[str, _Group]:
+    """Return the declared predictions by name.
 
-
-def _groups(revision: Revision) -> dict[str, _Group]:
-    """Outs with declared predictions; those of one foreach stage are one group if they differ in the seed alone."""
-    found: dict[str, _Group] = {}
+    The outs of one foreach stage are one group if they declare `seeds`.
+    """
+    groups: dict[str, _Group] = {}
     for record in revision.records.values():
         for path in record.outs:
             where, meta = revision.metas[path]
             spec = parse_meta(where, meta).predictions
-            if spec is not None:
-                name = record.group if spec.seeds else path
-                found.setdefault(name, _Group(spec, [])).paths.append(path)
-    return found
+            if spec is None:
+                continue
+            name = record.group if spec.seeds else path
+            group = groups.setdefault(name, _Group(spec, []))
+            group.paths.append(path)
+    return groups
 
 
-def _read(
+def _read_all(
     revisions: RevisionReader, revision: Revision, paths: Sequence[str], spec: PredictionsSpec
 ) -> list[pa.Table]:
-    return [read_table(revisions.files(revision, path), path, _columns(spec)) for path in paths]
+    """Read the declared columns of each out. Raises PipelineError for one that nothing has."""
+    columns = _columns(spec)
+    return [read_table(revisions.files(revision, path), path, columns) for path in paths]
 
 
 def _columns(spec: PredictionsSpec) -> list[str]:
-    more = [c for c in (spec.group, spec.target, spec.prediction) if c is not None]
-    return [*dict.fromkeys([spec.id, *(m.column for m in spec.metrics.values()), *more])]
+    """List the columns to read, each once."""
+    names = [spec.id]
+    names += [metric.column for metric in spec.metrics.values()]
+    names += [name for name in (spec.group, spec.target, spec.prediction) if name is not None]
+    return list(dict.fromkeys(names))
 
 
-def _rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
-    """By the primary metric; rows that changed most come first, then by id. None where a side lacks its column."""
+def _predict_all(
+    revisions: RevisionReader,
+    old: Revision,
+    new: Revision,
+    group: _Group,
+    recorded: Sequence[pa.Table],
+) -> list[pa.Table]:
+    """Return the old models' predictions of the new rows.
+
+    recorded: the predictions that the old revision made itself, [seeds] tables.
+    """
+    columns = _columns(group.spec)
+    tables = []
+    for path, own in zip(group.paths, recorded, strict=True):
+        predicted = predict_new_rows(revisions, old, new, path, group.spec, columns)
+        tables.append(own if predicted is None else predicted)
+    return tables
+
+
+def _compare(
+    name: str, old: list[pa.Table], new: list[pa.Table], spec: PredictionsSpec
+) -> ComparedPredictions:
+    """Compare the tables, one for each seed; list changed rows where a side has one seed."""
+    comparison = compare_metrics(old, new, spec)
+    rows = None
+    if len(old) == 1 and len(new) == 1:
+        rows = _changed_rows(old[0], new[0], spec)
+    return ComparedPredictions(name, comparison, rows)
+
+
+def _changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
+    """Find the rows that changed by the primary metric. None where a side lacks its column."""
     metric = next(iter(spec.metrics.values()))
-    if not all(metric.column in table.column_names for table in (old, new)):
+    if metric.column not in old.column_names or metric.column not in new.column_names:
         return None
-    sides = [_renamed(table, spec, metric.column) for table in (old, new)]
-    both = sides[0].join(sides[1], "id", right_suffix="_new", join_type="inner")
-    change = pc.subtract(both["value_new"], both["value"])
-    both = both.append_column("change", change)
-    up, down = (both.filter(test(both["change"], 0)) for test in (pc.greater, pc.less))
-    better, worse = (up, down) if metric.better is Direction.HIGHER else (down, up)
-    return ChangedRows(better.num_rows, worse.num_rows, [*_top(better)], [*_top(worse)])
+    old_rows = _uniform(old, spec, metric.column)
+    new_rows = _uniform(new, spec, metric.column)
+    pairs = old_rows.join(new_rows, "id", right_suffix="_new", join_type="inner")
+    pairs = pairs.append_column("change", pc.subtract(pairs["value_new"], pairs["value"]))
+    higher = pairs.filter(pc.greater(pairs["change"], 0))
+    lower = pairs.filter(pc.less(pairs["change"], 0))
+    if metric.better is Direction.HIGHER:
+        fixed, broken = higher, lower
+    else:
+        fixed, broken = lower, higher
+    return ChangedRows(fixed.num_rows, broken.num_rows, _most_changed(fixed), _most_changed(broken))
 
 
-def _renamed(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
-    nothing = pa.nulls(table.num_rows, pa.string())
+def _uniform(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
+    """Return the table with the columns id, value, target and prediction.
+
+    A target or prediction that is not declared, or missing, is null.
+    """
     return pa.table(
         {
-            "id": _plain(table[spec.id]),
+            "id": _comparable_ids(table[spec.id]),
             "value": pc.cast(table[column], pa.float64()),
-            "target": table[spec.target] if spec.target in table.column_names else nothing,
-            "prediction": table[spec.prediction]
-            if spec.prediction in table.column_names
-            else nothing,
+            "target": _column_or_nulls(table, spec.target),
+            "prediction": _column_or_nulls(table, spec.prediction),
         }
     )
 
 
-def _plain(ids: Any) -> Any:
-    """Of one type on both sides, whatever the width: as `compare_metrics` pairs them."""
+def _column_or_nulls(table: pa.Table, column: str | None) -> Any:
+    if column in table.column_names:
+        return table[column]
+    return pa.nulls(table.num_rows, pa.string())
+
+
+def _comparable_ids(ids: Any) -> Any:
+    """Cast ids to one type on both sides, whatever their width, as `compare_metrics` pairs them."""
     return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.string())
 
 
-def _top(rows: pa.Table) -> Iterator[ChangedRow]:
-    size = pc.abs(rows["change"])
-    ordered = rows.append_column("size", size).sort_by(
-        [("size", "descending"), ("id", "ascending")]
+def _most_changed(rows: pa.Table) -> list[ChangedRow]:
+    """List the rows that changed most, those of equal change by id."""
+    rows = rows.append_column("size", pc.abs(rows["change"]))
+    rows = rows.sort_by([("size", "descending"), ("id", "ascending")])
+    return [_changed_row(row) for row in rows.slice(0, LISTED_ROWS).to_pylist()]
+
+
+def _changed_row(row: dict[str, Any]) -> ChangedRow:
+    return ChangedRow(
+        id=row["id"],
+        target=row["target_new"],
+        old=row["prediction"],
+        new=row["prediction_new"],
+        change=float(f"{row['change']:.6g}"),
     )
-    for row in ordered.slice(0, SHOWN).to_pylist():
-        yield ChangedRow(
-            row["id"], row["target_new"], row["prediction"], row["prediction_new"], _short(row)
-        )
-
-
-def _short(row: Mapping[str, Any]) -> float:
-    return float(f"{row['change']:.6g}")

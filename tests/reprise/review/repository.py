@@ -1,4 +1,4 @@
-"""A small DVC repository with per-row predictions, to review changes of."""
+"""Makes a small DVC repository with predictions row by row, to review changes of."""
 
 from pathlib import Path
 
@@ -13,12 +13,14 @@ for r in rows:
     dice = random.Random(r["id"] + p["salt"])
     correct = int(dice.random() < p["skill"])
     right += correct
-    out.append([r["id"], r["y"], r["y"] if correct else "other", correct, round(0.1 + 2 * (1 - correct), 6)])
+    out.append([r["id"], r["y"], r["y"] if correct else "other", correct, \
+round(0.1 + 2 * (1 - correct), 6)])
 with open("predictions.csv", "w", newline="") as f:
     csv.writer(f).writerows([["id", "target", "prediction", "correct", "loss"], *out])
 json.dump({"accuracy": right / len(rows), "rows": len(rows)}, open("metrics.json", "w"))
 with open("history.csv", "w") as f:
-    f.write("epoch,loss\\n" + "".join(f"{e},{p['skill'] / e}\\n" for e in range(1, p["epochs"] + 1)))
+    f.write("epoch,loss\\n" + \
+"".join(f"{e},{p['skill'] / e}\\n" for e in range(1, p["epochs"] + 1)))
 """
 PIPELINE = """
 stages:
@@ -38,7 +40,8 @@ stages:
               predictions:
                 target: target
                 prediction: prediction
-                metrics: {accuracy: {column: correct, better: higher}, log_loss: {column: loss, better: lower}}
+                metrics: {accuracy: {column: correct, better: higher}, \
+log_loss: {column: loss, better: lower}}
     metrics: [metrics.json: {cache: false}]
 plots:
   - loss: {x: epoch, y: {history.csv: loss}}
@@ -53,7 +56,7 @@ def rows(count: int, start: int = 0) -> str:
 
 
 def repository(folder: Path, commands: str) -> Made:
-    """With one commit, on main, in which everything has run. raw.csv is in git."""
+    """Make one commit on main in which everything has run. raw.csv is in git."""
     files = {
         "dvc.yaml": PIPELINE,
         "params.yaml": PARAMS,
@@ -74,7 +77,7 @@ def commit(made: Made, message: str) -> None:
 
 
 def change(made: Made, files: dict[str, str]) -> None:
-    """Edits, runs and commits."""
+    """Edit, run and commit."""
     made.edit(dict(files))
     made.run("dvc", "repro")
     commit(made, "change")

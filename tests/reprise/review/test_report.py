@@ -1,4 +1,4 @@
-"""`reprise report` on a small repository, as a reviewer runs it; whole texts, and what hostile data makes of them."""
+"""Runs `reprise report` on a small repository, as a reviewer does, and compares whole texts."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ def cloned(made: Made, folder: Path, *options: str) -> Made:
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_the_whole_report(name: str, made: Made) -> None:
-    """Golden texts: after a change of what a report says, make them anew, look at the difference and commit it."""
+    """Compare with golden texts. After a wanted change, write them anew and read the difference."""
     change(made, CHANGES[name])
     for ending in ("md", "json"):
         text = report(made, "main", "feature", "--format", ending)
@@ -73,8 +73,9 @@ def test_the_headline(made: Made) -> None:
     change(made, {"params.yaml": PARAMS.replace("salt: a", "salt: c")})
     second = report(made, "main").splitlines()[1]
     found = re.fullmatch(
-        r"\*\*accuracy 0\.7 → ([\d.]+): no detectable difference\*\* \(([+−][\d.]+) pp, 95 % CI ([+−][\d.]+) to "
-        r"([+−][\d.]+), 400 rows paired, smallest difference this test set could show: ([\d.]+) pp\)",
+        r"\*\*accuracy 0\.7 → ([\d.]+): no detectable difference\*\* "
+        r"\(([+−][\d.]+) pp, 95 % CI ([+−][\d.]+) to ([+−][\d.]+), 400 rows paired, "
+        r"smallest difference this test set could show: ([\d.]+) pp\)",
         second,
     )
     assert found, second
@@ -88,11 +89,12 @@ def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
     change(made, {"raw.csv": rows(400, start=60), "params.yaml": PARAMS.replace("0.7", "0.9")})
     text = report(made, "main")
     assert (
-        "340 rows are in both test sets and were paired; 60 are in the old one only, 60 in the new one only."
-        in text
+        "340 rows are in both test sets and were paired; "
+        "60 are in the old one only, 60 in the new one only." in text
     )
     assert re.search(
-        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ \(95 % interval [+−][\d.]+ to [+−][\d.]+ pp\)\.",
+        r"Of rows that did not pair, accuracy is 0\.\d+ → 0\.\d+ "
+        r"\(95 % interval [+−][\d.]+ to [+−][\d.]+ pp\)\.",
         text,
     )
 
@@ -146,7 +148,7 @@ def test_a_working_tree_that_has_not_run_is_said_to_be_stale(made: Made) -> None
 
 
 def test_what_the_cache_lacks_is_pulled(made: Made, tmp_path: Path) -> None:
-    """Of a folder its listing first, and no more where that names no table; nothing of a table that is new."""
+    """Pull a folder's listing first, no more if it names no table, and nothing of a new table."""
     with_remote(made, tmp_path)
     work = "import os; os.makedirs('model'); open('model/weights.bin', 'w').write('w' * 10)\n"
     work += "open('more.csv', 'w').write('x')\n"
@@ -288,7 +290,8 @@ def test_a_shallow_clone_says_what_it_lacks(made: Made, tmp_path: Path) -> None:
     clone = Made(tmp_path / "c", made.spec, made.path)
     said = report(clone, "origin/feature", code=1)
     assert said.startswith(
-        "reprise: origin/feature: found no common ancestor with HEAD; expected one; this clone is shallow"
+        "reprise: origin/feature: found no common ancestor with HEAD; expected one; "
+        "this clone is shallow"
     )
 
 
@@ -314,7 +317,7 @@ def test_the_merge_commit_that_ci_checks_out(made: Made, tmp_path: Path) -> None
 def test_from_the_merge_commit_to_one_comment(
     made: Made, tmp_path: Path, stand_in: StandIn
 ) -> None:
-    """What report.yml and comment.yml do: clone two commits deep, pull, report, post; and update after a push."""
+    """Do as report.yml and comment.yml: clone two commits deep, pull, report, post; then update."""
     with_remote(made, tmp_path)
     environment = {
         "GITHUB_REPOSITORY": "o/r",
@@ -363,13 +366,17 @@ stages:
       params: [shift]
       outs:
         - p${item}.csv:
-            meta: {reprise: {predictions: {seeds: true, metrics: {mse: {column: loss, better: lower}}}}}
+            meta:
+              reprise:
+                predictions: {seeds: true, metrics: {mse: {column: loss, better: lower}}}
 """
 REGRESS = """
 import random, sys, yaml
 shift, dice = yaml.safe_load(open("params.yaml"))["shift"], random.Random(int(sys.argv[1]))
 with open(sys.argv[2], "w") as file:
-    file.write("id,loss\\n" + "".join(f"{i},{(i % 7 - 3 + shift + dice.gauss(0, 0.1)) ** 2}\\n" for i in range(200)))
+    file.write("id,loss\\n")
+    for i in range(200):
+        file.write(f"{i},{(i % 7 - 3 + shift + dice.gauss(0, 0.1)) ** 2}\\n")
 """
 
 
@@ -407,9 +414,10 @@ HOSTILE = [
 
 
 def test_hostile_content_is_inert(made: Made) -> None:
-    """In ids, labels, params and branch names: no HTML, link, image, mention or table cell of theirs comes alive."""
+    """No HTML, link, image, mention or table cell of an id, label, param or branch comes alive."""
     lines = "".join(f'"{h}",1,"{h}"\n' for h in HOSTILE[:-1])
-    params = f"train: {{skill: 0.2, salt: {json.dumps(HOSTILE[0])}, epochs: 5, x: {json.dumps(HOSTILE[:4])}}}\n"
+    salt, x = json.dumps(HOSTILE[0]), json.dumps(HOSTILE[:4])
+    params = f"train: {{skill: 0.2, salt: {salt}, epochs: 5, x: {x}}}\n"
     params += "".join(
         f"{json.dumps(h or 'empty')}: {json.dumps(h)}\n" for h in HOSTILE if len(h) < 99
     )

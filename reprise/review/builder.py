@@ -1,0 +1,163 @@
+"""Builds the report: reads both revisions and compares values, stages, data and predictions."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from reprise.dvc.history.reader import RevisionReader
+from reprise.dvc.history.revision import WORKTREE, Revision, StageRecord
+from reprise.errors import PipelineError
+from reprise.git import is_shallow, merge_base
+from reprise.review.change_state import ChangeState, change_state
+from reprise.review.curves import compare_curves
+from reprise.review.data.changes import find_data_changes
+from reprise.review.predictions import compare_predictions, primary_predictions
+from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
+from reprise.state.durations import Durations
+
+
+@dataclass(frozen=True)
+class _Revisions:
+    """Holds what is compared. is_first: there is no commit yet, so `old` is empty."""
+
+    old: Revision
+    new: Revision
+    is_first: bool
+
+
+def review(old: str, new: str | None = None, *, same_rows: bool = False) -> Report:
+    """Compare `new` (None: the working tree) with where it branched off `old`: their merge base.
+
+    same_rows: run the old model on the new side's test rows, which has to be the working tree then.
+    Raises PipelineError for revisions that git does not know and for wrong declarations.
+    """
+    # The folder is for copies of what neither the workspace nor the cache has.
+    with TemporaryDirectory(prefix="reprise-") as temporary:
+        reader = RevisionReader(Path(temporary))
+        return _build(reader, _read_revisions(reader, old, new), same_rows)
+
+
+def _build(reader: RevisionReader, revisions: _Revisions, same_rows: bool) -> Report:
+    """Compare the revisions in every respect. The notes of all parts end up in one list."""
+    old, new = revisions.old, revisions.new
+    notes = _notes(old, new)
+    compared = compare_predictions(reader, old, new, notes, same_rows=same_rows)
+    plots, plotted_files = reader.plots([new] if revisions.is_first else [old, new])
+    data, moved = find_data_changes(reader, old, new, plotted_files, notes)
+    # How long a stage took is known of runs in this working tree only.
+    durations = Durations(reader.records) if new.commit is None else None
+    return Report(
+        old=RevisionLabel(old.name, old.commit),
+        new=RevisionLabel(new.name, new.commit),
+        compared=compared,
+        metrics=_compare_values(old.metrics, new.metrics, unchanged=True),
+        params=_compare_values(old.params, new.params),
+        stages=_compare_stages(old, new, durations),
+        data=data,
+        moved=moved,
+        curves=compare_curves(plots, old, new),
+        notes=notes,
+        first=primary_predictions(new),
+    )
+
+
+def _read_revisions(reader: RevisionReader, old: str, new: str | None) -> _Revisions:
+    """Read `new`, and the merge base of it and `old`. Raises PipelineError if there is none."""
+    if new is None and not reader.has_commits:
+        return _Revisions(Revision("nothing", None), reader.read(WORKTREE, None), is_first=True)
+    new_commit = None if new is None else reader.commit(new)
+    old_tip = reader.commit(old)
+    old_commit = merge_base(old_tip, new_commit or reader.commit("HEAD"))
+    if old_commit is None:
+        hint = "; this clone is shallow: fetch more of the history" if is_shallow() else ""
+        raise PipelineError(
+            f"{old}: found no common ancestor with {new or 'HEAD'}; expected one{hint}"
+        )
+    new_name = WORKTREE if new is None else new
+    return _Revisions(
+        reader.read(old, old_commit), reader.read(new_name, new_commit), is_first=False
+    )
+
+
+def _notes(old: Revision, new: Revision) -> list[str]:
+    """Say what could not be read, and which stages have not run since something changed."""
+    notes = []
+    for revision in (old, new):
+        notes += [f"{revision.name}: {error}" for error in revision.errors]
+    for record in new.records.values():
+        if record.stale and record.command is not None:
+            causes = _shortened(record.stale)
+            notes.append(f"{new.name}: stage {record.name} has not run since {causes} changed")
+    return notes
+
+
+def _shortened(names: list[str]) -> str:
+    text = ", ".join(names[:3])
+    if len(names) > 3:
+        text += f" and {len(names) - 3} more"
+    return text
+
+
+def _compare_values(
+    old: Mapping[str, Any], new: Mapping[str, Any], *, unchanged: bool = False
+) -> list[ValueChange]:
+    """List the keys that differ, of all files. unchanged: list the other keys too."""
+    changes = []
+    for file in _union(old, new):
+        old_values = old.get(file, {})
+        new_values = new.get(file, {})
+        for key in _union(old_values, new_values):
+            state = change_state(in_old=key in old_values, in_new=key in new_values)
+            before = old_values.get(key)
+            after = new_values.get(key)
+            differs = state is not ChangeState.CHANGED or not values_equal(before, after)
+            if differs or unchanged:
+                changes.append(ValueChange(file, key, state, before, after))
+    return changes
+
+
+def _union(old: Iterable[str], new: Iterable[str]) -> list[str]:
+    """List the names of both sides, each once: first those of `old`, in their order."""
+    return list(dict.fromkeys([*old, *new]))
+
+
+def _compare_stages(old: Revision, new: Revision, durations: Durations | None) -> list[StageChange]:
+    """List the stages that are new, gone, or have run anew. durations: None if not known."""
+    old_records = _stage_records(old)
+    new_records = _stage_records(new)
+    changes = []
+    for name in _union(old_records, new_records):
+        state = change_state(in_old=name in old_records, in_new=name in new_records)
+        causes = []
+        if state is ChangeState.CHANGED:
+            causes = _causes(old_records[name], new_records[name])
+            if not causes:
+                continue
+        seconds = None
+        if durations is not None and state is not ChangeState.REMOVED:
+            seconds = durations.last(name)
+        changes.append(StageChange(name, state, causes, seconds))
+    return changes
+
+
+def _stage_records(revision: Revision) -> dict[str, StageRecord]:
+    """Return what the revision's dvc.lock says of its stages; data of .dvc files are none."""
+    return {name: record for name, record in revision.records.items() if not record.source}
+
+
+def _causes(old: StageRecord, new: StageRecord) -> list[str]:
+    """List what differs between two runs of a stage; its outs, if nothing else does."""
+    causes = []
+    if old.command != new.command:
+        causes.append("its command")
+    causes += [change.key for change in _compare_values(old.params, new.params)]
+    causes += [
+        path for path in _union(old.deps, new.deps) if old.deps.get(path) != new.deps.get(path)
+    ]
+    old_inputs = (old.command, old.params, old.deps)
+    new_inputs = (new.command, new.params, new.deps)
+    if old_inputs == new_inputs and old.outs != new.outs:
+        causes.append("other outs from the same inputs")
+    return causes
