@@ -66,7 +66,7 @@ def _run_stage(
     """Run the stage in a sandbox with the old models, and read what it wrote."""
     repository = Repository()
     stage: Stage = repository.steps([str(out)], single_item=True)[0]
-    sandbox = Sandbox(stage, isolated_folder(stage), instead=old_models)
+    sandbox = Sandbox(stage, isolated_folder(stage), replacements=old_models)
     with run_isolated(sandbox) as result:
         if result.error is not None:
             lines = result.output.strip().splitlines()
@@ -74,4 +74,4 @@ def _run_stage(
             raise PipelineError(
                 f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
             )
-        return read_table(files_at(sandbox.inside(out)), name, columns)
+        return read_table(files_at(sandbox.path_of(out)), name, columns)

@@ -12,7 +12,7 @@ from reprise.review.render.interval_plot import interval_plot
 from reprise.review.render.line_chart import Line, line_chart
 from reprise.review.render.values import single_line
 from reprise.review.render.verdict_style import verdict_style
-from reprise.review.report import Report, Side
+from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.results import MetricComparison
 
 NAME = 40  # characters of a side or an axis
@@ -44,7 +44,7 @@ def curve_figure(curve: Curve, report: Report) -> Markup:
     return line_chart(title, x_title, y_title, lines)
 
 
-def _name(side: Side) -> str:
+def _name(side: RevisionLabel) -> str:
     return single_line(wording.side_name(side), NAME)
 
 

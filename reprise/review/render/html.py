@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from reprise.review.change_state import ChangeState
 from reprise.review.render import wording
 from reprise.review.render.figures import column_figure, curve_figure, metric_figure
 from reprise.review.render.selection import has_changed_rows, most_drifted, other_metrics
@@ -40,6 +41,7 @@ def _environment() -> Environment:
     environment.filters["escaped"] = escaped
     environment.globals |= {
         "wording": wording,
+        "ChangeState": ChangeState,
         "number": number,
         "number_pair": number_pair,
         "single_line": single_line,

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import Rows
+from reprise.review.predictions import ChangedRows
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.markdown_text import ROWS, escaped, folded
 from reprise.review.render.mermaid import mermaid
 from reprise.review.render.selection import has_changed_rows, other_metrics
-from reprise.review.report import Report, Side
+from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.results import Comparison
 
 MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
@@ -57,7 +57,7 @@ def _headline(report: Report) -> str:
     return f"{MARKER}\n**{answer}** ({details})"
 
 
-def _side(side: Side) -> str:
+def _side(side: RevisionLabel) -> str:
     return escaped(wording.side_name(side))
 
 
@@ -93,8 +93,8 @@ def _data(report: Report) -> Iterator[str]:
         yield tables.data_table(report.data)
 
 
-def _changed_rows(rows: Rows) -> str:
-    title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
+def _changed_rows(rows: ChangedRows) -> str:
+    title = f"### ChangedRows: {rows.fixed} fixed, {rows.broken} broken"
     return f"{title}\n\n{folded('Those that changed most', tables.row_table(rows))}"
 
 

@@ -1,9 +1,10 @@
 """Write the parts of a report as Markdown tables, a function a table and one for its row."""
 
+from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import Row, Rows
+from reprise.review.predictions import ChangedRow, ChangedRows
 from reprise.review.render import wording
 from reprise.review.render.markdown_text import ROWS, escaped, table
 from reprise.review.render.selection import drifted_columns
@@ -49,8 +50,8 @@ def param_table(params: list[ValueChange], limit: int = ROWS) -> str:
 
 
 def _param_row(change: ValueChange) -> list[str]:
-    old = "_none_" if change.kind == "added" else escaped(change.old)
-    new = "_none_" if change.kind == "removed" else escaped(change.new)
+    old = "_none_" if change.kind is ChangeState.ADDED else escaped(change.old)
+    new = "_none_" if change.kind is ChangeState.REMOVED else escaped(change.new)
     return [escaped(wording.param_name(change)), old, new]
 
 
@@ -98,14 +99,14 @@ def _column_changes(diff: TableDiff) -> list[str]:
     return added + removed + retyped
 
 
-def row_table(rows: Rows) -> str:
+def row_table(rows: ChangedRows) -> str:
     """Write the rows that changed most, fixed ones first."""
     fixed = [_row("fixed", row) for row in rows.top_fixed]
     broken = [_row("broken", row) for row in rows.top_broken]
     return table(["", "id", "truth", "old", "new"], fixed + broken)
 
 
-def _row(kind: str, row: Row) -> list[str]:
+def _row(kind: str, row: ChangedRow) -> list[str]:
     return [kind, escaped(row.id), escaped(row.target), escaped(row.old), escaped(row.new)]
 
 

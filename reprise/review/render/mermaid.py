@@ -10,7 +10,7 @@ from reprise.review.curves import Curve, Point
 from reprise.review.render.markdown_text import escaped
 from reprise.review.render.values import CELL
 from reprise.review.render.wording import side_name
-from reprise.review.report import Report, Side
+from reprise.review.report import Report, RevisionLabel
 
 POINTS = 60  # a line; more are thinned out
 
@@ -19,7 +19,7 @@ POINTS = 60  # a line; more are thinned out
 class _Line:
     colour: str
     colour_name: str
-    side: Side
+    side: RevisionLabel
     points: list[Point]
 
 

@@ -2,7 +2,7 @@
 
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import Compared
+from reprise.review.predictions import ComparedPredictions
 from reprise.review.report import Report, ValueChange
 
 
@@ -28,7 +28,7 @@ def _by_drift(column: ColumnDiff) -> tuple[float, str]:
     return -(column.drift or 0), column.name
 
 
-def has_changed_rows(compared: Compared) -> bool:
+def has_changed_rows(compared: ComparedPredictions) -> bool:
     """Tell whether any row was fixed or broken, as far as rows were looked at."""
     rows = compared.rows
     return rows is not None and rows.fixed + rows.broken > 0

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from reprise.review.data.table_diff import Moved, TableDiff
+from reprise.review.data.moved_ids import MovedIds
+from reprise.review.data.table_diff import TableDiff
 from reprise.review.render.values import (
     NO_VALUE,
     arrow,
@@ -13,7 +14,7 @@ from reprise.review.render.values import (
     signed,
 )
 from reprise.review.render.verdict_style import verdict_style
-from reprise.review.report import Report, Side, StageChange, ValueChange, same
+from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.stats.results import Comparison, MetricComparison
 
 
@@ -55,13 +56,13 @@ def _unpaired_headline(report: Report) -> Headline:
     if not report.metrics:
         return Headline("no metrics", "", why)
     for metric in report.metrics:
-        if not same(metric.old, metric.new):
+        if not values_equal(metric.old, metric.new):
             return Headline(metric.key, arrow(metric.old, metric.new), why)
     metric = report.metrics[0]
     return Headline(metric.key, arrow(metric.old, metric.new), f"no metric changed; {why}")
 
 
-def side_name(side: Side) -> str:
+def side_name(side: RevisionLabel) -> str:
     """Name a side as the user did, with its commit where the name does not tell it."""
     if side.commit is None or side.commit.startswith(side.name):
         return side.name
@@ -126,7 +127,7 @@ def value_difference(change: ValueChange) -> str:
     """Write new − old of a key of a metrics file. What is not a number has no difference."""
     if not is_number(change.old) or not is_number(change.new):
         return NO_VALUE
-    return "same" if same(change.old, change.new) else signed(change.new - change.old)
+    return "same" if values_equal(change.old, change.new) else signed(change.new - change.old)
 
 
 def param_name(change: ValueChange) -> str:
@@ -146,7 +147,7 @@ def row_counts(diff: TableDiff) -> str:
     return f"{diff.rows_old} → {diff.rows_new}"
 
 
-def moved_sentence(moved: Moved) -> str:
+def moved_sentence(moved: MovedIds) -> str:
     """Say how many ids changed their split, and whether that leaks test rows into training."""
     warning = "Leakage: " if moved.leakage else ""
     if moved.both:

@@ -14,10 +14,10 @@ import pytest
 
 from reprise.retrain.decision import Outcome
 from reprise.retrain.gate import Gate, decide
-from reprise.review.declared import Metric, Predictions
-from reprise.review.predictions import Compared
-from reprise.review.report import Report, Side
-from reprise.review.stats.verdicts import compare
+from reprise.review.declared import MetricSpec, PredictionsSpec
+from reprise.review.predictions import ComparedPredictions
+from reprise.review.report import Report, RevisionLabel
+from reprise.review.stats.verdicts import compare_metrics
 from tests.reprise.retrain.project import Retrainable, rows
 from tests.reprise.runner.repository import is_gone
 from tests.reprise.stand_in import TOKEN, StandIn
@@ -226,15 +226,25 @@ def test_two_at_once(made: Retrainable) -> None:
 def test_lucky_noise_keeps_the_champion() -> None:
     """Two models of the same skill, on rows drawn alike, 100 times: few are let through."""
     dice = np.random.default_rng(5)
-    spec = Predictions(metrics={"accuracy": Metric(column="correct", better="higher")})
+    spec = PredictionsSpec(metrics={"accuracy": MetricSpec(column="correct", better="higher")})
     promoted = 0
     for _ in range(100):
         sides = [
             pa.table({"id": range(500), "correct": (dice.random(500) < 0.8).astype("int8")})
             for _ in range(2)
         ]
-        compared = [Compared("p", compare([sides[0]], [sides[1]], spec), None)]
-        report = Report(Side("main", None), Side("new", None), compared, [], [], [], [], [], [])
+        compared = [ComparedPredictions("p", compare_metrics([sides[0]], [sides[1]], spec), None)]
+        report = Report(
+            RevisionLabel("main", None),
+            RevisionLabel("new", None),
+            compared,
+            [],
+            [],
+            [],
+            [],
+            [],
+            [],
+        )
         promoted += decide(report, Gate(), "0").outcome is Outcome.PROMOTED
     assert promoted <= 5
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.render import wording
 from reprise.review.render.html import html
-from reprise.review.report import Report, Side
+from reprise.review.report import Report, RevisionLabel
 from tests.reprise.review.reports import column, common, comparison, metric, table
 
 
@@ -136,7 +137,7 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
         "train.optimizer.lr 0.1 0.05",
         "other.yaml: clip none 1",
         "data/raw 1437 → 1502 80 15 4 +age −height zip: integer → text age, colour",
-        "Rows: 7 fixed, 5 broken",
+        "ChangedRows: 7 fixed, 5 broken",
         "355 rows are in both test sets and were paired; "
         "5 are in the old one only, 10 in the new one only.",
         "Of rows that did not pair, log_loss is 0.0921 → 0.0803 "
@@ -180,7 +181,7 @@ def test_hostile_text_is_inert(text: str) -> None:
 
 def test_a_page_of_785_columns_shows_what_drifted_and_folds_the_rest() -> None:
     columns = [column(f"pixel_{n}", flag=n % 25 == 0, drift=n / 1000) for n in range(785)]
-    wide = replace(common(), data=[DataChange("data/raw", "changed", table(*columns))])
+    wide = replace(common(), data=[DataChange("data/raw", ChangeState.CHANGED, table(*columns))])
     text = html(wide)
     page = Page(text)
     assert page.tags.count("figure") == 12 + 2
@@ -192,7 +193,7 @@ def test_a_page_of_785_columns_shows_what_drifted_and_folds_the_rest() -> None:
 
 
 def test_reports_with_little_to_tell() -> None:
-    sides = Side("nothing", None), Side("the working tree", None)
+    sides = RevisionLabel("nothing", None), RevisionLabel("the working tree", None)
     nothing = Report(*sides, [], [], [], [], [], [], [])
     page = Page(html(nothing))
     assert page.text.startswith("no metrics")

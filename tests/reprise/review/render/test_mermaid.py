@@ -9,7 +9,7 @@ import pytest
 
 from reprise.review.curves import Curve
 from reprise.review.render.mermaid import mermaid
-from reprise.review.report import Report, Side
+from reprise.review.report import Report, RevisionLabel
 
 PARSE = """
 import { JSDOM } from "jsdom";
@@ -24,7 +24,17 @@ for (const file of process.argv.slice(2)) {
 """
 CHART = re.compile(r"```mermaid\n(.*?)```", flags=re.DOTALL)
 GOLDEN = Path(__file__).parent.parent / "golden"
-REPORT = Report(Side("main", "0" * 40), Side("the working tree", None), [], [], [], [], [], [], [])
+REPORT = Report(
+    RevisionLabel("main", "0" * 40),
+    RevisionLabel("the working tree", None),
+    [],
+    [],
+    [],
+    [],
+    [],
+    [],
+    [],
+)
 NAMES = ['a "b" ]\nline [1]', "%%{init: {}}%%", "é ünï", "", "x-axis", "`|`"]
 
 

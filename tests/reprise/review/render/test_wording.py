@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from reprise.review.change_state import ChangeState
 from reprise.review.render.wording import unpaired_sentence, value_difference
 from reprise.review.report import ValueChange
 from tests.reprise.review.reports import common, metric
@@ -27,7 +28,10 @@ from tests.reprise.review.reports import common, metric
     ],
 )
 def test_the_difference_of_a_value(old: Any, new: Any, expected: str) -> None:
-    assert value_difference(ValueChange("metrics.json", "m", "changed", old, new)) == expected
+    assert (
+        value_difference(ValueChange("metrics.json", "m", ChangeState.CHANGED, old, new))
+        == expected
+    )
 
 
 def test_rows_that_did_not_pair() -> None:
