@@ -26,16 +26,17 @@ def execute(args: argparse.Namespace) -> int:
     undeclared: dict[Stage, Sequence[Undeclared]] = {}
     untraced: set[str] = set()  # reasons
     failed = 0
-    for stage in chosen_stages(Repository(), args):
-        if not stage.has_command or not stage.settings.sandbox:
-            continue
-        result = check(stage)
-        print("\n".join(format_result(result)), flush=True)
-        undeclared[stage] = result.undeclared
-        if result.error is not None:
-            failed += 1
-        if result.untraced:
-            untraced.add(result.untraced)
+    with Repository() as repository:
+        for stage in chosen_stages(repository, args):
+            if not stage.has_command or not stage.settings.sandbox:
+                continue
+            result = check(stage)
+            print("\n".join(format_result(result)), flush=True)
+            undeclared[stage] = result.undeclared
+            if result.error is not None:
+                failed += 1
+            if result.untraced:
+                untraced.add(result.untraced)
     if untraced:
         reasons = ", ".join(untraced)
         print(f"commands are not traced ({reasons}): only what their errors name is found")

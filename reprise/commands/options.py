@@ -53,7 +53,7 @@ def targets_parser() -> argparse.ArgumentParser:
 
 def chosen_stages(repository: Repository, args: argparse.Namespace) -> list[Stage]:
     """Find the stages that the options of `targets_parser` choose, in plan order."""
-    return repository.steps(
+    return repository.collect_stages(
         args.targets,
         downstream=args.downstream,
         single_item=args.single_item,

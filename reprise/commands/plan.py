@@ -25,10 +25,10 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Print the plan. Returns 2 with --exit-code when a stage would run."""
-    repository = Repository()
-    stages = chosen_stages(repository, args)
-    left_over = Journal(repository.temporary).left_over()
-    steps = make_plan(stages, left_over, force=args.force)
+    with Repository() as repository:
+        stages = chosen_stages(repository, args)
+        left_over = Journal(repository.temporary).left_over()
+        steps = make_plan(stages, left_over, force=args.force)
     durations = Durations(repository.temporary)
     if args.json:
         print(plan_json(steps, durations))

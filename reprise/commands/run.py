@@ -9,10 +9,7 @@ from reprise.errors import PipelineError
 from reprise.flows.engines import DEFAULT_ENGINE, ENGINES, engine_options
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.options import RunOptions
-from reprise.runner.plan import make_plan
-from reprise.runner.runner import Runner
-from reprise.state.durations import Durations
-from reprise.state.journal import Journal
+from reprise.runner.session import plan_and_run
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -57,23 +54,19 @@ def execute(args: argparse.Namespace) -> int:
 
         return run_flow(args)
     _check_no_engine(args)
+    options = RunOptions(
+        jobs=args.jobs,
+        force=args.force,
+        keep_going=args.keep_going,
+        pull=args.pull,
+        sandbox=not args.no_sandbox,
+    )
     reporter = ConsoleReporter()
-    repository = Repository()
-    with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
-        stages = chosen_stages(repository, args)
-        left_over = Journal(repository.temporary).left_over()
-        durations = Durations(repository.temporary)
-        reporter.plan(make_plan(stages, left_over, force=args.force), durations)
-    options = RunOptions(args.jobs, args.force, args.keep_going, args.pull, not args.no_sandbox)
-    runner = Runner(repository, stages, options, reporter)
-    reporter.begin()
-    try:
-        succeeded = runner.run()
-    finally:
-        reporter.finish()
-        last = durations.last_of_all(stage.name for stage in runner.seconds)
-        reporter.summary(runner.states, last)
-    return 0 if succeeded else 1
+    with Repository() as repository:
+        runner = plan_and_run(
+            repository, lambda opened: chosen_stages(opened, args), options, reporter
+        )
+    return 1 if runner.errors else 0
 
 
 def _check_no_engine(args: argparse.Namespace) -> None:

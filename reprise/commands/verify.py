@@ -1,9 +1,10 @@
 """`reprise verify`: run the stages again and compare their outs."""
 
 import argparse
+from collections.abc import Sequence
 
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
-from reprise.dvc import Repository
+from reprise.dvc import Repository, Stage
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -17,9 +18,14 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Verify stage by stage. Returns 1 at the first one that differs."""
+    with Repository() as repository:
+        return _verify(chosen_stages(repository, args))
+
+
+def _verify(stages: Sequence[Stage]) -> int:
     from reprise.check.verify import unverifiable, verify
 
-    for stage in chosen_stages(Repository(), args):
+    for stage in stages:
         reason = unverifiable(stage)
         if reason:
             print(f"{stage.name}: not verified: {reason}", flush=True)

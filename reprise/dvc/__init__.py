@@ -1,8 +1,12 @@
-"""DVC's internals behind names of ours: the only package that imports dvc. `revisions` is imported by itself."""
+"""Wraps DVC's internals in names of ours: the only package that imports dvc.
+
+`reprise.dvc.history` is imported by itself.
+"""
 
 from reprise.dvc.changes import MISSING, Change, ChangeKind
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
-from reprise.dvc.repository import LOCK_PART, Repository
+from reprise.dvc.lock_writer import LOCK_PART
+from reprise.dvc.repository import Repository
 from reprise.dvc.run_cache import Assumed
 from reprise.dvc.stage import Stage
 

@@ -1,26 +1,24 @@
-"""The reasons for which a stage runs."""
+"""Defines the reasons for which a stage runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+SHOWN = 60  # letters of a value that a reason shows
+
 
 class _Missing:
     def __repr__(self) -> str:
+        """Return what a reason shows in its place."""
         return "(none)"
 
 
-MISSING = _Missing()
-
-
-def _shown(value: Any) -> str:
-    text = " ".join((value if isinstance(value, str) else repr(value)).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+MISSING = _Missing()  # in place of the value of a params key that is not there
 
 
 class ChangeKind(StrEnum):
-    """What of a stage changed."""
+    """Names what of a stage changed."""
 
     PARAM = "param"
     DEP = "dep"
@@ -45,7 +43,11 @@ _DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One reason to run. where: the file; key: of a param, dotted."""
+    """Holds one reason to run.
+
+    where: the file, or the stage's name; what: how the file changed; key: of a param, dotted;
+    old and new: the values of a param or command, before and now.
+    """
 
     kind: ChangeKind
     where: str
@@ -55,29 +57,40 @@ class Change:
     new: Any = None
 
     def __str__(self) -> str:
+        """Say the reason in a few words."""
         match self.kind:
-            case ChangeKind.PARAM if self.key is None:
-                return f"{self.where}: {self.what}"
+            case ChangeKind.PARAM if self.key is not None:
+                return f"{self.where}: {self.key} {self._values()}"
             case ChangeKind.PARAM:
-                return f"{self.where}: {self.key} {_shown(self.old)} → {_shown(self.new)}"
+                return f"{self.where}: {self.what}"
+            case ChangeKind.CMD if self.old:
+                return f"command: {self._values()}"
             case ChangeKind.CMD:
-                return (
-                    f"command: {_shown(self.old)} → {_shown(self.new)}" if self.old else "never ran"
-                )
+                return "never ran"
             case ChangeKind.ALWAYS:
                 return self.what
         return f"{self.where} {self.what}"
 
+    def _values(self) -> str:
+        return f"{_shorten(self.old)} → {_shorten(self.new)}"
+
+
+def _shorten(value: Any) -> str:
+    """Put the value on one line, and cut it."""
+    text = value if isinstance(value, str) else repr(value)
+    line = " ".join(text.split())
+    if len(line) <= SHOWN:
+        return line
+    return f"{line[: SHOWN - 3]}..."
+
 
 def param_changes(where: str, key: str, old: Any, new: Any) -> list[Change]:
-    """The changed keys inside a changed value, dotted."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        keys = [
-            k for k in dict.fromkeys([*old, *new]) if old.get(k, MISSING) != new.get(k, MISSING)
-        ]
-        return [
-            c
-            for k in keys
-            for c in param_changes(where, f"{key}.{k}", old.get(k, MISSING), new.get(k, MISSING))
-        ]
-    return [Change(ChangeKind.PARAM, where, "modified", key, old, new)]
+    """List what changed inside a changed value of a params file, by dotted keys."""
+    if not isinstance(old, Mapping) or not isinstance(new, Mapping):
+        return [Change(ChangeKind.PARAM, where, "modified", key, old, new)]
+    changes = []
+    for inner in dict.fromkeys([*old, *new]):
+        before, now = old.get(inner, MISSING), new.get(inner, MISSING)
+        if before != now:
+            changes += param_changes(where, f"{key}.{inner}", before, now)
+    return changes

@@ -1,4 +1,4 @@
-"""What dvc.yaml, or a .dvc file, says of a stage."""
+"""Tells what dvc.yaml, or a .dvc file, says of a stage."""
 
 import hashlib
 import os
@@ -8,153 +8,143 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dvc.dependency import ParamsDependency
 from dvc.env import DVC_ROOT, DVC_STAGE
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 from dvc.stage.run import _make_cmd, get_executable, prepare_kwargs
 
+from reprise.dvc.deps import data_deps, local_items, params_deps
 from reprise.dvc.lock_file import Key
-from reprise.dvc.settings import Settings, settings_of
+from reprise.dvc.settings import Settings, parse_settings
 
 
 class Declaration:
-    """One stage as it is declared. Paths are absolute, but where said."""
+    """Holds one stage as it is declared. Paths are absolute unless a docstring says otherwise."""
 
     def __init__(self, stage: DVCStage, root: Path) -> None:
-        """`root`: of the repository."""
+        """Take DVC's stage, and the root of the repository."""
         self.dvc = stage
-        self._root = root
+        # As DVC addresses it from the current folder.
         self.name: str = stage.addressing
+        # What identifies it in the repository, whatever the current folder is.
+        in_file: str = getattr(stage, "name", None) or ""
+        self.key: Key = (os.path.relpath(stage.path, root), in_file)
+        # The dvc.yaml or .dvc file that declares it.
+        self.declared_in = Path(stage.path)
+        # The folder in which its command runs.
+        self.wdir = Path(stage.wdir)
+        # DVC does not look whether a frozen stage changed, and does not run it.
+        self.frozen = bool(stage.frozen)
+        # Its results stand in dvc.lock; data sources and imports have .dvc files.
+        self.has_entry = isinstance(stage, PipelineStage)
+        # Frozen stages, data sources and imports run none: DVC itself brings them up to date.
+        self.has_command = bool(stage.cmd) and not self.frozen
 
     def __repr__(self) -> str:
+        """Return the stage's name."""
         return self.name
 
-    @cached_property
-    def key(self) -> Key:
-        file = os.path.relpath(self.dvc.path, self._root)
-        return (file, getattr(self.dvc, "name", None) or "")
+    # Its names
 
     @property
     def group(self) -> str:
-        """Its name in dvc.yaml: of the foreach or matrix stage, for one that was made from it."""
+        """Return its name in dvc.yaml: of the foreach or matrix stage, for one made from it."""
         return str(self.dvc.raw_data.generated_from or self.key[1])
 
     @property
     def item(self) -> str:
-        """The item's name, of a stage that was made from a foreach or matrix stage; empty for others."""
+        """Return the item's name of a foreach or matrix stage; empty for other stages."""
         return self.key[1].removeprefix(self.group).removeprefix("@")
 
     @property
     def slug(self) -> str:
-        """For file names."""
+        """Return a name for files of the stage."""
         slug = re.sub(r"[^\w.@-]", "_", self.name)[:100]
-        return (
-            slug
-            if slug == self.name
-            else f"{slug}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}"
-        )
+        if slug == self.name:
+            return slug
+        digest = hashlib.sha256(self.name.encode()).hexdigest()
+        return f"{slug}-{digest[:8]}"
+
+    @property
+    def file(self) -> str:
+        """Return the path of the file that declares it, relative to the current folder."""
+        return str(os.path.relpath(self.dvc.path))
 
     @cached_property
     def settings(self) -> Settings:
-        return settings_of(f"{self.file}: stage '{self.name}'", self.dvc.meta)
+        """Return the runner's settings. Raises PipelineError when they are wrong."""
+        return parse_settings(f"{self.file}: stage '{self.name}'", self.dvc.meta)
 
     @property
-    def has_entry(self) -> bool:
-        """In dvc.lock; data sources and imports have .dvc files."""
-        return isinstance(self.dvc, PipelineStage)
+    def keeps_outs(self) -> bool:
+        """Tell whether bringing it up to date reads its outs and writes none.
 
-    @property
-    def has_command(self) -> bool:
-        """Frozen stages, data sources and imports run none: DVC itself brings them up to date."""
-        return bool(self.dvc.cmd) and not self.dvc.frozen
+        So it is with data sources and frozen stages.
+        """
+        if self.has_command:
+            return False
+        return self.frozen or not self.dvc.is_import
+
+    # Its command
 
     @property
     def commands(self) -> list[str]:
+        """Return the commands, in order."""
         cmd = self.dvc.cmd
         return cmd if isinstance(cmd, list) else str(cmd).splitlines()
 
     def argv(self, command: str) -> Any:
-        """What runs the command: the user's shell, as DVC starts it."""
+        """Return what runs the command: the user's shell, as DVC starts it."""
         return _make_cmd(get_executable(), command)
 
     @property
     def environment(self) -> dict[str, str]:
+        """Return the variables that the command sees, with DVC's own."""
         env: dict[str, str] = prepare_kwargs(self.dvc)["env"]
         assert {DVC_ROOT, DVC_STAGE} <= env.keys()
         return env
 
-    @property
-    def wdir(self) -> Path:
-        return Path(self.dvc.wdir)
+    # Its files
 
     @cached_property
     def dep_paths(self) -> list[str]:
-        """Absolute paths of local deps, params files apart."""
-        return [
-            d.fs_path
-            for d in self.dvc.deps
-            if d.protocol == "local" and not isinstance(d, ParamsDependency)
-        ]
+        """Return the paths of local deps, params files apart."""
+        return [dep.fs_path for dep in local_items(data_deps(self.dvc.deps))]
 
     @property
     def relative_outside(self) -> list[str]:
-        """Deps outside the repository that the stage names by a relative path, `../shared/rows.csv`."""
-        return [
-            d.fs_path
-            for d in self.dvc.deps
-            if d.protocol == "local" and not os.path.isabs(d.def_path) and not d.is_in_repo
-        ]
+        """Return the paths of deps outside the repository that are named by a relative path.
 
-    @property
-    def file(self) -> str:
-        """Where it is declared, relative to the current folder."""
-        return str(os.path.relpath(self.dvc.path))
-
-    @property
-    def frozen(self) -> bool:
-        return bool(self.dvc.frozen)
-
-    @property
-    def keeps_outs(self) -> bool:
-        """Bringing it up to date reads its outs and writes none: data sources and frozen stages."""
-        return not self.has_command and not (self.dvc.is_import and not self.dvc.frozen)
+        Such as `../shared/rows.csv`.
+        """
+        outside = [dep for dep in local_items(self.dvc.deps) if not dep.is_in_repo]
+        return [dep.fs_path for dep in outside if not os.path.isabs(dep.def_path)]
 
     @property
     def params(self) -> dict[Path, list[str]]:
-        """Params files and the declared keys; no keys: the whole file."""
-        return {
-            Path(d.fs_path): list(d.params)
-            for d in self.dvc.deps
-            if isinstance(d, ParamsDependency)
-        }
+        """Return the params files and the declared keys; no keys: the whole file."""
+        return {Path(dep.fs_path): list(dep.params) for dep in params_deps(self.dvc.deps)}
 
     @property
     def outputs(self) -> dict[Path, bool]:
-        """Absolute paths of local outs, and whether they persist."""
-        return {Path(o.fs_path): bool(o.persist) for o in self.dvc.outs if o.protocol == "local"}
-
-    @property
-    def declared_in(self) -> Path:
-        """The dvc.yaml or .dvc file."""
-        return Path(self.dvc.path)
+        """Return the paths of local outs, and whether they persist."""
+        return {Path(out.fs_path): bool(out.persist) for out in local_items(self.dvc.outs)}
 
     @property
     def kept_by_git(self) -> Iterator[Path]:
-        """Files of its results, absolute, that DVC leaves to git; folders too. Those that are there or may come to be.
+        """Iterate over the files and folders of its results that DVC leaves to git.
 
         Its .dvc file or dvc.lock, outs that are not cached, and .gitignore beside those that are.
+        Some may not exist yet.
         """
         yield self.declared_in.with_suffix(".lock") if self.has_entry else self.declared_in
-        for out in self.dvc.outs:
-            if out.protocol == "local" and out.is_in_repo:
-                yield (
-                    Path(out.fs_path).with_name(".gitignore")
-                    if out.use_cache
-                    else Path(out.fs_path)
-                )
+        for out in local_items(self.dvc.outs):
+            path = Path(out.fs_path)
+            if out.is_in_repo:
+                yield path.with_name(".gitignore") if out.use_cache else path
 
     def files(self, folder: Path) -> Iterator[Path]:
-        """The files of a folder dep that count, .dvcignore heeded."""
+        """Iterate over the files of a folder dep that count: .dvcignore is heeded."""
         for root, _, names in self.dvc.repo.dvcignore.walk(self.dvc.repo.fs, str(folder)):
-            yield from (Path(root, name) for name in names)
+            for name in names:
+                yield Path(root, name)

@@ -1,4 +1,4 @@
-"""What DVC raises, and what a user reads of it."""
+"""Lists what DVC raises, and says what a user reads of it."""
 
 from dulwich.file import FileLocked
 from dvc.exceptions import DvcException
@@ -6,9 +6,10 @@ from dvc.exceptions import DvcException
 DVC_ERRORS = (DvcException, OSError, UnicodeError, FileLocked)
 
 
-def describe_error(e: BaseException) -> str:
-    """What a user reads of one of DVC_ERRORS."""
-    cause = f": {e.__cause__}" if e.__cause__ else ""
-    if isinstance(e, OSError) and e.filename:
-        return f"{e.filename}: {e.strerror}"
-    return f"{e}{cause}"
+def describe_error(error: BaseException) -> str:
+    """Say in one line what one of DVC_ERRORS means."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if error.__cause__:
+        return f"{error}: {error.__cause__}"
+    return str(error)

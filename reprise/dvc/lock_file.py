@@ -1,4 +1,4 @@
-"""The text of dvc.lock, and of a run in the run-cache, byte for byte as DVC writes it."""
+"""Writes the text of dvc.lock, and of a run in the run-cache, byte for byte as DVC does."""
 
 import io
 import itertools
@@ -12,35 +12,77 @@ Key = tuple[str, str]  # the lock file relative to the root, the stage's name in
 Entry = dict[str, Any]  # as it stands in dvc.lock
 
 HEAD = "schema: '2.0'\nstages:\n"
-STAGE = re.compile(
-    r"^  (?=[^\s#:])", re.MULTILINE
-)  # `? name` and `: entry` of a long name are one block
+KEY = re.compile(r"^\S", re.MULTILINE)  # of the file itself: it has more than stages
+# Where a stage's block begins. `? name` and `: entry` of a long name are one block.
+STAGE = re.compile(r"^  (?=[^\s#:])", re.MULTILINE)
+
+# Text that ruamel.yaml writes as it is. All else is left to it.
+WORD = re.compile(r"(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{0,59}")
+HASH = re.compile(r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(\.dir)?")  # with a letter that no number has
+DECIMAL = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,9}")
+# Of ASCII, without `: ` and ` #`.
+COMMAND = re.compile(r"(?=.* )[A-Za-z./](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*")
+WIDTH = 80  # of a line; ruamel.yaml folds longer ones
+RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
-def with_entries(old: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Replaces the entries of known stages and appends those of new ones, in the given order.
+def replace_entries(text: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Replace the entries of known stages in a dvc.lock, and append those of new ones.
 
-    DVC parses and writes the whole file again for each stage. The text of other stages stays as it is here.
+    text: of the file, empty where there is none; entries: by the stages' names, in order. DVC
+    parses and writes the whole file again for each stage. The text of other stages stays as it is
+    here.
     """
-    text = old or HEAD
-    if not text.startswith(HEAD) or re.search(r"^\S", text[len(HEAD) :], re.MULTILINE):
-        return _rewritten(old, entries)
-    blocks = {_name(block): block for block in _blocks(text[len(HEAD) :])}
-    blocks |= {name: _block(name, entry) for name, entry in entries.items()}
+    lock = text or HEAD
+    stages = lock.removeprefix(HEAD)
+    if stages == lock or KEY.search(stages):
+        return _rewrite(text, entries)
+    blocks = {}
+    for block in _split_blocks(stages):
+        blocks[_block_name(block)] = block
+    for name, entry in entries.items():
+        blocks[name] = _format_block(name, entry)
     return HEAD + "".join(blocks.values())
 
 
-def _blocks(text: str) -> list[str]:
-    starts = [m.start() for m in STAGE.finditer(text)]
+def format_run(entry: Mapping[str, Any]) -> str:
+    """Format an entry as DVC writes it into the run-cache."""
+    rest = _format_all_but_command(entry, "")
+    if rest is None:
+        return _dump(_copy(entry))
+    command = _format_command(entry["cmd"], "")
+    if command is None:
+        command = _dump({"cmd": _copy(entry["cmd"])})
+    return command + rest
+
+
+def _split_blocks(text: str) -> list[str]:
+    """Split the text below `stages:`, one block a stage."""
+    starts = [match.start() for match in STAGE.finditer(text)]
     return [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
 
 
-def _name(block: str) -> str:
+def _block_name(block: str) -> str:
+    """Read the stage's name: a plain word, or YAML of any form on the block's first line."""
     key = block.split("\n", 1)[0].strip()
     if re.fullmatch(r"[\w@.-]+:", key) and not key[0].isdigit():
         return key[:-1]
     (name,) = YAML(typ="safe", pure=True).load(key)
     return str(name)
+
+
+def _format_block(name: str, entry: Mapping[str, Any]) -> str:
+    """Format a stage's block in dvc.lock; by ruamel.yaml as much of it as needs that."""
+    rest = _format_all_but_command(entry, "    ")
+    if rest is None:
+        return _dump_block(name, _copy(entry))
+    command = _format_command(entry["cmd"], "    ")
+    if command is None or not _is_plain_word(name):
+        return _dump_block(name, {"cmd": _copy(entry["cmd"])}) + rest
+    return f"  {name}:\n{command}{rest}"
+
+
+# By ruamel.yaml
 
 
 def _yaml() -> YAML:
@@ -49,103 +91,108 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _block(name: str, entry: Mapping[str, Any]) -> str:
-    rest = _simple({k: v for k, v in entry.items() if k != "cmd"}, "    ")
-    if rest is None or next(iter(entry)) != "cmd":
-        return _dumped({"stages": {name: _plain(entry)}}).split("\n", 1)[1]
-    command = _command(entry["cmd"], "    ")
-    if command is not None and WORD.fullmatch(name) and name.lower() not in RESERVED:
-        return f"  {name}:\n{command}{rest}"
-    return _dumped({"stages": {name: {"cmd": _plain(entry["cmd"])}}}).split("\n", 1)[1] + rest
+def _dump(value: Any) -> str:
+    stream = io.StringIO()
+    _yaml().dump(value, stream)
+    return stream.getvalue()
 
 
-def run_text(entry: Mapping[str, Any]) -> str:
-    """An entry as DVC writes it into the run-cache."""
-    rest = _simple({k: v for k, v in entry.items() if k != "cmd"}, "")
-    if rest is None or next(iter(entry)) != "cmd":
-        return _dumped(_plain(entry))
-    return (_command(entry["cmd"], "") or _dumped({"cmd": _plain(entry["cmd"])})) + rest
+def _dump_block(name: str, entry: Mapping[str, Any]) -> str:
+    """Dump a stage's block with the indent that it has below `stages:`."""
+    return _dump({"stages": {name: entry}}).split("\n", 1)[1]
 
 
-def _command(command: Any, indent: str) -> str | None:
-    """A command of one line that needs neither quotes nor folding; None for any other."""
+def _copy(value: Any) -> Any:
+    """Make fresh dicts and lists: what is shared would be written as an alias."""
+    if isinstance(value, Mapping):
+        return {key: _copy(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copy(inner) for inner in value]
+    return value
+
+
+def _rewrite(text: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """Parse and write a whole file: one that has more than stages, or another form."""
+    document = _yaml().load(text)
+    stages = document.setdefault("stages", {})
+    stages.update({name: _copy(entry) for name, entry in entries.items()})
+    return _dump(document)
+
+
+# Without ruamel.yaml: it takes milliseconds for an entry, and most entries are paths, hashes and
+# sizes.
+
+
+class _NotSimpleError(Exception):
+    """Signals a value that needs quotes, folding or other thought."""
+
+
+def _format_command(command: Any, indent: str) -> str | None:
+    """Format a command of one line that needs neither quotes nor folding; None for any other."""
+    if not isinstance(command, str) or not COMMAND.fullmatch(command):
+        return None
     line = f"{indent}cmd: {command}"
-    if isinstance(command, str) and COMMAND.fullmatch(command) and len(line) <= WIDTH:
-        return f"{line}\n"
-    return None
+    if len(line) > WIDTH:
+        return None
+    return f"{line}\n"
 
 
-def _dumped(value: Any) -> str:
-    out = io.StringIO()
-    _yaml().dump(value, out)
-    return out.getvalue()
+def _format_all_but_command(entry: Mapping[str, Any], indent: str) -> str | None:
+    """Format what follows the command; None where that is not simple, or the command not first."""
+    if next(iter(entry)) != "cmd":
+        return None
+    rest = {key: value for key, value in entry.items() if key != "cmd"}
+    try:
+        return _format_mapping(rest, indent)
+    except _NotSimpleError:
+        return None
 
 
-def _simple(value: Mapping[str, Any], indent: str) -> str | None:
-    """Block YAML of mappings, lists of mappings and scalars that need no thought; None where one does.
-
-    ruamel.yaml takes milliseconds for an entry, and most entries are paths, hashes and sizes.
-    """
-    lines: list[str] = []
-    for key, inner in value.items():
-        name = _scalar(key)
-        if name is None:
-            return None
-        if isinstance(inner, Mapping) and inner:
-            text = _simple(inner, f"{indent}  ")
-            lines.append(f"{indent}{name}:\n{text}")
-        elif isinstance(inner, list) and inner and all(isinstance(i, Mapping) and i for i in inner):
-            texts = [_simple(i, f"{indent}  ") for i in inner]
-            text = (
-                None
-                if None in texts
-                else "".join(f"{indent}- {str(t)[len(indent) + 2 :]}" for t in texts)
-            )
-            lines.append(f"{indent}{name}:\n{text}")
-        else:
-            text = _scalar(inner)
-            lines.append(f"{indent}{name}: {text}\n")
-        if text is None:
-            return None
+def _format_mapping(mapping: Mapping[str, Any], indent: str) -> str:
+    """Format block YAML. Raises _NotSimpleError where any part of it needs ruamel.yaml."""
+    lines = []
+    for key, value in mapping.items():
+        lines.append(f"{indent}{_format_scalar(key)}:{_format_value(value, indent)}")
     return "".join(lines)
 
 
-WORD = re.compile(r"(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{0,59}")
-HASH = re.compile(r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(\.dir)?")  # with a letter that no number has
-DECIMAL = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,9}")
-COMMAND = re.compile(
-    r"(?=.* )[A-Za-z./](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*"
-)  # of ASCII: no `: `, no ` #`
-WIDTH = 80  # of a line; ruamel.yaml folds longer ones
-RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+def _format_value(value: Any, indent: str) -> str:
+    """Format what follows the colon of a key that has this indent."""
+    if isinstance(value, Mapping) and value:
+        return "\n" + _format_mapping(value, f"{indent}  ")
+    if isinstance(value, list) and value:
+        return "\n" + "".join(_format_item(item, indent) for item in value)
+    return f" {_format_scalar(value)}\n"
 
 
-def _scalar(value: Any) -> str | None:
-    """As ruamel.yaml writes it, for what it writes as it is."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if type(value) is int:
-        return str(value)
-    if type(value) is float and DECIMAL.fullmatch(repr(value)):
-        return repr(value)
-    if type(value) is str and (
-        HASH.fullmatch(value) or (WORD.fullmatch(value) and value.lower() not in RESERVED)
-    ):
-        return value
-    return None
+def _format_item(item: Any, indent: str) -> str:
+    """Format a mapping in a list: its first line begins with a dash."""
+    if not isinstance(item, Mapping) or not item:
+        raise _NotSimpleError
+    text = _format_mapping(item, f"{indent}  ")
+    return f"{indent}- {text[len(indent) + 2 :]}"
 
 
-def _plain(value: Any) -> Any:
-    """Fresh dicts and lists: what is shared would be written as an alias."""
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+def _format_scalar(value: Any) -> str:
+    """Format a key, or a value that is neither mapping nor list."""
+    # By the very type: ruamel.yaml's own kinds of numbers remember how they were written.
+    kind = type(value)
+    text = str(value)
+    if kind is bool:
+        return text.lower()
+    if kind is int:
+        return text
+    if kind is float and DECIMAL.fullmatch(text):
+        return text
+    if kind is str and HASH.fullmatch(text):
+        return text
+    if kind is str and _is_plain_word(text):
+        return text
+    raise _NotSimpleError
 
 
-def _rewritten(old: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """For a file that has more than stages, or another form."""
-    document = _yaml().load(old)
-    document.setdefault("stages", {}).update(
-        {name: _plain(entry) for name, entry in entries.items()}
-    )
-    return _dumped(document)
+def _is_plain_word(text: str) -> bool:
+    """Tell whether the text is neither quoted nor read as anything but text."""
+    if text.lower() in RESERVED:
+        return False
+    return WORD.fullmatch(text) is not None

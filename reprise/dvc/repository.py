@@ -1,52 +1,70 @@
-"""DVC's repository: its graph, its lock, claims on files, and the lock files."""
+"""Opens a DVC repository: its stages, its lock, claims on files, and its lock files."""
 
-import errno
+import itertools
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Self
 
 from dvc.dvcfile import PROJECT_FILE
 from dvc.exceptions import DvcException
+from dvc.fs import LocalFileSystem
 from dvc.lock import LockError
 from dvc.repo import Repo
-from dvc.repo.reproduce import collect_stages
+from dvc.repo.reproduce import collect_stages as collect_target
 from dvc.stage import Stage as DVCStage
 
+from reprise.dvc.debris import remove_debris
+from reprise.dvc.deps import local_items
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
-from reprise.dvc.graph import around, graph_of, postorder
-from reprise.dvc.lock_file import with_entries
-from reprise.dvc.patches import replace_parts, rwlock
-from reprise.dvc.rwlock import RWLockFile
+from reprise.dvc.graph import Graph, make_graph, postorder, subgraph
+from reprise.dvc.lock_writer import LockWriter
+from reprise.dvc.patches import patched
+from reprise.dvc.rwlock import Claim, RWLockFile, describe_holder
 from reprise.dvc.stage import Stage
 from reprise.dvc.workspace import Workspace
 from reprise.errors import PipelineError
 
-LOCK_PART = "lock.part"  # dvc.lock while it is written, under DVC's lock
-
 
 class Repository:
-    """An open DVC repository. Its methods, and those of its stages, are for one thread, under `lock()`."""
+    """Holds an open DVC repository.
+
+    Use it in a `with`: inside, DVC's parts are replaced by those of `patches`. Its methods, and
+    those of its stages, are for one thread. What writes wants `lock()`.
+    """
 
     def __init__(self) -> None:
-        """Opens the repository around the current folder. PipelineError if there is none."""
+        """Open the repository around the current folder. Raises PipelineError if there is none."""
         try:
             self._repo = Repo(_wait_for_lock=False)
         except DvcException as e:
             raise PipelineError(e) from None
         self.workspace = Workspace(self._repo)
         self.temporary = self.workspace.temporary
-        self._claims: dict[Stage, AbstractContextManager[None]] = {}
-        self._lock_files: dict[
-            str, tuple[int, int] | None
-        ] = {}  # as they were when the stages were loaded
-        self._claims_file = RWLockFile()
-        replace_parts(self._repo, self.workspace.file_cache, self._claims_file)
+        self._lock_writer = LockWriter(self._repo, self.temporary)
+        self._rwlock = RWLockFile(self._repo)
+        self._claims: dict[Stage, Claim] = {}
+        self._on_exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Put the patches of DVC in force."""
+        assert isinstance(self._repo.fs, LocalFileSystem)
+        self._on_exit.enter_context(patched(self._repo.fs, self.workspace.file_cache))
+        self._on_exit.callback(self._repo.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close DVC's files, and undo the patches if no other repository is open."""
+        self._on_exit.close()
 
     @contextmanager
     def lock(self, waiting: Callable[[str], None]) -> Iterator[None]:
-        """DVC's own lock around its state, waited for as long as another process holds it."""
+        """Hold DVC's own lock around its state.
+
+        waiting: is told who holds it, again and again as long as another process does; what it
+        raises ends the waiting.
+        """
         while True:
             try:
                 self._repo.lock.lock()
@@ -57,11 +75,13 @@ class Repository:
             yield
         finally:
             try:
-                self._claims_file.write()
+                self._rwlock.write()
             finally:
                 self._repo.lock.unlock()
 
-    def steps(
+    # Stages
+
+    def collect_stages(
         self,
         targets: Sequence[str],
         *,
@@ -69,158 +89,112 @@ class Repository:
         single_item: bool = False,
         everything: bool = False,
     ) -> list[Stage]:
-        """The stages that `dvc repro` would go through, in its order, with their `upstream` among them.
+        """Collect the stages that `dvc repro` would go through, in its order.
 
-        Raises PipelineError for what is wrong in the pipeline, whichever stage it is in.
+        Each has its `upstream` stages among them. targets: stages, outs, dvc.yaml and .dvc files,
+        none for the dvc.yaml of the current folder; downstream: with what depends on them, not
+        with what they depend on; single_item: only the targets; everything: all pipelines,
+        whatever the targets. Raises PipelineError for what is wrong in the pipeline, whichever
+        stage it is in.
         """
         try:
-            graph = graph_of(self._repo.index)
-            chosen = (
-                []
-                if everything
-                else [s for t in targets or [PROJECT_FILE] for s in self._collect(t)]
-            )
-            part = around(graph, chosen, downstream=downstream) if chosen else graph
-            nodes = chosen if single_item else postorder(part)
+            graph = make_graph(self._repo.index)
+            chosen = [] if everything else self._find_targets(targets or [PROJECT_FILE])
+            if single_item:
+                nodes = chosen
+            elif chosen:
+                nodes = postorder(subgraph(graph, chosen, downstream=downstream))
+            else:
+                nodes = postorder(graph)
         except DVC_ERRORS as e:
             raise PipelineError(describe_error(e)) from None
-        stages = {node: Stage(self.workspace, node) for node in nodes}
-        locks = {s.dvc.dvcfile._lockfile.path for s in stages.values() if s.has_entry}
-        self._lock_files = {path: _signature_of(path) for path in locks}
-        before: list[Stage] = []
-        for node, stage in stages.items():
-            # Single items are in the order in which they were named, whatever the graph says.
-            stage.upstream = (
-                before[-1:] if single_item else [stages[n] for n in graph[node] if n in stages]
-            )
-            before.append(stage)
+        by_node = {node: Stage(self.workspace, node) for node in nodes}
+        stages = [*by_node.values()]
+        self._lock_writer.note_loaded(stages)
+        if single_item:
+            _link_in_order(stages)
+        else:
+            _link_by_graph(by_node, graph)
+        for stage in stages:
             assert stage.settings  # wrong ones are refused before anything runs
-        return before
+        return stages
 
-    def _collect(self, target: str) -> list[DVCStage]:
-        """As `dvc repro` finds targets: stages, foreach groups, dvc.yaml and .dvc files; and outs as well."""
-        path = os.path.abspath(target)
-        stages = self._repo.index.stages
-        found = [s for s in stages if path == s.path or any(out.fs_path == path for out in s.outs)]
-        return found or collect_stages(self._repo, [target])
+    def _find_targets(self, targets: Sequence[str]) -> list[DVCStage]:
+        """Find stages as `dvc repro` finds its targets; and by their outs as well."""
+        chosen: list[DVCStage] = []
+        for target in targets:
+            path = os.path.abspath(target)
+            named = [stage for stage in self._repo.index.stages if _is_named(stage, path)]
+            chosen += named or collect_target(self._repo, [target])
+        return chosen
+
+    # Claims on files
 
     def claim(self, stage: Stage) -> str | None:
-        """Marks the stage's files as in use, as `dvc repro` does; or says who uses them."""
-        local = [d for d in stage.dvc.deps if d.protocol == "local"]
-        claim = rwlock(
-            self._repo.tmp_dir,
-            self._repo.fs,
-            f"reprise run: {stage}",  # a name of its own: DVC keeps one claim of a process and name on a path
-            [d.fs_path for d in local],
-            [o.fs_path for o in stage.dvc.outs],
-            self._repo.config["core"].get("hardlink_lock", False),
-        )
+        """Mark the stage's files as in use, as `dvc repro` does; or say who uses them."""
+        read = [dep.fs_path for dep in local_items(stage.dvc.deps)]
+        write = [out.fs_path for out in stage.dvc.outs]
+        # A name of its own: DVC keeps one claim of a process and name on a path.
+        name = f"reprise run: {stage}"
         try:
-            claim.__enter__()
+            self._claims[stage] = self._rwlock.claim(name, read, write)
         except LockError as e:
-            return next(
-                (line.strip() for line in str(e).splitlines() if "(PID" in line),
-                str(e).splitlines()[0],
-            )
-        self._claims[stage] = claim
+            return describe_holder(e)
         return None
 
     def release(self, stage: Stage) -> None:
-        if stage in self._claims:
-            self._claims.pop(stage).__exit__(None, None, None)
+        """Take back the stage's claim, if it has one."""
+        claim = self._claims.pop(stage, None)
+        if claim is not None:
+            self._rwlock.release(claim)
 
     def release_all(self) -> None:
+        """Take back every claim."""
         for stage in [*self._claims]:
             self.release(stage)
 
+    # What runs leave
+
     def write_locks(self, stages: Iterable[Stage]) -> None:
-        """Writes each lock file once, whole or not at all. `stages` in plan order, as `dvc repro` writes them."""
-        by_file: dict[str, list[Stage]] = {}
-        for stage in stages:
-            by_file.setdefault(stage.dvc.dvcfile._lockfile.path, []).append(stage)
-        for path, changed in by_file.items():
-            file = Path(path)
-            if self._lock_files.get(path) != _signature_of(
-                path
-            ):  # another run wrote it since: its outs may be newer
-                changed = [stage for stage in changed if not stage.outs_changed()]
-            old = file.read_text(encoding="utf-8") if file.exists() else ""
-            text = with_entries(old, {stage.key[1]: stage.entry() for stage in changed})
-            if text != old:
-                _replace(file, text, self.temporary / LOCK_PART)
-                self._repo.scm_context.track_file(os.path.relpath(path))
+        """Write the stages' entries into the lock files; `stages` in plan order."""
+        self._lock_writer.write(stages)
 
     @contextmanager
     def tracking(self) -> Iterator[None]:
-        """Lists or stages the changed files at the end, by DVC's `core.autostage`."""
+        """List or stage the changed files at the end, by DVC's `core.autostage`."""
         with self._repo.scm_context:
             yield
             self._repo.scm_context.ignored_paths = []  # what finished stays, whatever failed
 
     def forget(self, path: Path) -> None:
+        """Forget the hash of a path that may have been written to."""
         self.workspace.file_cache.forget(os.fspath(path))
 
     def forget_all(self) -> None:
-        """After something may have written anywhere."""
+        """Forget all hashes, after something may have written anywhere."""
         self.workspace.file_cache.forget_all()
 
     def remove_debris(self, stages: Iterable[Stage]) -> None:
-        """What DVC was writing when its process was killed: `.<22 characters>.tmp` files, empty run-cache folders."""
-        runs = [*Path(self._repo.stage_cache.cache_dir).glob("*/*")]
-        cache = Path(self._repo.cache.local.path)
-        for folder in {
-            cache,
-            *cache.glob("*"),
-            *runs,
-            *(out.parent for stage in stages for out in stage.outputs),
-        }:
-            for path in folder.glob(".*.tmp") if folder.is_dir() else ():
-                if re.fullmatch(r"\.[\w-]{22}\.tmp", path.name):
-                    path.unlink()
-        for folder in runs:
-            if not any(folder.iterdir()):
-                folder.rmdir()
-        for lock in self._lock_files:
-            _beside(Path(lock)).unlink(missing_ok=True)
+        """Remove what a killed process left half written."""
+        remove_debris(self._repo, stages)
+        self._lock_writer.remove_parts()
 
     def pull_runs(self) -> None:
+        """Fetch the remote's run-cache."""
         self.workspace.run_cache.pull()
 
 
-def _signature_of(path: str) -> tuple[int, int] | None:
-    """Inode and time; None where there is no file."""
-    if not os.path.exists(path):
-        return None
-    s = os.stat(path)
-    return (s.st_ino, s.st_mtime_ns)
+def _is_named(stage: DVCStage, path: str) -> bool:
+    """Tell whether the path is that of the stage's file or of one of its outs."""
+    return path == stage.path or any(out.fs_path == path for out in stage.outs)
 
 
-def _replace(path: Path, text: str, part: Path) -> None:
-    """Whole or not at all. `part`: where to write it first; one of a killed run is written over."""
-    part.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        try:
-            _write(part, text).replace(path)
-        except OSError as e:
-            if e.errno != errno.EXDEV:
-                raise
-            _write(_beside(path), text).replace(path)  # .dvc/tmp is another mount
-    except OSError as e:
-        raise PipelineError(
-            f"{path}: {e.strerror}; the journal keeps what finished for the next run"
-        ) from None
-    finally:
-        part.unlink(missing_ok=True)
-        _beside(path).unlink(missing_ok=True)
+def _link_in_order(stages: Sequence[Stage]) -> None:
+    """Let each stage follow the one before it: in the order in which they were named."""
+    for before, stage in itertools.pairwise(stages):
+        stage.upstream = [before]
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
-
-
-def _write(path: Path, text: str) -> Path:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    return path
+def _link_by_graph(by_node: dict[DVCStage, Stage], graph: Graph) -> None:
+    for node, stage in by_node.items():
+        stage.upstream = [by_node[other] for other in graph[node] if other in by_node]

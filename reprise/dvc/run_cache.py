@@ -6,7 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 from dvc.stage import Stage as DVCStage
 from dvc.stage.cache import _can_hash, _get_stage_hash
@@ -14,6 +13,7 @@ from dvc.stage.serialize import to_single_stage_lockfile
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
+from reprise.dvc.deps import params_deps
 from reprise.dvc.lock_file import Entry
 
 # The hashes that paths will have after upstream stages; None where that is not known.
@@ -33,7 +33,10 @@ class CachedRun:
     @property
     def out_hashes(self) -> dict[str, str]:
         """Return the hash of each out, by absolute path."""
-        return {out.fs_path: out.hash_info.value for out in self._stage.outs}
+        hashes = {}
+        for out in self._stage.outs:
+            hashes[out.fs_path] = out.hash_info.value
+        return hashes
 
     def checkout(self) -> None:
         """Put the run's outs into the workspace."""
@@ -56,8 +59,9 @@ class RunCache:
     ) -> CachedRun | None:
         """Find the run of the stage as it will be with the assumed hashes.
 
-        None where there is none, or its outs are not in the cache. is_as_locked: the entry of dvc.lock is that
-        run. pull: fetches the outs from the remote.
+        As StageCache.restore of dvc.stage.cache. None where there is no run, or its outs are not
+        in the cache. is_as_locked: the entry of dvc.lock is that run; pull: fetches the outs from
+        the remote.
         """
         with _assuming(stage, assumed):
             if not _can_hash(stage):
@@ -86,7 +90,10 @@ class RunCache:
 
     @cached_property
     def _known_runs(self) -> dict[str, list[Entry]]:
-        """Read every run of the cache, as lock entries; those of a command with the same outs together."""
+        """Read every run of the cache, as lock entries.
+
+        Those of a command with the same outs stand together, under their `_key`.
+        """
         runs: dict[str, list[Entry]] = {}
         for path in Path(self._repo.stage_cache.cache_dir).glob("*/*/*"):
             entry = self._repo.stage_cache._load_cache(path.parent.name, path.name)
@@ -95,7 +102,10 @@ class RunCache:
         return runs
 
     def _newest(self, stage: DVCStage) -> Entry | None:
-        """Load the stage's newest run. DVC fails on a folder that is empty since its process was killed."""
+        """Load the stage's newest run.
+
+        DVC itself fails on a folder that is empty since its process was killed.
+        """
         cache = self._repo.stage_cache
         folder = Path(cache._get_cache_dir(_get_stage_hash(stage)))
         if not folder.is_dir() or not any(folder.iterdir()):
@@ -105,21 +115,37 @@ class RunCache:
 
 
 def has_inputs(stage: DVCStage, assumed: Assumed) -> bool:
-    """Tell whether all of the stage's inputs are there, or will be."""
+    """Tell whether all of the stage's inputs are there, or will be.
+
+    Deps with assumed hashes will be; of a params file, every declared key must be there.
+    """
     deps = [dep for dep in stage.deps if dep.fs_path not in assumed]
-    if not all(dep.exists for dep in deps):
-        return False
-    params = [dep for dep in deps if isinstance(dep, ParamsDependency)]
-    return all(set(dep.params) <= dep.read_params().keys() for dep in params)
+    for dep in deps:
+        if not dep.exists:
+            return False
+    for params in params_deps(deps):
+        values = params.read_params()
+        if not values.keys() >= set(params.params):
+            return False
+    return True
 
 
 def _key(entry: Entry) -> str:
-    return repr((entry["cmd"], [out["path"] for out in entry.get("outs", [])]))
+    """Return what the runs of a stage have in common, whatever their inputs were."""
+    outs = [out["path"] for out in entry.get("outs", [])]
+    return repr((entry["cmd"], outs))
+
+
+def _dep_hashes(entry: Entry) -> dict[str, str | None]:
+    return {dep["path"]: dep.get("md5") for dep in entry.get("deps", [])}
 
 
 @contextmanager
 def _assuming(stage: DVCStage, assumed: Assumed) -> Iterator[None]:
-    """Make the stage as it is after its deps were saved, with the assumed hashes; afterwards as it was."""
+    """Let the stage be as it is after its deps were saved, until the context ends.
+
+    Deps with assumed hashes have those, or UNKNOWN.
+    """
     before = [(dep, dict(vars(dep))) for dep in stage.deps]
     try:
         for dep in stage.deps:
@@ -137,10 +163,11 @@ def _assuming(stage: DVCStage, assumed: Assumed) -> Iterator[None]:
 
 
 def _is_alike(own: Entry, known: Entry) -> bool:
+    """Tell whether a known run has the stage's own params and deps, as far as they are known."""
     if own.get("params", {}) != known.get("params", {}):
         return False
-    own_deps = {dep["path"]: dep.get("md5") for dep in own.get("deps", [])}
-    known_deps = {dep["path"]: dep.get("md5") for dep in known.get("deps", [])}
+    own_deps = _dep_hashes(own)
+    known_deps = _dep_hashes(known)
     if own_deps.keys() != known_deps.keys():
         return False
     return all(value in (UNKNOWN, known_deps[path]) for path, value in own_deps.items())

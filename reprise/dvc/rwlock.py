@@ -1,64 +1,109 @@
-"""DVC's rwlock file: which process reads and writes which paths."""
+"""Claims paths in DVC's rwlock file, which says which process reads and writes what."""
 
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dvc.rwlock
-from dvc.lock import make_lock
+from dvc import rwlock
+from dvc.lock import LockError, make_lock
+from dvc.repo import Repo
 
 from reprise.errors import PipelineError
 
 KINDS: dict[str, type] = {"read": list, "write": dict}  # of claims on a path
 
+Info = dict[str, Any]  # a process's number and its name in the file
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Holds the paths that a process marked as in use, and under which name."""
+
+    info: Info
+    read: list[str]
+    written: list[str]
+
 
 class RWLockFile:
-    """Read once and written once while DVC's lock is held, for all stages that start and end meanwhile.
+    """Claims and releases paths as dvc.rwlock does, for stages that start and end meanwhile.
 
-    The file is written whole or not at all; DVC's own way leaves half a file when it is killed.
+    The file is read once and written once while DVC's lock is held. It is written whole or not at
+    all: DVC's own way leaves half a file when it is killed.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[str, Any] | None = None
-        self._path = Path()
+    def __init__(self, repo: Repo) -> None:
+        """Take the place of the file; it is read when it is needed."""
+        assert repo.tmp_dir is not None
+        self._folder = repo.tmp_dir
+        self._path = Path(self._folder, rwlock.RWLOCK_FILE)
+        self._hardlink = repo.config["core"].get("hardlink_lock", False)
+        self._claims: dict[str, Any] | None = None
         self._guard = ExitStack()
 
-    @contextmanager
-    def edit(self, folder: str, _: Any, hardlink: bool) -> Iterator[dict[str, Any]]:
-        """In place of dvc.rwlock._edit_rwlock."""
-        if self._known is None:
-            self._guard.enter_context(
-                make_lock(
-                    os.path.join(folder, dvc.rwlock.RWLOCK_LOCK),
-                    tmp_dir=folder,
-                    hardlink_lock=hardlink,
-                )
-            )
-            self._path = Path(folder, dvc.rwlock.RWLOCK_FILE)
-            self._known = self._read()
-        for mode, kind in KINDS.items():
-            self._known.setdefault(mode, defaultdict(kind))  # DVC drops what is empty
-        yield self._known
+    def claim(self, name: str, read: Sequence[str], write: Sequence[str]) -> Claim:
+        """Mark absolute paths as read and as written by this process, as `dvc repro` does.
 
-    def _read(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        with suppress(FileNotFoundError, json.JSONDecodeError):
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-        return {mode: defaultdict(KINDS[mode], claims) for mode, claims in found.items()}
+        Raises LockError when another process uses one of them; `describe_holder` says who.
+        """
+        info = {"pid": os.getpid(), "cmd": name}
+        claims = self._load()
+        rwlock._check_blockers(self._folder, claims, info, mode="write", waiters=[*read, *write])
+        rwlock._check_blockers(self._folder, claims, info, mode="read", waiters=write)
+        return Claim(
+            info,
+            read=rwlock._acquire_read(claims, info, read),
+            written=rwlock._acquire_write(claims, info, write),
+        )
+
+    def release(self, claim: Claim) -> None:
+        """Take the marks away again."""
+        claims = self._load()
+        rwlock._release_write(claims, claim.info, claim.written)
+        rwlock._release_read(claims, claim.info, claim.read)
 
     def write(self) -> None:
-        """Before DVC's lock is released."""
-        if self._known is None:
+        """Write the file, if it was read. Call it before DVC's lock is released."""
+        if self._claims is None:
             return
         with self._guard:
             part = self._path.with_name(f"{self._path.name}.part")
             try:
-                part.write_text(json.dumps(self._known), encoding="utf-8")
+                part.write_text(json.dumps(self._claims), encoding="utf-8")
                 part.replace(self._path)
             except OSError as e:
                 raise PipelineError(f"{self._path}: {e.strerror}") from None
-        self._known = None
+        self._claims = None
+
+    def _load(self) -> dict[str, Any]:
+        """Return the file's claims. The first call locks the file until `write`, and reads it."""
+        if self._claims is None:
+            guard = make_lock(
+                os.path.join(self._folder, rwlock.RWLOCK_LOCK),
+                tmp_dir=self._folder,
+                hardlink_lock=self._hardlink,
+            )
+            self._guard.enter_context(guard)
+            self._claims = self._read()
+        for mode, kind in KINDS.items():
+            self._claims.setdefault(mode, defaultdict(kind))  # DVC drops what is empty
+        return self._claims
+
+    def _read(self) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        with suppress(FileNotFoundError, json.JSONDecodeError):
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+        return {mode: defaultdict(KINDS[mode], claims) for mode, claims in content.items()}
+
+
+def describe_holder(error: LockError) -> str:
+    """Shorten DVC's message to the line that names the process, `(PID 1234): dvc repro`."""
+    lines = str(error).splitlines()
+    for line in lines:
+        if "(PID" in line:
+            return line.strip()
+    return lines[0]

@@ -1,4 +1,4 @@
-"""One stage: what changed since it was last up to date, and how it is brought up to date."""
+"""Tells what changed in a stage since it was up to date, and brings it up to date."""
 
 import os
 from collections.abc import Sequence
@@ -7,105 +7,65 @@ from pathlib import Path
 from typing import Any
 
 from dvc.dependency import ParamsDependency
-from dvc.output import Output
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 from dvc.stage.loader import StageLoader
 from dvc.stage.serialize import to_single_stage_lockfile
 from dvc.stage.utils import check_missing_outputs
 
-from reprise.dvc.changes import MISSING, Change, ChangeKind, param_changes
+from reprise.dvc.changes import Change, ChangeKind
 from reprise.dvc.declaration import Declaration
+from reprise.dvc.deps import data_deps, local_items
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
 from reprise.dvc.lock_file import Entry
 from reprise.dvc.run_cache import NOTHING, Assumed, CachedRun, has_inputs
+from reprise.dvc.status import dep_changes, stage_changes
 from reprise.dvc.workspace import Workspace
 from reprise.errors import PipelineError
 
 
 class Stage(Declaration):
-    """One stage of the graph, with what DVC knows of it and what the runner does to it."""
+    """Holds one stage of the graph: what DVC knows of it, and what the runner does to it."""
 
     def __init__(self, workspace: Workspace, stage: DVCStage) -> None:
+        """Take DVC's stage, and let it hash its deps and outs through the file cache."""
         super().__init__(stage, workspace.root)
         self.workspace = workspace
         self.upstream: list[Stage] = []
         self.locked = _locked_entry(stage)
         self.adopted = False  # its entry is of a killed run and not in dvc.lock yet
-        for item in [*stage.deps, *stage.outs]:
-            if item.protocol == "local" and not isinstance(item, ParamsDependency):
-                item._build = partial(workspace.file_cache.build, item, item._build)
+        for item in local_items([*data_deps(stage.deps), *stage.outs]):
+            item._build = partial(workspace.file_cache.build, item, item._build)
 
     def params_of(self, path: Path) -> Any:
-        """The parsed params file."""
+        """Return the parsed params file."""
         return self.workspace.file_cache.load_path(str(path), self.dvc.repo.fs)
 
     # What changed
 
     def changes(self, assumed: Assumed = NOTHING) -> list[Change]:
-        """Why `dvc repro` would run the stage; none: it is unchanged.
+        """List why `dvc repro` would run the stage; nothing: it is unchanged.
 
-        `assumed` has the hashes that paths will have after upstream stages; None where that is not known: such
-        deps are left out.
+        assumed: the hashes that paths will have after upstream stages; None where that is not
+        known: such deps are left out. Raises PipelineError for what DVC can't tell.
         """
-        s = self.dvc
-        if self.has_entry and not self.locked and not s.frozen:
+        if self.has_entry and not self.locked and not self.frozen:
             return [Change(ChangeKind.CMD, self.name, "never ran")]
         try:
-            found = self._command_changes()
-            if not s.frozen:
-                if s.is_callback or s.always_changed:
-                    found.append(
-                        Change(
-                            ChangeKind.ALWAYS,
-                            self.name,
-                            "always_changed" if s.always_changed else "no deps or outs",
-                        )
-                    )
-                for dep in s.deps:
-                    found += self._dep_changes(dep, assumed)
-            for out in s.outs:
-                found += [
-                    Change(ChangeKind.OUT, where, what) for where, what in out.status().items()
-                ]
+            return [*stage_changes(self.dvc, self.name, self.locked.get("cmd"), assumed)]
         except DVC_ERRORS as e:
             raise PipelineError(f"stage '{self.name}': {describe_error(e)}") from None
-        return found
-
-    def _command_changes(self) -> list[Change]:
-        if not self.dvc.changed_stage():
-            return []
-        return [
-            Change(ChangeKind.CMD, self.name, "changed", None, self.locked.get("cmd"), self.dvc.cmd)
-        ]
-
-    def _dep_changes(self, dep: Output, assumed: Assumed) -> list[Change]:
-        if dep.fs_path in assumed:
-            value = assumed[dep.fs_path]
-            return (
-                [] if value in (None, dep.hash_info.value) else [Change(ChangeKind.DEP, str(dep))]
-            )
-        if not isinstance(dep, ParamsDependency):
-            return [Change(ChangeKind.DEP, where, what) for where, what in dep.status().items()]
-        found = []
-        for where, what in dep.status().items():
-            if isinstance(what, str):
-                found.append(Change(ChangeKind.PARAM, where, what))
-                continue
-            old, new = dep.hash_info.value or {}, dep.read_params()
-            for key in what:
-                found += param_changes(where, key, old.get(key, MISSING), new.get(key, MISSING))
-        return found
 
     def adopt(self, entry: Entry) -> None:
-        """Takes the entry for what dvc.lock says of the stage."""
+        """Take the entry for what dvc.lock says of the stage."""
         StageLoader.fill_from_lock(self.dvc, entry)
         self.dvc.cmd_changed = entry.get("cmd") != self.dvc.cmd
         self.locked = entry
 
     def adopt_if_current(self, entry: Entry | None) -> bool:
-        """Adopts an entry that dvc.lock does not have yet, if the stage is unchanged by it."""
-        before, self.adopted = self.locked, False
+        """Adopt an entry that dvc.lock does not have yet, if the stage is unchanged by it."""
+        before = self.locked
+        self.adopted = False
         if entry is not None:
             self.adopt(entry)
             self.adopted = not self.changes()
@@ -114,15 +74,58 @@ class Stage(Declaration):
         return self.adopted
 
     def is_as_locked(self, assumed: Assumed) -> bool:
-        """Whether command and deps, as far as known, are those of dvc.lock: its outs may then be in the cache."""
-        if self.dvc.changed_stage() or not all(o.hash_info for o in self.dvc.outs):
+        """Tell whether command and deps, as far as known, are those of dvc.lock.
+
+        Then its outs may be in the cache.
+        """
+        if self.dvc.changed_stage():
             return False
-        return not any(self._dep_changes(dep, assumed) for dep in self.dvc.deps)
+        if not all(out.hash_info for out in self.dvc.outs):
+            return False
+        return not any(dep_changes(dep, assumed) for dep in self.dvc.deps)
+
+    def outs_changed(self) -> bool:
+        """Tell whether the outs differ by now from what was saved."""
+        self._forget_outs()
+        return any(out.workspace_status() for out in self.dvc.outs)
+
+    def _forget_outs(self) -> None:
+        """Forget the outs' hashes: they may have been written to."""
+        for out in self.dvc.outs:
+            self.workspace.file_cache.forget(out.fs_path)
+
+    # The run-cache
+
+    def find_run(self, assumed: Assumed = NOTHING, *, pull: bool = False) -> CachedRun | None:
+        """Find the run of the run-cache that `restore` can take; None where there is none.
+
+        assumed: as in `changes`; pull: fetches the run's outs from the remote.
+        """
+        if not has_inputs(self.dvc, assumed):
+            return None
+        runs, is_as_locked = self.workspace.run_cache, self.is_as_locked(assumed)
+        return runs.find(self.dvc, assumed, is_as_locked=is_as_locked, pull=pull)
+
+    def may_find_run(self, assumed: Assumed) -> bool:
+        """Tell whether the run-cache may have a run, once the hashes that lack are known."""
+        if not has_inputs(self.dvc, assumed):
+            return False
+        runs, is_as_locked = self.workspace.run_cache, self.is_as_locked(assumed)
+        return runs.may_find(self.dvc, assumed, is_as_locked=is_as_locked)
+
+    def restore(self, run: CachedRun) -> None:
+        """Put a run's outs into the workspace, and save the stage."""
+        self.clear()
+        run.checkout()
+        self.save()
 
     # Bringing it up to date
 
     def check_inputs(self) -> None:
-        """PipelineError unless every dep exists and every params file has the declared keys."""
+        """Raise PipelineError unless every dep exists.
+
+        DVC raises its own error for a params file that lacks a declared key.
+        """
         for dep in self.dvc.deps:
             if dep.protocol == "local" and not dep.exists:
                 raise PipelineError(f"dependency '{dep}' does not exist")
@@ -130,99 +133,71 @@ class Stage(Declaration):
                 dep.get_hash()
 
     def settle(self) -> None:
-        """DVC's way with stages that run no command: verify, import, save."""
+        """Bring a stage without command up to date in DVC's way: verify, import, save."""
         self.dvc.run()
-        for out in self.dvc.outs:
-            self.workspace.file_cache.forget(out.fs_path)
+        self._forget_outs()
         if not isinstance(self.dvc, PipelineStage):
             self.dvc.dump(update_pipeline=False)
 
     def reload(self) -> None:
-        """What dvc.lock says by now, after another process may have written it."""
+        """Read again what dvc.lock says, after another process may have written it."""
         if isinstance(self.dvc, PipelineStage):
             self.dvc.dvcfile._reset()
             self.adopt(_locked_entry(self.dvc))
 
     def pull_inputs(self) -> None:
-        for dep in self.dvc.deps:
-            if not isinstance(dep, ParamsDependency) and dep.protocol == "local" and not dep.exists:
+        """Pull the deps that are missing."""
+        for dep in local_items(data_deps(self.dvc.deps)):
+            if not dep.exists:
                 self.workspace.pull(dep.fs_path)
 
     def pull_outputs(self, changes: Sequence[Change]) -> bool:
-        """Pulls the outs if they are all that is missing; True: the stage is then unchanged."""
-        if any(
-            c.kind != ChangeKind.OUT or c.what not in ("deleted", "not in cache") for c in changes
-        ):
-            return False
+        """Pull the outs if they are all that is missing; True: the stage is then unchanged."""
+        for change in changes:
+            is_missing = change.what in ("deleted", "not in cache")
+            if change.kind is not ChangeKind.OUT or not is_missing:
+                return False
         try:
             self.workspace.pull(self.name)
         except DVC_ERRORS:
             return False
         return not self.changes()
 
-    def find_run(self, assumed: Assumed = NOTHING, *, pull: bool = False) -> CachedRun | None:
-        """Find the run of the run-cache that `restore` can take; None where there is none.
-
-        `assumed`: as in `changes`. `pull`: fetches the run's outs from the remote.
-        """
-        if not has_inputs(self.dvc, assumed):
-            return None
-        is_as_locked = self.is_as_locked(assumed)
-        return self.workspace.run_cache.find(
-            self.dvc, assumed, is_as_locked=is_as_locked, pull=pull
-        )
-
-    def may_find_run(self, assumed: Assumed) -> bool:
-        """Tell whether the run-cache may have a run of the stage, once the assumed hashes are known."""
-        if not has_inputs(self.dvc, assumed):
-            return False
-        is_as_locked = self.is_as_locked(assumed)
-        return self.workspace.run_cache.may_find(self.dvc, assumed, is_as_locked=is_as_locked)
-
-    def restore(self, run: CachedRun) -> None:
-        """Put a run's outs into the workspace, and save the stage."""
-        self.dvc.remove_outs(ignore_remove=False, force=False)
-        run.checkout()
-        self.save()
-
     def clear(self) -> None:
-        """Before the command: persistent outs become writable, and in the workspace the others go."""
+        """Make room for the outs: persistent ones become writable, the others go."""
         self.dvc.remove_outs(ignore_remove=False, force=False)
 
     def save(self) -> None:
-        """After the command: hashes deps and outs, and puts outs and run into the cache, as DVC does."""
-        s = self.dvc
-        for path in filter(os.path.isdir, self.dep_paths):
-            self.workspace.file_cache.forget(
-                path
-            )  # the command read what is there now, not what was there at the plan
-        for out in s.outs:
-            self.workspace.file_cache.forget(out.fs_path)
-            out.ignore = lambda: None  # its line follows in plan order, by `ignore`
-        check_missing_outputs(s)
-        uncached = any(not out.use_cache for out in s.outs if not (out.is_metric or out.is_plot))
-        s.save(run_cache=not uncached)
-        s.commit()
+        """Hash deps and outs, and put outs and run into the cache, as DVC does after the command.
 
-    def outs_changed(self) -> bool:
-        """Whether the outs are others by now than when the stage was saved."""
+        `.gitignore` is left alone: its lines follow in plan order, by `ignore`. DVC raises its
+        own error when an out is missing.
+        """
+        for path in self.dep_paths:
+            if os.path.isdir(path):
+                # The command read what is there now, not what was there at the plan.
+                self.workspace.file_cache.forget(path)
+        self._forget_outs()
         for out in self.dvc.outs:
-            self.workspace.file_cache.forget(out.fs_path)
-        return any(out.workspace_status() for out in self.dvc.outs)
+            out.ignore = lambda: None
+        check_missing_outputs(self.dvc)
+        # DVC keeps no runs of stages with outs that are not cached, metrics and plots apart.
+        data = [out for out in self.dvc.outs if not out.is_metric and not out.is_plot]
+        self.dvc.save(run_cache=all(out.use_cache for out in data))
+        self.dvc.commit()
 
     def ignore(self) -> None:
-        """The outs' lines in .gitignore."""
+        """Write the outs' lines into .gitignore."""
         for out in self.dvc.outs:
             folder, name = os.path.split(out.fs_path)
-            if f"/{name}" not in self.workspace.file_cache.lines(
-                os.path.join(folder, ".gitignore")
-            ):
+            lines = self.workspace.file_cache.lines(os.path.join(folder, ".gitignore"))
+            if f"/{name}" not in lines:
                 type(out).ignore(out)
 
     def entry(self) -> Entry:
-        """As it stands in dvc.lock."""
-        made: Entry = to_single_stage_lockfile(self.dvc)
-        return made
+        """Return the entry as it will stand in dvc.lock."""
+        entry: Entry = to_single_stage_lockfile(self.dvc)
+        return entry
 
 
 def _locked_entry(stage: DVCStage) -> Entry:

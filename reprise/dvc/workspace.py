@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
+from reprise.dvc.deps import local_items
 from reprise.dvc.file_cache import FileCache
 from reprise.dvc.run_cache import RunCache
 
@@ -27,7 +28,7 @@ class Workspace:
     @cached_property
     def data(self) -> set[Path]:
         """Collect every local out, absolute: of stages and of data sources."""
-        return {Path(out.fs_path) for out in self._repo.index.outs if out.protocol == "local"}
+        return {Path(out.fs_path) for out in local_items(self._repo.index.outs)}
 
     @cached_property
     def ignored(self) -> set[Path]:

@@ -71,8 +71,7 @@ def repro(
         "everything": all_pipelines,
     }
     engine = make_task_runner(runner, options.jobs, engine_options)
-    with contextlib.chdir(path), prefect_endings():
-        repository = Repository()
+    with contextlib.chdir(path), prefect_endings(), Repository() as repository:
         steps = _plan(repository, targets or [], selection, force)
         show_plan(steps, Durations(repository.temporary))
         create_limits([step.stage for step in steps])
@@ -93,7 +92,7 @@ def _plan(
 ) -> list[Step]:
     logger = get_run_logger()
     with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
-        stages = repository.steps(targets, **selection)
+        stages = repository.collect_stages(targets, **selection)
         left_over = Journal(repository.temporary).left_over()
         return make_plan(stages, left_over, force=force)
 

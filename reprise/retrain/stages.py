@@ -14,23 +14,25 @@ from reprise.retrain.shell import LAST_LINES
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.options import RunOptions
 from reprise.runner.plan import StepKind, make_plan
-from reprise.runner.runner import Runner
+from reprise.runner.session import plan_and_run
 from reprise.runner.states import StageState
-from reprise.state.durations import Durations
 from reprise.state.journal import Journal
 
 
 def load_stages(root: Path) -> list[Stage]:
     """Load the stages of all pipelines in the folder, in plan order."""
-    with chdir(root):
-        return Repository().steps([], everything=True)
+    with chdir(root), Repository() as repository:
+        return _all_stages(repository)
+
+
+def _all_stages(repository: Repository) -> list[Stage]:
+    return repository.collect_stages([], everything=True)
 
 
 def has_work(root: Path) -> bool:
     """Tell by the plan whether a stage would run: an import of the same bytes is no work."""
-    with chdir(root):
-        repository = Repository()
-        stages = repository.steps([], everything=True)
+    with chdir(root), Repository() as repository:
+        stages = _all_stages(repository)
         steps = make_plan(stages, Journal(repository.temporary).left_over())
     return any(step.kind is not StepKind.UNCHANGED for step in steps)
 
@@ -47,32 +49,15 @@ def run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
     reporter = EchoReporter(echo)
     run_options = RunOptions(jobs=options.jobs or os.cpu_count() or 1, pull=True)
     try:
-        with chdir(clone.root):
-            errors = _run(run_options, reporter)
+        with chdir(clone.root), Repository() as repository:
+            runner = plan_and_run(repository, _all_stages, run_options, reporter)
     except (PipelineError, *DVC_ERRORS) as error:
         message = " ".join(describe_error(error).split())
         echo(f"reprise: {message}")
         raise PipelineError(f"reprise run: failed: {message}") from None
-    if errors:
-        last_lines = reporter.lines_of(errors)[-LAST_LINES:]
+    if runner.errors:
+        last_lines = reporter.lines_of(runner.errors.keys())[-LAST_LINES:]
         raise PipelineError(f"reprise run: failed: {'; '.join(last_lines)}")
-
-
-def _run(options: RunOptions, reporter: "EchoReporter") -> Collection[Stage]:
-    """Run all pipelines of the current folder, and return the stages that failed."""
-    repository = Repository()
-    with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
-        stages = repository.steps([], everything=True)
-        steps = make_plan(stages, Journal(repository.temporary).left_over())
-        durations = Durations(repository.temporary)
-        reporter.plan(steps, durations)
-    runner = Runner(repository, stages, options, reporter)
-    try:
-        runner.run()
-    finally:
-        names = [stage.name for stage in runner.seconds]
-        reporter.summary(runner.states, durations.last_of_all(names))
-    return runner.errors.keys()
 
 
 class EchoReporter(ConsoleReporter):

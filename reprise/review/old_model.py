@@ -64,8 +64,8 @@ def _run_stage(
     out: Path, name: str, old_models: Mapping[Path, Files], columns: Sequence[str]
 ) -> pa.Table:
     """Run the stage in a sandbox with the old models, and read what it wrote."""
-    repository = Repository()
-    stage: Stage = repository.steps([str(out)], single_item=True)[0]
+    with Repository() as repository:
+        stage: Stage = repository.collect_stages([str(out)], single_item=True)[0]
     sandbox = Sandbox(stage, isolated_folder(stage), replacements=old_models)
     with run_isolated(sandbox) as result:
         if result.error is not None:

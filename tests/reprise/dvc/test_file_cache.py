@@ -7,9 +7,10 @@ CODE = """
 from pathlib import Path
 from reprise.dvc import Repository
 from reprise.dvc.history.reader import RevisionReader
-Repository().steps([])
-revisions = RevisionReader(Path("aside"))
-print(*(r.params for r in revisions.read("HEAD", revisions.commit("HEAD")).records.values()))
+with Repository() as repository:
+    repository.collect_stages([])
+    revisions = RevisionReader(Path("aside"))
+    print(*(r.params for r in revisions.read("HEAD", revisions.commit("HEAD")).records.values()))
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dvc.utils.serialize import dumps_yaml
 
-from reprise.dvc.lock_file import run_text, with_entries
+from reprise.dvc.lock_file import format_run, replace_entries
 
 ODD = [
     "",
@@ -83,9 +83,9 @@ def entry(rng: random.Random) -> dict[str, Any]:
 def test_entries_are_written_as_dvc_writes_them(seed: int) -> None:
     rng = random.Random(seed)
     entries = {rng.choice(["train", "a-b_c", "s@1", "1", "yes"]): entry(rng) for _ in range(2)}
-    assert with_entries("", entries) == dumps_yaml({"schema": "2.0", "stages": entries})
+    assert replace_entries("", entries) == dumps_yaml({"schema": "2.0", "stages": entries})
     for made in entries.values():
-        assert run_text(made) == dumps_yaml(made)
+        assert format_run(made) == dumps_yaml(made)
 
 
 PIECES = [
@@ -141,8 +141,8 @@ def test_commands_are_written_as_dvc_writes_them(seed: int) -> None:
         )
         for command in (words, f"run {words}", letters):
             made = {"cmd": command, "outs": [{"path": "o", "size": 1}]}
-            assert run_text(made) == dumps_yaml(made)
-            assert with_entries("", {"s": made}) == dumps_yaml(
+            assert format_run(made) == dumps_yaml(made)
+            assert replace_entries("", {"s": made}) == dumps_yaml(
                 {"schema": "2.0", "stages": {"s": made}}
             )
 
@@ -152,7 +152,7 @@ def test_other_stages_stay_as_they_are() -> None:
     long = ("x" * 150, "y" * 150)  # names that ruamel writes on lines of their own
     old = {name: entry(rng) for name in ("a", long[0], "b", long[1])}
     new = {name: entry(rng) for name in (long[0], "b", "c")}
-    text = with_entries(dumps_yaml({"schema": "2.0", "stages": old}), new)
+    text = replace_entries(dumps_yaml({"schema": "2.0", "stages": old}), new)
     assert text == dumps_yaml({"schema": "2.0", "stages": {**old, **new}})
 
 
@@ -164,5 +164,5 @@ def test_a_lock_file_with_more_than_stages_keeps_it() -> None:
         "datasets": [{"name": "x"}],
     }
     new = {"b": entry(rng)}
-    text = with_entries(dumps_yaml(old), new)
+    text = replace_entries(dumps_yaml(old), new)
     assert text == dumps_yaml({**old, "stages": {**old["stages"], **new}})

@@ -81,13 +81,13 @@ class Reporter(ConsoleReporter):
             time.sleep(1)  # in which the command ends
             os.kill(os.getpid(), signal.SIGINT)
 
-repository = Repository()
-with repository.lock(print):
-    stages = repository.steps([])
-try:
-    Runner(repository, stages, RunOptions(jobs=1), Reporter()).run()
-except Interrupted:
-    print("interrupted")
+with Repository() as repository:
+    with repository.lock(print):
+        stages = repository.collect_stages([])
+    try:
+        Runner(repository, stages, RunOptions(jobs=1), Reporter()).run()
+    except Interrupted:
+        print("interrupted")
 print("ticks", ticks)
 """
 

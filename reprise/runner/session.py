@@ -1,0 +1,37 @@
+"""Shows the plan, runs it and prints what became of it: a whole `reprise run` on a console."""
+
+from collections.abc import Callable
+
+from reprise.dvc import Repository, Stage
+from reprise.runner.console import ConsoleReporter
+from reprise.runner.options import RunOptions
+from reprise.runner.plan import make_plan
+from reprise.runner.runner import Runner
+from reprise.state.durations import Durations
+from reprise.state.journal import Journal
+
+
+def plan_and_run(
+    repository: Repository,
+    choose: Callable[[Repository], list[Stage]],
+    options: RunOptions,
+    reporter: ConsoleReporter,
+) -> Runner:
+    """Bring the stages up to date. Returns the runner, which knows what became of each.
+
+    choose: the stages, in plan order, with their upstream stages. It is asked under DVC's lock.
+    """
+    with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
+        stages = choose(repository)
+        left_over = Journal(repository.temporary).left_over()
+        durations = Durations(repository.temporary)
+        reporter.plan(make_plan(stages, left_over, force=options.force), durations)
+    runner = Runner(repository, stages, options, reporter)
+    reporter.begin()
+    try:
+        runner.run()
+    finally:
+        reporter.finish()
+        last = durations.last_of_all(stage.name for stage in runner.seconds)
+        reporter.summary(runner.states, last)
+    return runner

@@ -1,0 +1,202 @@
+"""DVC's parts are replaced while a repository is open, for it alone, and then put back."""
+
+import json
+import os
+from contextlib import ExitStack, chdir
+from pathlib import Path
+from typing import Any
+
+import dvc.rwlock
+import dvc.schema
+import pytest
+from dvc.fs import LocalFileSystem
+from dvc.repo import Repo
+from dvc_data.hashfile import checkout
+
+from reprise.dvc import Repository, Stage, file_cache, patches
+from reprise.dvc.deps import params_deps
+from reprise.dvc.lock_file import replace_entries
+from reprise.dvc.patches import PATCHES
+from tests.conftest import ROOT
+from tests.reprise.corpus import Made
+
+# DVC's own use of pygtrie.
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+
+STAGES = "stages:\n  a: {cmd: cat a.in > a, deps: [a.in], params: [x], outs: [a]}\n"
+
+
+@pytest.fixture
+def roots(tmp_path: Path, commands: str, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Make two repositories, whose params differ."""
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    roots = []
+    for name, x in [("one", 1), ("two", 2)]:
+        files = {"dvc.yaml": STAGES, "params.yaml": f"x: {x}\n", "a.in": "1\n"}
+        roots.append(Made(tmp_path / name, {"files": files}, commands).create().root)
+    return roots
+
+
+def opened(root: Path) -> Repository:
+    with chdir(root):
+        return Repository()
+
+
+def only_stage(repository: Repository) -> Stage:
+    with chdir(repository.workspace.root):
+        (stage,) = repository.collect_stages([])
+    return stage
+
+
+def claims(root: Path) -> Any:
+    return json.loads((root / ".dvc/tmp/rwlock").read_text())
+
+
+def claims_of_a(root: Path) -> Any:
+    info = {"pid": os.getpid(), "cmd": "reprise run: a"}
+    read = {str(root / "a.in"): [info], str(root / "params.yaml"): [info]}
+    return {"read": read, "write": {str(root / "a"): info}}
+
+
+def in_force() -> list[Any]:
+    return [vars(patch.owner).get(patch.attribute, "inherited") for patch in PATCHES]
+
+
+REPLACEMENTS = [patch.replacement for patch in PATCHES]
+
+
+# The context
+
+
+def test_two_open_repositories_each_write_their_claims(roots: list[Path]) -> None:
+    one, two = map(opened, roots)
+    with one, two:
+        with one.lock(print), two.lock(print):
+            assert one.claim(only_stage(one)) is None
+            assert two.claim(only_stage(two)) is None
+        assert [claims(root) for root in roots] == [claims_of_a(root) for root in roots]
+        with one.lock(print):
+            one.release_all()
+        assert [claims(root) for root in roots] == [{}, claims_of_a(roots[1])]
+        with two.lock(print):
+            two.release_all()
+        assert [claims(root) for root in roots] == [{}, {}]
+
+
+def test_two_open_repositories_each_read_their_files(roots: list[Path]) -> None:
+    one, two = map(opened, roots)
+    with one, two:
+        for repository, x in [(one, 1), (two, 2), (one, 1)]:
+            (params,) = params_deps(only_stage(repository).dvc.deps)
+            assert params.read_params() == {"x": x}
+
+
+def test_other_repositories_of_the_process_keep_dvcs_ways(roots: list[Path]) -> None:
+    with opened(roots[0]):
+        other = Repo(str(roots[1]))
+        assert other.tmp_dir is not None
+        path = str(roots[1] / "a")
+        with dvc.rwlock.rwlock(other.tmp_dir, other.fs, "dvc commit", [], [path], False):
+            info = {"pid": os.getpid(), "cmd": "dvc commit"}
+            assert claims(roots[1])["write"] == {path: info}
+
+
+def test_everything_is_as_before_when_the_last_repository_closes(roots: list[Path]) -> None:
+    before = in_force()
+    one, two = map(opened, roots)
+    assert in_force() == before
+    for first, last in [(one, two), (two, one)]:
+        with ExitStack() as outer, ExitStack() as inner:
+            outer.enter_context(last)
+            inner.enter_context(first)
+            assert in_force() == REPLACEMENTS
+            inner.close()
+            assert in_force() == REPLACEMENTS
+        assert in_force() == before
+    with pytest.raises(ValueError, match="in the block"), one:
+        raise ValueError("in the block")
+    assert in_force() == before
+
+
+def test_each_row_names_its_test() -> None:
+    for patch in PATCHES:
+        file, _, name = patch.test.partition("::")
+        assert f"\ndef {name}(" in (ROOT / file).read_text(), patch.name
+
+
+# The rows
+
+
+def count(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[str]:
+    """Note each call of DVC's own function, which a replacement goes on to."""
+    calls: list[str] = []
+    original = getattr(module, name)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        calls.append(name)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, call)
+    return calls
+
+
+def test_a_params_file_is_parsed_once_until_it_changes(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count(monkeypatch, file_cache, "load_path")
+    with opened(roots[0]) as repository:
+        (params,) = params_deps(only_stage(repository).dvc.deps)
+        for x in (1, 3):
+            (roots[0] / "params.yaml").write_text(f"x: {x}\n\n")
+            calls.clear()
+            assert [params.read_params() for _ in range(3)] == [{"x": x}] * 3
+            assert len(calls) == 1
+
+
+def test_a_lock_file_is_parsed_once_until_it_changes(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count(monkeypatch, file_cache, "_load_lock")
+    with opened(roots[0]) as repository:
+        stage = only_stage(repository)
+        for size in (1, 20):
+            out = {"path": "a", "md5": "0" * 31 + "a", "size": size}
+            entry = {"cmd": "cat a.in > a", "outs": [out]}
+            (roots[0] / "dvc.lock").write_text(replace_entries("", {"a": entry}))
+            calls.clear()
+            for _ in range(3):
+                stage.reload()
+                assert stage.locked == entry
+            assert len(calls) == 1
+
+
+def test_links_are_tried_once_for_two_devices(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count(monkeypatch, patches, "_test_links")
+    fs = LocalFileSystem()
+    cache = roots[0] / ".dvc"
+    for _ in range(2):
+        with opened(roots[0]):
+            for name in ("a", "new/b"):
+                target = str(roots[0] / name)
+                test_links = vars(checkout)["test_links"]
+                assert test_links(["copy"], fs, str(cache), fs, target) == ["copy"]
+        assert len(calls) == 1
+        calls.clear()
+
+
+def test_a_schema_is_compiled_once(roots: list[Path]) -> None:
+    source = {"a": int}
+    with opened(roots[0]):
+        assert dvc.schema.vol.Schema(source) is dvc.schema.vol.Schema(source)
+        assert dvc.schema.vol.Schema(source)({"a": 1}) == {"a": 1}
+        assert dvc.schema.vol.Schema({"a": int}) is not dvc.schema.vol.Schema(source)
+
+
+def test_the_links_are_noted_as_dvc_notes_them(roots: list[Path]) -> None:
+    state: Any = Repo(str(roots[0])).state
+    state.set_link(str(roots[0] / "a"), 1, "2.0")
+    with opened(roots[0]):
+        state.set_link(str(roots[0] / "b"), 3, "4.0")
+    assert {name: state.links[name] for name in state.links} == {"a": (1, "2.0"), "b": (3, "4.0")}
