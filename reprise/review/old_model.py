@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from reprise.dvc import Repository, Stage
-from reprise.dvc.history.out_files import Files, files_at
+from reprise.dvc.history.out_files import Files, list_files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.errors import PipelineError
@@ -74,4 +74,4 @@ def _run_stage(
             raise PipelineError(
                 f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
             )
-        return read_table(files_at(sandbox.path_of(out)), name, columns)
+        return read_table(list_files(sandbox.path_of(out)), name, columns)

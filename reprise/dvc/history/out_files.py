@@ -1,4 +1,4 @@
-"""Where the bytes of an out lie."""
+"""Finds the bytes of an out: in the working tree or in DVC's cache."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,44 +11,66 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 from dvc_objects.errors import ObjectFormatError
 
-Files = dict[
-    str, Path
-]  # name of each file within a dep or out, its own name for a single file: where its bytes lie
+# The name of each file within a dep or out, for a single file its own: where its bytes lie.
+Files = dict[str, Path]
 
 
 @dataclass(frozen=True)
-class Out:
-    """cache: where its bytes may lie; None for an out that git keeps. of: DVC's own."""
+class RecordedOut:
+    """Holds an out as a revision records it.
+
+    cache: where its bytes may lie; None for an out that git keeps; dvc: DVC's object.
+    """
 
     hash: HashInfo
     cache: HashFileDB | None
-    of: Output
+    dvc: Output
 
 
-def cached(out: Out, name: str) -> Files | None:
-    """Whole, or None."""
+def find_cached(out: RecordedOut, name: str) -> Files | None:
+    """Find the out's files in DVC's cache; None unless all are there.
+
+    name: of the out, for one that is a single file.
+    """
     if not out.hash or out.cache is None:
         return None
-    found = {name: out.hash.value}
+    hashes = {name: out.hash.value}
     if out.hash.isdir:
         try:
             tree = load(out.cache, out.hash)
         except (FileNotFoundError, ObjectFormatError):
             return None
         assert isinstance(tree, Tree)
-        found = {"/".join(key): hash_info.value for key, _, hash_info in tree}
-    places = {name: Path(out.cache.oid_to_path(value)) for name, value in found.items()}
-    return places if all(p.exists() for p in places.values()) else None
+        hashes = {"/".join(key): hash_info.value for key, _, hash_info in tree}
+    files: Files = {}
+    for file, value in hashes.items():
+        path = Path(out.cache.oid_to_path(value))
+        if not path.exists():
+            return None
+        files[file] = path
+    return files
 
 
-def listed(out: Out) -> Iterable[str] | None:
-    """Names of the files in a folder. Its listing alone is fetched if the cache lacks it; None where nothing has it."""
-    tree = out.of.get_dir_cache() if out.cache is not None and out.hash.isdir else None
-    return None if tree is None else ["/".join(key) for key, *_ in tree]
+def list_names(out: RecordedOut) -> Iterable[str] | None:
+    """List the names of the files in an out that is a folder; None where nothing has the listing.
+
+    The listing alone is fetched if the cache lacks it.
+    """
+    if out.cache is None or not out.hash.isdir:
+        return None
+    tree = out.dvc.get_dir_cache()
+    if tree is None:
+        return None
+    return ["/".join(key) for key, *_ in tree]
 
 
-def files_at(place: Path) -> Files:
-    """Of a folder, or the one file that it is."""
-    if not place.is_dir():
-        return {place.name: place}
-    return {p.relative_to(place).as_posix(): p for p in sorted(place.rglob("*")) if p.is_file()}
+def list_files(path: Path) -> Files:
+    """List the files of a folder, or the one file that it is."""
+    if not path.is_dir():
+        return {path.name: path}
+    files: Files = {}
+    for inner in sorted(path.rglob("*")):
+        if inner.is_file():
+            name = inner.relative_to(path).as_posix()
+            files[name] = inner
+    return files

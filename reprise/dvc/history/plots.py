@@ -1,6 +1,6 @@
-"""The plots that dvc.yaml declares, with their points."""
+"""Reads the plots that dvc.yaml declares, with their points."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,10 @@ from dvc.repo.plots import _resolve_data_sources
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of dvc.yaml. points: of all revisions, each with its `rev`, `field`, and the values of x and y."""
+    """Holds a plot of dvc.yaml.
+
+    points: of all revisions, each with its `rev`, `field`, and the values of x and y.
+    """
 
     title: str
     template: str | None
@@ -22,31 +25,47 @@ class Plot:
     points: list[dict[str, Any]]
 
 
-def plots_of(repo: Repo, names: Sequence[str]) -> tuple[list[Plot], set[str]]:
-    """The plots that dvc.yaml declares, as `dvc plots show` draws them, images apart; and the files they read.
+def collect_plots(repo: Repo, revisions: Sequence[str]) -> tuple[list[Plot], set[str]]:
+    """Collect the plots as `dvc plots show` draws them, images apart; and the files they read.
 
-    names: of revisions, `workspace` for the working tree.
+    revisions: their names, `workspace` for the working tree.
     """
-    shown: dict[str, Any] = {}
-    for found in repo.plots.collect(
-        revs=names, onerror=_ignore_error
-    ):  # `show` complains on stderr
-        _resolve_data_sources(found, "", cache=True)
-        shown |= found
-    made = []
-    for renderer, _, _ in match_defs_renderers(shown, templates_dir=repo.plots.templates_dir):
-        p = renderer.properties
-        if renderer.TYPE == "vega" and p.get("x") and p.get("y"):
-            labels = (str(p.get("x_label") or p["x"]), str(p.get("y_label") or p["y"]))
-            made.append(
-                Plot(
-                    str(p["title"]), p.get("template"), p["x"], p["y"], *labels, renderer.datapoints
-                )
-            )
-    read = {file for of in shown.values() for file in of.get("sources", {}).get("data", {})}
-    return made, {file.lstrip("/") for file in read}
+    collected: dict[str, Any] = {}
+    # Not by `show`: it complains on stderr.
+    for part in repo.plots.collect(revs=revisions, onerror=_ignore_error):
+        _resolve_data_sources(part, "", cache=True)
+        collected |= part
+    plots = []
+    for renderer, _, _ in match_defs_renderers(collected, templates_dir=repo.plots.templates_dir):
+        properties = renderer.properties
+        if renderer.TYPE == "vega" and properties.get("x") and properties.get("y"):
+            plots.append(_make_plot(properties, renderer.datapoints))
+    return plots, _source_files(collected.values())
+
+
+def _make_plot(properties: dict[str, Any], points: list[dict[str, Any]]) -> Plot:
+    """Make a plot of what DVC would give to Vega."""
+    x, y = properties["x"], properties["y"]
+    return Plot(
+        title=str(properties["title"]),
+        template=properties.get("template"),
+        x=x,
+        y=y,
+        x_label=str(properties.get("x_label") or x),
+        y_label=str(properties.get("y_label") or y),
+        points=points,
+    )
+
+
+def _source_files(collected: Iterable[dict[str, Any]]) -> set[str]:
+    """Return the paths of the files that the plots of each revision read."""
+    files: set[str] = set()
+    for revision in collected:
+        sources = revision.get("sources", {}).get("data", {})
+        files.update(file.lstrip("/") for file in sources)
+    return files
 
 
 def _ignore_error(result: dict[str, Any], exception: Exception, *_: Any, **__: Any) -> None:
-    """A plot that a revision lacks is left out."""
+    """Leave out a plot that a revision lacks."""
     result["error"] = exception

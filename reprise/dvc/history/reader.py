@@ -1,41 +1,54 @@
 """Reads commits and the working tree as DVC sees them, without a checkout."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import NoSCM, RevError, resolve_rev
 
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
-from reprise.dvc.history.out_files import Files, cached, files_at, listed
-from reprise.dvc.history.plots import Plot, plots_of
-from reprise.dvc.history.revision import Revision, add
-from reprise.dvc.history.values import Values, values_of
+from reprise.dvc.history.loading import add_stage
+from reprise.dvc.history.out_files import Files, find_cached, list_files, list_names
+from reprise.dvc.history.plots import Plot, collect_plots
+from reprise.dvc.history.revision import Revision
+from reprise.dvc.history.values import Values, collect_values
 from reprise.errors import PipelineError
 from reprise.git import redacted
 
 
+class Metric(NamedTuple):
+    """Holds a metric's file and dotted name, and its values in HEAD and now, None without one."""
+
+    file: str
+    name: str
+    old: object
+    new: object
+
+
 class RevisionReader:
-    """Reads revisions of the repository around the current folder. PipelineError if there is none."""
+    """Reads revisions of the repository around the current folder."""
 
     def __init__(self, temporary: Path) -> None:
-        """temporary: a folder for what neither the workspace nor DVC's cache has."""
+        """Open the repository. Raises PipelineError if there is none.
+
+        temporary: a folder for what neither the workspace nor DVC's cache has.
+        """
         try:
             self._repo = Repo(_wait_for_lock=False)
         except DvcException as e:
             raise PipelineError(e) from None
         self._temporary = temporary
-        self._config = {
-            key: self._repo.config[key] for key in ("core", "remote")
-        }  # an old commit may name no remote
+        # An old commit may name no remote.
+        self._config = {key: self._repo.config[key] for key in ("core", "remote")}
         self.root = Path(self._repo.root_dir)
         self.records = Path(self._repo.tmp_dir) / "reprise"  # of the runs in this working tree
 
     def commit(self, name: str) -> str:
-        """The commit's hash. PipelineError if git knows no such revision."""
+        """Find the commit's hash. Raises PipelineError if git knows no such revision."""
         try:
             return str(resolve_rev(self._repo.scm, name))
         except (RevError, DvcException):
@@ -45,90 +58,114 @@ class RevisionReader:
 
     @property
     def has_commits(self) -> bool:
+        """Tell whether git has any commit."""
         return not self._repo.scm.no_commits
 
     def read(self, name: str, commit: str | None) -> Revision:
-        """commit: None for the working tree. A commit without the DVC repository has no stages."""
-        made = Revision(name, commit)
+        """Read a revision; a commit without the DVC repository has no stages.
+
+        name: for messages; commit: None for the working tree. Raises PipelineError for what is
+        wrong in its pipeline.
+        """
+        revision = Revision(name, commit)
         try:
-            with self._at(commit):
+            with self._switched(commit):
                 for stage in self._repo.index.stages:
-                    add(made, stage, self._repo.root_dir)
-                made.metrics = self._metrics(made.errors)
-                made.params = values_of(
-                    self._repo.params.show(hide_workspace=False).get("", {}), made.errors
-                )
+                    add_stage(revision, stage, self._repo.root_dir)
+                revision.metrics = self._metrics(revision.errors)
+                params = self._repo.params.show(hide_workspace=False)
+                revision.params = collect_values(params.get("", {}), revision.errors)
         except DVC_ERRORS as e:
             raise PipelineError(f"{name}: {describe_error(e)}") from None
-        return made
+        return revision
 
-    def metrics(self) -> list[tuple[str, str, object, object]]:
-        """Of each metric: its file, its dotted name, its value in HEAD and now; None where there is none.
-
-        What can't be read is left out.
-        """
-        old: Values = {}
+    def metrics(self) -> list[Metric]:
+        """Read every metric in HEAD and in the working tree. What can't be read is left out."""
+        before: Values = {}
         if not isinstance(self._repo.scm, NoSCM) and self.has_commits:
-            with self._at(self.commit("HEAD")):
-                old = self._metrics([])
-        new = self._metrics([])
-        sides = [(file, old.get(file, {}), new.get(file, {})) for file in old | new]
-        return [(file, key, a.get(key), b.get(key)) for file, a, b in sides for key in a | b]
-
-    def _metrics(self, errors: list[str]) -> Values:
-        return values_of(self._repo.metrics.show(hide_workspace=False).get("", {}), errors)
-
-    @contextmanager
-    def _at(self, commit: str | None) -> Iterator[None]:
-        with self._repo.switch(commit) if commit is not None else nullcontext():
-            yield
+            with self._switched(self.commit("HEAD")):
+                before = self._metrics([])
+        now = self._metrics([])
+        metrics = []
+        for file in before | now:
+            old, new = before.get(file, {}), now.get(file, {})
+            for name in old | new:
+                metrics.append(Metric(file, name, old.get(name), new.get(name)))
+        return metrics
 
     def names(self, revision: Revision, path: str) -> Iterable[str] | None:
-        """Of the files in a folder, whose bytes are not fetched for it; None where only these could tell."""
-        out, place = revision.outs.get(path), self.root / path
-        if revision.commit is None and place.exists():
-            return files_at(place)
-        return None if out is None else listed(out)
+        """List the names of the files in a dep or out, whose bytes are not fetched for it.
+
+        None where only these could tell.
+        """
+        if self._is_in_worktree(revision, path):
+            return list_files(self.root / path)
+        out = revision.outs.get(path)
+        return None if out is None else list_names(out)
 
     def files(self, revision: Revision, path: str) -> Files:
-        """The bytes of a dep or out: where the working tree or DVC's cache has them; else they are fetched.
+        """Find the files of a dep or out in the working tree or DVC's cache; else fetch them.
 
-        Raises PipelineError when neither the workspace, the cache, git nor the remote has them.
+        Raises PipelineError when neither these, git nor the remote have them.
         """
-        out, place = revision.outs.get(path), self.root / path
-        if revision.commit is None and place.exists():
-            return files_at(place)
+        if self._is_in_worktree(revision, path):
+            return list_files(self.root / path)
+        out = revision.outs.get(path)
         if out is None or out.cache is None:
-            return self._from_git(revision, path)
-        found = cached(out, place.name)
-        if found is None:
-            try:
-                revs = [revision.commit] if revision.commit is not None else None
-                self._repo.fetch(
-                    [os.path.relpath(place)], revs=revs, workspace=revs is None, config=self._config
-                )
-            except DVC_ERRORS as e:
-                raise PipelineError(
-                    f"{path} of {revision.name}: not in DVC's cache: {redacted(describe_error(e))}"
-                ) from None
-            found = cached(out, place.name)
-        if found is None:
+            return self._copy_from_git(revision, path)
+        name = os.path.basename(path)
+        files = find_cached(out, name)
+        if files is None:
+            self._fetch(revision, path)
+            files = find_cached(out, name)
+        if files is None:
             raise PipelineError(
                 f"{path} of {revision.name}: neither DVC's cache nor the remote has it"
             )
-        return found
+        return files
 
-    def _from_git(self, revision: Revision, path: str) -> Files:
-        """Copies what git has of the out into the temporary folder."""
-        with self._at(revision.commit):
-            fs, source = self._repo.fs, self._repo.fs.join(self._repo.root_dir, path)
+    def plots(self, revisions: Sequence[Revision]) -> tuple[list[Plot], set[str]]:
+        """Read the plots of the revisions, and the paths of the files that they read."""
+        names = [revision.commit or "workspace" for revision in revisions]
+        return collect_plots(self._repo, names)
+
+    def _metrics(self, errors: list[str]) -> Values:
+        """Read the metrics of what DVC is switched to; errors: see `collect_values`."""
+        result = self._repo.metrics.show(hide_workspace=False)
+        return collect_values(result.get("", {}), errors)
+
+    def _switched(self, commit: str | None) -> AbstractContextManager[object]:
+        """Let DVC read the commit in a `with`; None for the working tree."""
+        if commit is None:
+            return nullcontext()
+        switched: AbstractContextManager[object] = self._repo.switch(commit)
+        return switched
+
+    def _is_in_worktree(self, revision: Revision, path: str) -> bool:
+        """Tell whether the revision's bytes are those that lie in the working tree."""
+        return revision.commit is None and (self.root / path).exists()
+
+    def _fetch(self, revision: Revision, path: str) -> None:
+        """Fetch the out from the remote into DVC's cache."""
+        target = os.path.relpath(self.root / path)
+        is_worktree = revision.commit is None
+        revisions = None if is_worktree else [revision.commit]
+        try:
+            self._repo.fetch([target], revs=revisions, workspace=is_worktree, config=self._config)
+        except DVC_ERRORS as e:
+            reason = redacted(describe_error(e))
+            raise PipelineError(
+                f"{path} of {revision.name}: not in DVC's cache: {reason}"
+            ) from None
+
+    def _copy_from_git(self, revision: Revision, path: str) -> Files:
+        """Copy what git has of the path into the temporary folder."""
+        with self._switched(revision.commit):
+            fs = self._repo.fs
+            source = fs.join(self._repo.root_dir, path)
             if not fs.exists(source):
                 raise PipelineError(f"{path} of {revision.name}: git does not have it")
             target = self._temporary / (revision.commit or "worktree") / path
             target.parent.mkdir(parents=True, exist_ok=True)
             fs.get(source, os.fspath(target))
-        return files_at(target)
-
-    def plots(self, revisions: Sequence[Revision]) -> tuple[list[Plot], set[str]]:
-        """See `plots_of`."""
-        return plots_of(self._repo, [r.commit or "workspace" for r in revisions])
+        return list_files(target)

@@ -1,4 +1,4 @@
-"""The values of metrics and params files, by dotted key."""
+"""Collects the values of metrics and params files, by dotted key."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,22 +7,26 @@ from typing import Any
 Values = dict[str, dict[str, Any]]  # file: dotted key: value
 
 
-def values_of(result: Mapping[str, Any], errors: list[str]) -> Values:
-    """Of what `dvc metrics show` or `dvc params show` found in one revision; what it could not read joins `errors`."""
+def collect_values(result: Mapping[str, Any], errors: list[str]) -> Values:
+    """Collect what `dvc metrics show` or `dvc params show` tells of one revision.
+
+    What it could not read is appended to `errors`.
+    """
     if "error" in result:
         errors.append(str(result["error"]))
-    made: Values = {}
-    for file, found in result.get("data", {}).items():
-        if "error" in found:
-            errors.append(f"{file}: {found['error']}")
+    values: Values = {}
+    for file, content in result.get("data", {}).items():
+        if "error" in content:
+            errors.append(f"{file}: {content['error']}")
         else:
-            made[Path(file).as_posix()] = dict(flat(found["data"]))
-    return made
+            values[Path(file).as_posix()] = dict(flatten(content["data"]))
+    return values
 
 
-def flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for name, inner in value.items():
-            yield from flat(inner, f"{key}.{name}" if key else str(name))
-    else:
+def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Iterate over the values of nested mappings, with dotted keys. An empty mapping is a value."""
+    if not isinstance(value, Mapping) or not value:
         yield key, value
+        return
+    for name, inner in value.items():
+        yield from flatten(inner, f"{key}.{name}" if key else str(name))
