@@ -1,0 +1,58 @@
+"""The installed tool lives beside whatever packages a user has."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.reprise.corpus import Made
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+STAGES = "stages:\n  copy:\n    cmd: cp a.txt b.txt\n    deps: [a.txt]\n    outs: [b.txt]\n"
+
+
+def test_a_repository_may_have_a_package_named_pipeline(commands: str, tmp_path: Path) -> None:
+    files = {"dvc.yaml": STAGES, "a.txt": "1\n"}
+    files |= {"pipeline/__init__.py": "raise SystemExit('a user s own package')\n"}
+    made = Made(tmp_path, {"files": files}, commands).create()
+    command = [sys.executable, "-m", "reprise.cli", "plan"]
+    env = {**os.environ, "PYTHONPATH": "."}
+    done = subprocess.run(command, cwd=made.root, env=env, text=True, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "copy" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_wheel_holds_the_tool_and_nothing_of_the_project(tmp_path: Path) -> None:
+    """Installed beside a user's package named pipeline with an errors.py of its own, both import."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT], check=True)
+    (wheel,) = tmp_path.glob("dvc_reprise-*.whl")
+    site = tmp_path / "site"
+    subprocess.run([*pip, "install", "--no-deps", "--target", site, wheel], check=True)
+    assert {path.name for path in site.iterdir()} >= {"reprise"}
+    assert not (site / "pipeline").exists()
+    assert not (site / "src").exists()
+    (site / "pipeline").mkdir()
+    (site / "pipeline" / "__init__.py").write_text("")
+    (site / "pipeline" / "errors.py").write_text("OWN = True\n")
+    code = "import pipeline.errors, reprise.cli; print(pipeline.errors.OWN, reprise.cli.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["True", str(site / "reprise" / "cli.py")]
+
+
+def test_what_a_missing_extra_asks_for_can_be_installed() -> None:
+    """A message that says `pip install 'dvc-reprise[x]'` names an extra that is there."""
+    assert PROJECT["project"]["name"] == "dvc-reprise"
+    assert {"train", "prefect", "dask", "dev"} <= PROJECT["project"]["optional-dependencies"].keys()
