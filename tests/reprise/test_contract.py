@@ -1,115 +1,197 @@
-"""`reprise` knows nothing of ML, touches DVC in one package, and notices when DVC changes under it."""
+"""The house of `reprise`: which layer may import which, how large a room may be, and how code reads."""
 
 import ast
-import hashlib
-import importlib
-import inspect
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
 
-FILES = sorted((ROOT / "reprise").rglob("*.py"))
-
-
-def imported(text: str) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
-        names |= {a.name for a in node.names} if isinstance(node, ast.Import) else set()
-        names |= {node.module or ""} if isinstance(node, ast.ImportFrom) else set()
-    return {name.split(".")[0] for name in names}
-
-
-def test_reprise_knows_nothing_of_src_or_torch() -> None:
-    for file in FILES:
-        assert not imported(file.read_text()) & {"src", "torch", "sklearn", "great_expectations"}, (
-            file
-        )
-
-
-def test_one_package_touches_dvc() -> None:
-    for file in FILES:
-        assert "dvc" in file.relative_to(ROOT / "reprise").parts or not imported(
-            file.read_text()
-        ) & {
-            "dvc",
-            "dvc_data",
-            "scmrepo",
-        }, file
-
-
-# What reprise/dvc calls, replaces or imitates in DVC 3.67.1, by the hash of its source. When one differs,
-# read what changed, mend reprise/dvc if it must follow, run `make slow`, and put the new hash here.
-INTERNALS = {
-    "dvc.dvcfile:FileMixin._load_yaml": "659025c30a8e",
-    "dvc.dvcfile:Lockfile._load": "e3654b139786",
-    "dvc.dvcfile:Lockfile.dump_stages": "be78a3c7bd28",
-    "dvc.dependency.param:ParamsDependency.get_hash": "b7ce4859bb3a",
-    "dvc.dependency.param:ParamsDependency.read_params": "687935587223",
-    "dvc.dependency.param:ParamsDependency.workspace_status": "47882b94a100",
-    "dvc.dependency.param:read_param_file": "710593e1b78d",
-    "dvc.output:Output._build": "ca43c2a6f470",
-    "dvc.output:Output.commit": "5133dd9aa89e",
-    "dvc.output:Output.get_dir_cache": "4e27e228ebc9",
-    "dvc.output:Output.ignore": "c786fdcd0292",
-    "dvc.output:Output.save": "778821cfa71d",
-    "dvc.output:Output.status": "b2bc4ba23b0a",
-    "dvc.output:Output.workspace_status": "0b193a6f50d4",
-    "dvc.repo.graph:build_graph": "75fa712ed4da",
-    "dvc.repo.plots:_resolve_data_sources": "b6aa6b807b66",
-    "dvc.repo.reproduce:_reproduce_stage": "32cb1baa118f",
-    "dvc.repo.reproduce:collect_stages": "225d1d025adc",
-    "dvc.repo.reproduce:get_active_graph": "6f91d99314c7",
-    "dvc.repo.reproduce:get_subgraph": "9358f0f64d34",
-    "dvc.repo.reproduce:plan_repro": "3b40949c0a24",
-    "dvc.repo.reproduce:reproduce": "290e8114b421",
-    "dvc.rwlock:_acquire_read": "242c9cf43873",
-    "dvc.rwlock:_acquire_write": "0cc2f0fdc1ce",
-    "dvc.rwlock:_check_blockers": "dfab1ca07593",
-    "dvc.rwlock:_edit_rwlock": "cf3a97fb9efa",
-    "dvc.rwlock:_release_read": "11792bcbd908",
-    "dvc.rwlock:_release_write": "aa7b80c5076e",
-    "dvc.rwlock:rwlock": "e8e87c10cc64",
-    "dvc.schema:either_or": "df84ff36cb0a",
-    "dvc.stage:Stage.changed": "1425cb5a6a8c",
-    "dvc.stage:Stage.changed_deps": "e8a1d343fc12",
-    "dvc.stage:Stage.remove_outs": "3872e7bd2955",
-    "dvc.stage:Stage.reproduce": "a4fd0ff85381",
-    "dvc.stage:Stage.run": "d0e5527866ee",
-    "dvc.stage:Stage.save": "277cc65d776c",
-    "dvc.stage.cache:StageCache._create_stage": "ade1cc22e4d4",
-    "dvc.stage.cache:StageCache._load": "387d30ed4675",
-    "dvc.stage.cache:StageCache.restore": "c7e43f44087e",
-    "dvc.stage.cache:StageCache.save": "49b8f5c04149",
-    "dvc.stage.cache:_can_hash": "5fbce5b4695b",
-    "dvc.stage.decorators:rwlocked": "2f9910ef188b",
-    "dvc.stage.loader:StageLoader.fill_from_lock": "da565947ec83",
-    "dvc.stage.loader:StageLoader.load_stage": "b4dc4f46436a",
-    "dvc.stage.run:_make_cmd": "1f0d02534025",
-    "dvc.stage.run:cmd_run": "d2696e63976b",
-    "dvc.stage.run:prepare_kwargs": "b7f2672fdcd4",
-    "dvc.stage.run:run_stage": "d4b66f275003",
-    "dvc.stage.serialize:to_single_stage_lockfile": "a85109472374",
-    "dvc.repo.trie:build_outs_trie": "7022912b3e2c",
-    "dvc.repo.index:Index.graph": "759afd365a86",
-    "dvc_data.hashfile.checkout:test_links": "622b81203f36",
-    "dvc.repo.fetch:_collect_indexes": "473d966516d9",
-    "dvc.render.match:match_defs_renderers": "fc0f220ab00e",
-    "dvc_data.hashfile.transfer:_log_exception": "32636076077b",
-    "dvc_data.hashfile.state:State.set_link": "da4775635d65",
+# A file or folder of reprise/ imports only what stands to its left; those that stand together never import each other.
+LAYERS = [
+    ("errors", "process", "params"),
+    ("git", "forge"),
+    ("dvc",),
+    ("state",),
+    ("sandbox",),
+    ("runner", "check", "review"),
+    ("retrain",),
+    ("flows",),
+    ("commands",),
+    ("cli",),
+    ("__main__",),
+]
+# The one folder of reprise/ that may import a library.
+HOMES = {
+    "dvc": "dvc",
+    "dvc_data": "dvc",
+    "dvc_objects": "dvc",
+    "dulwich": "dvc",
+    "scmrepo": "dvc",
+    "voluptuous": "dvc",
+    "prefect": "flows",
+    "prefect_dask": "flows",
+    "distributed": "flows",
+    "httpx": "flows",
+    "requests": "forge",
+    "urllib3": "forge",
 }
+MOST_FILES = 20  # in a folder
+MOST_BRANCHES = 30  # in 100 lines of functions
+CODE = ("reprise", "pipeline", "src")
+BRANCHES = (ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.comprehension)
+FRAGMENT = re.compile(r"(Of|What|Whether|Where|How|Who|Which)\b")
 
 
-@pytest.mark.parametrize("name", INTERNALS)
-def test_dvc_is_as_it_was_when_the_runner_was_written(name: str) -> None:
-    assert digest(name) == INTERNALS[name]
+@cache
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
 
 
-def digest(name: str) -> str:
-    module, path = name.split(":")
-    found = importlib.import_module(module)
-    for part in path.split("."):
-        found = inspect.getattr_static(found, part)
-    found = getattr(found, "fget", found)
-    found = getattr(found, "__wrapped__", found)
-    return hashlib.sha256(inspect.getsource(found).encode()).hexdigest()[:12]
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def imported(file: Path) -> set[str]:
+    """Name the modules that a file imports, inside functions too: `a.b` for `from a import b` if that is a module."""
+    names: set[str] = set()
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            submodules = {f"{module}.{alias.name}" for alias in node.names}
+            found = {name for name in submodules if is_module(name)}
+            names.update(found)
+            if len(found) < len(submodules):
+                names.add(module)
+    return names
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def rooms() -> Iterator[tuple[Path, str]]:
+    """Give each file of reprise/ with the file or folder of the first level that it is in."""
+    for file in files("reprise"):
+        name = file.relative_to(ROOT / "reprise").parts[0].removesuffix(".py")
+        if name != "__init__":
+            yield file, name
+
+
+def test_every_room_has_a_layer() -> None:
+    assert {room for _, room in rooms()} == {room for layer in LAYERS for room in layer}
+
+
+def test_imports_run_to_the_left() -> None:
+    position = {room: i for i, layer in enumerate(LAYERS) for room in layer}
+    for file, room in rooms():
+        for name in imported(file):
+            if name.startswith("reprise."):
+                other = name.split(".")[1]
+                assert other == room or position[other] < position[room], f"{file}: {name}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {module_of(file): imported(file) for file in files("reprise")}
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " imports ".join([*path, module])
+        if module not in done:
+            for name in graph.get(module, set()):
+                visit(name, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_a_library_is_imported_in_its_one_folder() -> None:
+    for file, room in rooms():
+        for name in imported(file):
+            library = name.split(".")[0]
+            assert HOMES.get(library, room) == room, f"{file}: {name}"
+
+
+def test_reprise_knows_nothing_of_this_project_or_of_ml() -> None:
+    strangers = {"src", "pipeline", "torch", "sklearn", "great_expectations"}
+    for file in files("reprise"):
+        assert not {name.split(".")[0] for name in imported(file)} & strangers, file
+
+
+def test_what_judges_reads_no_files_and_what_renders_reads_a_report() -> None:
+    """reprise/review: stats and data stand apart, and render knows nothing but what a report is made of."""
+    forbidden = {
+        "stats": ("reprise.dvc", "reprise.review.data", "reprise.review.render", "duckdb"),
+        "data": ("reprise.review.stats", "reprise.review.render"),
+        "render": ("reprise.dvc", "reprise.git", "duckdb", "pyarrow"),
+    }
+    for folder, names in forbidden.items():
+        for file in files(f"reprise/review/{folder}"):
+            found = [name for name in imported(file) if name.startswith(names)]
+            assert not found, f"{file}: {found}"
+
+
+@pytest.mark.parametrize("folder", [*CODE, "tests"])
+def test_no_folder_is_crowded(folder: str) -> None:
+    counts: dict[Path, int] = {}
+    for file in files(folder):
+        counts[file.parent] = counts.get(file.parent, 0) + 1
+    assert {str(path): count for path, count in counts.items() if count > MOST_FILES} == {}
+
+
+def test_no_two_files_differ_by_an_s() -> None:
+    for folder in {file.parent for file in files("reprise")}:
+        names = {path.stem for path in folder.iterdir()}
+        assert not {name for name in names if f"{name}s" in names}, folder
+
+
+def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree(file)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def branches(function: ast.AST) -> int:
+    """Count decisions: 1 a function; if, for, while, except, ternary, comprehension; boolean operands but the first."""
+    count = 1
+    for node in ast.walk(function):
+        if isinstance(node, BRANCHES):
+            count += 1
+        elif isinstance(node, ast.BoolOp):
+            count += len(node.values) - 1
+    return count
+
+
+@pytest.mark.parametrize("folder", CODE)
+def test_code_is_unfolded(folder: str) -> None:
+    decisions = lines = 0
+    for file in files(folder):
+        for function in functions(file):
+            assert function.end_lineno is not None
+            decisions += branches(function)
+            lines += function.end_lineno - function.lineno + 1
+    assert 100 * decisions <= MOST_BRANCHES * max(lines, 1), f"{decisions} in {lines} lines"
+
+
+def test_no_docstring_is_a_fragment() -> None:
+    """One that begins with Of, What or Whether is half a sentence."""
+    for folder in CODE:
+        for file in files(folder):
+            for node in ast.walk(tree(file)):
+                if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                    text = ast.get_docstring(node) or ""
+                    assert not FRAGMENT.match(text), f"{file}: {text.splitlines()[0]}"
