@@ -76,7 +76,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         raise InputError(file, f"byte {e.object[e.start]:#04x} at {e.start}", "UTF-8") from None
     except MarkedYAMLError as e:
         where = f"{file}:{_line(text, e)}"
-        raise InputError(where, str(e.problem), "valid YAML 1.2") from None
+        raise InputError(where, str(e.problem).removeprefix("found "), "valid YAML 1.2") from None
     except YAMLError as e:
         raise InputError(file, str(e), "valid YAML 1.2") from None
     if not isinstance(document, dict):

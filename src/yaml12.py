@@ -62,14 +62,14 @@ class Loader(CSafeLoader):
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Construct a mapping; a key that stands in it twice is an error."""
         if not isinstance(node, MappingNode):  # `!!map x`
-            raise ConstructorError(None, None, "found no mapping", node.start_mark)
+            raise ConstructorError(None, None, "no mapping", node.start_mark)
         self.flatten_mapping(node)
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             refuse_unquoted(node, [key_node, value_node])
             key = self.construct_key(key_node)
             if key in mapping and node not in self.merged:
-                problem = f'found duplicate key "{key}"'
+                problem = f'duplicate key "{key}"'
                 raise ConstructorError(None, None, problem, key_node.start_mark)
             mapping[key] = self.construct_object(value_node, deep)
         return mapping
@@ -82,7 +82,9 @@ class Loader(CSafeLoader):
         try:
             hash(key)
         except TypeError:
-            raise ConstructorError(None, None, "found unhashable key", node.start_mark) from None
+            raise ConstructorError(
+                None, None, "a mapping or a set as a key", node.start_mark
+            ) from None
         return key
 
     def flatten_mapping(self, node: MappingNode) -> None:
@@ -90,9 +92,9 @@ class Loader(CSafeLoader):
         size = len(node.value)
         merges = [key for key, _ in node.value if key.tag == f"{TAG}merge"]
         if len(merges) > 1:
-            raise ConstructorError(None, None, "found duplicate key <<", merges[1].start_mark)
+            raise ConstructorError(None, None, "duplicate key <<", merges[1].start_mark)
         super().flatten_mapping(node)
-        if merges and len(node.value) >= size:
+        if len(node.value) > size - len(merges):
             self.merged.add(node)
 
 

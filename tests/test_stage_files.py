@@ -9,23 +9,23 @@ from tests.test_contract import STAGES
 
 # What opens, makes or removes files. `run` alone calls these.
 DISK = {
+    "Schema.read",
     "check_passed",
     "glob",
     "load",
     "mkdir",
     "obtain",
     "open",
-    "read",
     "read_bytes",
     "read_table",
     "read_text",
     "rglob",
     "save",
+    "schema.write",
     "scratch",
     "sha256",
     "unlink",
     "whole",
-    "write",
     "write_bytes",
     "write_csv",
     "write_json",
@@ -41,12 +41,12 @@ def body(stage: str) -> list[ast.stmt]:
 
 
 def called(function: ast.AST) -> set[str]:
+    """Return the names that the function calls: `Schema.read` as such and as `read`."""
     names = set()
     for node in ast.walk(function):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            names.add(node.func.id)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            names.add(node.func.attr)
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            names |= {name, name.split(".")[-1]}
     return names
 
 

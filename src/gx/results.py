@@ -70,11 +70,10 @@ def error_messages(exception: Any, causes: dict[str, str]) -> Iterator[str]:
 
     causes: by metric, where ours says more than GX's.
     """
-    if not isinstance(exception, dict):
-        return
-    for metric, error in {"": exception, **exception}.items():
+    errors = {"": exception, **exception} if isinstance(exception, dict) else {}
+    for metric, error in errors.items():
         if isinstance(error, dict) and error.get("exception_message"):
-            yield causes.get(metric) or str(error["exception_message"])
+            yield causes.get(metric, str(error["exception_message"]))
 
 
 def duckdb_message(message: str) -> str:

@@ -65,11 +65,11 @@ def remedy(error: duckdb.Error) -> str:
 
 def first_lines(error: duckdb.Error) -> str:
     """Join the lines of DuckDB's message that name the error, the column and the row."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    parts = [lines[0].split(": ", 1)[-1]]
+    first, *lines = [line.strip() for line in str(error).strip().splitlines()]
+    parts = [first.split(": ", 1)[-1]]  # without the name of the class
     for start in ("Error when conv", "Original Line:"):
         parts += [line for line in lines if line.startswith(start)][:1]
-    return ". ".join(part for part in parts if part)
+    return ". ".join(filter(None, parts))
 
 
 def files(raw: Path) -> list[Path]:
@@ -77,28 +77,31 @@ def files(raw: Path) -> list[Path]:
 
     Raises InputError if there is none, one is empty or cut off, or they are of two formats.
     """
-    candidates = [raw] if raw.is_file() else sorted(raw.rglob("*"))
-    paths = [path for path in candidates if is_table(path)]
+    found = [raw] if raw.is_file() else sorted(raw.rglob("*"))
+    paths = [path for path in found if is_table(path)]
     if not paths:
         raise InputError(raw, "no table", f"files ending in {', '.join(SUFFIXES)}")
     if len({path.suffix == ".parquet" for path in paths}) > 1:
-        found = f"{paths[0].name} and {paths[-1].name}"
-        raise InputError(raw, found, "either Parquet or CSV files")
+        both = f"{paths[0].name} and {paths[-1].name}"
+        raise InputError(raw, both, "either Parquet or CSV files")
     for path in paths:
-        if path.stat().st_size == 0:
-            raise InputError(path, "an empty file", "a header and rows")
-        if path.suffix == ".gz":
-            check_gzip(path)
+        check_whole(path)
     return paths
 
 
 def is_table(path: Path) -> bool:
     """Tell a table by its name; hidden files are none."""
-    return path.is_file() and path.name.endswith(SUFFIXES) and not path.name.startswith(".")
+    if path.name.startswith("."):
+        return False
+    return path.name.endswith(SUFFIXES) and path.is_file()
 
 
-def check_gzip(path: Path) -> None:
-    """Raise InputError unless the file is whole: of a truncated one DuckDB reads what there is."""
+def check_whole(path: Path) -> None:
+    """Raise InputError for an empty or truncated file: of the latter DuckDB reads what there is."""
+    if path.stat().st_size == 0:
+        raise InputError(path, "an empty file", "a header and rows")
+    if path.suffix != ".gz":
+        return
     try:
         with gzip.open(path) as file:
             while file.read(1 << 20):
