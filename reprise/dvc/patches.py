@@ -185,7 +185,7 @@ PATCHES: tuple[Patch, ...] = (
         attribute="dump_yaml",
         replacement=dump_run,
         reason="ruamel.yaml is slow, and run-cache entries are simple",
-        gain="3.8 of 32.7 from scratch (12 %)",
+        gain="4.9 of 37.0 from scratch (13 %)",
         test="tests/reprise/dvc/test_lock_file.py::test_entries_are_written_as_dvc_writes_them",
     ),
     Patch(
@@ -209,7 +209,7 @@ PATCHES: tuple[Patch, ...] = (
         attribute="set_link",
         replacement=set_link_in_open_file,
         reason="DVC opens and closes this database for each file that it links",
-        gain="",
+        gain="2.0 of 39.5 from scratch (5 %), 4.4 of 40.7 restored (11 %)",
         test="tests/reprise/dvc/test_patches.py::test_the_links_are_noted_as_dvc_notes_them",
     ),
 )
