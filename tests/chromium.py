@@ -1,4 +1,4 @@
-"""Debian's Chromium, headless, for the tests that look at pages."""
+"""Run Debian's Chromium, headless, for the tests that look at pages."""
 
 import json
 import shutil
@@ -10,10 +10,17 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+CHROMIUM = shutil.which("chromium")
+DRIVER = shutil.which("chromedriver")
 FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    "--headless",
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
 )
 needs_chromium = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"
@@ -22,7 +29,7 @@ needs_chromium = pytest.mark.skipif(
 
 @contextmanager
 def chromium(profile: Path, *flags: str) -> Iterator[webdriver.Chrome]:
-    """`profile`: a folder for what it keeps."""
+    """Run a browser until the block ends. profile: a folder for what it keeps."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
     for flag in (*FLAGS, *flags, f"--user-data-dir={profile}"):
@@ -36,8 +43,15 @@ def chromium(profile: Path, *flags: str) -> Iterator[webdriver.Chrome]:
 
 
 def requests(browser: webdriver.Chrome) -> list[str]:
-    """What was asked for since the last look, by any page but the one that Chromium starts with."""
-    log = browser.get_log("performance")  # type: ignore[no-untyped-call]
-    events = [json.loads(entry["message"])["message"] for entry in log]
-    sent = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
-    return [p["request"]["url"] for p in sent if not p["documentURL"].startswith("chrome:")]
+    """Return the addresses that pages asked for since the last call.
+
+    The page that Chromium starts with is left out.
+    """
+    addresses = []
+    for entry in browser.get_log("performance"):  # type: ignore[no-untyped-call]
+        event = json.loads(entry["message"])["message"]
+        if event["method"] != "Network.requestWillBeSent":
+            continue
+        if not event["params"]["documentURL"].startswith("chrome:"):
+            addresses.append(event["params"]["request"]["url"])
+    return addresses

@@ -1,7 +1,8 @@
-"""Runs `python -m …`, `dvc …` and `reprise …` in forks of one process that has the heavy imports behind it.
+"""Run `python -m …`, `dvc …` and `reprise …` in forks of a process that imported all.
 
-The commands are the real ones, from dvc.yaml, and run the real code of the project they stand in; only the
-seconds that torch and Great Expectations take to import are saved, since a suite runs hundreds of stages.
+The commands are the real ones, from dvc.yaml, and run the real code of the project they stand in.
+Only the seconds that torch and Great Expectations take to import are saved, since a suite runs
+hundreds of stages.
 """
 
 import importlib
@@ -58,6 +59,13 @@ sys.exit(s.makefile("rb").read(1)[0])
 """
 
 
+PREFIXES: dict[str, list[str]] = {  # of the arguments that a command is given
+    "python": [],
+    "dvc": ["-m", "dvc"],
+    "reprise": ["-m", "reprise.cli"],
+}
+
+
 SERVERS: list[subprocess.Popen[bytes]] = []  # kept until this process ends
 
 
@@ -66,32 +74,28 @@ def start_for(run: int, folder: Path) -> None:
     SERVERS.append(start(folder, run=run))
 
 
-def start(folder: Path, *more: str, run: int | None = None) -> subprocess.Popen[bytes]:
-    """Write stand-ins for `python`, `dvc` and `reprise` into folder/bin and start the process behind them.
+def start(folder: Path, *modules: str, run: int | None = None) -> subprocess.Popen[bytes]:
+    """Write stand-ins for the commands into folder/bin, and start the process behind them.
 
-    more: modules to import as well; run: the process with which it ends (default: this one).
+    modules: to import besides HEAVY; run: the process with which it ends, by default this one.
     """
     run = run or os.getpid()
     address = folder / "warm.socket"
     (folder / "bin").mkdir()
-    for name, prefix in {
-        "python": [],
-        "dvc": ["-m", "dvc"],
-        "reprise": ["-m", "reprise.cli"],
-    }.items():
+    for name, prefix in PREFIXES.items():
         client = folder / "bin" / name
         client.write_text(CLIENT.format(python=sys.executable, address=str(address), prefix=prefix))
         client.chmod(0o755)
-    server = subprocess.Popen([sys.executable, __file__, str(address), str(run), *more])
+    server = subprocess.Popen([sys.executable, __file__, str(address), str(run), *modules])
     while not address.exists():
         assert server.poll() is None
         time.sleep(0.05)
     return server
 
 
-def serve(address: str, run: str, *more: str) -> None:
-    """Answer until the process `run` is gone."""
-    for name in (*HEAVY, *more):
+def serve(address: str, run: str, *modules: str) -> None:
+    """Answer commands on the socket at `address`, each in a fork, while the process `run` lives."""
+    for name in (*HEAVY, *modules):
         importlib.import_module(name)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address + ".new")
@@ -104,7 +108,6 @@ def serve(address: str, run: str, *more: str) -> None:
             connection, _ = listener.accept()
         except TimeoutError:
             continue
-        connection.setblocking(True)
         if os.fork() == 0:
             _handle(connection)
         connection.close()
@@ -119,7 +122,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _handle(connection: socket.socket) -> None:
-    """In a fork: forks again, runs the command, and answers with its exit status."""
+    """Fork once more, run the command there, and answer with its exit status."""
     size, fds, _, _ = socket.recv_fds(connection, 8, 3)
     content = connection.makefile("rb").read(int.from_bytes(size, "big"))
     request = json.loads(content)
@@ -127,8 +130,8 @@ def _handle(connection: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         connection.close()
-        for i, fd in enumerate(fds):
-            os.dup2(fd, i)
+        for standard, fd in enumerate(fds):  # stdin, stdout, stderr
+            os.dup2(fd, standard)
             os.close(fd)
         os.chdir(request["cwd"])
         os.environ.clear()
@@ -136,30 +139,41 @@ def _handle(connection: socket.socket) -> None:
         _run(request["args"])
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
-    connection.sendall(bytes([code if code >= 0 else 128 - code]))
+    if code < 0:
+        code = 128 - code  # ended by a signal, as a shell says it
+    connection.sendall(bytes([code]))
     os._exit(0)
 
 
 def _run(args: list[str]) -> None:
-    module = args[0] == "-m"
-    sys.argv = args[1:] if module else args
-    sys.path[0] = str(Path.cwd() if module else Path(args[0]).resolve().parent)
     code = 0
     try:
-        if module:
+        if args[0] == "-m":
+            sys.argv = args[1:]
+            sys.path[0] = str(Path.cwd())
             runpy.run_module(args[1], run_name="__main__", alter_sys=True)
         else:
+            sys.argv = args
+            sys.path[0] = str(Path(args[0]).resolve().parent)
             runpy.run_path(args[0], run_name="__main__")
     except SystemExit as e:
-        code = e.code if isinstance(e.code, int) else 0 if e.code is None else 1
-        if isinstance(e.code, str):
-            print(e.code, file=sys.stderr)
+        code = _exit_status(e)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _exit_status(end: SystemExit) -> int:
+    """Return the status of a process that ends so, and print the message, as Python does."""
+    if end.code is None:
+        return 0
+    if isinstance(end.code, int):
+        return end.code
+    print(end.code, file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What tests of the runner, of reviews and of retraining share."""
+"""Fixtures that tests of the forges, of reviews and of retraining share."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.reprise.stand_in import StandIn, serving
 
 @pytest.fixture
 def stand_in() -> Iterator[StandIn]:
-    """A stand-in of the APIs of GitHub and GitLab."""
-    with serving() as made:
-        yield made
+    """Serve a stand-in of the APIs of GitHub and GitLab."""
+    with serving() as stand_in:
+        yield stand_in

@@ -1,4 +1,4 @@
-"""Repositories to run by `dvc repro` and by `reprise run`, and what is compared of them."""
+"""Make repositories to run by `dvc repro` and by `reprise run`, and compare what these leave."""
 
 import os
 import subprocess
@@ -10,14 +10,22 @@ from ruamel.yaml import YAML
 
 YAML_ = YAML(typ="safe", pure=True)
 REPOSITORIES: dict[str, dict[str, Any]] = YAML_.load(Path(__file__).with_name("corpus.yaml"))
-AS = {"NAME": "a", "EMAIL": "a@example.org"}  # who commits
-AUTHOR = {f"GIT_{who}_{what}": said for who in ("AUTHOR", "COMMITTER") for what, said in AS.items()}
+AUTHOR = {
+    "GIT_AUTHOR_NAME": "a",
+    "GIT_AUTHOR_EMAIL": "a@example.org",
+    "GIT_COMMITTER_NAME": "a",
+    "GIT_COMMITTER_EMAIL": "a@example.org",
+}
 RUNNERS = {"dvc": ["dvc", "repro"], "reprise": ["reprise", "run"]}
+FAILURE = {"dvc": 255, "reprise": 1}  # exit statuses
 
 
 @dataclass
 class Made:
-    """A repository of the corpus in a folder of its own."""
+    """Holds a repository of the corpus in a folder of its own.
+
+    spec: its files and edits, as corpus.yaml has them; output: what the last command printed.
+    """
 
     folder: Path
     spec: dict[str, Any]
@@ -29,6 +37,7 @@ class Made:
         return self.folder / "repo"
 
     def create(self) -> "Made":
+        """Create the repository, with its files and without a run."""
         self.root.mkdir(parents=True)
         self.run("git", "init", "-q")
         self.run("dvc", "init", "-q")
@@ -38,51 +47,64 @@ class Made:
         return self
 
     def edit(self, files: dict[str, str | None]) -> None:
+        """Write files by name, and delete those whose text is None."""
         for name, text in files.items():
             path = self.root / name
             if text is None:
                 path.unlink()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                if path.is_symlink() or path.exists():
-                    path.unlink()  # it may be a link into the cache
-                path.write_text(text)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)  # it may be a link into the cache
+            path.write_text(text)
 
     def run(self, *command: str | Path, code: int | None = 0) -> str:
+        """Run a command in the repository and return its output. code: its exit status, if known."""
         env = {**os.environ, "PATH": self.path, "DVC_NO_ANALYTICS": "1"}
         env |= {"DVC_SITE_CACHE_DIR": str(self.folder.parent / "site"), "COLUMNS": "200", **AUTHOR}
-        done = subprocess.run(
-            command, cwd=self.root, env=env, text=True, stdout=-1, stderr=subprocess.STDOUT
+        result = subprocess.run(
+            command,
+            cwd=self.root,
+            env=env,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         )
-        self.output = done.stdout
+        self.output = result.stdout
         if code is not None:
-            assert done.returncode == code, done.stdout
-        return done.stdout
+            assert result.returncode == code, result.stdout
+        return result.stdout
 
     def reproduce(self, runner: str, *options: str, fails: bool = False) -> str:
-        """By `dvc` or `reprise`."""
-        code = (255 if runner == "dvc" else 1) if fails else 0
+        """Run the pipeline. runner: dvc or reprise; fails: a stage is broken."""
+        code = FAILURE[runner] if fails else 0
         targets = self.spec.get(f"{runner}_options", self.spec.get("options", []))
         return self.run(*RUNNERS[runner], *options, *targets, code=code)
 
     @staticmethod
     def compare(folder: Path, spec: dict[str, Any], path: str, *options: str) -> None:
-        """`dvc repro` and `reprise run` with the options, from scratch and after each edit: the same files."""
-        theirs, ours = (Made(folder / name, spec, path).create() for name in ("theirs", "ours"))
-        for i, edit in enumerate([{}, *spec.get("edits", [])]):
+        """Check that `dvc repro` and `reprise run` with the options leave the same files.
+
+        They run from scratch and after each edit of the spec.
+        """
+        theirs = Made(folder / "theirs", spec, path).create()
+        ours = Made(folder / "ours", spec, path).create()
+        for number, edit in enumerate([{}, *spec.get("edits", [])]):
             theirs.edit(edit)
             ours.edit(edit)
-            fails = i in spec.get("fails", []) or "broken" in spec
+            fails = number in spec.get("fails", []) or "broken" in spec
             theirs.reproduce("dvc", fails=fails)
             ours.reproduce("reprise", *options, fails=fails)
             if not fails:
-                assert ours.state() == theirs.state(), f"after edit {i}"
+                assert ours.state() == theirs.state(), f"after edit {number}"
 
     def state(self) -> dict[str, bytes]:
-        """Every file but DVC's temporary ones and git's: lock files, .gitignore files, outs, the cache."""
-        found = {}
+        """Read every file by name: lock files, .gitignore files, outs, the cache.
+
+        Those of git and the temporary ones of DVC are left out.
+        """
+        contents = {}
         for path in sorted(self.root.rglob("*")):
             name = str(path.relative_to(self.root))
             if path.is_file() and not name.startswith((".git/", ".dvc/tmp", ".dvc/config.local")):
-                found[name] = path.read_bytes()
-        return found
+                contents[name] = path.read_bytes()
+        return contents
