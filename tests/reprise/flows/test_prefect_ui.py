@@ -14,7 +14,7 @@ import httpx
 import pytest
 from selenium import webdriver
 
-from tests.chromium import chromium, needs_chromium, requests
+from tests.reprise.chromium import chromium, needs_chromium, requests
 from tests.reprise.corpus import Made
 from tests.reprise.flows.prefect_server import api, flow, last_run, states
 from tests.reprise.random_dags import text

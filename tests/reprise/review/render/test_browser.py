@@ -14,7 +14,7 @@ from reprise.review.data.changes import DataChange
 from reprise.review.render import wording
 from reprise.review.render.html import html
 from reprise.review.report import Report
-from tests.chromium import chromium, needs_chromium, requests
+from tests.reprise.chromium import chromium, needs_chromium, requests
 from tests.reprise.review.render.test_html import HOSTILE, with_texts
 from tests.reprise.review.reports import column, common, table
 
