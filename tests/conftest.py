@@ -16,7 +16,7 @@ from tests import warm
 
 ROOT = Path(__file__).parent.parent
 YAML_ = YAML(typ="safe", pure=True)
-# A shell's background jobs ignore Ctrl-C, and so would the commands that the tests start and interrupt.
+# A shell's background jobs ignore Ctrl-C; so would the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 TRACKED = (
     "src",
@@ -43,7 +43,7 @@ class Project:
         self.root, self.path = root, path
 
     def run(self, *command: str, code: int | None = 0, env: dict[str, str] | None = None) -> str:
-        """Output of the command, stderr with it; fails if it exits otherwise than by the code (None: any)."""
+        """Run a command and return its output, stderr too. code: its exit status, if any."""
         full = {**os.environ, "PATH": self.path, "OMP_NUM_THREADS": "1", **(env or {})}
         done = subprocess.run(
             command, cwd=self.root, env=full, text=True, capture_output=True, check=False
@@ -104,7 +104,7 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 @pytest.fixture(scope="session")
 def commands(shared_folder: Path, worker_id: str) -> str:
-    """Return a PATH with the project's `python`, `dvc` and `reprise`, which fork one warm process."""
+    """Return a PATH with `python`, `dvc` and `reprise` commands that fork one warm process."""
     run = os.getpid() if worker_id == "master" else os.getppid()
     folder = made_once(shared_folder / "warm", lambda folder: warm.start_for(run, folder))
     return f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"

@@ -71,7 +71,8 @@ def test_one_name_for_stage_section_module_and_test() -> None:
 
 HOOK = """
 import json, runpy, sys
-sys.dont_write_bytecode, sys.pycache_prefix = True, "nowhere"  # or sources would be read from __pycache__
+# Else sources would be read from __pycache__.
+sys.dont_write_bytecode, sys.pycache_prefix = True, "nowhere"
 opened = set()
 sys.addaudithook(lambda event, args: opened.add(str(args[0])) if event == "open" else None)
 sys.argv = sys.argv[1:]

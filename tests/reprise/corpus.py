@@ -58,7 +58,7 @@ class Made:
             path.write_text(text)
 
     def run(self, *command: str | Path, code: int | None = 0) -> str:
-        """Run a command in the repository and return its output. code: its exit status, if known."""
+        """Run a command in the repository and return its output. code: its exit status, if any."""
         env = {**os.environ, "PATH": self.path, "DVC_NO_ANALYTICS": "1"}
         env |= {"DVC_SITE_CACHE_DIR": str(self.folder.parent / "site"), "COLUMNS": "200", **AUTHOR}
         result = subprocess.run(

@@ -1,4 +1,4 @@
-"""The house of `reprise`: which layer may import which, how large a room may be, and how code reads."""
+"""Hold the house of `reprise`: which layer may import which, and how the code reads."""
 
 import ast
 import re
@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-# A file or folder of reprise/ imports only what stands to its left; those that stand together never import each other.
+# A file or folder of reprise/ imports only what stands above it. Those on one line never import
+# each other.
 LAYERS = [
     ("errors", "process", "params"),
     ("git", "forge"),
@@ -58,7 +59,7 @@ def tree(file: Path) -> ast.Module:
 
 @cache
 def imported(file: Path) -> set[str]:
-    """Name the modules that a file imports, inside functions too: `a.b` for `from a import b` if that is a module."""
+    """Name the modules that a file imports, in functions too: `from a import b` may name a.b."""
     names: set[str] = set()
     for node in ast.walk(tree(file)):
         if isinstance(node, ast.Import):
@@ -95,7 +96,7 @@ def test_every_room_has_a_layer() -> None:
     assert {room for _, room in rooms()} == {room for layer in LAYERS for room in layer}
 
 
-def test_imports_run_to_the_left() -> None:
+def test_imports_run_one_way() -> None:
     position = {room: i for i, layer in enumerate(LAYERS) for room in layer}
     for file, room in rooms():
         for name in imported(file):
@@ -133,7 +134,7 @@ def test_reprise_knows_nothing_of_this_project_or_of_ml() -> None:
 
 
 def test_what_judges_reads_no_files_and_what_renders_reads_a_report() -> None:
-    """reprise/review: stats and data stand apart, and render knows nothing but what a report is made of."""
+    """Keep stats and data of reviews apart, and let render know only what a report holds."""
     forbidden = {
         "stats": ("reprise.dvc", "reprise.review.data", "reprise.review.render", "duckdb"),
         "data": ("reprise.review.stats", "reprise.review.render"),
@@ -166,7 +167,7 @@ def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def branches(function: ast.AST) -> int:
-    """Count decisions: 1 a function; if, for, while, except, ternary, comprehension; boolean operands but the first."""
+    """Count the function, its branches and comprehensions, and operands of and / or but one."""
     count = 1
     for node in ast.walk(function):
         if isinstance(node, BRANCHES):

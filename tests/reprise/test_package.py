@@ -28,7 +28,7 @@ def test_a_repository_may_have_a_package_named_pipeline(commands: str, tmp_path:
 
 @pytest.mark.slow
 def test_a_wheel_holds_the_tool_and_nothing_of_the_project(tmp_path: Path) -> None:
-    """Installed beside a user's package named pipeline with an errors.py of its own, both import."""
+    """Installed beside a user's package pipeline with its own errors.py, both import."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "wheel", "--no-deps", "-w", tmp_path, ROOT], check=True)
     (wheel,) = tmp_path.glob("dvc_reprise-*.whl")

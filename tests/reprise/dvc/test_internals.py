@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-# What reprise/dvc calls, replaces or imitates in DVC 3.67.1, by the hash of its source. When one differs,
+# What reprise/dvc calls, replaces or imitates in DVC 3.67.1, by its source's hash. If one differs,
 # read what changed, mend reprise/dvc if it must follow, run `make slow`, and put the new hash here.
 INTERNALS = {
     "dvc.dvcfile:FileMixin._load_yaml": "659025c30a8e",
