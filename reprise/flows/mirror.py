@@ -54,19 +54,19 @@ class FlowRunner(Runner):
 
     reporter: "FlowReporter"
 
-    def begin(self, stage: Stage, worker: Worker) -> None:
+    def start_worker(self, stage: Stage, worker: Worker) -> None:
         """Start the stage's task run, or its next attempt."""
         worker.execution = self.reporter.next_execution(stage, worker.job)
         worker.start()
 
-    def show_output(self, running: Attempt, *, whole: bool = False) -> None:
+    def show_output(self, attempt: Attempt, *, whole: bool = False) -> None:
         """Show nothing: the task run reads the log itself."""
 
 
 class FlowReporter:
     """Makes a task run of each stage that runs, is restored or fails, and tells it what happens.
 
-    Implements `reprise.runner.runner.Reporter`.
+    Implements `reprise.runner.reporter.Reporter`.
     """
 
     def __init__(

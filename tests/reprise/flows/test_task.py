@@ -7,11 +7,19 @@ import pytest
 from prefect.states import Failed
 
 from reprise.flows.messages import End, StageMailbox, Start
+from reprise.flows.mirror import FlowRunner
 from reprise.flows.states import StateName, make_state
 from reprise.flows.task import RetryRequested, _is_retry_requested, run_attempt
 from reprise.process.job import Job, JobEnd, JobResult
+from reprise.runner.runner import Runner
 
 pytestmark = pytest.mark.xdist_group("prefect")
+
+
+def test_what_a_flow_runner_does_otherwise_the_runner_asks_for() -> None:
+    own = {name for name in vars(FlowRunner) if not name.startswith("__")}
+    assert own == {"start_worker", "show_output"}
+    assert own <= set(vars(Runner))
 
 
 @pytest.mark.parametrize("group", [None, "gpu"])
