@@ -1,14 +1,16 @@
 """Keep the stages that finished since dvc.lock was last written."""
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from reprise.dvc.lock_file import Entry, Key
 from reprise.process.groups import belongs_to_another
-from reprise.state.folders import StateFolders
+from reprise.state.folders import StateFolders, made_by_processes
 from reprise.state.json_lines import append_lines, read_lines
 
+JOURNAL_NAME = re.compile(r"([0-9]{1,9})\.jsonl")
 NOBODY = "0"  # in place of a process's number
 
 
@@ -31,8 +33,8 @@ class Journal:
     def left_over(self) -> dict[Key, Entry]:
         """Return the entries of runs that were killed before they wrote dvc.lock."""
         self.adopted = []
-        for path in self.folder.glob("[0-9]*.jsonl"):
-            if not belongs_to_another(int(path.stem)):
+        for pid, path in self._journals():
+            if not belongs_to_another(pid):
                 self.adopted.append(path)
         return _read_entries(self.adopted)
 
@@ -43,7 +45,12 @@ class Journal:
 
     def all_entries(self) -> dict[Key, Entry]:
         """Return the entries of all runs, also of those that go on in other processes."""
-        return _read_entries(self.folder.glob("*.jsonl"))
+        return _read_entries(path for _, path in self._journals())
+
+    def _journals(self) -> Iterator[tuple[int, Path]]:
+        for pid, path in made_by_processes(self.folder, JOURNAL_NAME):
+            if path.is_file():
+                yield pid, path
 
     def add(self, key: Key, entry: Entry) -> None:
         """Record a stage that finished."""

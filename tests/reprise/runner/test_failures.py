@@ -64,3 +64,32 @@ def test_what_a_command_leaves_beside_its_outs_is_reported(make: Make) -> None:
     made = make({"make": stage("echo > log.txt; cat a.in > out", ["a.in"], "out")})
     assert "make: left log.txt, which no out names: not kept" in made.run("reprise", "run")
     assert not (made.root / "log.txt").exists()
+
+
+STRAY_FILES = [  # seen from a sandbox
+    "../x",
+    "../12",
+    "../x-1-1",
+    "../²-1-1",
+    "../-1-1",
+    "../99999999999999999999-1-1",
+    "../deep/x",
+    "../../groups/x",
+    "../../groups/x-1-1",
+    "../../groups/999999999-1-1/x",
+    "../../journal/x.jsonl",
+    "../../journal/1x.jsonl",
+    "../../journal/99999999999999999999.jsonl",
+    "../../journal/999999999.jsonl/x",
+]
+
+
+def test_what_a_command_writes_beside_its_sandbox_is_left_alone(make: Make) -> None:
+    writes = [f"mkdir -p $(dirname {path}); echo > {path}" for path in STRAY_FILES]
+    made = make({"make": stage("; ".join([*writes, "cat a.in > out"]), ["a.in"], "out")})
+    assert "1 ran" in made.run("reprise", "run")
+    assert "unchanged  make" in made.run("reprise", "plan")
+    assert "1 ran" in made.run("reprise", "run", "--force")
+    sandbox = made.root / ".dvc/tmp/reprise/sandbox/any"
+    sandbox.mkdir()
+    assert [path for path in STRAY_FILES if not (sandbox / path).is_file()] == []
