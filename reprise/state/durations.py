@@ -1,6 +1,7 @@
 """Keep how long each stage took in earlier runs."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +18,7 @@ class Durations:
         """Read the durations kept in `temporary`, a repository's `.dvc/tmp/reprise`."""
         self._path = StateFolders(temporary).durations
         self._seconds: dict[str, list[float]] = {}
-        if self._path.exists():
+        with suppress(FileNotFoundError):
             for name, seconds in read_lines(self._path):
                 self._seconds.setdefault(name, []).append(seconds)
 

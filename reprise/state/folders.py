@@ -7,7 +7,8 @@ from pathlib import Path
 
 from reprise.process.groups import belongs_to_another, end_noted_group
 
-ATTEMPT_NAME = re.compile(r"([0-9]{1,9})-.+")  # of a sandbox, and of the note of its group
+# Of what a process made, by its number: `123-0-1`, `123.jsonl`.
+PROCESS_NAME = re.compile(r"([0-9]{1,9})[-.].+")
 
 
 class StateFolders:
@@ -32,21 +33,22 @@ class StateFolders:
 
     def clean_up_after_killed(self) -> None:
         """End the commands and remove the sandboxes of runs that were killed."""
-        for pid, note in made_by_processes(self.groups, ATTEMPT_NAME):
-            if note.is_file() and not belongs_to_another(pid):
-                end_noted_group(note)
-        for pid, sandbox in made_by_processes(self.sandboxes, ATTEMPT_NAME):
-            if not belongs_to_another(pid):
-                shutil.rmtree(sandbox, ignore_errors=True)
+        for note in filter(Path.is_file, left_by_killed(self.groups)):
+            end_noted_group(note)
+        for sandbox in left_by_killed(self.sandboxes):
+            shutil.rmtree(sandbox, ignore_errors=True)
 
 
-def made_by_processes(folder: Path, names: re.Pattern[str]) -> Iterator[tuple[int, Path]]:
-    """Yield the files and folders in the folder, each with the number of its process.
+def left_by_killed(folder: Path) -> Iterator[Path]:
+    """Yield what processes made in the folder that are no longer alive.
 
-    names: matches the whole name; its first group is the number. Another name is not ours and is
-    left alone: a command may have written `../x` from its sandbox.
+    Names without a process's number are not ours: a command may have written `../x` from its
+    sandbox.
     """
     for path in folder.glob("*"):
-        name = names.fullmatch(path.name)
-        if name is not None:
-            yield int(name[1]), path
+        name = PROCESS_NAME.fullmatch(path.name)
+        if name is None:
+            continue
+        pid = int(name[1])
+        if not belongs_to_another(pid):
+            yield path

@@ -2,15 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from reprise.dvc.lock_file import Entry, Key
-from reprise.process.groups import belongs_to_another
-from reprise.state.folders import StateFolders, made_by_processes
+from reprise.state.folders import StateFolders, left_by_killed
 from reprise.state.json_lines import append_lines, read_lines
 
-JOURNAL_NAME = re.compile(r"([0-9]{1,9})\.jsonl")
+JOURNAL_NAME = re.compile(r"[0-9]{1,9}\.jsonl")
 NOBODY = "0"  # in place of a process's number
 
 
@@ -32,10 +31,7 @@ class Journal:
 
     def left_over(self) -> dict[Key, Entry]:
         """Return the entries of runs that were killed before they wrote dvc.lock."""
-        self.adopted = []
-        for pid, path in self._journals():
-            if not belongs_to_another(pid):
-                self.adopted.append(path)
+        self.adopted = list(filter(_is_journal, left_by_killed(self.folder)))
         return _read_entries(self.adopted)
 
     def start(self) -> None:
@@ -45,12 +41,7 @@ class Journal:
 
     def all_entries(self) -> dict[Key, Entry]:
         """Return the entries of all runs, also of those that go on in other processes."""
-        return _read_entries(path for _, path in self._journals())
-
-    def _journals(self) -> Iterator[tuple[int, Path]]:
-        for pid, path in made_by_processes(self.folder, JOURNAL_NAME):
-            if path.is_file():
-                yield pid, path
+        return _read_entries(filter(_is_journal, self.folder.glob("*")))
 
     def add(self, key: Key, entry: Entry) -> None:
         """Record a stage that finished."""
@@ -75,6 +66,11 @@ class Journal:
         append_lines(part, ([*key, entry] for key, entry in entries.items()))
         part.replace(path)
         return path
+
+
+def _is_journal(path: Path) -> bool:
+    """Tell a journal from what a command may have written beside it."""
+    return path.is_file() and JOURNAL_NAME.fullmatch(path.name) is not None
 
 
 def _read_entries(journals: Iterable[Path]) -> dict[Key, Entry]:
