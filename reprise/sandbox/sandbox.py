@@ -3,7 +3,9 @@
 import os
 import shutil
 import stat
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,36 +33,41 @@ class Sandbox:
         self.stage = stage
         self.folder = folder
         self._replacements = replacements
-        extra_deps = [item.path for item in extra if item.section is Section.DEPS]
+        extra_deps: list[Path] = []
+        extra_keys: defaultdict[Path, list[str]] = defaultdict(list)
+        for item in extra:
+            if item.section is Section.DEPS:
+                extra_deps.append(item.path)
+            else:
+                extra_keys[item.path].append(item.key)
         # The folder that the sandbox mirrors: the root, or one above it for deps beside the root.
         self._base = Path(
             os.path.commonpath([stage.workspace.root, *stage.relative_outside, *extra_deps])
         )
         self._inputs = self._list_inputs([*map(Path, stage.dep_paths), *extra_deps])
-        self._params = self._list_params(extra)
-        self._outs = {
-            path: persists for path, persists in stage.outputs.items() if self._mirrors(path)
-        }
+        self._params = self._list_params(extra_keys)
+        self._persists = stage.outputs
+        self._outs = list(filter(self._mirrors, stage.outputs))
         self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
 
     def _list_inputs(self, paths: Iterable[Path]) -> dict[Path, list[Path] | None]:
         """Map each input that exists to its files if it is a folder, to None if it is a file."""
         inputs: dict[Path, list[Path] | None] = {}
-        for path in paths:
-            if not self._mirrors(path) or not path.exists():
-                continue
-            inputs[path] = list(self.stage.files(path)) if path.is_dir() else None
+        for path in filter(self._mirrors, paths):
+            if path.is_dir():
+                inputs[path] = list(self.stage.files(path))
+            elif path.exists():
+                inputs[path] = None
         return inputs
 
-    def _list_params(self, extra: Iterable[Undeclared]) -> dict[Path, list[str]]:
+    def _list_params(self, extra_keys: Mapping[Path, list[str]]) -> dict[Path, list[str]]:
         """Map each params file to the keys that the stage may see; no keys: the whole file."""
         params = {}
-        for path, keys in self.stage.params.items():
-            if self._mirrors(path) and path.is_file():
-                params[path] = keys
-        for item in extra:
-            if item.section is Section.PARAMS and params.get(item.path):
-                params[item.path] = [*params[item.path], item.key]
+        declared = self.stage.params
+        for path in filter(self._mirrors, declared):
+            if path.is_file():
+                # A whole file has no extra keys: the stage sees them already.
+                params[path] = [*declared[path], *extra_keys.get(path, [])]
         return params
 
     def build(self) -> None:
@@ -72,9 +79,9 @@ class Sandbox:
         for path, keys in self._params.items():
             if not self.path_of(path).exists():  # if it is a dep too, it is there as a whole
                 self._prepare(path).write_text(cut(path, keys), encoding="utf-8")
-        for path, persists in self._outs.items():
+        for path in self._outs:
             target = self._prepare(path)
-            if persists and path.exists():
+            if self._persists[path] and path.exists():
                 _copy_writable(path, target)
         self._given = set(self._files())
 
@@ -120,25 +127,27 @@ class Sandbox:
 
     def _copy_replacements(self, path: Path) -> None:
         for name, file in self._replacements[path].items():
-            # A dep that is a single file is replaced itself, whatever the name is.
-            target = self._prepare(path / name if path.is_dir() else path)
-            shutil.copyfile(file, target)
+            target = path  # a dep that is a single file, whatever the name is
+            if path.is_dir():
+                target = path / name
+            shutil.copyfile(file, self._prepare(target))
 
     def _files(self) -> Iterator[str]:
+        """Walk the files of the sandbox, but for those that Python compiles."""
         for folder, subfolders, files in os.walk(self.folder):
-            subfolders[:] = [name for name in subfolders if name != "__pycache__"]
+            if "__pycache__" in subfolders:
+                subfolders.remove("__pycache__")  # os.walk leaves it out then
             for name in files:
                 yield os.path.join(folder, name)
 
     def undeclared_writes(self) -> list[str]:
         """List the files that the command left beside the outs, relative to the root."""
         root = self.path_of(self.stage.workspace.root)
-        outs = [str(self.path_of(out)) for out in self._outs]
-        folders = tuple(f"{out}{os.sep}" for out in outs)
+        outs = tuple(f"{self.path_of(out)}{os.sep}" for out in self._outs)
         writes = []
-        for file in self._files():
-            is_out = file in outs or file.startswith(folders)
-            if file not in self._given and not is_out:
+        for file in set(self._files()) - self._given:
+            # With a separator after both, `model.csv` is not taken for a part of `model`.
+            if not f"{file}{os.sep}".startswith(outs):
                 writes.append(os.path.relpath(file, root))
         return sorted(writes)
 
@@ -159,8 +168,9 @@ class Sandbox:
             if not os.path.lexists(new):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(path) and (path.is_dir() or new.is_dir()):
-                shutil.move(path, self.folder / f".replaced-{number}")
+            if path.is_dir() or new.is_dir():
+                with suppress(FileNotFoundError):  # there may be no old one
+                    shutil.move(path, self.folder / f".replaced-{number}")
             shutil.move(new, path)  # copies where .dvc/tmp is another mount
 
     def remove(self) -> None:
@@ -178,7 +188,7 @@ class Sandbox:
         root = self.stage.workspace.root
         if path.is_relative_to(root) and {".git", ".dvc"} & set(path.relative_to(root).parts):
             return False
-        if any(path.is_relative_to(out) for out in self.stage.outputs):
+        if not {path, *path.parents}.isdisjoint(self.stage.outputs):
             return False
         return os.path.exists(path) and not os.path.exists(self.counterpart(path))
 
@@ -189,7 +199,9 @@ class Sandbox:
 
 def _link(file: str, target: str) -> None:
     """Hard-link what the path leads to, or copy it where the file system has no hard links."""
-    source = os.path.realpath(file) if os.path.islink(file) else file
+    source = file
+    if os.path.islink(file):
+        source = os.path.realpath(file)
     try:
         os.link(source, target)
     except FileExistsError:

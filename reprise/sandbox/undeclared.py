@@ -41,25 +41,27 @@ class InputLine:
     @property
     def text(self) -> str:
         """Return the line on its own: `data/in.csv`, `train.lr`, or `other.json: train.lr`."""
-        if self.section is Section.DEPS:
-            return self.file
-        if self.file == DEFAULT_PARAMS_FILE:
-            return self.key
+        item = self.item
+        if isinstance(item, str):
+            return item
         return f"{self.file}: {self.key}"
 
     @property
     def item(self) -> str | dict[str, list[str]]:
         """Return the line as an item of its section: `{"other.json": ["train.lr"]}`."""
-        if self.section is Section.PARAMS and self.file != DEFAULT_PARAMS_FILE:
-            return {self.file: [self.key]}
-        return self.text
+        if self.section is Section.DEPS:
+            return self.file
+        if self.file == DEFAULT_PARAMS_FILE:
+            return self.key
+        return {self.file: [self.key]}
 
     @property
     def yaml(self) -> str:
         """Return the line as it may stand in dvc.yaml: `- other.json: [train.lr]`."""
-        if self.section is Section.PARAMS and self.file != DEFAULT_PARAMS_FILE:
-            return f"- {self.file}: [{self.key}]"
-        return f"- {self.text}"
+        item = self.item
+        if isinstance(item, str):
+            return f"- {item}"
+        return f"- {self.file}: [{self.key}]"
 
 
 @dataclass(frozen=True)
