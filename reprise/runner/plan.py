@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reprise.dvc import Change, ChangeKind, Stage
 from reprise.dvc.lock_file import Entry, Key
+from reprise.dvc.run_cache import CachedRun
 
 
 class StepKind(StrEnum):
@@ -37,12 +38,14 @@ class Step:
     """Holds what a plan says of a stage.
 
     changes: why it will run. waits_for: names of the upstream stages whose outs decide it.
+    known_run: the run of the run-cache that it is restored from.
     """
 
     stage: Stage
     kind: StepKind
     changes: list[Change] = field(default_factory=list)
     waits_for: list[str] = field(default_factory=list)
+    known_run: CachedRun | None = None
 
 
 class _ExpectedOuts:
@@ -87,6 +90,13 @@ class _ExpectedInputs:
     waits_for: set[str] = field(default_factory=set)
     params_unknown: bool = False
 
+    def add(self, path: str, writers: Mapping[str, str | None]) -> None:
+        """Add an input. writers: the stages that write it, as of `_ExpectedOuts.writers`."""
+        for writer, value in writers.items():
+            self.hashes[path] = value
+            if value is None:
+                self.waits_for.add(writer)
+
 
 def make_plan(
     stages: Sequence[Stage], left_over: Mapping[Key, Entry], *, force: bool = False
@@ -119,46 +129,48 @@ def _plan_stage(stage: Stage, outs: _ExpectedOuts, force: bool) -> Step:
         step = Step(stage, StepKind.MAY_RUN, [], sorted(inputs.waits_for))
     else:
         step = Step(stage, StepKind.UNCHANGED)
-    _add_outs(step, inputs, outs)
+    _add_outs(step, outs)
     return step
 
 
 def _expect_inputs(stage: Stage, outs: _ExpectedOuts) -> _ExpectedInputs:
+    """Collect the inputs that stages before this one write."""
     inputs = _ExpectedInputs()
     if stage.frozen:
         return inputs
     for path in stage.dep_paths:
-        for writer, value in outs.writers(path).items():
-            inputs.hashes[path] = value
-            if value is None:
-                inputs.waits_for.add(writer)
+        inputs.add(path, outs.writers(path))
     for path in map(os.fspath, stage.params):
-        for writer in outs.writers(path):
+        writers = outs.writers(path)
+        if writers:
+            # Even where the file's hash is known, nobody has read its keys yet.
             inputs.params_unknown = True
-            inputs.hashes[path] = None
-            inputs.waits_for.add(writer)
+            inputs.add(path, dict.fromkeys(writers))
     return inputs
 
 
 def _plan_changed(stage: Stage, changes: list[Change], inputs: _ExpectedInputs) -> Step:
+    """Plan a stage that changed: look for its run in the run-cache."""
+    run = Step(stage, StepKind.RUN, changes)
     if not stage.has_command:
-        return Step(stage, StepKind.RUN, changes)
-    if inputs.waits_for:
-        if inputs.params_unknown or stage.may_find_run(inputs.hashes):
-            return Step(stage, StepKind.MAY_RUN, changes, sorted(inputs.waits_for))
-    elif stage.find_run(inputs.hashes) is not None:
-        return Step(stage, StepKind.RESTORED, changes)
-    return Step(stage, StepKind.RUN, changes)
+        return run
+    if not inputs.waits_for:
+        known_run = stage.find_run(inputs.hashes)
+        if known_run is None:
+            return run
+        return Step(stage, StepKind.RESTORED, changes, known_run=known_run)
+    if inputs.params_unknown or stage.may_find_run(inputs.hashes):
+        return Step(stage, StepKind.MAY_RUN, changes, sorted(inputs.waits_for))
+    return run
 
 
-def _add_outs(step: Step, inputs: _ExpectedInputs, outs: _ExpectedOuts) -> None:
+def _add_outs(step: Step, outs: _ExpectedOuts) -> None:
+    """Add the outs that the step may leave different from what they are."""
     stage = step.stage
     if step.kind is StepKind.UNCHANGED:
         return
-    if step.kind is StepKind.RESTORED:
-        run = stage.find_run(inputs.hashes)
-        assert run is not None
-        for path, value in run.out_hashes.items():
+    if step.known_run is not None:
+        for path, value in step.known_run.out_hashes.items():
             outs.add(stage.name, path, value)
     elif not stage.keeps_outs:
         for out in stage.outputs:
