@@ -3,7 +3,8 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reprise.dvc import Stage
@@ -48,16 +49,15 @@ class ConsoleReporter:
         for kind, line in format_plan(steps, durations):
             self._print(f"  {line}", STYLES[kind])
 
-    def begin(self) -> None:
-        """Show the status line on a terminal, until `finish`."""
-        if self._console is not None:
-            self._status = self._console.status("")
-            self._status.start()
-
-    def finish(self) -> None:
-        """Remove the status line."""
-        if self._status is not None:
-            self._status.stop()
+    @contextmanager
+    def showing_status(self) -> Iterator[None]:
+        """Show the status line on a terminal while the block runs."""
+        if self._console is None:
+            yield
+            return
+        with self._console.status("") as status:
+            self._status = status
+            yield
 
     def started(self, stage: Stage) -> None:
         """Show that the stage's commands were started."""

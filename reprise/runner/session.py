@@ -1,4 +1,4 @@
-"""Shows the plan, runs it and prints what became of it: a whole `reprise run` on a console."""
+"""Show the plan, run it and print what became of it: a whole `reprise run` on a console."""
 
 from collections.abc import Callable
 
@@ -27,11 +27,10 @@ def plan_and_run(
         durations = Durations(repository.temporary)
         reporter.plan(make_plan(stages, left_over, force=options.force), durations)
     runner = Runner(repository, stages, options, reporter)
-    reporter.begin()
     try:
-        runner.run()
+        with reporter.showing_status():
+            runner.run()
     finally:
-        reporter.finish()
         last = durations.last_of_all(stage.name for stage in runner.seconds)
         reporter.summary(runner.states, last)
     return runner
