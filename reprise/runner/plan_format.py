@@ -29,27 +29,31 @@ def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[StepK
     for kind in (StepKind.UNCHANGED, StepKind.RESTORED):
         names = [step.stage.name for step in steps if step.kind is kind]
         if names:
-            lines.append((kind, f"{kind:<9}  {_shorten(names, NAMES_SHOWN, ', ')}"))
+            lines.append((kind, f"{kind:<9}  {shorten(names, NAMES_SHOWN, ', ')}"))
     rest = [step for step in steps if step.kind in (StepKind.RUN, StepKind.MAY_RUN)]
     width = max((len(step.stage.name) for step in rest), default=0)
     for step in rest:
         name = f"{step.stage.name:<{width}}"
-        last = durations.expected(step.stage.name)
-        time = "time unknown" if last is None else f"last time {format_seconds(last)}"
-        lines.append((step.kind, f"{step.kind:<9}  {name}  {_format_reasons(step)}  ({time})"))
+        reasons = _format_reasons(step)
+        time = "time unknown"
+        expected = durations.expected(step.stage.name)
+        if expected is not None:
+            time = f"last time {format_seconds(expected)}"
+        lines.append((step.kind, f"{step.kind:<9}  {name}  {reasons}  ({time})"))
     return lines
 
 
 def _format_reasons(step: Step) -> str:
     if step.changes:
-        return _shorten([str(change) for change in step.changes], REASONS_SHOWN, "; ")
+        changes = [str(change) for change in step.changes]
+        return shorten(changes, REASONS_SHOWN, "; ")
     writers = " or ".join(step.waits_for[:REASONS_SHOWN])
     if len(step.waits_for) > REASONS_SHOWN:
         writers += " or others"
     return f"if {writers} changes"
 
 
-def _shorten(items: Sequence[str], limit: int, separator: str) -> str:
+def shorten(items: Sequence[str], limit: int, separator: str) -> str:
     """Join the items, and say how many follow the first `limit`."""
     text = separator.join(items[:limit])
     if len(items) > limit:
@@ -70,13 +74,20 @@ def plan_json(steps: Sequence[Step], durations: Durations) -> str:
                 "seconds": durations.expected(step.stage.name),
             }
         )
-    return json.dumps({"stages": stages}, indent=2, ensure_ascii=False, default=str)
+    return json.dumps({"stages": stages}, indent=2, ensure_ascii=False, default=_json_form)
 
 
 def _change_json(change: Change) -> dict[str, Any]:
     entry: dict[str, Any] = {"kind": change.kind, "where": change.where, "what": change.what}
     if change.kind in (ChangeKind.PARAM, ChangeKind.CMD):
         entry["key"] = change.key
-        entry["old"] = None if change.old is MISSING else change.old
-        entry["new"] = None if change.new is MISSING else change.new
+        entry["old"] = change.old
+        entry["new"] = change.new
     return entry
+
+
+def _json_form(value: object) -> str | None:
+    """Return what stands for a value that JSON has no form for."""
+    if value is MISSING:
+        return None
+    return str(value)

@@ -13,6 +13,7 @@ from reprise.process.signals import Interrupted, PendingSignal, handling_signals
 from reprise.runner.attempt import Attempt, end_all
 from reprise.runner.ended_jobs import EndedJobs
 from reprise.runner.options import RunOptions
+from reprise.runner.plan_format import shorten
 from reprise.runner.recorder import Recorder
 from reprise.runner.reporter import Reporter
 from reprise.runner.scheduler import Scheduler
@@ -128,8 +129,8 @@ class Runner:
         for stage, state in self.states.items():
             if state.is_up_to_date:
                 up_to_date.append(stage)
-            if state is StageState.RAN and stage in self.seconds:
-                seconds[stage] = self.seconds[stage]
+                if stage in self.seconds:
+                    seconds[stage] = self.seconds[stage]
         self._recorder.write(up_to_date, seconds)
 
     @contextmanager
@@ -157,7 +158,6 @@ class Runner:
 
     def _start_or_skip(self, stage: Stage) -> None:
         if self.errors and not self.options.keep_going:
-            self._holders.pop(stage, None)
             self._end(stage, StageState.SKIPPED)
             return
         with self._failing(stage):
@@ -176,7 +176,6 @@ class Runner:
         """Bring the stage up to date, or wait for the process that is at work on it."""
         self._recorder.ignore_in_deps(stage)
         if self._updater.is_unchanged(stage):
-            self._holders.pop(stage, None)
             self._end(stage, StageState.UNCHANGED)
             return
         holder = self.repository.claim(stage)
@@ -240,7 +239,8 @@ class Runner:
             return
         result = attempt.bring_back(job_error)
         if result.undeclared_writes:
-            self._note_writes(stage, result.undeclared_writes)
+            files = shorten(result.undeclared_writes, WRITES_SHOWN, ", ")
+            self.reporter.note(f"{stage}: left {files}, which no out names: not kept")
         for out in stage.outputs:
             self.repository.forget(out)
         if attempt.sandbox is None:
@@ -259,12 +259,6 @@ class Runner:
         self.reporter.retrying(attempt.stage, f"{error}; {plan}")
         self._scheduler.retry(attempt.stage, number, pause)
 
-    def _note_writes(self, stage: Stage, writes: Sequence[str]) -> None:
-        files = ", ".join(writes[:WRITES_SHOWN])
-        if len(writes) > WRITES_SHOWN:
-            files += f" and {len(writes) - WRITES_SHOWN} more"
-        self.reporter.note(f"{stage}: left {files}, which no out names: not kept")
-
     def _record(self, stage: Stage, state: StageState) -> None:
         """Record the stage, whose outs are in the workspace and in the cache, and end it."""
         self._recorder.add(stage)
@@ -272,7 +266,6 @@ class Runner:
 
     def _fail(self, stage: Stage, error: str) -> None:
         self.errors[stage] = error
-        self._holders.pop(stage, None)
         self._end(stage, StageState.FAILED)
         for below in self._scheduler.downstream(stage):
             if below not in self.states:
@@ -280,6 +273,7 @@ class Runner:
 
     def _end(self, stage: Stage, state: StageState) -> None:
         self.repository.release(stage)
+        self._holders.pop(stage, None)
         self.states[stage] = state
         self.reporter.ended(stage, state, self.seconds.get(stage), self.errors.get(stage))
         if state.is_up_to_date:

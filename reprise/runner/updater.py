@@ -22,7 +22,9 @@ class Updater:
         if self._force and stage.has_command:
             return False
         changes = stage.changes()
-        if self._recorder.adopt(stage, changes) or not changes:
+        if self._recorder.adopt(stage, changes):
+            return True
+        if not changes:
             return True
         return self._pull and stage.pull_outputs(changes)
 
