@@ -1,4 +1,4 @@
-"""Runs git, for what DVC's own git has no name for."""
+"""Run git, for what DVC's own git has no name for."""
 
 import os
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reprise.errors import PipelineError
 
+COMMAND = re.compile(r"[a-z][a-z-]*")
 LOGIN_IN_ADDRESS = re.compile(r"(?<=://)[^/\s]+(?=@)")
 # Set by git in a hook to say which repository it runs in: `git rev-parse --local-env-vars`,
 # less the variables of its configuration.
@@ -62,7 +63,7 @@ def git(
 def _command_name(arguments: tuple[str, ...]) -> str:
     """Pick the command out of the arguments: options of git itself may stand before it."""
     for argument in arguments:
-        if not argument.startswith("-") and "=" not in argument:
+        if COMMAND.fullmatch(argument):
             return argument
     raise AssertionError(arguments)
 
@@ -74,10 +75,10 @@ def redacted(text: str) -> str:
 
 def merge_base(commit: str, other: str) -> str | None:
     """Find the newest commit that both commits come from; None if this clone knows none."""
-    completed = subprocess.run(
-        ["git", "merge-base", commit, other], capture_output=True, text=True, check=False
-    )
-    return completed.stdout.strip() or None
+    try:
+        return git("merge-base", commit, other)
+    except PipelineError:  # git exits with 1 for none, and with 128 for a commit that it lacks
+        return None
 
 
 def is_shallow() -> bool:

@@ -35,4 +35,6 @@ def execute(args: argparse.Namespace) -> int:
     else:
         ConsoleReporter().plan(steps, durations)
     has_work = any(step.kind is not StepKind.UNCHANGED for step in steps)
-    return 2 if args.exit_code and has_work else 0
+    if args.exit_code and has_work:
+        return 2
+    return 0

@@ -34,9 +34,9 @@ def execute(args: argparse.Namespace) -> int:
         sys.stdout.write(text)
     if args.fail_on is None:
         return 0
-    verdict = report.primary.verdict if report.primary is not None else None
-    if verdict is not None:
-        return 1 if verdict is Verdict.WORSE else 0
+    primary = report.primary
+    if primary is not None and primary.verdict is not None:
+        return 1 if primary.verdict is Verdict.WORSE else 0
     print(
         f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes",
         file=sys.stderr,

@@ -70,8 +70,12 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _check_no_engine(args: argparse.Namespace) -> None:
-    options = engine_options()
-    given = [getattr(args, option.name) for option in options]
-    if args.runner != DEFAULT_ENGINE or any(given):
-        flags = " and ".join(["--runner", *(option.flag for option in options)])
-        raise PipelineError(f"{flags}: found no --prefect; expected it: they are of a flow run")
+    """Raise PipelineError if an option of a flow run is given without --prefect."""
+    flags = ["--runner"]
+    given = [args.runner != DEFAULT_ENGINE]
+    for option in engine_options():
+        flags.append(option.flag)
+        given.append(bool(getattr(args, option.name)))
+    if any(given):
+        found = " and ".join(flags)
+        raise PipelineError(f"{found}: found no --prefect; expected it: they are of a flow run")

@@ -1,10 +1,9 @@
 """`reprise verify`: run the stages again and compare their outs."""
 
 import argparse
-from collections.abc import Sequence
 
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
-from reprise.dvc import Repository, Stage
+from reprise.dvc import Repository
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -18,20 +17,17 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Verify stage by stage. Returns 1 at the first one that differs."""
-    with Repository() as repository:
-        return _verify(chosen_stages(repository, args))
-
-
-def _verify(stages: Sequence[Stage]) -> int:
     from reprise.check.verify import unverifiable, verify
 
-    for stage in stages:
-        reason = unverifiable(stage)
-        if reason:
-            print(f"{stage.name}: not verified: {reason}", flush=True)
-            continue
-        difference = verify(stage)
-        print(f"{stage.name}: {difference or 'the same'}", flush=True)
-        if difference:
-            return 1
+    with Repository() as repository:
+        for stage in chosen_stages(repository, args):
+            reason = unverifiable(stage)
+            if reason:
+                print(f"{stage.name}: not verified: {reason}", flush=True)
+                continue
+            difference = verify(stage)
+            if difference:
+                print(f"{stage.name}: {difference}", flush=True)
+                return 1
+            print(f"{stage.name}: the same", flush=True)
     return 0

@@ -59,8 +59,9 @@ def git_environment(
 
 def _is_private(parts: SplitResult) -> bool:
     """Tell whether nobody on the way can read what is sent."""
-    is_local = parts.scheme == "http" and parts.hostname in LOCAL_HOSTS
-    return parts.scheme == "https" or is_local
+    if parts.scheme == "http":
+        return parts.hostname in LOCAL_HOSTS
+    return parts.scheme == "https"
 
 
 def _token_of_forge(host: str, environment: Mapping[str, str]) -> str | None:

@@ -23,8 +23,10 @@ class GitHub:
         body = {"body": text}
         login = self._login()
         for comment in self._api.items(path):
+            if not comment["body"].startswith(marker):
+                continue
             author = comment["user"]  # none, when the account was deleted
-            if comment["body"].startswith(marker) and author and author["login"] == login:
+            if author and author["login"] == login:
                 path = f"{self._path}/issues/comments/{comment['id']}"
                 return str(self._api.call("PATCH", path, json=body)["html_url"])
         return str(self._api.call("POST", path, json=body)["html_url"])

@@ -195,6 +195,8 @@ class LocalExecution:
 
 def describe_fault(fault: Exception, log: Path) -> str:
     """Say what one of FAULTS is about. `log`: the file that an error without a name is about."""
-    if isinstance(fault, OSError):
-        return f"{fault.filename or log}: {fault.strerror or fault}"
-    return str(fault)
+    if not isinstance(fault, OSError):
+        return str(fault)
+    file = fault.filename or log
+    reason = fault.strerror or fault
+    return f"{file}: {reason}"
