@@ -22,15 +22,20 @@ def json_text(value: Any, line_start: str = "\n") -> str:
     line_start: a line end and the blanks of the level on which the value starts.
     """
     inner = f"{line_start}  "
-    if isinstance(value, dict) and value:
-        entries = [f"{json.dumps(key)}: {json_text(item, inner)}" for key, item in value.items()]
-        return "{" + inner + f",{inner}".join(entries) + line_start + "}"
-    if isinstance(value, list) and value:
-        items = [json_text(item, inner) for item in value]
-        return "[" + inner + f",{inner}".join(items) + line_start + "]"
-    if isinstance(value, Number):
-        return value
-    return json.dumps(value)
+    match value:
+        case Number():
+            return value
+        case dict() if value:
+            opening, closing = "{", "}"
+            items = []
+            for key, item in value.items():
+                items.append(f"{json.dumps(key)}: {json_text(item, inner)}")
+        case list() if value:
+            opening, closing = "[", "]"
+            items = [json_text(item, inner) for item in value]
+        case _:
+            return json.dumps(value)
+    return opening + inner + f",{inner}".join(items) + line_start + closing
 
 
 def toml_lines(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
@@ -38,20 +43,24 @@ def toml_lines(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
 
     name: of the table, dotted; empty for the whole file.
     """
-    for key, value in table.items():
-        if not isinstance(value, dict):
-            yield f"{_toml_key(key)} = {_toml_value(value)}"
+    tables = {}
     for key, value in table.items():
         if isinstance(value, dict):
-            inner = f"{name}.{_toml_key(key)}".lstrip(".")
-            yield f"[{inner}]"
-            yield from toml_lines(value, inner)
+            tables[key] = value
+        else:
+            yield f"{_toml_key(key)} = {_toml_value(value)}"
+    for key, inner_table in tables.items():
+        inner_name = f"{name}.{_toml_key(key)}".lstrip(".")
+        yield f"[{inner_name}]"
+        yield from toml_lines(inner_table, inner_name)
 
 
 def _toml_value(value: Any) -> str:
     match value:
         case dict():
-            entries = [f"{_toml_key(key)} = {_toml_value(item)}" for key, item in value.items()]
+            entries = []
+            for key, item in value.items():
+                entries.append(f"{_toml_key(key)} = {_toml_value(item)}")
             return "{" + ", ".join(entries) + "}"
         case list():
             return "[" + ", ".join(map(_toml_value, value)) + "]"

@@ -7,9 +7,10 @@ say all (flow style, aliases, merge keys) are written anew, with each scalar as 
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 
 from ruamel.yaml import YAML
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from reprise.params.keys import Coverage, KeyPath, coverage
 from reprise.params.yaml_writer import YamlWriter, is_merge
@@ -46,9 +47,9 @@ class _LineCutter:
 
     def has_own_lines(self, mapping: MappingNode) -> bool:
         """Tell whether each entry has lines of its own."""
-        if mapping.flow_style or not mapping.value:
+        if mapping.flow_style:
             return False
-        return all(not self._before(key).strip() for key, _ in mapping.value)
+        return not any(self._before(key).strip() for key, _ in mapping.value)
 
     def entries_start(self, mapping: MappingNode) -> int:
         """Return the index of the line in which the first entry starts."""
@@ -100,10 +101,11 @@ class _LineCutter:
 
 def _is_within(node: Node, start: int, end: int) -> bool:
     """Tell whether the whole value stands there: nothing in it is an alias of what is elsewhere."""
-    if not start <= node.start_mark.index < end:
-        return False
-    if isinstance(node, ScalarNode):
-        return True
-    if isinstance(node, MappingNode):
-        return all(_is_within(child, start, end) for entry in node.value for child in entry)
-    return all(_is_within(child, start, end) for child in node.value)
+    children: list[Node] = []
+    match node:
+        case MappingNode():
+            children.extend(chain.from_iterable(node.value))  # keys and values
+        case SequenceNode():
+            children.extend(node.value)
+    starts_within = start <= node.start_mark.index < end
+    return starts_within and all(_is_within(child, start, end) for child in children)

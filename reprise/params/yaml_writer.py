@@ -13,7 +13,10 @@ TAGGED = re.compile(r"(?:&\S+\s+)?!")
 
 def is_merge(key: Node) -> bool:
     """Tell whether the key is `<<`, which stands for entries of other mappings."""
-    return isinstance(key, ScalarNode) and key.value == "<<" and not key.style
+    match key:
+        case ScalarNode(value="<<", style=quotes):
+            return not quotes
+    return False
 
 
 class YamlWriter:
@@ -41,7 +44,9 @@ class YamlWriter:
         inner = f"{indent}  "
         if covered is Coverage.PART and isinstance(value, MappingNode):
             part = self.entries(value, path, inner)
-            return f"{written}\n{part}" if part else ""
+            if not part:
+                return ""
+            return f"{written}\n{part}"
         return written + self._value(value, inner)
 
     def _merge(self, value: Node, parent: KeyPath, indent: str) -> str:
@@ -63,15 +68,17 @@ class YamlWriter:
 
     def _value(self, node: Node, indent: str) -> str:
         """Write what stands after `key:`, with its line end."""
-        if isinstance(node, ScalarNode):
-            return f" {self._scalar(node)}\n"
-        if isinstance(node, MappingNode):
-            inner = YamlWriter(self._text, ALL_KEYS).entries(node, (), indent)
-            empty = "{}"
-        else:
-            items = [f"{indent}-{self._value(item, f'{indent}  ')}" for item in node.value]
-            inner = "".join(items)
-            empty = "[]"
+        match node:
+            case ScalarNode():
+                return f" {self._scalar(node)}\n"
+            case MappingNode():
+                empty = "{}"
+                inner = YamlWriter(self._text, ALL_KEYS).entries(node, (), indent)
+            case _:
+                empty = "[]"
+                deeper = f"{indent}  "
+                items = [f"{indent}-{self._value(item, deeper)}" for item in node.value]
+                inner = "".join(items)
         if not inner:
             return f"{self._tag(node)} {empty}\n"
         return f"{self._tag(node)}\n{inner}"
