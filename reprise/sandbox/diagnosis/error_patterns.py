@@ -11,8 +11,10 @@ FILE_NOT_FOUND = re.compile(
     r"(?:find|open|read|access|load|locate|statx?|cd)\b",
     re.IGNORECASE,
 )
+# These, and messages of something that may be no file.
 SOMETHING_ABSENT = re.compile(
-    r"not found|not exist|n.t exist|nonexist|missing|unavailable|no such", re.IGNORECASE
+    FILE_NOT_FOUND.pattern + r"|not found|not exist|n.t exist|nonexist|missing|unavailable|no such",
+    re.IGNORECASE,
 )
 # The shell looks for commands on PATH only.
 COMMAND_NOT_FOUND = re.compile(r"^\S*sh: (?:line )?\d+: [^/\s]+: (?:command )?not found$")
@@ -35,9 +37,10 @@ TRACEBACK_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+)', re.MULTILINE)
 
 WORD = re.compile(r"[^\s'\"`‘’“”,;()<>\[\]{}=|&]+")
 QUOTED = re.compile(
-    r"""(?<!\w)(?:(["'`])(?P<plain>[^"'`\n]+)\1"""
-    r"""|`(?P<grave>[^`'\n]+)'|[‘“](?P<curly>[^’”\n]+)[’”])"""
+    r"""(?<!\w)(?:(["'`])([^"'`\n]+)\1"""
+    r"""|`([^`'\n]+)'|[‘“]([^’”\n]+)[’”])"""
 )
+PATH_CHARACTERS = re.compile("[/.]")
 BARE_NAME = re.compile(  # of a file, without quotes, dots or slashes
     r"(?:: |\b(?:open|read|to|file|load) )([\w-]+)(?=:|$| \(| for | is )",
     re.IGNORECASE | re.MULTILINE,
@@ -59,6 +62,6 @@ SHELL_WRITE = re.compile(r"(?:>|\b(?:tee|touch|mkdir|rm)\b(?: -\w+)*) *[^\s;&|]+
 def quoted_words(text: str) -> list[str]:
     """List what stands in quotes, without the quotes: 'so', "so", `so`, `so', ‘so’ or “so”."""
     words = []
-    for match in QUOTED.finditer(text):
-        words.append(match["plain"] or match["grave"] or match["curly"])
+    for _, *alternatives in QUOTED.findall(text):
+        words.append("".join(alternatives))  # all but one are empty
     return words

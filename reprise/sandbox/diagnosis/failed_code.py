@@ -3,7 +3,9 @@
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
+from reprise.sandbox.diagnosis.error_patterns import PATH_CHARACTERS
 from reprise.sandbox.diagnosis.failure import Failure
 from reprise.sandbox.diagnosis.files import find_files, is_pattern
 from reprise.sandbox.undeclared import Undeclared
@@ -13,7 +15,6 @@ READING_FUNCTION = re.compile(
 )
 WRITING_FUNCTION = re.compile("to_|save|dump|write|mkdir|makedirs|unlink|remove")
 WRITING_MODE = re.compile("[wax]")  # of `open`
-PATH_CHARACTERS = re.compile("[/.]")
 
 
 def files_in_code(failure: Failure) -> Iterator[Undeclared]:
@@ -35,7 +36,7 @@ def files_in_code(failure: Failure) -> Iterator[Undeclared]:
     for code in failure.code:
         paths += paths_read(code, all_strings=absent)
     candidates = [failure.stage.wdir / path for path in paths]
-    folders = [path for path in candidates if path.is_dir()]
+    folders = list(filter(Path.is_dir, candidates))
     for path in paths:
         more_folders = folders if is_pattern(path) else []
         yield from find_files(failure, path, more_folders)
@@ -55,16 +56,15 @@ def paths_read(code: str, *, all_strings: bool) -> list[str]:
     read = []
     written = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            function = ast.unparse(node.func).rpartition(".")[2]
-            strings = _string_arguments(node)
-            if _writes(function, strings):
-                written.update(strings)
-            elif READING_FUNCTION.match(function):
-                read += strings
-        elif all_strings and isinstance(node, ast.Constant):
-            text = str(node.value)
-            if PATH_CHARACTERS.search(text):
+        match node:
+            case ast.Call():
+                function = ast.unparse(node.func).rpartition(".")[2]
+                strings = _string_arguments(node)
+                if _writes(function, strings):
+                    written.update(strings)
+                elif READING_FUNCTION.match(function):
+                    read += strings
+            case ast.Constant(value=str(text)) if all_strings and PATH_CHARACTERS.search(text):
                 read.append(text)
     return [path for path in dict.fromkeys(read) if path not in written]
 

@@ -1,7 +1,6 @@
 """Hold what is known of a command that failed: what it printed, and the code that it ran."""
 
 import os
-import re
 from functools import cached_property
 from pathlib import Path
 
@@ -34,8 +33,8 @@ class Failure:
         self.output = output
         lines = [line for line in output.splitlines() if not COMMAND_NOT_FOUND.search(line)]
         self.last_lines = "\n".join(lines[-LAST_LINES:])
-        self.file_messages = _matching(lines, FILE_NOT_FOUND)
-        self.absence_messages = _matching(lines, FILE_NOT_FOUND, SOMETHING_ABSENT)
+        self.file_messages = "\n".join(filter(FILE_NOT_FOUND.search, lines))
+        self.absence_messages = "\n".join(filter(SOMETHING_ABSENT.search, lines))
 
     @cached_property
     def frames(self) -> list[tuple[Path, int]]:
@@ -58,7 +57,7 @@ class Failure:
             script = self.sandbox.wdir / word
             if word.endswith((".py", ".sh")) and script.is_file():
                 files.append(script)
-        return [_read(file) for file in dict.fromkeys(files)]
+        return list(map(_read, dict.fromkeys(files)))
 
     @cached_property
     def failed_lines(self) -> str:
@@ -80,17 +79,11 @@ class Failure:
         code that they ran, change to: `cd data`, `os.chdir("data")`.
         """
         folders = [self.stage.wdir]
-        for code in (self.commands, *self.code):
-            for name in CHANGED_FOLDER.findall(code):
-                folder = os.path.normpath(self.stage.wdir / name)
-                folders.append(Path(folder))
+        code = "\n".join([self.commands, *self.code])
+        for name in CHANGED_FOLDER.findall(code):
+            folder = os.path.normpath(self.stage.wdir / name)
+            folders.append(Path(folder))
         return list(dict.fromkeys(folders))
-
-
-def _matching(lines: list[str], *patterns: re.Pattern[str]) -> str:
-    """Return the lines in which one of the patterns is found."""
-    matching = [line for line in lines if any(pattern.search(line) for pattern in patterns)]
-    return "\n".join(matching)
 
 
 def _read(file: Path) -> str:

@@ -3,7 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from reprise.sandbox.diagnosis.error_patterns import BARE_NAME, SHELL_WRITE, WORD, quoted_words
+from reprise.sandbox.diagnosis.error_patterns import (
+    BARE_NAME,
+    PATH_CHARACTERS,
+    SHELL_WRITE,
+    WORD,
+    quoted_words,
+)
 from reprise.sandbox.diagnosis.failure import Failure
 from reprise.sandbox.diagnosis.files import find_files
 from reprise.sandbox.diagnosis.missing_modules import missing_modules
@@ -39,7 +45,7 @@ def _names(failure: Failure) -> Iterator[str]:
     words = quoted_words(failure.absence_messages)
     for word in WORD.findall(failure.absence_messages):
         words += [word, *re.split("[:?]", word)]
-    for word in filter(_is_like_a_path, words):
+    for word in filter(PATH_CHARACTERS.search, words):
         yield word.rstrip(".!")
     yield from quoted_words(failure.file_messages)
     yield from BARE_NAME.findall(failure.file_messages)
@@ -54,9 +60,5 @@ def files_in_commands(failure: Failure) -> Iterator[Undeclared]:
     if failure.output.strip() and not failure.absence_messages:
         return
     commands = SHELL_WRITE.sub("", failure.commands)
-    for word in filter(_is_like_a_path, WORD.findall(commands)):
+    for word in filter(PATH_CHARACTERS.search, WORD.findall(commands)):
         yield from find_files(failure, word)
-
-
-def _is_like_a_path(word: str) -> bool:
-    return "/" in word or "." in word

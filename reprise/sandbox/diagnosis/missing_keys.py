@@ -75,7 +75,9 @@ def _names(failure: Failure, message: str) -> set[str]:
 def _missed_keys(content: Any, declared: list[str], names: _Names) -> list[KeyPath]:
     """List the keys of a parsed params file that the names are of, the innermost of several."""
     keys = [key for key in key_paths(content) if _is_missed(key, declared, names)]
-    parents = {key[:depth] for key in keys for depth in range(len(key))}
+    parents: set[KeyPath] = set()
+    for key in keys:
+        parents.update(key[:depth] for depth in range(len(key)))
     return [key for key in keys if key not in parents]
 
 
@@ -87,10 +89,9 @@ def _is_missed(key: KeyPath, declared: list[str], names: _Names) -> bool:
     """
     if coverage(key, declared) is not Coverage.NONE:
         return False
-    *parent, name = key
-    if parent and ".".join(key) in names.message:
+    if ".".join(key) in names.message:
         return True
-    is_first = not parent or coverage(tuple(parent), declared) is Coverage.PART
-    if is_first and name in names.message:
+    parent = coverage(key[:-1], declared)  # part of the whole file is declared
+    if parent is Coverage.PART and key[-1] in names.message:
         return True
     return not names.message.isdisjoint(key) and names.nearby.issuperset(key)

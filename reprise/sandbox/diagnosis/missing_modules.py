@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 from reprise.sandbox.diagnosis.error_patterns import MODULE_NOT_FOUND, PYTHON_PATH
@@ -20,18 +21,17 @@ def missing_modules(failure: Failure) -> list[Undeclared]:
 
     A folder is not among them if a file in it is.
     """
-    modules = list(_modules_named(failure.output))
-    if not modules:
-        return []
     folders = _module_folders(failure)
     files: list[Path] = []
-    for module in modules:
+    for module in _modules_named(failure.output):
         for folder in folders:
             missing = _missing_files(failure, folder, module.split("."))
             if missing:
                 files += missing
                 break
-    parents = {parent for file in files for parent in file.parents}
+    parents: set[Path] = set()
+    for file in files:
+        parents.update(file.parents)
     return [failure.sandbox.undeclared(file) for file in files if file not in parents]
 
 
@@ -53,11 +53,10 @@ def _module_folders(failure: Failure) -> list[Path]:
     """
     stage = failure.stage
     root = stage.workspace.root
-    scripts = [Path(path) for path in stage.dep_paths if path.endswith(".py")]
     environment = stage.environment.get("PYTHONPATH", "")
     python_path = os.pathsep.join([environment, *PYTHON_PATH.findall(failure.commands)])
     folders = [stage.wdir, root]
-    folders += [script.parent for script in scripts]
+    folders += [Path(path).parent for path in stage.dep_paths if path.endswith(".py")]
     folders += [stage.wdir / name for name in python_path.split(os.pathsep)]
     folders += [path for path in root.iterdir() if path.is_dir() and path.name[0] != "."]
     return list(dict.fromkeys(folders))
@@ -69,7 +68,7 @@ def _missing_files(failure: Failure, folder: Path, parts: list[str]) -> list[Pat
     folder: in which Python may look for the module; parts: of its dotted name.
     """
     lacks = failure.sandbox.lacks
-    paths = [folder.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+    _, *paths = accumulate(parts, Path.joinpath, initial=folder)  # each in the one before
     files = [path / "__init__.py" for path in paths]
     files += [path.with_name(f"{path.name}.py") for path in paths]
     if "__main__" in failure.last_lines:  # `python -m` says that it lacks the package's
@@ -78,4 +77,5 @@ def _missing_files(failure: Failure, folder: Path, parts: list[str]) -> list[Pat
     if missing or len(parts) > 1:
         return missing
     # Last, a package without __init__.py, of which nothing more is known.
-    return [path for path in paths if path.is_dir() and lacks(path)]
+    folders = filter(Path.is_dir, paths)
+    return list(filter(lacks, folders))
