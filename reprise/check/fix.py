@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,13 @@ def _yaml_in_style_of(text: str) -> YAML:
 def _refuse_circle(file: Path, group: Collection[Stage], lines: Collection[InputLine]) -> None:
     """Raise PipelineError if a line declares an out of one item's stage as a dep of all of them."""
     deps = [line.file for line in lines if line.section is Section.DEPS]
-    for dep in deps:
-        for stage in group:
-            path = Path(os.path.normpath(stage.wdir / dep))
-            if path in stage.outputs:
-                raise PipelineError(
-                    f"{file}: {dep}: found that siblings of '{stage.name}' read its out;"
-                    " expected none to"
-                )
+    for dep, stage in product(deps, group):
+        path = Path(os.path.normpath(stage.wdir / dep))
+        if path in stage.outputs:
+            raise PipelineError(
+                f"{file}: {dep}: found that siblings of '{stage.name}' read its out;"
+                " expected none to"
+            )
 
 
 def _add_lines(stage: dict[str, Any], lines: Collection[InputLine]) -> None:

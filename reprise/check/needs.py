@@ -48,7 +48,10 @@ class Accesses:
 
     def used_and_above(self) -> set[Path]:
         """Return the used paths, and the folders in which they lie."""
-        return self.used.union(*(path.parents for path in self.used))
+        paths = set(self.used)
+        for path in self.used:
+            paths.update(path.parents)
+        return paths
 
 
 def may_be_input(stage: Stage, path: Path) -> bool:
@@ -97,8 +100,12 @@ def undeclared_paths(accesses: Accesses) -> list[Path]:
 
 
 def _inputs_in(stage: Stage, folder: Path) -> set[Path]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path for path in files if may_be_input(stage, path)}
+    """Return the files in the folder, at any depth, that may be inputs."""
+    inputs = set()
+    for path in folder.rglob("*"):
+        if path.is_file() and may_be_input(stage, path):
+            inputs.add(path)
+    return inputs
 
 
 def _may_be_dep(stage: Stage, folder: Path, files: set[Path]) -> bool:
@@ -117,8 +124,10 @@ def _was_passed(accesses: Accesses, folder: Path) -> bool:
 
     Then the command accessed all folders that stand beside it, and there is one.
     """
-    folders = [path for path in folder.parent.iterdir() if path.is_dir()]
-    folders = [path for path in folders if may_be_input(accesses.stage, path)]
+    folders = []
+    for path in folder.parent.iterdir():
+        if path.is_dir() and may_be_input(accesses.stage, path):
+            folders.append(path)
     return len(folders) > 1 and accesses.used.issuperset(folders)
 
 

@@ -158,8 +158,9 @@ def _access_of(flags: int) -> Access:
     """Tell for what a file is opened with the flags of open(2)."""
     if flags & os.O_DIRECTORY:
         return Access.LIST
-    if flags & os.O_ACCMODE == os.O_RDONLY:
-        return Access.READ
-    if flags & os.O_RDWR and not flags & (os.O_TRUNC | os.O_APPEND):
-        return Access.UPDATE
+    match flags & os.O_ACCMODE:
+        case os.O_RDONLY:
+            return Access.READ
+        case os.O_RDWR if not flags & (os.O_TRUNC | os.O_APPEND):
+            return Access.UPDATE
     return Access.WRITE

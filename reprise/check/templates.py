@@ -66,17 +66,20 @@ def _pairs(templates: Sequence[Templates]) -> Iterator[tuple[InputLine, InputLin
 
 def _items(entry: Mapping[str, Any]) -> dict[str, Values]:
     """Return the values of each item that dvc.yaml spells out, by the name of the item's stage."""
+    values: dict[str, Values] = {}
     match entry:
         case {"foreach": {**named}}:
-            return {str(key): _values(item) | {str(key): "${key}"} for key, item in named.items()}
+            for key, item in named.items():
+                values[str(key)] = {**_values(item), str(key): "${key}"}
+        case {"foreach": [*items]} if any(isinstance(item, Mapping) for item in items):
+            for position, item in enumerate(items):  # so DVC names them if one is a mapping
+                values[str(position)] = _values(item)
         case {"foreach": [*items]}:
-            # DVC names the items by their positions if one of them is a mapping.
-            if any(isinstance(item, Mapping) for item in items):
-                return {str(position): _values(item) for position, item in enumerate(items)}
-            return {str(item): _values(item) for item in items}
+            for item in items:
+                values[str(item)] = _values(item)
         case {"matrix": {**axes}} if all(isinstance(axis, list) for axis in axes.values()):
-            return _matrix_items(axes)
-    return {}
+            values = _matrix_items(axes)
+    return values
 
 
 def _matrix_items(axes: Mapping[Any, Any]) -> dict[str, Values]:
@@ -94,19 +97,25 @@ def _values(item: Any) -> Values:
     These are words and numbers: DVC writes true for True. Of two keys with one value either may be
     meant, so neither is named.
     """
-    if not isinstance(item, Mapping):
-        return {str(item): "${item}"} if _is_plain(item) else {}
     values = {}
-    counts = Counter(map(str, item.values()))
-    for key, value in item.items():
-        nameable = isinstance(key, str) and NAME.fullmatch(key)
-        if nameable and _is_plain(value) and counts[str(value)] == 1:
-            values[str(value)] = f"${{item.{key}}}"
+    if isinstance(item, Mapping):
+        counts = Counter(map(str, item.values()))
+        for key, value in item.items():
+            nameable = isinstance(key, str) and NAME.fullmatch(key)
+            if nameable and _is_plain(value) and counts[str(value)] == 1:
+                values[str(value)] = f"${{item.{key}}}"
+    elif _is_plain(item):
+        values[str(item)] = "${item}"
     return values
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
+    match value:
+        case bool():
+            return False
+        case str() | int() | float():
+            return True
+    return False
 
 
 def _templated(line: InputLine, values: Values) -> InputLine:

@@ -70,6 +70,7 @@ class TracingSandbox(Sandbox):
         return None
 
     def _is_undeclared_file(self, source: Path) -> bool:
+        """Tell whether the path is a file that may be an input, and no declaration covers it."""
         declared = [*self.stage.params, *map(Path, self.stage.dep_paths)]
         if not {source, *source.parents}.isdisjoint(declared):
             return False
@@ -82,15 +83,9 @@ class TracingSandbox(Sandbox):
         first, and gets its entries when the command lists it. Raises PermissionError if this user
         may not read the file.
         """
-        missing = not os.path.lexists(target) and source.exists()
-        if missing and may_be_input(self.stage, source):
-            if source.is_dir():
-                target.mkdir(parents=True, exist_ok=True)
-                self.differs = True
-            else:
-                self._link_all(source.parent, [source])
-            self._supplied.add(target)
+        is_new = self._put(target, source)
         if target.is_dir():
+            self.differs = self.differs or is_new
             if access is Access.LIST and source.is_dir():
                 self._supply_entries(target, source)
         elif target in self._supplied:
@@ -106,14 +101,23 @@ class TracingSandbox(Sandbox):
         if source != self.stage.wdir and not any(source.glob("*.py")):
             self.differs = True
         for entry in source.iterdir():
-            link = target / entry.name
-            if os.path.lexists(link) or not may_be_input(self.stage, entry):
-                continue
-            if entry.is_dir():
-                link.mkdir(exist_ok=True)
-            elif entry.is_file():
-                self._link_all(source, [entry])
-            self._supplied.add(link)
+            self._put(target / entry.name, entry)
+
+    def _put(self, target: Path, source: Path) -> bool:
+        """Link a file into the sandbox, or make an empty folder for one. Return whether it is new.
+
+        What is there already stays, and what can't be an input is left out.
+        """
+        if os.path.lexists(target) or not source.exists():
+            return False
+        if not may_be_input(self.stage, source):
+            return False
+        if source.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            self._link_all(source.parent, [source])
+        self._supplied.add(target)
+        return True
 
     def _copy_for_writing(self, target: Path) -> None:
         """Put a copy in place of a supplied link, which the command would write through."""
@@ -126,4 +130,4 @@ class TracingSandbox(Sandbox):
         """List the files that the command left beside its outs, without those that it was given."""
         root = self.path_of(self.stage.workspace.root)
         supplied = {os.path.relpath(path, root) for path in self._supplied}
-        return [file for file in super().undeclared_writes() if file not in supplied]
+        return sorted(set(super().undeclared_writes()) - supplied)

@@ -46,7 +46,9 @@ def unverifiable(stage: Stage) -> str | None:
 def _first_difference(old: Path, new: Path) -> Path | None:
     """Return the first file of the old out, by name, that differs or that one of the two lacks."""
     for name in sorted(_file_names(old) | _file_names(new)):
-        if not _is_same_file(old / name, new / name):
+        pair = (old / name, new / name)
+        both_exist = all(map(Path.is_file, pair))
+        if not both_exist or not filecmp.cmp(*pair, shallow=False):
             return old / name
     return None
 
@@ -55,7 +57,3 @@ def _file_names(out: Path) -> set[Path]:
     """Return the paths in the out of all files but .gitignore, which DVC writes; `.` for a file."""
     files = [path for path in (out, *out.rglob("*")) if not path.is_dir()]
     return {file.relative_to(out) for file in files if file.name != ".gitignore"}
-
-
-def _is_same_file(old: Path, new: Path) -> bool:
-    return old.is_file() and new.is_file() and filecmp.cmp(old, new, shallow=False)
