@@ -71,8 +71,6 @@ class Branch:
 
     def has(self, commit: str) -> bool:
         """Tell whether the branch contains the commit, perhaps with others' commits on top."""
-        if not self.tip:
-            return False
         return self._clone.git("for-each-ref", f"--contains={commit}", self._fetched_ref) != ""
 
     @property

@@ -137,9 +137,9 @@ class Clone:
 
     def _remove_locks(self) -> None:
         """Remove what a killed git or DVC left, perhaps half-written: nobody else works here."""
-        for lock in (self.root / ".git").rglob("*.lock"):
-            lock.unlink()
-        for lock in (self.root / ".dvc" / "tmp").glob("*lock"):
+        locks_of_git = (self.root / ".git").rglob("*.lock")
+        locks_of_dvc = (self.root / ".dvc" / "tmp").glob("*lock")
+        for lock in [*locks_of_git, *locks_of_dvc]:
             lock.unlink()
 
     def _copy_local_config(self) -> None:

@@ -34,7 +34,7 @@ def unattended_environment() -> Iterator[None]:
 
 def _has_ssh_command() -> bool:
     """Tell whether the user has said how git is to call ssh."""
-    if "GIT_SSH_COMMAND" in os.environ or "GIT_SSH" in os.environ:
+    if not os.environ.keys().isdisjoint({"GIT_SSH_COMMAND", "GIT_SSH"}):
         return True
     return git("config", "--default", "", "core.sshCommand") != ""
 

@@ -42,9 +42,8 @@ def _inputs(stage: Stage, outputs: set[str]) -> Iterator[str]:
 
 def _is_written(path: str, outputs: set[str]) -> bool:
     """Tell whether a path is an out, lies in one, or has one inside."""
-    if path in outputs:
-        return True
-    if any(str(folder) in outputs for folder in Path(path).parents):
+    path_and_above = {path, *map(str, Path(path).parents)}
+    if not path_and_above.isdisjoint(outputs):
         return True
     return any(output.startswith(f"{path}{os.sep}") for output in outputs)
 

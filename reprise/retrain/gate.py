@@ -52,6 +52,10 @@ def decide(report: Report, gate: Gate, base: str) -> Decision:
 
 
 def _metric(report: Report, gate: Gate) -> MetricComparison | None:
+    """Find the gate's metric, or the primary one where the gate names none.
+
+    Returns None where the report compares nothing.
+    """
     if gate.metric is None or not report.compared:
         return report.primary
     metrics = {}

@@ -44,7 +44,7 @@ def _describe_failure(lines: list[str]) -> str:
     """Pick the errors that DVC logged, or else the last lines."""
     errors = [line for line in lines if line.startswith("ERROR: ")]
     last_lines = (errors or lines)[-LAST_LINES:]
-    return "; ".join(line for line in last_lines if line.strip())
+    return "; ".join(filter(str.strip, last_lines))
 
 
 @contextmanager
