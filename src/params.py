@@ -96,16 +96,17 @@ def check_finite(where: str, value: object) -> None:
 
     Keyword arguments of torch and GX classes are free-form, so no type of ours refuses these.
     """
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise InputError(where, f"key {shown(key)}", "keys that are text (quote it)")
-            check_finite(f"{where}.{key}", inner)
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            check_finite(f"{where}[{i}]", inner)
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise InputError(where, shown(value), "a finite number")
+    match value:
+        case dict():
+            for key, inner in value.items():
+                if not isinstance(key, str):
+                    raise InputError(where, f"key {shown(key)}", "keys that are text (quote it)")
+                check_finite(f"{where}.{key}", inner)
+        case list():
+            for i, inner in enumerate(value):
+                check_finite(f"{where}[{i}]", inner)
+        case float() if not math.isfinite(value):
+            raise InputError(where, shown(value), "a finite number")
 
 
 Location = Sequence[int | str]  # keys and list indices from the document to a value

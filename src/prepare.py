@@ -68,8 +68,9 @@ def check_taken(p: Prepare, types: Types) -> None:
     upper and lower case.
     """
     for name, key, holder in (("id", "id", p.id), ("split", "split.column", p.split.column)):
+        allowed = {holder, *p.drop}
         for column in types:
-            if column.lower() == name and column != holder and column not in p.drop:
+            if column.lower() == name and column not in allowed:
                 found = f"a column {column!r} of another use"
                 raise InputError(f"{WHERE}.{key}", found, f"it named here, or in {WHERE}.drop")
 

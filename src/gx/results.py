@@ -87,10 +87,13 @@ def rounded(value: Any) -> Any:
 
     JSON has no NaN and no infinity: they become text.
     """
-    if isinstance(value, dict):
-        return {name: rounded(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [rounded(inner) for inner in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else str(value)
+    match value:
+        case dict():
+            return {name: rounded(inner) for name, inner in value.items()}
+        case list():
+            return [rounded(inner) for inner in value]
+        case float() if math.isfinite(value):
+            return float(f"{value:.6g}")
+        case float():
+            return str(value)
     return value
