@@ -5,6 +5,7 @@ Each may be in a process of its own, and on a machine of its own.
 
 import json
 import os
+import re
 import shutil
 import socket
 import time
@@ -89,8 +90,12 @@ class Mailbox:
 
 
 def remove_stale_mailboxes(folder: Path) -> None:
-    """Remove the mailboxes of killed runs on this host, before this process creates its own."""
-    for path in folder.glob("*-*-*"):
-        host, pid, _ = path.name.rsplit("-", 2)
-        if host == socket.gethostname() and not belongs_to_another(int(pid)):
+    """Remove the mailboxes of killed runs on this host, before this process creates its own.
+
+    Entries whose names are not shaped like a mailbox's are left alone.
+    """
+    shape = re.compile(rf"{re.escape(socket.gethostname())}-([0-9]{{1,9}})-[0-9]+")
+    for path in folder.glob("*"):
+        name = shape.fullmatch(path.name)
+        if name is not None and not belongs_to_another(int(name[1])):
             shutil.rmtree(path, ignore_errors=True)

@@ -58,3 +58,12 @@ def test_a_box_of_a_process_that_lives_or_of_another_host_stays(tmp_path: Path) 
         (tmp_path / name).mkdir()
     remove_stale_mailboxes(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == there
+
+
+def test_what_is_not_shaped_like_a_mailbox_stays(tmp_path: Path) -> None:
+    host = socket.gethostname()
+    others = {f"{host}-x-0", f"{host}-{dead()}-0.part", "a-b-c", f"{host}-{'9' * 30}-0", "x"}
+    for name in others:
+        (tmp_path / name).mkdir()
+    remove_stale_mailboxes(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == others
