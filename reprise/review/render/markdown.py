@@ -94,7 +94,7 @@ def _data(report: Report) -> Iterator[str]:
 
 
 def _changed_rows(rows: ChangedRows) -> str:
-    title = f"### ChangedRows: {rows.fixed} fixed, {rows.broken} broken"
+    title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
     return f"{title}\n\n{folded('Those that changed most', tables.row_table(rows))}"
 
 

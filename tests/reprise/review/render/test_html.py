@@ -137,7 +137,7 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
         "train.optimizer.lr 0.1 0.05",
         "other.yaml: clip none 1",
         "data/raw 1437 → 1502 80 15 4 +age −height zip: integer → text age, colour",
-        "ChangedRows: 7 fixed, 5 broken",
+        "Rows: 7 fixed, 5 broken",
         "355 rows are in both test sets and were paired; "
         "5 are in the old one only, 10 in the new one only.",
         "Of rows that did not pair, log_loss is 0.0921 → 0.0803 "
