@@ -1,70 +1,70 @@
-"""Write the parts of a report as Markdown tables, a function a table and one for its row."""
+"""Write the parts of a report as Markdown tables, a function a table."""
 
 from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import ChangedRow, ChangedRows
+from reprise.review.predictions import ChangedRows
 from reprise.review.render import wording
 from reprise.review.render.markdown_text import ROWS, escaped, table
 from reprise.review.render.selection import drifted_columns
 from reprise.review.render.values import NO_VALUE, number, number_pair
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import StageChange, ValueChange
-from reprise.review.stats.results import Comparison, MetricComparison
+from reprise.review.stats.results import Comparison
 
 
 def comparison_table(comparison: Comparison) -> str:
     """Write a comparison row by row: a line a metric, with its interval and verdict."""
     header = ["metric", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
-    return table(header, map(_comparison_row, comparison.metrics))
-
-
-def _comparison_row(metric: MetricComparison) -> list[str]:
-    verdict = f"**{verdict_style(metric.verdict).label}**"
-    if metric.why:
-        verdict += f": {metric.why}"
-    return [
-        escaped(metric.name),
-        *number_pair(metric.old, metric.new),
-        wording.difference_with_unit(metric),
-        wording.interval(metric),
-        wording.p_value(metric),
-        verdict,
-    ]
+    rows = []
+    for metric in comparison.metrics:
+        verdict = f"**{verdict_style(metric.verdict).label}**"
+        if metric.why:
+            verdict += f": {metric.why}"
+        row = [
+            escaped(metric.name),
+            *number_pair(metric.old, metric.new),
+            wording.difference_with_unit(metric),
+            wording.interval(metric),
+            wording.p_value(metric),
+            verdict,
+        ]
+        rows.append(row)
+    return table(header, rows)
 
 
 def metric_table(metrics: list[ValueChange], limit: int = ROWS) -> str:
     """Write the values of metrics files, old beside new."""
-    return table(["metric", "old", "new", "difference"], map(_metric_row, metrics), limit)
-
-
-def _metric_row(change: ValueChange) -> list[str]:
-    old, new = number_pair(change.old, change.new)
-    return [escaped(change.key), escaped(old), escaped(new), wording.value_difference(change)]
+    rows = []
+    for change in metrics:
+        old, new = map(escaped, number_pair(change.old, change.new))
+        rows.append([escaped(change.key), old, new, wording.value_difference(change)])
+    return table(["metric", "old", "new", "difference"], rows, limit)
 
 
 def param_table(params: list[ValueChange], limit: int = ROWS) -> str:
     """Write the params that changed, old beside new."""
-    return table(["key", "old", "new"], map(_param_row, params), limit)
-
-
-def _param_row(change: ValueChange) -> list[str]:
-    old = "_none_" if change.kind is ChangeState.ADDED else escaped(change.old)
-    new = "_none_" if change.kind is ChangeState.REMOVED else escaped(change.new)
-    return [escaped(wording.param_name(change)), old, new]
+    rows = []
+    for change in params:
+        old, new = escaped(change.old), escaped(change.new)
+        if change.kind is ChangeState.ADDED:
+            old = "_none_"
+        elif change.kind is ChangeState.REMOVED:
+            new = "_none_"
+        rows.append([escaped(wording.param_name(change)), old, new])
+    return table(["key", "old", "new"], rows, limit)
 
 
 def stage_table(stages: list[StageChange]) -> str:
     """Write which stages ran, why, and for how long."""
-    return table(["stage", "why", "time"], map(_stage_row, stages))
-
-
-def _stage_row(change: StageChange) -> list[str]:
-    why: str = change.kind
-    if change.why:
-        why = wording.first_few([escaped(reason) for reason in change.why], 3)
-    return [escaped(change.name), why, wording.duration(change)]
+    rows = []
+    for change in stages:
+        why: str = change.kind
+        if change.why:
+            why = wording.first_few(list(map(escaped, change.why)), 3)
+        rows.append([escaped(change.name), why, wording.duration(change)])
+    return table(["stage", "why", "time"], rows)
 
 
 def data_table(changes: list[DataChange]) -> str:
@@ -101,13 +101,12 @@ def _column_changes(diff: TableDiff) -> list[str]:
 
 def row_table(rows: ChangedRows) -> str:
     """Write the rows that changed most, fixed ones first."""
-    fixed = [_row("fixed", row) for row in rows.top_fixed]
-    broken = [_row("broken", row) for row in rows.top_broken]
-    return table(["", "id", "truth", "old", "new"], fixed + broken)
-
-
-def _row(kind: str, row: ChangedRow) -> list[str]:
-    return [kind, escaped(row.id), escaped(row.target), escaped(row.old), escaped(row.new)]
+    lines = []
+    for kind, changed in (("fixed", rows.top_fixed), ("broken", rows.top_broken)):
+        for row in changed:
+            cells = map(escaped, (row.id, row.target, row.old, row.new))
+            lines.append([kind, *cells])
+    return table(["", "id", "truth", "old", "new"], lines)
 
 
 def class_table(classes: list[tuple[object, int, int]]) -> str:
@@ -119,18 +118,18 @@ def class_table(classes: list[tuple[object, int, int]]) -> str:
 def column_table(columns: list[ColumnDiff]) -> str:
     """Write how each column is distributed, old beside new."""
     header = ["column", "missing", "old", "new", "measure", "drift"]
-    return table(header, map(_column_row, columns), 100)
-
-
-def _column_row(column: ColumnDiff) -> list[str]:
-    drift = number(column.drift, 3)
-    if column.flag:
-        drift += " **drift**"
-    return [
-        escaped(column.name),
-        f"{column.missing_old} → {column.missing_new}",
-        wording.column_summary(column.summary_old),
-        wording.column_summary(column.summary_new),
-        column.measure or NO_VALUE,
-        drift,
-    ]
+    rows = []
+    for column in columns:
+        drift = number(column.drift, 3)
+        if column.flag:
+            drift += " **drift**"
+        row = [
+            escaped(column.name),
+            f"{column.missing_old} → {column.missing_new}",
+            wording.column_summary(column.summary_old),
+            wording.column_summary(column.summary_new),
+            column.measure or NO_VALUE,
+            drift,
+        ]
+        rows.append(row)
+    return table(header, rows, 100)
