@@ -10,7 +10,7 @@ from markupsafe import Markup
 from reprise.review.change_state import ChangeState
 from reprise.review.render import wording
 from reprise.review.render.figures import column_figure, curve_figure, metric_figure
-from reprise.review.render.selection import has_changed_rows, most_drifted, other_metrics
+from reprise.review.render.selection import changed_rows, most_drifted, other_metrics
 from reprise.review.render.values import CELL, number, number_pair, single_line
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report
@@ -46,7 +46,7 @@ def _environment() -> Environment:
         "number_pair": number_pair,
         "single_line": single_line,
         "verdict_style": verdict_style,
-        "has_changed_rows": has_changed_rows,
+        "changed_rows": changed_rows,
         "most_drifted": most_drifted,
         "metric_figure": metric_figure,
         "curve_figure": curve_figure,

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 
-from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import ChangedRows
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.markdown_text import ROWS, escaped, folded
 from reprise.review.render.mermaid import mermaid
-from reprise.review.render.selection import has_changed_rows, other_metrics
+from reprise.review.render.selection import changed_rows, other_metrics
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.results import Comparison
 
@@ -34,20 +32,20 @@ def markdown(report: Report) -> str:
 def _sections(report: Report) -> Iterator[str]:
     yield _headline(report)
     yield f"{_side(report.new)} against {_side(report.old)}"
-    titled = len(report.compared) > 1
     for compared in report.compared:
-        if titled:
+        if len(report.compared) > 1:
             yield f"### {escaped(compared.name)}"
         yield from _comparison(compared.comparison)
     yield from _changes(report)
-    for compared in report.compared:
-        if compared.rows is not None and has_changed_rows(compared):
-            yield _changed_rows(compared.rows)
+    for rows in changed_rows(report):
+        yield f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
+        yield folded("Those that changed most", tables.row_table(rows))
     if report.curves:
         charts = [mermaid(curve, report) for curve in report.curves[:CURVES]]
         yield "### Curves\n\n" + "\n\n".join(charts)
     if report.notes:
-        yield "### Notes\n\n" + "\n".join(f"- {escaped(note, 300)}" for note in report.notes)
+        notes = [f"- {escaped(note, 300)}" for note in report.notes]
+        yield "### Notes\n\n" + "\n".join(notes)
 
 
 def _headline(report: Report) -> str:
@@ -82,20 +80,12 @@ def _changes(report: Report) -> Iterator[str]:
     if report.stages:
         yield f"### Stages that ran\n\n{tables.stage_table(report.stages)}"
     if report.data or report.moved:
-        yield "### Data\n\n" + "\n\n".join(_data(report))
-
-
-def _data(report: Report) -> Iterator[str]:
+        yield "### Data"
     for moved in report.moved:
-        examples = wording.first_few([escaped(example) for example in moved.examples])
+        examples = wording.first_few(list(map(escaped, moved.examples)))
         yield f"**{wording.moved_sentence(moved)}**: {examples}"
     if report.data:
         yield tables.data_table(report.data)
-
-
-def _changed_rows(rows: ChangedRows) -> str:
-    title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
-    return f"{title}\n\n{folded('Those that changed most', tables.row_table(rows))}"
 
 
 def _details(report: Report) -> Iterator[str]:
@@ -105,15 +95,12 @@ def _details(report: Report) -> Iterator[str]:
     if len(report.params) > ROWS:
         yield f"#### Params\n\n{tables.param_table(report.params, FOLDED_ROWS)}"
     for change in report.data:
-        if change.diff is not None:
-            yield f"#### {escaped(change.path)}"
-            yield from _columns(change.diff)
+        if change.diff is None:
+            continue
+        yield f"#### {escaped(change.path)}"
+        if change.diff.classes:
+            yield tables.class_table(change.diff.classes)
+        yield tables.column_table(change.diff.columns)
     for compared in report.compared:
         for metric in compared.comparison.metrics:
             yield f"{escaped(metric.name)}: {metric.method}"
-
-
-def _columns(diff: TableDiff) -> Iterator[str]:
-    if diff.classes:
-        yield tables.class_table(diff.classes)
-    yield tables.column_table(diff.columns)

@@ -2,7 +2,7 @@
 
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import ComparedPredictions
+from reprise.review.predictions import ChangedRows
 from reprise.review.report import Report, ValueChange
 
 
@@ -21,14 +21,15 @@ def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:
 
 def most_drifted(diff: TableDiff) -> list[ColumnDiff]:
     """Return the columns with a flag, those that drifted most first."""
-    return sorted(drifted_columns(diff), key=_by_drift)
+    by_name = sorted(drifted_columns(diff), key=lambda column: column.name)
+    return sorted(by_name, key=lambda column: column.drift or 0, reverse=True)
 
 
-def _by_drift(column: ColumnDiff) -> tuple[float, str]:
-    return -(column.drift or 0), column.name
-
-
-def has_changed_rows(compared: ComparedPredictions) -> bool:
-    """Tell whether any row was fixed or broken, as far as rows were looked at."""
-    rows = compared.rows
-    return rows is not None and rows.fixed + rows.broken > 0
+def changed_rows(report: Report) -> list[ChangedRows]:
+    """Return the rows that were fixed and broken, of all predictions that have such rows."""
+    result = []
+    for compared in report.compared:
+        rows = compared.rows
+        if rows is not None and rows.fixed + rows.broken > 0:
+            result.append(rows)
+    return result
