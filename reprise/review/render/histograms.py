@@ -8,6 +8,7 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
+from reprise.review.render.values import single_line
 
 LEFT, TOP, GROUND = 4, 6, 100  # of a histogram's bars, in pixels
 GAP = 0.4  # between a bin and one that stands apart, of a bin's width
@@ -84,8 +85,8 @@ def _edge_labels(
     edges: Sequence[float], bars: Sequence[tuple[float, float]], tails: _Tails
 ) -> Iterator[Markup]:
     """Label both ends and the middle of the bins that are no tail."""
-    first = 1 if tails.first else 0
-    last = len(edges) - (2 if tails.last else 1)
+    first = int(tails.first)
+    last = len(edges) - 1 - int(tails.last)
     middle = (first + last + 1) // 2
     y = GROUND + 16
     yield label(bars[first][0], y, _edge(edges[first]), "middle" if tails.first else "start")
@@ -110,8 +111,7 @@ def category_bars(
     parts = []
     for index, value in enumerate(values):
         top = STEP * index + 4
-        name = value if len(value) <= NAME else f"{value[: NAME - 1]}…"
-        parts.append(label(114, top + 16, name, "end"))
+        parts.append(label(114, top + 16, single_line(value, NAME), "end"))
         parts += _bar("old", old_shares[index], axis, top)
         parts += _bar("new", new_shares[index], axis, top + 11)
     height = STEP * len(values) + 4
@@ -126,7 +126,7 @@ def _bar(side: str, share: float, axis: Axis, top: int) -> Iterator[Markup]:
 
 
 def _shares(counts: Sequence[int]) -> list[float]:
-    total = sum(counts) or 1
+    total = max(sum(counts), 1)
     return [count / total for count in counts]
 
 

@@ -27,9 +27,11 @@ class Line:
 def line_chart(title: str, x_title: str, y_title: str, lines: Iterable[Line]) -> Markup:
     """Draw the lines that have points; one must have some."""
     drawn = [line for line in lines if line.points]
-    points = [point for line in drawn for point in line.points]
-    x_axis = _x_axis([x for x, _ in points])
-    ys = [y for _, y in points]
+    points: list[Point] = []
+    for line in drawn:
+        points += line.points
+    xs, ys = zip(*points, strict=True)
+    x_axis = _x_axis(xs)
     y_ticks = ticks(min(ys), max(ys))
     y_axis = Axis(y_ticks[0], y_ticks[-1], BOTTOM, TOP)
     parts = [
@@ -89,7 +91,7 @@ def thinned(points: Sequence[Point], limit: int = POINTS) -> list[Point]:
     """
     if len(points) <= limit:
         return list(points)
-    size = -(-2 * len(points) // limit)
+    size = math.ceil(2 * len(points) / limit)
     kept: list[int] = []
     for start in range(0, len(points), size):
         run = range(start, min(start + size, len(points)))

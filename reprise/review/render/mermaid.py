@@ -1,6 +1,7 @@
 """Draw curves as charts that GitHub draws in Markdown: Mermaid's XY chart."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,20 +45,20 @@ def _chart(curve: Curve, lines: Sequence[_Line]) -> list[str]:
     title, x_title, y_title = _label(curve.title), _label(curve.x), _label(curve.field)
     colours = ", ".join(line.colour for line in lines)
     theme = json.dumps({"themeVariables": {"xyChart": {"plotColorPalette": colours}}})
-    first_x, last_x = (_decimal(lines[-1].points[end][0]) for end in (0, -1))
+    points = lines[-1].points
+    first_x, last_x = _decimal(points[0][0]), _decimal(points[-1][0])
+    drawn = []
+    for line in lines:
+        values = ", ".join(_decimal(y) for _, y in line.points)
+        drawn.append(f"    line [{values}]")
     return [
         f"%%{{init: {theme}}}%%",
         "xychart-beta",
         f'    title "{title}: {y_title}"',
         f'    x-axis "{x_title}" {first_x} --> {last_x}',
         f'    y-axis "{y_title}"',
-        *map(_drawn, lines),
+        *drawn,
     ]
-
-
-def _drawn(line: _Line) -> str:
-    values = ", ".join(_decimal(y) for _, y in line.points)
-    return f"    line [{values}]"
 
 
 def _decimal(value: float) -> str:
@@ -73,7 +74,7 @@ def _comparable(old: list[Point], new: list[Point]) -> tuple[list[Point], list[P
     """Cut both lines to the x that they share; the old line goes where that leaves no line."""
     if not old or not new:
         return old, new
-    shared = {x for x, _ in old} & {x for x, _ in new}
+    shared = dict(old).keys() & dict(new).keys()
     if len(shared) < 2:
         return [], new
     return _cut(old, shared), _cut(new, shared)
@@ -84,5 +85,5 @@ def _cut(points: list[Point], xs: set[float]) -> list[Point]:
 
 
 def _thinned(points: list[Point]) -> list[Point]:
-    step = -(-len(points) // POINTS) or 1
-    return points[::step]
+    step = math.ceil(len(points) / POINTS)
+    return points[:: max(step, 1)]

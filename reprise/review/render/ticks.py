@@ -37,7 +37,10 @@ def _round_step(step: float) -> float:
     """Round up to 1, 2, 5 or 10 times a power of ten, with some slack for rounding errors."""
     power = 10.0 ** math.floor(math.log10(step))
     smallest = step * (1 - 1e-9)
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= smallest)
+    for factor in (1, 2, 5):
+        if power * factor >= smallest:
+            return power * factor
+    return power * 10
 
 
 def tick_label(value: float, step: float) -> str:
