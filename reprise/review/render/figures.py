@@ -21,8 +21,10 @@ NAME = 40  # characters of a side or an axis
 def metric_figure(metric: MetricComparison) -> Markup:
     """Draw the interval of a metric's difference. A metric without a finite one has no figure."""
     difference, low, high = metric.difference, metric.low, metric.high
-    if difference is None or low is None or high is None:
+    if low is None:
         return Markup()
+    assert difference is not None
+    assert high is not None
     if not all(map(math.isfinite, (difference, low, high))):
         return Markup()
     change = wording.difference(metric, difference)

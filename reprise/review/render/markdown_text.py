@@ -23,7 +23,7 @@ def escaped(value: Any, limit: int = CELL) -> str:
         return text
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
-    space = " " if text.startswith("`") or text.endswith("`") else ""
+    space = " " if "`" in (text[0], text[-1]) else ""
     return f"{fence}{space}{text}{space}{fence}".replace("|", "\\|")
 
 

@@ -43,7 +43,9 @@ def percentage_points(share: float, *, sign: bool = True) -> str:
     """Format a difference of proportions, 0.01 as 1 point. Those below 0.1 get a second decimal."""
     points = share * 100
     size = abs(points)
-    decimals = 1 if size >= 0.1 or size == 0 else 2
+    decimals = 1
+    if 0 < size < 0.1:
+        decimals = 2
     text = f"{size:.{decimals}f}"
     if not sign:
         return text
@@ -55,8 +57,7 @@ def single_line(value: Any, limit: int = CELL) -> str:
 
     Characters that do not print, or that turn the text around them, are replaced.
     """
-    text = number(value) if value is None or isinstance(value, float) else str(value)
-    text = "".join(map(_printable, text)).strip()
+    text = "".join(map(_printable, number(value))).strip()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

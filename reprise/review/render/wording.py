@@ -91,7 +91,7 @@ def _unit(metric: MetricComparison) -> str:
 
 def interval(metric: MetricComparison) -> str:
     """Write the 95 % interval of a metric's difference, without its unit."""
-    if metric.low is None or metric.high is None:
+    if metric.low is None:
         return NO_VALUE
     return f"{difference(metric, metric.low)} to {difference(metric, metric.high)}"
 
@@ -117,7 +117,7 @@ def unpaired_sentence(metric: MetricComparison) -> str | None:
     None: they are too few to judge.
     """
     rows = metric.unpaired
-    if rows is None or rows.low is None or rows.high is None:
+    if rows is None or rows.low is None:
         return None
     low, high = difference(metric, rows.low), difference(metric, rows.high)
     return f"is {arrow(rows.old, rows.new)} (95 % interval {low} to {high}{_unit(metric)})."
@@ -127,7 +127,9 @@ def value_difference(change: ValueChange) -> str:
     """Write new − old of a key of a metrics file. What is not a number has no difference."""
     if not is_number(change.old) or not is_number(change.new):
         return NO_VALUE
-    return "same" if values_equal(change.old, change.new) else signed(change.new - change.old)
+    if values_equal(change.old, change.new):
+        return "same"
+    return signed(change.new - change.old)
 
 
 def param_name(change: ValueChange) -> str:
