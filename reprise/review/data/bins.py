@@ -53,12 +53,10 @@ def histogram_edges(
     sides = [values for values in (old, new) if len(values)]
     if not sides:
         return []
-    low = min(float(values[0]) for values in sides)
-    high = max(float(values[-1]) for values in sides)
+    low, high = _quantile_range(sides, 0, 1)
     if not math.isfinite(high - low):
         return []
-    inner_low = min(_quantile(values, 0.01) for values in sides)
-    inner_high = max(_quantile(values, 0.99) for values in sides)
+    inner_low, inner_high = _quantile_range(sides, 0.01, 0.99)
     if 0 < LONG_TAIL * (inner_high - inner_low) < high - low:
         inner_edges = np.linspace(inner_low, inner_high, bins - 1)
         return _distinct(np.asarray([low, *inner_edges, high]))
@@ -67,6 +65,15 @@ def histogram_edges(
     if high > low:
         return _distinct(np.linspace(low, high, bins + 1))
     return [low, high]
+
+
+def _quantile_range(
+    sides: Sequence[SortedValues], low_share: float, high_share: float
+) -> tuple[float, float]:
+    """Return the lowest low quantile and the highest high quantile of the sides."""
+    low = min(_quantile(values, low_share) for values in sides)
+    high = max(_quantile(values, high_share) for values in sides)
+    return low, high
 
 
 def _distinct(edges: NDArray[np.float64]) -> list[float]:

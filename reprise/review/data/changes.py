@@ -1,6 +1,6 @@
 """Finds the tables that changed between two revisions, and compares their versions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -61,8 +61,8 @@ def find_data_changes(
     for path in dict.fromkeys([*old_version.hashes, *new_version.hashes]):
         if old_version.hashes.get(path) == new_version.hashes.get(path):
             continue
-        if _holds_any(path, no_data):
-            continue
+        if any(file == path or file.startswith(f"{path}/") for file in no_data):
+            continue  # it is one of these files, or a folder around one
         change = _compare_versions(reader, old_version, new_version, path)
         if change is not None:
             changes.append(change)
@@ -88,11 +88,6 @@ def _result_files(revision: Revision) -> list[str]:
         if parse_meta(where, meta).predictions is not None:
             files.append(path)
     return files
-
-
-def _holds_any(path: str, files: Iterable[str]) -> bool:
-    """Tell whether the path is one of the files, or a folder around one."""
-    return any(file == path or file.startswith(f"{path}/") for file in files)
 
 
 def _compare_versions(
@@ -169,7 +164,7 @@ def _declared_splits(revision: Revision) -> dict[str, _Split]:
     """Return the outs that declare which split they are, by its name."""
     splits: dict[str, _Split] = {}
     for path, (where, meta) in revision.metas.items():
-        table = parse_meta(where, meta).table
-        if table is not None and table.split is not None and table.id is not None:
-            splits[table.split] = _Split(path, table.id)
+        match parse_meta(where, meta).table:
+            case TableSpec(split=str(split), id=str(id_column)):
+                splits[split] = _Split(path, id_column)
     return splits

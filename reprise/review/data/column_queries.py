@@ -30,14 +30,13 @@ def summarise_columns(
 
     Of what is neither number nor date, also about how many distinct values there are.
     """
-    expressions = []
+    expressions = {}
     for column, kind in kinds.items():
         for figure, expression in _figures(column, kind).items():
-            expressions.append((column, figure, expression))
-    query = ", ".join(expression for _, _, expression in expressions)
-    answers = fetch_rows(con, f"SELECT {query} FROM {view}")[0]
+            expressions[column, figure] = expression
+    answers = fetch_rows(con, f"SELECT {', '.join(expressions.values())} FROM {view}")[0]
     summaries: dict[str, Summary] = {column: {} for column in kinds}
-    for (column, figure, _), answer in zip(expressions, answers, strict=True):
+    for (column, figure), answer in zip(expressions, answers, strict=True):
         summaries[column][figure] = answer
     return summaries
 

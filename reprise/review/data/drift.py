@@ -58,7 +58,7 @@ def population_stability(old: Sequence[int], new: Sequence[int], columns: int) -
     bins = len(old_counts)
     old_rows = old_counts.sum()
     new_rows = new_counts.sum()
-    if bins < 2 or not old_rows or not new_rows:
+    if bins < 2 or 0 in (old_rows, new_rows):
         return Drift(0.0, DriftMeasure.PSI, False)
     p = (old_counts + 0.5) / (old_rows + 0.5 * bins)
     q = (new_counts + 0.5) / (new_rows + 0.5 * bins)
@@ -79,7 +79,7 @@ def total_variation(old: Sequence[int], new: Sequence[int], columns: int) -> Dri
     old_counts, new_counts = _without_empty(old, new)
     old_rows = old_counts.sum()
     new_rows = new_counts.sum()
-    if not old_rows or not new_rows:
+    if 0 in (old_rows, new_rows):
         return Drift(0.0, DriftMeasure.TOTAL_VARIATION, False)
     value = float(np.abs(new_counts / new_rows - old_counts / old_rows).sum() / 2)
     share = (old_counts + new_counts) / (old_rows + new_rows)
@@ -106,7 +106,7 @@ def kolmogorov_smirnov(old: SortedValues, new: SortedValues) -> float:
     Exact, or with more than KS_POINTS values to 1 / KS_POINTS. Source: Smirnov 1948, Annals of
     Mathematical Statistics 19.
     """
-    if not len(old) or not len(new):
+    if 0 in (len(old), len(new)):
         return 0.0
     points = np.concatenate([*_spread_points(old), *_spread_points(new)])
     old_shares = np.searchsorted(old, points, side="right") / len(old)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, NamedTuple
 
 from reprise.errors import PipelineError
@@ -69,12 +69,12 @@ def find_moved_ids(
                         f"{name}: {split}: found no column {id_column!r}; "
                         "expected the id of each row"
                     )
-                bit = 1 << splits.index(split)
-                old_bits = bit if title == "old" else 0
-                new_bits = bit if title == "new" else 0
+                bits = {"old": 0, "new": 0}
+                bits[title] = 1 << splits.index(split)
                 queries.append(
                     f"SELECT {identifier(id_column)}::VARCHAR AS id, "
-                    f"{old_bits} AS old_splits, {new_bits} AS new_splits FROM {identifier(table)}"
+                    f"{bits['old']} AS old_splits, {bits['new']} AS new_splits "
+                    f"FROM {identifier(table)}"
                 )
         with readable_errors(name, *old.values(), *new.values()):
             groups = fetch_rows(con, _grouped(queries))
@@ -117,10 +117,9 @@ def _moved_ids(splits: Sequence[str], groups: Sequence[Any]) -> list[MovedIds]:
 def _moves(before: Sequence[str], after: Sequence[str]) -> list[_Move]:
     """List the moves of ids that were in the splits `before` and are in the splits `after`."""
     moves = []
-    for source in before:
-        for target in after:
-            if target not in before:
-                moves.append(_Move(False, source, target))
+    for source, target in product(before, after):
+        if target not in before:
+            moves.append(_Move(False, source, target))
     for first, second in combinations(after, 2):
         moves.append(_Move(True, first, second))
     return moves

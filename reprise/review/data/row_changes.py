@@ -25,7 +25,7 @@ def count_row_changes(
 
     name: of the table, for errors. Raises PipelineError for ids that are missing or not unique.
     """
-    if id_column is not None and id_column not in columns:
+    if id_column not in (None, *columns):
         raise PipelineError(
             f"{name}: found no column {id_column!r} in one version; "
             "expected the id of each row in both"

@@ -125,8 +125,8 @@ def _create_comparable_views(
             casts.append(f"TRY_CAST({quoted} AS {common_types[column]}) AS {quoted}")
         selection = f"* REPLACE ({', '.join(casts)})"
     for side in ("old", "new"):
-        for suffix in ("", "_numbered"):
-            con.execute(f"CREATE VIEW {side}{suffix} AS SELECT {selection} FROM {side}_raw{suffix}")
+        con.execute(f"CREATE VIEW {side} AS SELECT {selection} FROM {side}_raw")
+        con.execute(f"CREATE VIEW {side}_numbered AS SELECT {selection} FROM {side}_raw_numbered")
     return common_types
 
 

@@ -109,14 +109,15 @@ def _source(files: Files, name: str) -> tuple[str, bool]:
         )
     ending = _ending(data[0])
     assert ending is not None
+    quoted = []
     for file in data:
         where = file if len(data) == 1 else f"{name}: {file}"
         _check_bytes(files[file], where, ending)
-    paths = [files[file] for file in data]
-    escaped = ", ".join(literal(_escape_pattern(path)) for path in paths)
+        quoted.append(literal(_escape_pattern(files[file])))
+    paths = ", ".join(quoted)
     if FORMATS[ending] is CSV:
-        return _csv_source(paths[0], escaped, ending), False
-    return FORMATS[ending].format(paths=escaped), ending == ".parquet"
+        return _csv_source(files[data[0]], paths, ending), False
+    return FORMATS[ending].format(paths=paths), ending == ".parquet"
 
 
 def _escape_pattern(path: Path) -> str:
@@ -124,8 +125,8 @@ def _escape_pattern(path: Path) -> str:
     return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
 
 
-def _csv_source(first: Path, escaped: str, ending: str) -> str:
-    """Return SQL that reads the CSV files.
+def _csv_source(first: Path, paths: str, ending: str) -> str:
+    """Return SQL that reads the CSV files. paths: of all of them, in SQL.
 
     The delimiter is the one that is commonest in the header of the first.
     """
@@ -134,7 +135,7 @@ def _csv_source(first: Path, escaped: str, ending: str) -> str:
     if ending != ".tsv":
         header = _first_line(first, compression)
         delimiter = max(",;\t|", key=header.count)
-    return CSV.format(paths=escaped, delimiter=literal(delimiter), compression=literal(compression))
+    return CSV.format(paths=paths, delimiter=literal(delimiter), compression=literal(compression))
 
 
 def _first_line(path: Path, compression: str) -> str:
