@@ -73,7 +73,7 @@ class Report:
         None if they could not be compared, whatever others say.
         """
         for predictions in self.compared:
-            if self.first is None or predictions.name == self.first:
+            if self.first in (None, predictions.name):
                 return predictions.comparison
         return None
 
@@ -84,7 +84,7 @@ class Report:
         It is the first metric of the first predictions in dvc.yaml.
         """
         comparison = self.comparison
-        return comparison.metrics[0] if comparison else None
+        return comparison.primary if comparison else None
 
 
 def values_equal(old: Any, new: Any) -> bool:
@@ -102,10 +102,11 @@ def to_json(report: Report) -> str:
 
 def _without_nan(value: Any) -> Any:
     """Return the value in JSON's terms: text as keys, None for NaN and infinity."""
-    if isinstance(value, dict):
-        return {str(key): _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+    match value:
+        case dict():
+            return {str(key): _without_nan(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_without_nan(item) for item in value]
+        case float():
+            return value if math.isfinite(value) else None
     return value

@@ -21,8 +21,8 @@ def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:
 
 def most_drifted(diff: TableDiff) -> list[ColumnDiff]:
     """Return the columns with a flag, those that drifted most first."""
-    by_name = sorted(drifted_columns(diff), key=lambda column: column.name)
-    return sorted(by_name, key=lambda column: column.drift or 0, reverse=True)
+    columns = drifted_columns(diff)
+    return sorted(columns, key=lambda column: (-(column.drift or 0), column.name))
 
 
 def changed_rows(report: Report) -> list[ChangedRows]:

@@ -28,9 +28,10 @@ class Headline(NamedTuple):
 
 def headline(report: Report) -> Headline:
     """Say what became of the primary metric, or else of the first metric that changed."""
-    primary, comparison = report.primary, report.comparison
-    if primary is None or comparison is None:
+    comparison = report.comparison
+    if comparison is None:
         return _unpaired_headline(report)
+    primary = comparison.primary
     label = verdict_style(primary.verdict).label
     result = f"{arrow(primary.old, primary.new)}: {label}"
     return Headline(primary.name, result, ", ".join(_details(primary, comparison)))
@@ -125,7 +126,7 @@ def unpaired_sentence(metric: MetricComparison) -> str | None:
 
 def value_difference(change: ValueChange) -> str:
     """Write new − old of a key of a metrics file. What is not a number has no difference."""
-    if not is_number(change.old) or not is_number(change.new):
+    if not all(map(is_number, (change.old, change.new))):
         return NO_VALUE
     if values_equal(change.old, change.new):
         return "same"

@@ -50,9 +50,10 @@ class MetricComparison:
     """Holds the comparison of one metric, all in the unit of its column.
 
     old, new: means over all rows of a side; difference: new − old over the pairs; low, high: its
-    95 % interval; p_value: two-sided, Holm-adjusted; proportion: it is a mean of zeros and ones;
-    why: the reason why there is no verdict; detectable: the smallest true difference that these
-    rows would show with a chance of 80 %, also as the one of all metrics that moved.
+    95 % interval, None together; p_value: two-sided, Holm-adjusted; proportion: it is a mean of
+    zeros and ones; why: the reason why there is no verdict; detectable: the smallest true
+    difference that these rows would show with a chance of 80 %, also as the one of all metrics
+    that moved.
     """
 
     name: str
@@ -91,3 +92,8 @@ class Comparison:
     metrics: list[MetricComparison]
     note: str
     refused: str | None
+
+    @property
+    def primary(self) -> MetricComparison:
+        """Return the first metric that is declared, which stands for all of them."""
+        return self.metrics[0]
