@@ -128,7 +128,8 @@ def _load(side: str, tables: Tables, spec: PredictionsSpec, id_type: Any) -> Pre
     positions = _positions_of_common_ids(ids)
     in_first = pa.array(positions[0])
     values = {}
-    for column in dict.fromkeys(metric.column for metric in spec.metrics.values()):
+    for metric in spec.metrics.values():
+        column = metric.column
         if all(column in table.column_names for table in tables):
             values[column] = _stack(side, tables, column, positions)
     groups = None

@@ -18,13 +18,13 @@ def compare_unpaired(predictions: PairedPredictions, column: str) -> Unpaired | 
     """
     old, new = predictions.old, predictions.new
     only_old, only_new = predictions.only_old, predictions.only_new
-    if not len(only_old) or not len(only_new):
+    if 0 in (len(only_old), len(only_new)):
         return None
     if column not in old.values or column not in new.values:
         return None
     old_values = old.values[column][:, only_old].mean(0)
     new_values = new.values[column][:, only_new].mean(0)
-    if not np.isfinite(old_values).all() or not np.isfinite(new_values).all():
+    if not np.isfinite(np.concatenate([old_values, new_values])).all():
         return None
 
     old_group = number_groups(old.groups, only_old)

@@ -100,12 +100,16 @@ def _why_refused(predictions: PairedPredictions) -> str | None:
 
 def _why_untested(predictions: PairedPredictions, column: str) -> str | None:
     """Say why this column has no verdict; None if it has one."""
-    reason = _why_unusable("old", predictions.old, column, predictions.old_rows)
-    reason = reason or _why_unusable("new", predictions.new, column, predictions.new_rows)
-    if reason is None and predictions.units < MIN_UNITS:
+    old_reason = _why_unusable("old", predictions.old, column, predictions.old_rows)
+    if old_reason is not None:
+        return old_reason
+    new_reason = _why_unusable("new", predictions.new, column, predictions.new_rows)
+    if new_reason is not None:
+        return new_reason
+    if predictions.units < MIN_UNITS:
         units = "rows" if predictions.group is None else "groups"
-        reason = f"{predictions.units} {units} are paired; at least {MIN_UNITS} are needed"
-    return reason
+        return f"{predictions.units} {units} are paired; at least {MIN_UNITS} are needed"
+    return None
 
 
 def _why_unusable(name: str, side: PredictionArrays, column: str, rows: Array) -> str | None:
@@ -128,7 +132,7 @@ def _estimate(predictions: PairedPredictions, column: str, tests: int, seed: int
     assert values is not None
     old, new = values
     group = predictions.group
-    if len(old) > 1 or len(new) > 1:
+    if max(len(old), len(new)) > 1:
         return seeds_difference(old, new, group, tests)
     if group is None and _is_zero_one(old) and _is_zero_one(new):
         gained = int((new > old).sum())
@@ -204,7 +208,7 @@ def _verdict(
 ) -> Verdict:
     """Return the verdict by the rule at the top of this file."""
     margin = metric.margin
-    if margin is not None and -margin < low and high < margin:
+    if margin is not None and -margin < low <= high < margin:
         return Verdict.EQUIVALENT
     if p > LEVEL:
         return Verdict.NO_DIFFERENCE
@@ -225,21 +229,21 @@ def _paired_difference(predictions: PairedPredictions, column: str) -> float | N
     values = predictions.values(column)
     if values is None or not predictions.pairs:
         return None
-    old, new = values
-    if not np.isfinite(old).all() or not np.isfinite(new).all():
+    if not np.isfinite(np.concatenate(values)).all():
         return None
+    old, new = values
     return round_result(new.mean() - old.mean())
 
 
 def _note(old_seeds: int, new_seeds: int, dropped_rows: bool) -> str:
     """Say what the intervals cover of the variation between training seeds."""
-    if old_seeds == 1 and new_seeds == 1:
+    if max(old_seeds, new_seeds) == 1:
         return (
             "One training run a side: how much training again, with another seed, would change "
             "is not in the intervals."
         )
     note = f"{old_seeds} and {new_seeds} training seeds: how much they differ is in the intervals."
-    if old_seeds == 1 or new_seeds == 1:
+    if 1 in (old_seeds, new_seeds):
         note += " The side with one seed is taken to vary as the other does."
     if dropped_rows:
         note += " Rows that not every seed of a side has are left out."
