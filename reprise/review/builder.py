@@ -67,18 +67,18 @@ def _read_revisions(reader: RevisionReader, old: str, new: str | None) -> _Revis
     """Read `new`, and the merge base of it and `old`. Raises PipelineError if there is none."""
     if new is None and not reader.has_commits:
         return _Revisions(Revision("nothing", None), reader.read(WORKTREE, None), is_first=True)
-    new_commit = None if new is None else reader.commit(new)
-    old_tip = reader.commit(old)
-    old_commit = merge_base(old_tip, new_commit or reader.commit("HEAD"))
+    tip = "HEAD" if new is None else new
+    new_commit = reader.commit(tip)
+    old_commit = merge_base(reader.commit(old), new_commit)
     if old_commit is None:
-        hint = "; this clone is shallow: fetch more of the history" if is_shallow() else ""
-        raise PipelineError(
-            f"{old}: found no common ancestor with {new or 'HEAD'}; expected one{hint}"
-        )
-    new_name = WORKTREE if new is None else new
-    return _Revisions(
-        reader.read(old, old_commit), reader.read(new_name, new_commit), is_first=False
-    )
+        message = f"{old}: found no common ancestor with {tip}; expected one"
+        if is_shallow():
+            message += "; this clone is shallow: fetch more of the history"
+        raise PipelineError(message)
+    old_revision = reader.read(old, old_commit)
+    if new is None:
+        return _Revisions(old_revision, reader.read(WORKTREE, None), is_first=False)
+    return _Revisions(old_revision, reader.read(new, new_commit), is_first=False)
 
 
 def _notes(old: Revision, new: Revision) -> list[str]:

@@ -1,9 +1,8 @@
 """Compares the lines that `dvc plots` draws, old beside new: loss by epoch and the like."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from reprise.dvc.history.plots import Plot
 from reprise.dvc.history.revision import Revision
@@ -32,7 +31,7 @@ def compare_curves(plots: Iterable[Plot], old: Revision, new: Revision) -> list[
     for plot in plots:
         if plot.template not in LINE_TEMPLATES:
             continue
-        for field in _fields(plot):
+        for field in dict.fromkeys(point["field"] for point in plot.points):
             old_points = _points(plot, field, old)
             new_points = _points(plot, field, new)
             is_line = max(len(old_points), len(new_points)) > 1
@@ -41,31 +40,17 @@ def compare_curves(plots: Iterable[Plot], old: Revision, new: Revision) -> list[
     return curves
 
 
-def _fields(plot: Plot) -> Sequence[str]:
-    """List the fields of a plot, each once, in the order of its points."""
-    return list(dict.fromkeys(point["field"] for point in plot.points))
-
-
 def _points(plot: Plot, field: str, revision: Revision) -> list[Point]:
-    """Return a revision's points, without those whose x or y is no number.
-
-    A loss may be NaN, and a cell empty.
-    """
+    """Return a revision's points, without those whose x or y is no number."""
     rev = revision.commit or "workspace"
     points = []
     for point in plot.points:
-        if point["field"] != field or point["rev"] != rev:
+        if (point["field"], point["rev"]) != (field, rev):
             continue
-        x = _number(point.get(plot.x))
-        y = _number(point.get(plot.y))
-        if x is not None and y is not None:
+        try:
+            x, y = float(point[plot.x]), float(point[plot.y])
+        except (KeyError, TypeError, ValueError):
+            continue  # a cell may be empty
+        if math.isfinite(x) and math.isfinite(y):  # a loss may be NaN
             points.append((x, y))
     return points
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

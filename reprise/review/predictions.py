@@ -82,7 +82,7 @@ def compare_predictions(
     for name, group in _declared_groups(new).items():
         # Before the predictions were declared, the old revision wrote the same outs.
         old_paths = old_groups.get(name, group).paths
-        if not all(path in old.outs for path in old_paths):
+        if not old.outs.keys() >= set(old_paths):
             notes.append(
                 f"{name}: {old.name} has no such predictions, "
                 "so their metrics are not compared row by row"
@@ -163,7 +163,7 @@ def _compare(
     """Compare the tables, one for each seed; list changed rows where a side has one seed."""
     comparison = compare_metrics(old, new, spec)
     rows = None
-    if len(old) == 1 and len(new) == 1:
+    if max(len(old), len(new)) == 1:
         rows = _changed_rows(old[0], new[0], spec)
     return ComparedPredictions(name, comparison, rows)
 
@@ -216,14 +216,14 @@ def _most_changed(rows: pa.Table) -> list[ChangedRow]:
     """List the rows that changed most, those of equal change by id."""
     rows = rows.append_column("size", pc.abs(rows["change"]))
     rows = rows.sort_by([("size", "descending"), ("id", "ascending")])
-    return [_changed_row(row) for row in rows.slice(0, LISTED_ROWS).to_pylist()]
-
-
-def _changed_row(row: dict[str, Any]) -> ChangedRow:
-    return ChangedRow(
-        id=row["id"],
-        target=row["target_new"],
-        old=row["prediction"],
-        new=row["prediction_new"],
-        change=float(f"{row['change']:.6g}"),
-    )
+    most_changed = []
+    for row in rows.slice(0, LISTED_ROWS).to_pylist():
+        changed = ChangedRow(
+            id=row["id"],
+            target=row["target_new"],
+            old=row["prediction"],
+            new=row["prediction_new"],
+            change=float(f"{row['change']:.6g}"),
+        )
+        most_changed.append(changed)
+    return most_changed
