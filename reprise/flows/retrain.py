@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import Flow, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
@@ -36,10 +36,10 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
     def retrain(
         repository: str = ".",
         base: str = "main",
-        publish: PublishMode = PublishMode.PULL_REQUEST,
+        publish: Literal["pr", "branch", "push", "none"] = "pr",
         metric: str | None = None,
         min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
-        promote_when: PromoteWhen = PromoteWhen.BETTER,
+        promote_when: Literal["better", "not-worse"] = "better",
         jobs: Annotated[int, Field(ge=1)] | None = None,
         wait_for_others: bool = False,
         dry_run: bool = False,
@@ -58,8 +58,8 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
             repository=repository,
             folder=Path(workplace).expanduser().resolve(),
             base=base,
-            publish=publish,
-            gate=Gate(metric=metric, min_effect=min_effect, when=promote_when),
+            publish=PublishMode(publish),
+            gate=Gate(metric=metric, min_effect=min_effect, when=PromoteWhen(promote_when)),
             jobs=jobs,
             wait=wait_for_others,
             dry_run=dry_run,
