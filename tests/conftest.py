@@ -16,6 +16,7 @@ from tests import warm
 
 ROOT = Path(__file__).parent.parent
 YAML_ = YAML(typ="safe", pure=True)
+YAML_.default_flow_style = False  # a user writes `module:Class` in a line of its own
 # A shell's background jobs ignore Ctrl-C; so would the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 TRACKED = (
