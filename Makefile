@@ -47,6 +47,7 @@ fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a fol
 bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner beside dvc repro
 	python -m benchmarks.big_table
 	python -m benchmarks.runner
+	python -m benchmarks.patches
 	python -m benchmarks.sandbox
 	python -m benchmarks.flow
 

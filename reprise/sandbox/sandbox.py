@@ -116,13 +116,13 @@ class Sandbox:
         """Link files of the workspace's folder into the sandbox."""
         prefix = len(str(folder))
         target_folder = str(self.path_of(folder))
-        made: set[str] = set()
+        created: set[str] = set()
         for file in map(str, files):
             target = target_folder + file[prefix:]
             parent = target[: target.rindex(os.sep)]
-            if parent not in made:
+            if parent not in created:
                 os.makedirs(parent, exist_ok=True)
-                made.add(parent)
+                created.add(parent)
             _link(file, target)
 
     def _copy_replacements(self, path: Path) -> None:

@@ -32,11 +32,11 @@ def expectations(
 
     Raises InputError for a name, argument or pattern that is wrong.
     """
-    made = []
+    built: list[Expectation] = []
     for i, entry in enumerate(declared):
         for name, kwargs in entry.items():
-            made += expectations_of_entry(f"{where}[{i}]", name, dict(kwargs or {}), columns)
-    return made
+            built += expectations_of_entry(f"{where}[{i}]", name, dict(kwargs or {}), columns)
+    return built
 
 
 def expectations_of_entry(
