@@ -37,10 +37,12 @@ class OwnCode(AbstractContextManager[None]):
     """Turns any error of the user's own code into OwnCodeError, for which the traceback is shown.
 
     name: of a class, as params.yaml has it; where it is none of the user's (`mlp`), errors pass.
+    passing: errors that pass all the same, where code of ours runs beside the user's.
     """
 
-    def __init__(self, where: str, name: str) -> None:
+    def __init__(self, where: str, name: str, passing: tuple[type[Exception], ...] = ()) -> None:
         self.where, self.name = where, name
+        self.passing = (InputError, OwnCodeError, *passing)
 
     def __exit__(
         self,
@@ -48,7 +50,7 @@ class OwnCode(AbstractContextManager[None]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, InputError | OwnCodeError) or not is_own(self.name):
+        if isinstance(error, self.passing) or not is_own(self.name):
             return
         if isinstance(error, Exception):
             raise OwnCodeError(self.where, self.name, error) from error

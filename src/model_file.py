@@ -57,11 +57,12 @@ class Model:
         try:
             tensors, about = read(path)
             encoder = Encoder.of(Schema.model_validate_json(json.dumps(about["schema"])), tensors)
+            spec, loss = about["model"], about["loss"]
+            kwargs = dict(spec)
+            name = kwargs.pop("name")
         except (SafetensorError, KeyError, ValidationError) as e:
             found = f"{type(e).__name__} ({e})"
             raise InputError(path, found, f"a whole model file ({FORMAT})") from None
-        kwargs = dict(about["model"])
-        name = kwargs.pop("name")
         network = build(f"{path}: model", name, kwargs, encoder.width, encoder.outputs)
         weights = {
             key.removeprefix(PREFIX): tensor
@@ -72,7 +73,7 @@ class Model:
             network.load_state_dict(weights)
         except RuntimeError as e:
             raise InputError(path, str(e)[:200], f"weights of {name} as it is now") from None
-        return cls(network, encoder, about["model"], about["loss"])
+        return cls(network, encoder, spec, loss)
 
     @torch.inference_mode()
     def outputs(self, x: Tensor) -> Tensor:

@@ -193,7 +193,8 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
     trained = Model(network, encoder, p.model.model_dump(), p.loss.name)
     train, val = (Examples(encoder.features(t), encoder.targets(t)) for t in tables.values())
-    with OwnCode(f"{WHERE}.model", p.model.name):
+    # A full disk or memory is none of the model's errors.
+    with OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError, MemoryError)):
         history, weights = fit(params, trained, loss, train, val)
     network.load_state_dict(weights)
     trained.save(model / "model.safetensors")

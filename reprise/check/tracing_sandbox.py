@@ -100,8 +100,8 @@ class TracingSandbox(Sandbox):
         # Python lists the folders of its modules; who else lists one may mean to count.
         if source != self.stage.wdir and not any(source.glob("*.py")):
             self.differs = True
-        for entry in source.iterdir():
-            self._put(target / entry.name, entry)
+        for name in os.listdir(source):
+            self._put(target / name, source / name)
 
     def _put(self, target: Path, source: Path) -> bool:
         """Link a file into the sandbox, or make an empty folder for one. Return whether it is new.

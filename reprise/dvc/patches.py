@@ -1,7 +1,8 @@
 """Replaces parts of DVC while a repository is open: the same results, faster or safer.
 
-`PATCHES` is the whole list, and `patched` puts it in force. What a replacement remembers, it
-remembers of one repository, or of none; other repositories of the process keep DVC's ways.
+`PATCHES` is the whole list, and `patched` puts it in force. Those of claims, params and lock files
+ask which repository they work for, and leave others to DVC's ways; the rest give every repository
+of the process the same results.
 `python -m benchmarks.patches` switches each patch off and prints what it gains.
 
 (`Stage` lets DVC's own objects of its deps and outs hash through the file cache. That ends with

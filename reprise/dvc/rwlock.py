@@ -70,14 +70,15 @@ class RWLockFile:
         """Write the file, if it was read. Call it before DVC's lock is released."""
         if self._claims is None:
             return
+        claims = self._claims
+        self._claims = None  # whatever happens: with the guard's end others may write the file
         with self._guard:
             part = self._path.with_name(f"{self._path.name}.part")
             try:
-                part.write_text(json.dumps(self._claims), encoding="utf-8")
+                part.write_text(json.dumps(claims), encoding="utf-8")
                 part.replace(self._path)
             except OSError as e:
                 raise PipelineError(f"{self._path}: {e.strerror}") from None
-        self._claims = None
 
     def _load(self) -> dict[str, Any]:
         """Return the file's claims. The first call locks the file until `write`, and reads it."""

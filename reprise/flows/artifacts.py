@@ -23,8 +23,11 @@ def show_plan(steps: Sequence[Step], durations: Durations) -> None:
 
 def show_metrics() -> None:
     """Show the workspace's metrics beside those of HEAD, if there are any."""
-    with TemporaryDirectory(prefix="reprise-") as temporary:
-        metrics = RevisionReader(Path(temporary)).metrics()
+    with (
+        TemporaryDirectory(prefix="reprise-") as temporary,
+        RevisionReader(Path(temporary)) as reader,
+    ):
+        metrics = reader.metrics()
     if not metrics:
         return
     lines = ["| file | metric | HEAD | now |", "|---|---|---|---|"]

@@ -74,5 +74,5 @@ def _with_token(environment: Mapping[str, str], token: str) -> dict[str, str]:
 def _forge_of_environment(environment: Mapping[str, str]) -> Forge | None:
     for provider in PROVIDERS:
         if provider.has_project_and_token(environment):
-            return make_forge(environment)
+            return provider.connect_from_ci(environment)
     return None

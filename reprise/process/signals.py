@@ -18,7 +18,13 @@ class Interrupted(BaseException):
 
 @contextmanager
 def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Give both signals to the handler instead of the usual one. For the main thread only."""
+    """Give both signals to the handler instead of the usual one.
+
+    In another thread than the main one nothing changes: it gets no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     usual = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         usual[number] = signal.signal(number, handler)
@@ -32,9 +38,6 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Raise Interrupted for SIGINT and SIGTERM. Only the main thread gets signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def interrupt(number: int, _: object) -> None:
         raise Interrupted(number)

@@ -2,8 +2,10 @@
 
 import os
 import shlex
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Iterable
 from contextlib import chdir
+from itertools import chain
 from pathlib import Path
 
 from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
@@ -56,28 +58,35 @@ def run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
         echo(f"reprise: {message}")
         raise PipelineError(f"reprise run: failed: {message}") from None
     if runner.errors:
-        last_lines = reporter.lines_of(runner.errors.keys())[-LAST_LINES:]
-        raise PipelineError(f"reprise run: failed: {'; '.join(last_lines)}")
+        lines = reporter.last_lines(runner.errors)
+        raise PipelineError(f"reprise run: failed: {'; '.join(lines)}")
 
 
 class EchoReporter(ConsoleReporter):
-    """Echoes the lines of a run, and remembers those that say why a stage failed."""
+    """Echoes the lines of a run, and remembers the last ones of each stage."""
 
     def __init__(self, echo: Echo) -> None:
         super().__init__(echo)
-        self._lines: list[tuple[Stage, str]] = []
+        self._count = 0  # lines so far, of all stages
+        self._lines: dict[Stage, deque[tuple[int, str]]] = {}
 
     def output(self, stage: Stage, line: str) -> None:
         """Echo a line that the stage's command printed."""
         super().output(stage, line)
-        self._lines.append((stage, f"{stage.name} | {line}"))
+        self._remember(stage, f"{stage.name} | {line}")
 
     def ended(self, stage: Stage, state: StageState, took: float | None, error: str | None) -> None:
         """Echo how the stage ended."""
         super().ended(stage, state, took, error)
         if state is StageState.FAILED:
-            self._lines.append((stage, f"{stage.name}: failed: {error}"))
+            self._remember(stage, f"{stage.name}: failed: {error}")
 
-    def lines_of(self, stages: Collection[Stage]) -> list[str]:
-        """Return what these stages printed and how they failed, in the order of the echo."""
-        return [line for stage, line in self._lines if stage in stages]
+    def _remember(self, stage: Stage, line: str) -> None:
+        lines = self._lines.setdefault(stage, deque(maxlen=LAST_LINES))
+        lines.append((self._count, line))
+        self._count += 1
+
+    def last_lines(self, stages: Iterable[Stage]) -> list[str]:
+        """Return the last of what these stages printed, and how they failed, in that order."""
+        lines = sorted(chain.from_iterable(self._lines[stage] for stage in stages))
+        return [line for _, line in lines[-LAST_LINES:]]

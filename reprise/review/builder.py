@@ -34,8 +34,10 @@ def review(old: str, new: str | None = None, *, same_rows: bool = False) -> Repo
     Raises PipelineError for revisions that git does not know and for wrong declarations.
     """
     # The folder is for copies of what neither the workspace nor the cache has.
-    with TemporaryDirectory(prefix="reprise-") as temporary:
-        reader = RevisionReader(Path(temporary))
+    with (
+        TemporaryDirectory(prefix="reprise-") as temporary,
+        RevisionReader(Path(temporary)) as reader,
+    ):
         return _build(reader, _read_revisions(reader, old, new), same_rows)
 
 

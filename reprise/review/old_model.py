@@ -66,12 +66,12 @@ def _run_stage(
     """Run the stage in a sandbox with the old models, and read what it wrote."""
     with Repository() as repository:
         stage: Stage = repository.collect_stages([str(out)], single_item=True)[0]
-    sandbox = Sandbox(stage, isolated_folder(stage), replacements=old_models)
-    with run_isolated(sandbox) as result:
-        if result.error is not None:
-            lines = result.output.strip().splitlines()
-            last_line = lines[-1] if lines else ""
-            raise PipelineError(
-                f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
-            )
-        return read_table(list_files(sandbox.path_of(out)), name, columns)
+        sandbox = Sandbox(stage, isolated_folder(stage), replacements=old_models)
+        with run_isolated(sandbox) as result:
+            if result.error is not None:
+                lines = result.output.strip().splitlines()
+                last_line = lines[-1] if lines else ""
+                raise PipelineError(
+                    f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
+                )
+            return read_table(list_files(sandbox.path_of(out)), name, columns)

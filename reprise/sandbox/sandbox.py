@@ -5,7 +5,6 @@ import shutil
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -168,9 +167,8 @@ class Sandbox:
             if not os.path.lexists(new):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.is_dir() or new.is_dir():
-                with suppress(FileNotFoundError):  # there may be no old one
-                    shutil.move(path, self.folder / f".replaced-{number}")
+            if os.path.lexists(path) and (path.is_dir() or new.is_dir()):
+                shutil.move(path, self.folder / f".replaced-{number}")
             shutil.move(new, path)  # copies where .dvc/tmp is another mount
 
     def remove(self) -> None:

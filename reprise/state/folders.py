@@ -1,4 +1,4 @@
-"""List what reprise keeps in a repository's `.dvc/tmp/reprise`: the only file that names it."""
+"""List what reprise keeps in a repository's `.dvc/tmp/reprise`, the folder that `dvc/` names."""
 
 import re
 import shutil

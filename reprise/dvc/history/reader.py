@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -46,6 +46,14 @@ class RevisionReader:
         self._config = {key: self._repo.config[key] for key in ("core", "remote")}
         self.root = Path(self._repo.root_dir)
         self.records = Path(self._repo.tmp_dir) / "reprise"  # of the runs in this working tree
+
+    def __enter__(self) -> Self:
+        """Return the reader; the context's end closes DVC's files."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close DVC's files."""
+        self._repo.close()
 
     def commit(self, name: str) -> str:
         """Find the commit's hash. Raises PipelineError if git knows no such revision."""
