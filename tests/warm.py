@@ -66,12 +66,10 @@ PREFIXES: dict[str, list[str]] = {  # of the arguments that a command is given
 }
 
 
-SERVERS: list[subprocess.Popen[bytes]] = []  # kept until this process ends
-
-
 def start_for(run: int, folder: Path) -> None:
     """Start what ends with the process `run`, whichever worker asked for it first."""
-    SERVERS.append(start(folder, run=run))
+    server = start(folder, run=run)
+    server.returncode = 0  # it ends by itself: nobody waits for it, and Python need not warn
 
 
 def start(folder: Path, *modules: str, run: int | None = None) -> subprocess.Popen[bytes]:

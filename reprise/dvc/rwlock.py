@@ -61,10 +61,12 @@ class RWLockFile:
         )
 
     def release(self, claim: Claim) -> None:
-        """Take the marks away again."""
+        """Take the marks away again. The file may not have them: it is gone, or was not written."""
         claims = self._load()
-        rwlock._release_write(claims, claim.info, claim.written)
-        rwlock._release_read(claims, claim.info, claim.read)
+        written = [path for path in claim.written if claims["write"].get(path) == claim.info]
+        read = [path for path in claim.read if claim.info in claims["read"].get(path, ())]
+        rwlock._release_write(claims, claim.info, written)
+        rwlock._release_read(claims, claim.info, read)
 
     def write(self) -> None:
         """Write the file, if it was read. Call it before DVC's lock is released."""

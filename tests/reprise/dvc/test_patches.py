@@ -17,6 +17,7 @@ from reprise.dvc import Repository, Stage, file_cache, patches
 from reprise.dvc.deps import params_deps
 from reprise.dvc.lock_file import replace_entries
 from reprise.dvc.patches import PATCHES
+from reprise.errors import PipelineError
 from tests.conftest import ROOT
 from tests.reprise.corpus import Made
 
@@ -81,6 +82,22 @@ def test_two_open_repositories_each_write_their_claims(roots: list[Path]) -> Non
         with two.lock(print):
             two.release_all()
         assert [claims(root) for root in roots] == [{}, {}]
+
+
+def test_a_claim_that_could_not_be_written_is_forgotten(roots: list[Path]) -> None:
+    """Not kept for a later write, which would go over the claims of others without DVC's guard."""
+    root = roots[0]
+    part = root / ".dvc/tmp/rwlock.part"
+    other = {"write": {str(root / "b"): {"pid": os.getpid(), "cmd": "dvc commit"}}}
+    with opened(root) as repository:
+        part.mkdir()  # nothing can be written there
+        with pytest.raises(PipelineError), repository.lock(print):
+            assert repository.claim(only_stage(repository)) is None
+        part.rmdir()
+        (root / ".dvc/tmp/rwlock").write_text(json.dumps(other))
+        with repository.lock(print):
+            repository.release_all()
+        assert claims(root)["write"] == other["write"]
 
 
 def test_two_open_repositories_each_read_their_files(roots: list[Path]) -> None:
