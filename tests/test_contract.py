@@ -36,8 +36,12 @@ def reachable(module: str) -> set[str]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_name_every_module_the_stage_imports(stage: str) -> None:
-    named = {d for d in STAGES[stage]["deps"] if d.startswith("src/")}
-    assert named == {f"src/{m.replace('.', '/')}.py" for m in reachable(stage)}
+    named = {dep for dep in STAGES[stage]["deps"] if dep.startswith("src/")}
+    expected = {f"src/{module.replace('.', '/')}.py" for module in reachable(stage)}
+    missing = sorted(expected - named)
+    assert not missing, "add to dvc.yaml:\n" + "\n".join(f"    - {dep}" for dep in missing)
+    unused = sorted(named - expected)
+    assert not unused, "remove from dvc.yaml:\n" + "\n".join(f"    - {dep}" for dep in unused)
 
 
 def test_no_stage_imports_another() -> None:

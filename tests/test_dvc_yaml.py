@@ -10,15 +10,15 @@ from tests.conftest import Project
 from tests.test_contract import STAGES
 
 ADDED = """\
-  explain:
-    cmd: python -m src.explain data/model data/explained
+  added_stage:
+    cmd: python -m src.added data/model data/added
     deps:
     - data/model/model.safetensors
-    - src/explain.py
+    - src/added.py
     params:
     - seed
     outs:
-    - data/explained
+    - data/added
 """
 
 
@@ -48,13 +48,13 @@ def test_adding_a_stage_adds_its_lines_and_removing_it_gives_the_file_back(
 ) -> None:
     project = bare(finished, tmp_path)
     before = (tmp_path / "dvc.yaml").read_text()
-    deps = ("-d", "data/model/model.safetensors", "-d", "src/explain.py")
-    command = "python -m src.explain data/model data/explained"
-    outs = ("-p", "seed", "-o", "data/explained")
-    project.run("dvc", "stage", "add", "-n", "explain", *deps, *outs, command)
+    deps = ("-d", "data/model/model.safetensors", "-d", "src/added.py")
+    command = "python -m src.added data/model data/added"
+    outs = ("-p", "seed", "-o", "data/added")
+    project.run("dvc", "stage", "add", "-n", "added_stage", *deps, *outs, command)
     after = (tmp_path / "dvc.yaml").read_text()
     assert changed(before, after) == ("", ADDED)
-    project.run("dvc", "remove", "explain")
+    project.run("dvc", "remove", "added_stage")
     assert (tmp_path / "dvc.yaml").read_text() == before
 
 

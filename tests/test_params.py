@@ -1,12 +1,13 @@
 """What params.yaml may not say, and how the error reads."""
 
 import copy
+import importlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from src import evaluate, fetch, prepare, train, validate
+from src import prepare, train
 from src.encoder import Encoder
 from src.errors import InputError
 from src.losses import build_loss
@@ -17,7 +18,10 @@ from tests.conftest import ROOT, YAML_, Project
 from tests.test_rerun import leaves
 from tests.test_train import schema, table
 
-STAGES: list[type[StageParams]] = [m.Params for m in (fetch, prepare, validate, train, evaluate)]
+STAGES: list[type[StageParams]] = [
+    importlib.import_module(f"src.{stage}").Params
+    for stage in YAML_.load(ROOT / "dvc.yaml")["stages"]
+]
 DEFAULT: dict[str, Any] = YAML_.load(ROOT / "params.yaml")
 WRONG = {
     "a mapping": {"a": 1},

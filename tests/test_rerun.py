@@ -81,7 +81,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "train.clip_norm": (0.5, {}, MODEL),
     "train.threads": (
         2,
-        {"train.epochs": 3},
+        {"train.epochs": 4},
         MODEL,
     ),  # alone it changes the model on some CPUs only
     "evaluate.bins": (5, {}, {"evaluate"}),
