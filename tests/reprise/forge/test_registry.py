@@ -54,6 +54,14 @@ def test_the_address_says_which_forge_and_project(
     assert (type(forge), vars(forge or object)) == (type(expected), vars(expected or object))
 
 
+def test_a_folder_is_of_the_forge_whose_project_and_token_are_there() -> None:
+    """One forge's project alone, without a token, is not connected to in the other's place."""
+    environment = {"GITHUB_REPOSITORY": "o/ci", "CI_PROJECT_ID": "9", "GITLAB_TOKEN": "b"}
+    forge = forge_of_address("/srv/r.git", environment)
+    assert isinstance(forge, GitLab)
+    assert vars(forge) == vars(GitLab("https://gitlab.com/api/v4", "9", "b"))
+
+
 def test_a_given_token_is_taken_before_the_environment_s() -> None:
     forge = forge_of_address("https://gitlab.com/g/n", CI, token="given")
     assert isinstance(forge, GitLab)
