@@ -91,7 +91,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
     return own if worker_id == "master" else own.parent
 
 
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
     """Return the folder, which the first worker makes while the others wait for it."""
     done = folder.with_suffix(".done")
     with folder.with_suffix(".lock").open("w") as lock:

@@ -11,6 +11,7 @@ import cmarkgfm
 import pytest
 from cmarkgfm.cmark import Options
 
+from tests.conftest import made_once
 from tests.reprise.corpus import Made
 from tests.reprise.review.repository import PARAMS, PIPELINE, change, commit, repository, rows
 from tests.reprise.stand_in import TOKEN, StandIn
@@ -26,12 +27,13 @@ CHANGES = {
 
 
 @pytest.fixture(scope="module")
-def first(commands: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    """One commit on main, the same on every machine and day."""
+def first(commands: str, shared_folder: Path) -> Iterator[Made]:
+    """One commit on main, the same on every machine and day; all workers have the same one."""
     with pytest.MonkeyPatch.context() as patch:
         for key in ("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"):
             patch.setenv(key, "2026-01-01T00:00:00Z")
-        yield repository(tmp_path_factory.mktemp("review"), commands)
+        folder = made_once(shared_folder / "review", lambda path: repository(path, commands))
+        yield Made(folder, {}, commands)
 
 
 @pytest.fixture
