@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -264,8 +265,10 @@ STEPS = [
 
 
 def started(made: Retrainable, variables: dict[str, str]) -> "subprocess.Popen[str]":
+    """Start a retraining in a process of its own, which takes signals itself."""
+    options = [str(made.origin), "--workplace", str(made.folder / "work")]
     return subprocess.Popen(
-        ["reprise", "retrain", str(made.origin), "--workplace", str(made.folder / "work")],
+        [sys.executable, "-m", "reprise.cli", "retrain", *options],
         env={**made.environment, **variables},
         text=True,
         stdout=subprocess.PIPE,
@@ -310,6 +313,7 @@ def test_an_interrupt_ends_the_commands(number: int, made: Retrainable) -> None:
     made.run("git", "push", "-q", "origin", "HEAD:main", cwd=made.checkout)
     with started(made, {}) as process:
         signal_at(r"^train \| waiting", process, number)
+        process.communicate()  # its last lines: a closed pipe would be another end
     assert process.returncode == 128 + number
     assert is_gone(int(note.read_text()))
 
