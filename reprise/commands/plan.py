@@ -5,10 +5,9 @@ import argparse
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
 from reprise.dvc import Repository
 from reprise.runner.console import ConsoleReporter
-from reprise.runner.plan import StepKind, make_plan
+from reprise.runner.plan import StepKind, plan_stages
 from reprise.runner.plan_format import plan_json
 from reprise.state.durations import Durations
-from reprise.state.journal import Journal
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -27,8 +26,7 @@ def execute(args: argparse.Namespace) -> int:
     """Print the plan. Returns 2 with --exit-code when a stage would run."""
     with Repository() as repository:
         stages = chosen_stages(repository, args)
-        left_over = Journal(repository.temporary).left_over()
-        steps = make_plan(stages, left_over, force=args.force)
+        steps = plan_stages(repository, stages, force=args.force)
     durations = Durations(repository.temporary)
     if args.json:
         print(plan_json(steps, durations))

@@ -24,11 +24,10 @@ from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
 from reprise.flows.states import StateName
 from reprise.runner.options import RunOptions
-from reprise.runner.plan import Step, make_plan
+from reprise.runner.plan import Step, plan_stages
 from reprise.runner.states import StageState
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders
-from reprise.state.journal import Journal
 
 
 @flow(name="repro")
@@ -93,8 +92,7 @@ def _plan(
     logger = get_run_logger()
     with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
         stages = repository.collect_stages(targets, **selection)
-        left_over = Journal(repository.temporary).left_over()
-        return make_plan(stages, left_over, force=force)
+        return plan_stages(repository, stages, force=force)
 
 
 def _run(

@@ -15,10 +15,9 @@ from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import LAST_LINES
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.options import RunOptions
-from reprise.runner.plan import StepKind, make_plan
+from reprise.runner.plan import StepKind, plan_stages
 from reprise.runner.session import plan_and_run
 from reprise.runner.states import StageState
-from reprise.state.journal import Journal
 
 
 def load_stages(root: Path) -> list[Stage]:
@@ -34,8 +33,7 @@ def _all_stages(repository: Repository) -> list[Stage]:
 def has_work(root: Path) -> bool:
     """Tell by the plan whether a stage would run: an import of the same bytes is no work."""
     with chdir(root), Repository() as repository:
-        stages = _all_stages(repository)
-        steps = make_plan(stages, Journal(repository.temporary).left_over())
+        steps = plan_stages(repository, _all_stages(repository))
     return any(step.kind is not StepKind.UNCHANGED for step in steps)
 
 

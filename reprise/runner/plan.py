@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reprise.dvc import Change, ChangeKind, Stage
+from reprise.dvc import Change, ChangeKind, Repository, Stage
 from reprise.dvc.lock_file import Entry, Key
 from reprise.dvc.run_cache import CachedRun
+from reprise.state.journal import Journal
 
 
 class StepKind(StrEnum):
@@ -96,6 +97,14 @@ class _ExpectedInputs:
             self.hashes[path] = value
             if value is None:
                 self.waits_for.add(writer)
+
+
+def plan_stages(
+    repository: Repository, stages: Sequence[Stage], *, force: bool = False
+) -> list[Step]:
+    """Plan the stages of the repository, with what its killed runs had finished."""
+    left_over = Journal(repository.temporary).left_over()
+    return make_plan(stages, left_over, force=force)
 
 
 def make_plan(

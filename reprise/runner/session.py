@@ -5,10 +5,9 @@ from collections.abc import Callable
 from reprise.dvc import Repository, Stage
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.options import RunOptions
-from reprise.runner.plan import make_plan
+from reprise.runner.plan import plan_stages
 from reprise.runner.runner import Runner
 from reprise.state.durations import Durations
-from reprise.state.journal import Journal
 
 
 def plan_and_run(
@@ -23,9 +22,8 @@ def plan_and_run(
     """
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
         stages = choose(repository)
-        left_over = Journal(repository.temporary).left_over()
         durations = Durations(repository.temporary)
-        reporter.plan(make_plan(stages, left_over, force=options.force), durations)
+        reporter.plan(plan_stages(repository, stages, force=options.force), durations)
     runner = Runner(repository, stages, options, reporter)
     try:
         with reporter.showing_status():
