@@ -107,7 +107,7 @@ def made_once(folder: Path, make: Callable[[Path], object]) -> Path:
 def commands(shared_folder: Path, worker_id: str) -> str:
     """Return a PATH with `python`, `dvc` and `reprise` commands that fork one warm process."""
     run = os.getpid() if worker_id == "master" else os.getppid()
-    folder = made_once(shared_folder / "warm", lambda folder: warm.start_for(run, folder))
+    folder = made_once(shared_folder / "warm", lambda folder: warm.start(folder, run))
     return f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 

@@ -1,114 +1,148 @@
-"""Run `python -m …`, `dvc …` and `reprise …` in forks of a process that imported all.
+"""Run `python …`, `dvc …` and `reprise …` in forks of processes that imported what these need.
 
 The commands are the real ones, from dvc.yaml, and run the real code of the project they stand in.
 Only the seconds that torch and Great Expectations take to import are saved, since a suite runs
-hundreds of stages.
+hundreds of stages. Those are forks of one process, all others of another: to fork what has torch
+takes three times as long.
 """
 
+import gc
 import importlib
-import json
 import os
 import runpy
-import signal
+import selectors
 import socket
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
-HEAVY = (
+ROOT = Path(__file__).parent.parent
+TOOLS = (
+    "configobj",
     "dulwich.ignore",
+    "dulwich.index",
+    "dulwich.worktree",
+    "duckdb",
+    "dvc.analytics",
     "dvc.cachemgr",
     "dvc.cli",
     "dvc.commands.repro",
+    "dvc.compare",
     "dvc.data_cloud",
     "dvc.dirs",
+    "dvc.lock",
+    "dvc.render",
     "dvc.repo.index",
     "dvc.repo.plots",
     "dvc.repo.reproduce",
+    "dvc.rwlock",
+    "dvc.scm",
     "dvc.stage.cache",
     "dvc.stage.loader",
-    "great_expectations.expectations",
+    "dvc.types",
+    "jinja2",
     "networkx",
     "psutil",
     "pyarrow.compute",
     "pyarrow.csv",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
     "pyarrow.parquet",
-    "pydantic",
+    "pydantic.main",
+    "pygit2",
+    "pyparsing",
+    "reprise.cli",
+    "requests",
     "rich.console",
     "rich.status",
-    "tomlkit",
     "ruamel.yaml",
-    "safetensors.torch",
     "scmrepo.git",
+    "scipy.stats",
+    "scmrepo.noscm",
+    "yaml",
+)
+STAGES = (
+    "duckdb_engine",
+    "great_expectations.expectations",
+    "pyarrow.csv",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
+    "pyarrow.parquet",
+    "pydantic.fields",
+    "safetensors.torch",
     "sklearn.datasets",
     "sklearn.metrics",
     "torch._dynamo",  # the first optimizer imports it
     "tqdm",
+    "yaml",
 )
-
-CLIENT = """#!{python} -ISE
-import json, os, socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.connect({address!r})
-args = [*{prefix!r}, *sys.argv[1:]]
-request = json.dumps({{"args": args, "cwd": os.getcwd(), "env": dict(os.environ)}}).encode()
-socket.send_fds(s, [len(request).to_bytes(8, "big")], [0, 1, 2])
-s.sendall(request)
-sys.exit(s.makefile("rb").read(1)[0])
-"""
-
-
 PREFIXES: dict[str, list[str]] = {  # of the arguments that a command is given
     "python": [],
     "dvc": ["-m", "dvc"],
-    "reprise": ["-m", "reprise.cli"],
+    "reprise": ["-m", "reprise"],
 }
 
+# Of `_socket` alone, since importing `socket` and `json` takes longer than all the rest.
+CLIENT = """#!{python} -ISE
+import _socket, os, sys, time
+args = [*{prefix!r}, *sys.argv[1:]]
+imports_torch = any(arg.startswith(("src.", "torch", "safetensors")) for arg in args)
+server = "stages" if imports_torch else "tools"
+s = _socket.socket(_socket.AF_UNIX)
+for second in range(60):
+    try:
+        s.connect(f"{folder}/{{server}}.socket")
+        break
+    except FileNotFoundError:  # it still imports
+        time.sleep(1)
+variables = [text for pair in os.environ.items() for text in pair]
+texts = [os.getcwd(), str(len(args)), *args, *variables]
+request = b"\\0".join(map(os.fsencode, texts))
+fds = b"".join(fd.to_bytes(4, sys.byteorder) for fd in (0, 1, 2))
+ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)]
+s.sendmsg([len(request).to_bytes(8, "big")], ancillary)
+s.sendall(request)
+os._exit(s.recv(1)[0])
+"""
 
-def start_for(run: int, folder: Path) -> None:
-    """Start what ends with the process `run`, whichever worker asked for it first."""
-    server = start(folder, run=run)
-    server.returncode = 0  # it ends by itself: nobody waits for it, and Python need not warn
 
+def start(folder: Path, run: int, *modules: str) -> None:
+    """Write stand-ins for the commands into folder/bin, and start the processes behind them.
 
-def start(folder: Path, *modules: str, run: int | None = None) -> subprocess.Popen[bytes]:
-    """Write stand-ins for the commands into folder/bin, and start the process behind them.
-
-    modules: to import besides HEAVY; run: the process with which it ends, by default this one.
+    They go on to import, and their clients wait. run: the process with which they end; modules:
+    for `dvc` and `reprise` to have imported, besides TOOLS.
     """
-    run = run or os.getpid()
-    address = folder / "warm.socket"
     (folder / "bin").mkdir()
     for name, prefix in PREFIXES.items():
         client = folder / "bin" / name
-        client.write_text(CLIENT.format(python=sys.executable, address=str(address), prefix=prefix))
+        client.write_text(CLIENT.format(python=sys.executable, folder=folder, prefix=prefix))
         client.chmod(0o755)
-    server = subprocess.Popen([sys.executable, __file__, str(address), str(run), *modules])
-    while not address.exists():
-        assert server.poll() is None
-        time.sleep(0.05)
-    return server
+    for name, imported in {"tools": (*TOOLS, *modules), "stages": STAGES}.items():
+        command = [sys.executable, "-m", "tests.warm", f"{folder}/{name}.socket", str(run)]
+        server = subprocess.Popen([*command, *imported], cwd=ROOT)
+        server.returncode = 0  # it ends by itself: nobody waits for it, and Python need not warn
 
 
 def serve(address: str, run: str, *modules: str) -> None:
     """Answer commands on the socket at `address`, each in a fork, while the process `run` lives."""
-    for name in (*HEAVY, *modules):
+    for name in modules:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # or each fork's collections would touch, and so copy, all of this memory
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address + ".new")
     listener.listen(64)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies of the forks that answer
     Path(address + ".new").rename(address)
-    listener.settimeout(0.5)
+    commands = selectors.DefaultSelector()
+    commands.register(listener, selectors.EVENT_READ)
     while _is_alive(int(run)):
-        try:
-            connection, _ = listener.accept()
-        except TimeoutError:
-            continue
-        if os.fork() == 0:
-            _handle(connection)
-        connection.close()
+        for key, _ in commands.select(timeout=0.5):
+            if key.fileobj is listener:
+                _start(listener, commands)
+            else:
+                commands.unregister(key.fileobj)
+                _finish(*key.data)
 
 
 def _is_alive(pid: int) -> bool:
@@ -119,31 +153,45 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _handle(connection: socket.socket) -> None:
-    """Fork once more, run the command there, and answer with its exit status."""
-    size, fds, _, _ = socket.recv_fds(connection, 8, 3)
-    content = connection.makefile("rb").read(int.from_bytes(size, "big"))
-    request = json.loads(content)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    child = os.fork()
-    if child == 0:
-        connection.close()
-        for standard, fd in enumerate(fds):  # stdin, stdout, stderr
-            os.dup2(fd, standard)
+def _start(listener: socket.socket, commands: selectors.BaseSelector) -> None:
+    """Start the next client's command in a fork, and wait for its end from now on."""
+    client, _ = listener.accept()
+    size, standard, _, _ = socket.recv_fds(client, 8, 3)
+    with client.makefile("rb") as stream:
+        request = stream.read(int.from_bytes(size, "big"))
+    pid = os.fork()
+    if pid == 0:
+        listener.close()
+        client.close()
+        commands.close()
+        for number, fd in enumerate(standard):  # stdin, stdout, stderr
+            os.dup2(fd, number)
             os.close(fd)
-        os.chdir(request["cwd"])
-        os.environ.clear()
-        os.environ.update(request["env"])
-        _run(request["args"])
-    _, status = os.waitpid(child, 0)
+        _run(*map(os.fsdecode, request.split(b"\0")))
+    for fd in standard:
+        os.close(fd)
+    ended = os.pidfd_open(pid)
+    commands.register(ended, selectors.EVENT_READ, (pid, ended, client))
+
+
+def _finish(pid: int, ended: int, client: socket.socket) -> None:
+    """Answer with the exit status of a command that has ended."""
+    _, status = os.waitpid(pid, 0)
+    os.close(ended)
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         code = 128 - code  # ended by a signal, as a shell says it
-    connection.sendall(bytes([code]))
-    os._exit(0)
+    with client, suppress(BrokenPipeError):  # the client may be gone
+        client.sendall(bytes([code]))
 
 
-def _run(args: list[str]) -> None:
+def _run(folder: str, count: str, *texts: str) -> None:
+    """Run a command in this process, and end it. texts: `count` arguments, names and values."""
+    args = [*texts[: int(count)]]
+    variables = iter(texts[len(args) :])
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(zip(variables, variables, strict=True))
     code = 0
     try:
         if args[0] == "-m":

@@ -4,7 +4,6 @@ On the corpus and on the project itself.
 """
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 
 
 @pytest.fixture(scope="module")
-def flows(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def flows(tmp_path_factory: pytest.TempPathFactory) -> str:
     """PATH with commands that have Prefect imported, too.
 
     States and logs may be lost at their end, files are not.
     """
     folder = tmp_path_factory.mktemp("flows")
-    server = warm.start(folder, "prefect.server.schemas", "reprise.flows.repro")
-    yield f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    server.kill()
-    server.wait()
+    warm.start(folder, os.getpid(), "prefect.server.schemas", "reprise.flows.repro")
+    return f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 def left_by(project: Project) -> dict[str, bytes]:
