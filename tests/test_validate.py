@@ -16,8 +16,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.errors import InputError
-from src.gx.engine import rows_of
-from src.gx.suite import expectations
 from tests.conftest import Project, copied
 
 Break = Callable[[pa.Table], pa.Table]
@@ -32,7 +30,13 @@ def replace(name: str, make: Callable[[list[Any]], list[Any]]) -> Break:
 
 
 CHECKS = [
-    {"expect_column_values_to_be_between": {"columns": "pixel_*", "min_value": 0, "max_value": 16}},
+    {
+        "expect_column_values_to_be_between": {
+            "columns": "pixel_1*",
+            "min_value": 0,
+            "max_value": 16,
+        }
+    },
     {
         "expect_column_distinct_values_to_be_in_set": {
             "column": "digit",
@@ -202,6 +206,8 @@ COLUMNS = ["id", "age", "age_2", "name"]
 
 
 def test_a_pattern_names_many_columns() -> None:
+    from src.gx.suite import expectations
+
     made = expectations(
         "v", [{"expect_column_values_to_be_between": {"columns": "age*", "min_value": 0}}], COLUMNS
     )
@@ -234,6 +240,8 @@ def test_a_pattern_names_many_columns() -> None:
 def test_a_wrong_expectation_is_a_params_error(
     entry: dict[str, dict[str, object]], message: str
 ) -> None:
+    from src.gx.suite import expectations
+
     with pytest.raises(InputError) as e:
         expectations("params.yaml: validate.expectations", [entry], COLUMNS)
     assert message in str(e.value)
@@ -242,6 +250,8 @@ def test_a_wrong_expectation_is_a_params_error(
 
 
 def test_prepared_rows_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    from src.gx.engine import rows_of
+
     (tmp_path / "train.parquet").write_bytes(b"PAR1" + b"\0" * 100)
     with pytest.raises(InputError) as e, rows_of({"train": tmp_path / "train.parquet"}, None):
         pass
@@ -281,7 +291,7 @@ def test_an_expectation_that_duckdb_refuses_is_one_line_with_the_cause_and_spoil
         *CHECKS,
         {
             "expect_column_mean_to_be_between": {
-                "columns": "pixel_*",
+                "columns": "pixel_1*",
                 "min_value": 0,
                 "max_value": 16,
             }
@@ -303,7 +313,7 @@ def test_an_expectation_that_duckdb_refuses_is_one_line_with_the_cause_and_spoil
         f"validate: expect_column_mean_to_be_between: column id: {unchecked}: "
         "Binder Error: No function matches the given name and argument types "
         "'*(DOUBLE, VARCHAR)'. You might need to add explicit type casts.",
-        "validate: data/prepared: found 5 of 143 expectations failed; "
+        "validate: data/prepared: found 5 of 35 expectations failed; "
         f"expected none; see {tmp_path}/report.json",
     ]
 

@@ -128,6 +128,10 @@ def serve(address: str, run: str, *modules: str) -> None:
     """Answer commands on the socket at `address`, each in a fork, while the process `run` lives."""
     for name in modules:
         importlib.import_module(name)
+    if "dvc.cli" in modules:
+        from dvc.cli.parser import get_main_parser
+
+        get_main_parser()  # 110 parsers, which DVC makes once a process
     gc.collect()
     gc.freeze()  # or each fork's collections would touch, and so copy, all of this memory
     listener = socket.socket(socket.AF_UNIX)

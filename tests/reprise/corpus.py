@@ -1,8 +1,12 @@
 """Make repositories to run by `dvc repro` and by `reprise run`, and compare what these leave."""
 
+import atexit
 import os
+import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,18 @@ AUTHOR = {
 }
 RUNNERS = {"dvc": ["dvc", "repro"], "reprise": ["reprise", "run"]}
 FAILURE = {"dvc": 255, "reprise": 1}  # exit statuses
+
+
+@cache
+def _empty_repository(path: str) -> Path:
+    """Return a folder after `git init` and `dvc init`, to copy. path: PATH."""
+    made = Made(Path(tempfile.mkdtemp()), {}, path)
+    atexit.register(shutil.rmtree, made.folder)
+    made.root.mkdir()
+    made.run("git", "init", "-q")
+    made.run("dvc", "init", "-q")
+    shutil.rmtree(made.root / ".dvc" / "tmp")  # has when and where it was made
+    return made.root
 
 
 @dataclass
@@ -38,9 +54,7 @@ class Made:
 
     def create(self) -> "Made":
         """Create the repository, with its files and without a run."""
-        self.root.mkdir(parents=True)
-        self.run("git", "init", "-q")
-        self.run("dvc", "init", "-q")
+        shutil.copytree(_empty_repository(self.path), self.root, symlinks=True)
         self.edit(self.spec["files"])
         for command in self.spec.get("before", []):
             self.run(*command)

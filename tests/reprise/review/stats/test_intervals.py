@@ -3,12 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-import statsmodels.api as sm
 from scipy import stats
-from statsmodels.formula.api import ols
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
 
 from reprise.review.stats.bootstrap import critical_value, resampled_t, skew_widening
 from reprise.review.stats.estimate import LEVEL, detectable_difference
@@ -35,6 +30,8 @@ def skewed(rows: int, seed: int = 0) -> np.ndarray:
     ("gained", "lost"), [(0, 0), (5, 0), (6, 0), (16, 6), (6, 16), (40, 20), (1000, 1100)]
 )
 def test_mcnemar_is_statsmodels(gained: int, lost: int) -> None:
+    from statsmodels.stats.contingency_tables import mcnemar
+
     assert mcnemar_p(gained, lost) == pytest.approx(
         mcnemar([[50, gained], [lost, 50]], exact=True).pvalue, rel=1e-12
     )
@@ -99,12 +96,16 @@ def test_detectable_proportions_have_their_power() -> None:
 
 def test_detectable_means_are_near_statsmodels() -> None:
     """Of several metrics at the level of Holm's first step."""
+    from statsmodels.stats.power import TTestPower
+
     for tests in (1, 3):
         expected = TTestPower().solve_power(nobs=100, alpha=0.05 / tests, power=0.8)
         assert detectable_difference(1 / 100**0.5, 99, tests) == pytest.approx(expected, rel=0.01)
 
 
 def test_holm_is_statsmodels() -> None:
+    from statsmodels.stats.multitest import multipletests
+
     for p in ([0.03], [0.01, 0.04, 0.03], [0.02, 0.02, 0.9, 0.0001], [0.5, 0.6]):
         assert holm_adjusted(p) == pytest.approx(multipletests(p, method="holm")[1])
     assert holm_adjusted([]) == []
@@ -115,6 +116,8 @@ def test_variance_of_mean_is_scipys() -> None:
 
 
 def test_variance_of_grouped_mean_is_statsmodels() -> None:
+    import statsmodels.api as sm
+
     d, group = skewed(60), np.repeat(np.arange(15), [2, 6] * 7 + [4])
     fitted = sm.OLS(d, np.ones(60)).fit(cov_type="cluster", cov_kwds={"groups": group})
     assert variance_of_mean(d, group) == pytest.approx(fitted.bse[0] ** 2)
@@ -226,6 +229,9 @@ def test_seeds_and_rows_that_add_up_have_the_sum_of_their_variances() -> None:
 
 def mean_squares(values: np.ndarray) -> tuple[float, float]:
     """Return statsmodels' mean squares of seeds and of the residual. values: [seeds, rows]."""
+    import statsmodels.api as sm
+    from statsmodels.formula.api import ols
+
     seeds, rows = np.indices(values.shape)
     x = pa.table({"y": values.ravel(), "seed": seeds.ravel(), "row": rows.ravel()}).to_pandas()
     table = sm.stats.anova_lm(ols("y ~ C(seed) + C(row)", x).fit())
