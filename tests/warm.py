@@ -6,6 +6,7 @@ hundreds of stages. Those are forks of one process, all others of another: to fo
 takes three times as long.
 """
 
+import ctypes
 import gc
 import importlib
 import os
@@ -99,7 +100,8 @@ for second in range(60):
 variables = [text for pair in os.environ.items() for text in pair]
 texts = [os.getcwd(), str(len(args)), *args, *variables]
 request = b"\\0".join(map(os.fsencode, texts))
-fds = b"".join(fd.to_bytes(4, sys.byteorder) for fd in (0, 1, 2))
+namespaces = [os.open(f"/proc/self/ns/{{name}}", os.O_RDONLY) for name in ("user", "mnt")]
+fds = b"".join(fd.to_bytes(4, sys.byteorder) for fd in (0, 1, 2, *namespaces))
 ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)]
 s.sendmsg([len(request).to_bytes(8, "big")], ancillary)
 s.sendall(request)
@@ -160,7 +162,7 @@ def _is_alive(pid: int) -> bool:
 def _start(listener: socket.socket, commands: selectors.BaseSelector) -> None:
     """Start the next client's command in a fork, and wait for its end from now on."""
     client, _ = listener.accept()
-    size, standard, _, _ = socket.recv_fds(client, 8, 3)
+    size, (*standard, user, mnt), _, _ = socket.recv_fds(client, 8, 5)
     with client.makefile("rb") as stream:
         request = stream.read(int.from_bytes(size, "big"))
     pid = os.fork()
@@ -168,14 +170,24 @@ def _start(listener: socket.socket, commands: selectors.BaseSelector) -> None:
         listener.close()
         client.close()
         commands.close()
+        _enter("user", user)
+        _enter("mnt", mnt)
         for number, fd in enumerate(standard):  # stdin, stdout, stderr
             os.dup2(fd, number)
             os.close(fd)
         _run(*map(os.fsdecode, request.split(b"\0")))
-    for fd in standard:
+    for fd in (*standard, user, mnt):
         os.close(fd)
     ended = os.pidfd_open(pid)
     commands.register(ended, selectors.EVENT_READ, (pid, ended, client))
+
+
+def _enter(name: str, namespace: int) -> None:
+    """Enter the client's namespace of that kind, if this process is not in it: setns(2)."""
+    if os.fstat(namespace).st_ino != Path(f"/proc/self/ns/{name}").stat().st_ino:
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.setns(namespace, 0) == 0, os.strerror(ctypes.get_errno())
+    os.close(namespace)
 
 
 def _finish(pid: int, ended: int, client: socket.socket) -> None:
@@ -196,6 +208,8 @@ def _run(folder: str, count: str, *texts: str) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(zip(variables, variables, strict=True))
+    python_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = filter(None, python_path)
     code = 0
     try:
         if args[0] == "-m":

@@ -92,4 +92,4 @@ def _move_missing_outs(sandbox: TracingSandbox) -> None:
     for out in sandbox.stage.outputs:
         if not out.exists():
             out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(sandbox.path_of(out), out)
+            shutil.move(sandbox.written(out), out)

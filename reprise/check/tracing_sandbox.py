@@ -2,18 +2,18 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from reprise.check.needs import Accesses, may_be_input
 from reprise.check.syscalls import Access
 from reprise.dvc import Stage
-from reprise.sandbox.sandbox import Sandbox
+from reprise.sandbox.folder import FolderSandbox
 from reprise.sandbox.undeclared import Undeclared
 
 
-class TracingSandbox(Sandbox):
+class TracingSandbox(FolderSandbox):
     """Notes what its command accesses, and puts what is missing in place before the kernel looks.
 
     accesses: what the command accessed; differs: whether the command saw folders that a sandbox
@@ -24,7 +24,7 @@ class TracingSandbox(Sandbox):
         self, stage: Stage, folder: Path, extra: Sequence[Undeclared], *, learning: bool
     ) -> None:
         """List what belongs in the sandbox, as for any. `learning`: whether to supply more."""
-        super().__init__(stage, folder, extra)
+        super().__init__(stage, folder, extra, private=True)
         self.learning = learning
         self.differs = False
         self.accesses = Accesses(stage)
@@ -126,8 +126,8 @@ class TracingSandbox(Sandbox):
             shutil.copy2(target, copy)
             copy.replace(target)
 
-    def undeclared_writes(self) -> list[str]:
-        """List the files that the command left beside its outs, without those that it was given."""
-        root = self.path_of(self.stage.workspace.root)
-        supplied = {os.path.relpath(path, root) for path in self._supplied}
-        return sorted(set(super().undeclared_writes()) - supplied)
+    def _undeclared_files(self) -> Iterator[Path]:
+        supplied = self._supplied
+        for path in super()._undeclared_files():
+            if self.written(path) not in supplied:
+                yield path

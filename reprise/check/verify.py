@@ -6,8 +6,8 @@ from pathlib import Path
 
 from reprise.dvc import ChangeKind, Stage
 from reprise.errors import PipelineError
+from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.isolated import isolated_folder, run_isolated
-from reprise.sandbox.sandbox import Sandbox
 
 
 def verify(stage: Stage) -> str | None:
@@ -19,14 +19,14 @@ def verify(stage: Stage) -> str | None:
     """
     if any(change.kind is not ChangeKind.ALWAYS for change in stage.changes()):
         raise PipelineError(f"stage '{stage.name}' is not up to date: `reprise run` first")
-    sandbox = Sandbox(stage, isolated_folder(stage))
+    sandbox = make_sandbox(stage, isolated_folder(stage), private=True)
     with run_isolated(sandbox) as run:
         if run.error is not None:
             return f"failed: {run.error}"
         for out, persists in stage.outputs.items():
             if persists or not out.is_relative_to(stage.workspace.root):
                 continue
-            difference = _first_difference(out, sandbox.path_of(out))
+            difference = _first_difference(out, sandbox.written(out))
             if difference is not None:
                 return f"{os.path.relpath(difference)} differs"
     return None

@@ -174,6 +174,11 @@ class Repository:
         """Forget all hashes, after something may have written anywhere."""
         self.workspace.file_cache.forget_all()
 
+    def forget_written(self) -> None:
+        """Forget hashes, and what git ignores, after a command made files that are no outs."""
+        self.workspace.file_cache.forget_all()
+        self.workspace.forget_unmanaged()
+
     def remove_debris(self, stages: Iterable[Stage]) -> None:
         """Remove what a killed process left half written."""
         remove_debris(self._repo, stages)

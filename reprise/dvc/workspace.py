@@ -2,16 +2,21 @@
 
 import os
 import subprocess
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from dvc.repo import Repo
 
-from reprise.dvc.deps import local_items
+from reprise.dvc.deps import data_deps, local_items
 from reprise.dvc.file_cache import FileCache
 from reprise.dvc.run_cache import RunCache
 
-LIST_IGNORED = "git ls-files --others --ignored --exclude-standard --directory -z"
+LIST_IGNORED = ("--others", "--ignored", "--exclude-standard", "--directory")
+MOST_UNMANAGED = 2000  # files and folders; each is a mount or a link for every command
+
+# Of MLflow, Weights & Biases, Lightning: each run reads what earlier ones left.
+TRACKING_FOLDERS = ("mlruns", "mlartifacts", "wandb", "lightning_logs")
 
 
 class Workspace:
@@ -25,18 +30,111 @@ class Workspace:
         self.file_cache = FileCache()
         self.run_cache = RunCache(repo)
 
+    # Whose the files are
+
     @cached_property
     def data(self) -> set[Path]:
         """Collect every local out, absolute: of stages and of data sources."""
         return {Path(out.fs_path) for out in local_items(self._repo.index.outs)}
 
     @cached_property
+    def inputs(self) -> dict[Path, str]:
+        """Map every local dep that is no out and no params file, absolute, to a stage with it."""
+        inputs: dict[Path, str] = {}
+        for stage in self._repo.index.stages:
+            for dep in local_items(data_deps(stage.deps)):
+                inputs.setdefault(Path(dep.fs_path), stage.addressing)
+        return inputs
+
+    def owner(self, path: Path) -> str | None:
+        """Say which stage writes or reads the path, or what lies in it; None where none does."""
+        for above in (path, *path.parents):
+            if above in self._writers:
+                return f"which stage '{self._writers[above]}' writes"
+            if above in self.inputs:
+                return f"which stage '{self.inputs[above]}' reads"
+        return None
+
+    @cached_property
+    def _writers(self) -> dict[Path, str]:
+        """Map every local out, absolute, to its stage or .dvc file."""
+        return {
+            Path(out.fs_path): out.stage.addressing for out in local_items(self._repo.index.outs)
+        }
+
+    # What git says of them
+
+    @cached_property
     def ignored(self) -> set[Path]:
         """Collect the files and folders that git ignores, absolute; none where there is no git."""
-        listing = subprocess.run(
-            LIST_IGNORED.split(), cwd=self.root, capture_output=True, check=False
-        ).stdout
-        return {self.root / os.fsdecode(name) for name in listing.split(b"\0") if name}
+        return {self.root / name for name in self._list_files(*LIST_IGNORED)}
+
+    @cached_property
+    def tracked(self) -> list[str]:
+        """List the files that git tracks, relative to the root; none where there is no git."""
+        return self._list_files()
+
+    def tracked_by_git(self, paths: Iterable[Path]) -> set[Path]:
+        """Select the paths, absolute, that git tracks."""
+        tracked = {self.root / name for name in self.tracked}
+        return tracked.intersection(paths)
+
+    def _list_files(self, *options: str) -> list[str]:
+        """Do `git ls-files`."""
+        command = ["git", "ls-files", "-z", *options]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
+        return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
+
+    @cached_property
+    def git_index(self) -> Path | None:
+        """Return git's index file; None where there is no git, or nothing was ever added."""
+        command = ["git", "rev-parse", "--git-path", "index"]
+        done = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
+        index = self.root / os.fsdecode(done.stdout.strip())
+        return index if index.is_file() else None
+
+    @cached_property
+    def linked_cache(self) -> Path | None:
+        """Return the cache's folder if files of the workspace may be symbolic links into it."""
+        has_links = "symlink" in self._repo.cache.local.cache_types
+        return self._cache if has_links and self._cache.is_dir() else None
+
+    @cached_property
+    def _cache(self) -> Path:
+        return Path(self._repo.cache.local.path).resolve()
+
+    def is_cached_file(self, link: Path) -> bool:
+        """Tell whether a symbolic link leads to a file in the cache."""
+        target = link.resolve()
+        return target.is_file() and target.is_relative_to(self._cache)
+
+    @cached_property
+    def unmanaged(self) -> list[Path]:
+        """List the files and folders that git ignores and DVC has nothing to do with, absolute.
+
+        Such as environments and caches; and folders in which tools track runs, whether git ignores
+        them or not. An ignored folder in which DVC has something is not among them, but the rest of
+        what is in it. None lies in `.dvc` or `.git`.
+        """
+        managed = {*self.data, *self.inputs, self.root / ".dvc", self.root / ".git"}
+        above = {parent for path in managed for parent in path.parents}
+        unmanaged: list[Path] = []
+        tracking = {self.root / name for name in TRACKING_FOLDERS}
+        candidates = sorted(self.ignored | set(filter(Path.is_dir, tracking)), reverse=True)
+        while candidates and len(unmanaged) < MOST_UNMANAGED:
+            path = candidates.pop()
+            if not managed.isdisjoint((path, *path.parents)):
+                continue
+            if path in above:
+                candidates += sorted(path.iterdir(), reverse=True)
+            else:
+                unmanaged.append(path)
+        return unmanaged
+
+    def forget_unmanaged(self) -> None:
+        """Ask git anew, after commands have made files."""
+        for name in ("ignored", "unmanaged"):
+            self.__dict__.pop(name, None)
 
     def pull(self, target: str) -> None:
         """Do `dvc pull` of a stage or a path, under the lock that is held already."""

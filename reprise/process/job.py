@@ -4,19 +4,23 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, TypeAlias
 
 from ruamel.yaml.error import YAMLError
 
 from reprise.process.groups import note_group, signal_group
+from reprise.process.namespace import Mount, NamespaceProcess
 
 GRACE = 5.0  # seconds between the signal that asks and the one that kills
 # What a user can cause: a params file edited meanwhile, a NUL in a command, a full disk.
 FAULTS = (OSError, ValueError, SyntaxError, YAMLError)
+
+Process: TypeAlias = "subprocess.Popen[bytes] | NamespaceProcess"
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,15 @@ class Job:
     """Holds the commands of a stage as plain values: another process may run them.
 
     argv: each command as it reads in dvc.yaml, and the arguments of the process that runs it.
-    timeout: seconds for all of them together.
+    timeout: seconds for all of them together. mounts: those of the namespace in which the commands
+    run, each in one of its own; none: in that of this process.
     """
 
     argv: list[tuple[str, Any]]
     environment: dict[str, str]
     timeout: float | None
     log: Path
+    mounts: Sequence[Mount] = ()
 
 
 class JobEnd(StrEnum):
@@ -101,7 +107,7 @@ class LocalExecution:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._starting = threading.Lock()  # held while a process starts, and while one is signalled
         self._signal: int | None = None
 
@@ -149,24 +155,30 @@ class LocalExecution:
         if status < 0:
             raise _Stopped(JobEnd.KILLED, f"killed by signal {-status}: {text}")
 
-    def _start(self, argv: Any, folder: Path, log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    def _start(self, argv: Any, folder: Path, log: IO[bytes]) -> "Process":
         with self._starting:
             if self._signal is not None:
                 raise _Stopped(JobEnd.INTERRUPTED, "interrupted")
-            self._process = subprocess.Popen(
-                argv,
-                cwd=folder,
-                env=self._job.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                shell=False,
-            )
+            environment = self._job.environment
+            if self._job.mounts:
+                self._process = NamespaceProcess(
+                    self._job.mounts, argv, folder, environment, log.fileno()
+                )
+            else:
+                self._process = subprocess.Popen(
+                    argv,
+                    cwd=folder,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                    shell=False,
+                )
             return self._process
 
     @staticmethod
-    def _wait(process: "subprocess.Popen[bytes]", deadline: float | None) -> int | None:
+    def _wait(process: "Process", deadline: float | None) -> int | None:
         """Return the process's exit status; None when it was ended at the deadline."""
         try:
             if deadline is None:

@@ -13,8 +13,8 @@ from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.errors import PipelineError
 from reprise.review.data.tables import read_table
 from reprise.review.declared import PredictionsSpec
+from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.isolated import isolated_folder, run_isolated
-from reprise.sandbox.sandbox import Sandbox
 
 
 def predict_new_rows(
@@ -66,7 +66,7 @@ def _run_stage(
     """Run the stage in a sandbox with the old models, and read what it wrote."""
     with Repository() as repository:
         stage: Stage = repository.collect_stages([str(out)], single_item=True)[0]
-        sandbox = Sandbox(stage, isolated_folder(stage), replacements=old_models)
+        sandbox = make_sandbox(stage, isolated_folder(stage), replacements=old_models)
         with run_isolated(sandbox) as result:
             if result.error is not None:
                 lines = result.output.strip().splitlines()
@@ -74,4 +74,4 @@ def _run_stage(
                 raise PipelineError(
                     f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
                 )
-            return read_table(list_files(sandbox.path_of(out)), name, columns)
+            return read_table(list_files(sandbox.written(out)), name, columns)

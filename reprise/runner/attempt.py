@@ -1,15 +1,18 @@
 """Run a stage's commands once: from the sandbox until the outs are in the workspace."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from reprise.dvc import Stage
 from reprise.process.job import GRACE, Job, JobResult
 from reprise.process.log import Log
+from reprise.process.namespace import Mount
+from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.diagnosis import diagnose
 from reprise.sandbox.sandbox import Sandbox
 from reprise.sandbox.worker import Worker
+from reprise.sandbox.writes import Writes
 from reprise.state.folders import StateFolders
 
 
@@ -17,12 +20,12 @@ from reprise.state.folders import StateFolders
 class AttemptResult:
     """Holds what is wrong with an attempt, if anything.
 
-    error: why the command failed, or which outs it did not write.
-    undeclared_writes: files that it left beside its outs.
+    error: why the command failed, which outs it did not write, or what it wrote of others.
+    writes: what it left beside its outs.
     """
 
     error: str | None
-    undeclared_writes: list[str] = field(default_factory=list)
+    writes: Writes = field(default_factory=Writes)
 
 
 class Attempt:
@@ -45,12 +48,16 @@ class Attempt:
         """
         self.stage = stage
         self.number = number
-        self.sandbox = Sandbox(stage, folders.sandboxes / name) if sandboxed else None
-        if not sandboxed:
+        self.sandbox: Sandbox | None = None
+        mounts: Sequence[Mount] = ()
+        if sandboxed:
+            self.sandbox = make_sandbox(stage, folders.sandboxes / name)
+            mounts = self.sandbox.mounts
+        else:
             stage.clear()
         self.log = Log(folders.logs / f"{stage.slug}.log")
         argv = [(text, stage.argv(text)) for text in stage.commands]
-        job = Job(argv, stage.environment, stage.settings.timeout, self.log.path)
+        job = Job(argv, stage.environment, stage.settings.timeout, self.log.path, mounts)
         self.worker = Worker(job, self.sandbox, stage.wdir, folders.groups / name, ended)
 
     def bring_back(self, error: str | None) -> AttemptResult:
@@ -58,15 +65,14 @@ class Attempt:
         if self.sandbox is None:
             return AttemptResult(error)
         if error is None:
-            result = AttemptResult(
-                self.sandbox.missing_outs_error(), self.sandbox.undeclared_writes()
-            )
+            error = self.sandbox.outs_error()
         else:
             undeclared = diagnose(self.sandbox, self.log.tail())
-            hints = [item.describe(self.stage) for item in undeclared]
-            result = AttemptResult("; ".join([error, *hints]))
-        self.sandbox.bring_back()
-        return result
+            error = "; ".join([error, *(item.describe(self.stage) for item in undeclared)])
+        writes = self.sandbox.bring_back()
+        if error is None and writes.conflicts:
+            error = f"the command wrote {'; '.join(writes.conflicts)}"
+        return AttemptResult(error, writes)
 
     def remove(self) -> None:
         """Remove the sandbox, with what is left in it."""

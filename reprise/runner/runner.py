@@ -19,7 +19,9 @@ from reprise.runner.reporter import Reporter
 from reprise.runner.scheduler import Scheduler
 from reprise.runner.states import StageState
 from reprise.runner.updater import Updater
+from reprise.sandbox.choice import overlay_obstacle
 from reprise.sandbox.worker import Worker
+from reprise.sandbox.writes import Writes
 from reprise.state.folders import StateFolders
 
 TICK = 0.1  # seconds between looks at logs and at stages that other processes hold
@@ -57,6 +59,7 @@ class Runner:
         self._updater = Updater(options, self._recorder)
         self._running: dict[Stage, Attempt] = {}
         self._holders: dict[Stage, str] = {}  # of stages that another process works on
+        self._obstacle_noted = False
         self._ended_jobs = EndedJobs()
         self._signal = PendingSignal(self._ended_jobs.wake)
         self._cleaner = ThreadPoolExecutor(1)  # removes sandboxes meanwhile
@@ -197,17 +200,30 @@ class Runner:
 
     def _launch(self, stage: Stage, number: int) -> None:
         """Start an attempt at the stage. number: from 1."""
+        sandboxed = self.options.sandbox and stage.settings.sandbox
+        if sandboxed:
+            self._note_obstacle(stage)
         attempt = Attempt(
             stage,
             number,
             self._folders,
             f"{os.getpid()}-{self._scheduler.position[stage]}-{number}",
-            sandboxed=self.options.sandbox and stage.settings.sandbox,
+            sandboxed=sandboxed,
             ended=lambda result: self._ended_jobs.put(stage, result),
         )
         self.reporter.started(stage)
         self.start_worker(stage, attempt.worker)  # fails where a cluster is gone
         self._running[stage] = attempt
+
+    def _note_obstacle(self, stage: Stage) -> None:
+        """Say once why sandboxes are not at the workspace's own path, if they aren't."""
+        obstacle = overlay_obstacle(stage)
+        if obstacle is not None and not self._obstacle_noted:
+            self._obstacle_noted = True
+            self.reporter.note(
+                f"commands run in folders of their own ({obstacle}):"
+                f" a path that begins with {self.repository.workspace.root} leads past them"
+            )
 
     def start_worker(self, stage: Stage, worker: Worker) -> None:
         """Start the commands. A flow has the stage's task run start them."""
@@ -238,9 +254,7 @@ class Runner:
             self._retry(attempt, job_error)
             return
         result = attempt.bring_back(job_error)
-        if result.undeclared_writes:
-            files = shorten(result.undeclared_writes, WRITES_SHOWN, ", ")
-            self.reporter.note(f"{stage}: left {files}, which no out names: not kept")
+        self._note_writes(stage, result.writes)
         for out in stage.outputs:
             self.repository.forget(out)
         if attempt.sandbox is None:
@@ -249,6 +263,19 @@ class Runner:
             raise PipelineError(result.error)
         stage.save()
         self._record(stage, StageState.RAN)
+
+    def _note_writes(self, stage: Stage, writes: Writes) -> None:
+        """Tell what the command wrote beside its outs."""
+        if writes.kept:
+            files = shorten(writes.kept, WRITES_SHOWN, ", ")
+            self.reporter.note(f"{stage}: left {files}, which no out names: not recorded")
+            self.repository.forget_written()
+        if writes.private:
+            files = shorten(writes.private, WRITES_SHOWN, ", ")
+            self.reporter.note(
+                f"{stage}: changed its own dependency {files}: not kept;"
+                " declare an out, or `sandbox: false`"
+            )
 
     def _retry(self, attempt: Attempt, error: str) -> None:
         """Schedule the next attempt, after a pause that doubles each time."""

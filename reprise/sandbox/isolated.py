@@ -44,13 +44,13 @@ def run_isolated(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterat
     folders = StateFolders(stage.workspace.temporary)
     argv = [(text, start(stage.argv(text))) for text in stage.commands]
     log = Log(folders.logs / f"{stage.slug}.isolated.log")
-    job = Job(argv, stage.environment, stage.settings.timeout, log.path)
+    job = Job(argv, stage.environment, stage.settings.timeout, log.path, sandbox.mounts)
     results: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
     worker = Worker(job, sandbox, stage.wdir, folders.groups / sandbox.folder.name, results.put)
     try:
         error = _run(worker, results).error
         if error is None:
-            error = sandbox.missing_outs_error()
+            error = sandbox.outs_error()
         yield RunResult(error, log.tail())
     finally:
         sandbox.remove()

@@ -45,7 +45,7 @@ class Failure:
         frames = []
         for name, number in TRACEBACK_FRAME.findall(self.output):
             file = self.sandbox.wdir / name
-            if file.is_relative_to(self.sandbox.folder) and file.is_file():
+            if self.sandbox.holds(file):
                 frames.append((file, int(number)))
         return frames
 
@@ -55,7 +55,7 @@ class Failure:
         files = [file for file, _ in self.frames]
         for word in WORD.findall(self.commands):
             script = self.sandbox.wdir / word
-            if word.endswith((".py", ".sh")) and script.is_file():
+            if word.endswith((".py", ".sh")) and self.sandbox.holds(script):
                 files.append(script)
         return list(map(_read, dict.fromkeys(files)))
 

@@ -50,8 +50,7 @@ def _workspace_paths(failure: Failure, folder: Path, word: str) -> list[Path]:
     """
     position = failure.sandbox.counterpart(folder)
     target = Path(os.path.normpath(position / word))
-    sandboxes = failure.stage.workspace.temporary
-    if os.path.isabs(word) and not target.is_relative_to(sandboxes):
+    if os.path.isabs(word) and not target.is_relative_to(failure.sandbox.ground):
         return []
     # The way from folder to file is the same in both; `../` may lead out of the sandbox.
     path = os.path.normpath(folder / os.path.relpath(target, position))

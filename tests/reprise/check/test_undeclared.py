@@ -56,15 +56,35 @@ def said(made: Made) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", OMISSIONS)
 def test_an_omission_is_named_with_the_line_to_add(name: str, said: dict[str, str]) -> None:
-    needs = {
-        (line, section) for section, lines in OMISSIONS[name]["needs"].items() for line in lines
-    }
-    file = "/".join([*OMISSIONS[name].get("folder", "").split(), "dvc.yaml"])
+    assert_named(OMISSIONS[name], said[name])
+
+
+def assert_named(case: dict[str, Any], line: str) -> None:
+    needs = {(line, section) for section, lines in case["needs"].items() for line in lines}
+    file = "/".join([*case.get("folder", "").split(), "dvc.yaml"])
     found = re.findall(
-        r"is not declared: add '- ([^']+)' to (\w+) of stage '(\S+)' in (\S+?)(?:;|$)", said[name]
+        r"is not declared: add '- ([^']+)' to (\w+) of stage '(\S+)' in (\S+?)(?:;|$)", line
     )
-    assert {(line, section) for line, section, *_ in found} == needs, said[name]
+    assert {(line, section) for line, section, *_ in found} == needs, line
     assert {where for *_, where in found} == {file}
+
+
+@pytest.mark.slow
+def test_without_namespaces_omissions_are_named_too(
+    commands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_SANDBOX", "folder")
+    said = failures(repository(OMISSIONS, tmp_path, commands))
+    for name, case in OMISSIONS.items():
+        assert_named(case, said[name])
+
+
+def test_a_folder_of_its_own_hides_what_is_above_the_repository(
+    commands: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_SANDBOX", "folder")
+    said = failures(repository(TABLE["above"], tmp_path, commands))
+    assert_named(TABLE["above"]["above-the-repository"], said["above-the-repository"])
 
 
 @pytest.mark.slow
@@ -88,4 +108,4 @@ def test_a_file_left_beside_the_outs_is_reported(commands: str, tmp_path: Path) 
         }
     }
     output = repository(cases, tmp_path, commands).run("reprise", "run")
-    assert "log: left logs/a.log, which no out names: not kept" in output
+    assert "log: left logs/a.log, which no out names: not recorded" in output

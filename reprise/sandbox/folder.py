@@ -1,0 +1,169 @@
+"""Build a sandbox as a folder of its own, which mirrors the workspace."""
+
+import mmap
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from reprise.dvc import Stage
+from reprise.sandbox.sandbox import Sandbox, copy_writable, link_or_copy
+from reprise.sandbox.undeclared import Undeclared
+
+
+class FolderSandbox(Sandbox):
+    """Holds hard links to (or copies of) the declared files, laid out as in the workspace.
+
+    For where the kernel gives commands no namespace: absolute paths into the workspace lead past
+    the sandbox.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        folder: Path,
+        extra: Sequence[Undeclared] = (),
+        replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+        *,
+        private: bool = False,
+    ) -> None:
+        """List what belongs in the sandbox; `build` makes it. The arguments are Sandbox's.
+
+        private: copies the inputs, so that the command can't change those of the workspace.
+        """
+        super().__init__(stage, folder, extra, replacements)
+        extra_deps = self._deps[len(stage.dep_paths) :]
+        # The folder that the sandbox mirrors: the root, or one above it for deps beside the root.
+        self._base = Path(
+            os.path.commonpath([stage.workspace.root, *stage.relative_outside, *extra_deps])
+        )
+        self.ground = stage.workspace.temporary  # `../` may lead out of this sandbox
+        self.wdir = self._path_of(stage.wdir)
+        self._inputs = self._list_inputs()
+        self._put_file = shutil.copy2 if private else link_or_copy
+        self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
+
+    def _list_inputs(self) -> dict[Path, list[Path] | None]:
+        """Map each input that exists to its files if it is a folder, to None if it is a file."""
+        inputs: dict[Path, list[Path] | None] = {}
+        for path in filter(self._mirrors, self._deps):
+            if path.is_dir():
+                inputs[path] = list(self.stage.files(path))
+            elif path.exists():
+                inputs[path] = None
+        return inputs
+
+    def build(self) -> None:
+        """Make the folder: inputs, params cut to the declared keys, outs that persist."""
+        self.folder.mkdir(parents=True)
+        self.wdir.mkdir(parents=True, exist_ok=True)
+        for path, files in self._inputs.items():
+            self._add_input(path, files)
+        for path in filter(self._mirrors, self._params):
+            if not self._path_of(path).exists():  # if it is a dep too, it is there as a whole
+                self._write_params(path, self._prepare(path))
+        for path in self._outs:
+            target = self._prepare(path)
+            if self.stage.outputs[path] and path.exists():
+                copy_writable(path, target)
+        self._given = set(self._files())
+
+    def _add_input(self, path: Path, files: Iterable[Path] | None) -> None:
+        if path in self._replacements:
+            self._copy_replacements(path, self._path_of(path))
+        elif files is None:
+            self._link_all(path.parent, [path])
+        else:
+            self._prepare(path).mkdir(exist_ok=True)
+            self._link_all(path, files)
+
+    @property
+    def _outs(self) -> list[Path]:
+        return [*filter(self._mirrors, self.stage.outputs)]
+
+    def _mirrors(self, path: Path) -> bool:
+        return path.is_relative_to(self._base)
+
+    def _path_of(self, path: Path) -> Path:
+        """Return where a path of the workspace is in the sandbox."""
+        return self.folder / path.relative_to(self._base)
+
+    def _prepare(self, path: Path) -> Path:
+        """Make the folder around the path in the sandbox; return the path there."""
+        target = self._path_of(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _link_all(self, folder: Path, files: Iterable[Path]) -> None:
+        """Link files of the workspace's folder into the sandbox."""
+        prefix = len(str(folder))
+        target_folder = str(self._path_of(folder))
+        created: set[str] = set()
+        for file in map(str, files):
+            target = target_folder + file[prefix:]
+            parent = target[: target.rindex(os.sep)]
+            if parent not in created:
+                os.makedirs(parent, exist_ok=True)
+                created.add(parent)
+            self._put_file(file, target)
+
+    def _files(self) -> Iterator[str]:
+        """Walk the files of the sandbox, but for those that Python compiles."""
+        for folder, subfolders, files in os.walk(self.folder):
+            if "__pycache__" in subfolders:
+                subfolders.remove("__pycache__")  # os.walk leaves it out then
+            for name in files:
+                yield os.path.join(folder, name)
+
+    def _undeclared_files(self) -> Iterator[Path]:
+        outs = tuple(f"{self._path_of(out)}{os.sep}" for out in self._outs)
+        for file in set(self._files()) - self._given:
+            # With a separator after both, `model.csv` is not taken for a part of `model`.
+            if not f"{file}{os.sep}".startswith(outs):
+                yield self._base / os.path.relpath(file, self.folder)
+
+    def outs_error(self) -> str | None:
+        """Say what is wrong with the outs: one is missing, or names this folder, which will go."""
+        error = super().outs_error()
+        if error is not None:
+            return error
+        for out in self._outs:
+            written = self.written(out)
+            for file in (written, *written.rglob("*")):
+                if _mentions(file, str(self.folder)):
+                    name = os.path.relpath(out, self.stage.workspace.root)
+                    return (
+                        f"{name} holds the path of the command's sandbox, which is removed;"
+                        f" set `sandbox: false` for stage '{self.stage.name}'"
+                    )
+        return None
+
+    def written(self, path: Path) -> Path:
+        """Return where the file is that the command wrote at a path of the workspace."""
+        return self._path_of(path)
+
+    def counterpart(self, path: Path) -> Path:
+        """Return where any path would be in the sandbox, seen from the working directory."""
+        return Path(os.path.normpath(self.wdir / os.path.relpath(path, self.stage.wdir)))
+
+    def shows(self, path: Path) -> bool:
+        """Tell whether the sandbox has the path."""
+        return os.path.exists(self.counterpart(path))
+
+    def holds(self, file: Path) -> bool:
+        """Tell whether a file, by the command's path, is one that the sandbox was given."""
+        return file.is_relative_to(self.folder) and file.is_file()
+
+
+def _mentions(file: Path, text: str) -> bool:
+    """Tell whether a file has the text in it, or is a link to a path with it."""
+    if file.is_symlink():
+        return text in os.readlink(file)
+    if not file.is_file() or file.stat().st_size == 0:
+        return False
+    with (
+        file.open("rb") as opened,
+        mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        return content.find(os.fsencode(text)) >= 0

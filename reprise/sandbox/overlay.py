@@ -1,0 +1,271 @@
+"""Build a sandbox that lies over the workspace, in a mount namespace of the command."""
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+
+from reprise.dvc import Stage
+from reprise.process.namespace import Bind, Mount, Overlay
+from reprise.sandbox.sandbox import Sandbox, copy_writable, is_below, link_or_copy
+from reprise.sandbox.tool_files import NAME_OF_A_TOOL
+from reprise.sandbox.undeclared import Undeclared
+
+
+class OverlaySandbox(Sandbox):
+    """Shows the command, at the workspace's own path, what it may see; takes what it writes.
+
+    Over the root lies an overlay. Below is a skeleton: hard links to file deps, cut params, folders
+    for outs. Folder deps are overlays of their own over the workspace's folder. What DVC has
+    nothing to do with and git ignores (environments, caches) is the workspace's own.
+
+    Seen from outside: `lower` is the skeleton, `upper` what the command wrote, `deps/N/upper` what
+    it wrote into the Nth folder.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        folder: Path,
+        extra: Sequence[Undeclared] = (),
+        replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+    ) -> None:
+        """List what belongs in the sandbox; `build` makes it. The arguments are Sandbox's."""
+        super().__init__(stage, folder, extra, replacements)
+        self.ground = self._root = stage.workspace.root
+        self.wdir = stage.wdir
+        self._roots = [self._root / ".git", self._root / ".dvc"]
+        self._lower = folder / "lower"
+        self._upper = folder / "upper"
+        self._links: list[Path] = []  # files of the workspace to link into the skeleton
+        self._folders: dict[Path, Path] = {}  # folders of the workspace, and where their upper is
+        self._unmanaged: list[Path] = []  # folders that are the workspace's own
+        self._list_inputs()
+        self._list_tool_files()
+        self._list_unmanaged()
+        self._index = stage.workspace.git_index
+        self._tracked = stage.workspace.tracked if self._index is not None else []
+        self.mounts = [*self._list_mounts()]
+
+    # What it shows
+
+    def _list_inputs(self) -> None:
+        inside = [path for path in self._deps if path.is_relative_to(self._root)]
+        if self._root in inside:
+            inside += sorted(self._root.iterdir())
+            inside.remove(self._root)
+        for path in inside:
+            if path not in self._replacements:
+                self._add(path)
+
+    def _list_tool_files(self) -> None:
+        """Show what tools look for beside the code and above it: dvc.yaml, pyproject.toml, .env."""
+        workspace = self.stage.workspace
+        hidden = {*workspace.data, *workspace.inputs, *workspace.unmanaged, *self._params}
+        folder = self.wdir
+        while folder.is_relative_to(self._root):
+            for path in sorted(folder.glob("*")):
+                if path not in hidden and NAME_OF_A_TOOL.match(path.name):
+                    self._add(path)
+            folder = folder.parent
+
+    def _add(self, path: Path) -> None:
+        """Show a file or folder of the workspace; what the command writes to it stays private."""
+        if path in self._roots:
+            return
+        if path.is_dir() and not path.is_symlink():
+            self._folders.setdefault(path, self.folder / "deps" / str(len(self._folders)))
+            return
+        self._links.append(path)
+        if path.is_symlink():
+            target = Path(os.path.normpath(path.parent / path.readlink()))
+            if target.is_relative_to(self._root) and target != path:
+                self._add(target)
+
+    def _list_unmanaged(self) -> None:
+        beside = {path.parent for path in self._links}
+        for path in self.stage.workspace.unmanaged:
+            if path.is_symlink() or not path.is_dir():
+                self._links.append(path)
+            elif path.name != "__pycache__" or path.parent in beside:
+                self._unmanaged.append(path)
+
+    def _list_mounts(self) -> Iterator[Mount]:
+        """Yield the mounts, each after those that it lies on."""
+        yield self._overlay(self._lower, self._root, self.folder)
+        for path, folder in sorted(self._folders.items()):
+            yield self._overlay(path, path, folder)
+        for path in self._own_folders():
+            yield Bind(str(path), str(path), read_only=path.name == ".git")
+        if self._index is not None:
+            yield Bind(str(self.folder / "index"), str(self._index))
+        linked_cache = self.stage.workspace.linked_cache
+        if linked_cache is not None:
+            yield Bind(str(linked_cache), str(linked_cache), read_only=True)
+
+    @staticmethod
+    def _overlay(source: Path, target: Path, folder: Path) -> Overlay:
+        return Overlay(str(source), str(target), str(folder / "upper"), str(folder / "work"))
+
+    def _own_folders(self) -> list[Path]:
+        """List the folders that are the workspace's own: what is written there is there at once."""
+        return [*filter(Path.is_dir, [*self._roots, *self._unmanaged])]
+
+    # Making it
+
+    def build(self) -> None:
+        """Make the skeleton, the folders for what the command writes, and a copy of git's index."""
+        for folder in (self.folder, *self._folders.values()):
+            (folder / "upper").mkdir(parents=True)
+            (folder / "work").mkdir()
+        self._path_in_skeleton(self.wdir).mkdir(parents=True, exist_ok=True)
+        self._fill_skeleton()
+        for path in self._outs:
+            self._prepare(path)
+            if self.stage.outputs[path] and path.exists():
+                target = self.written(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                copy_writable(path, target)
+        if self._index is not None:
+            self._copy_index(self._index)
+
+    def _fill_skeleton(self) -> None:
+        """Put what the sandbox shows into the skeleton, and folders to mount the rest on."""
+        for path in self._replacements:
+            self._copy_replacements(path, self._prepare(path))
+        for path in self._params:
+            if path.is_relative_to(self._root) and not self._is_shown_whole(path):
+                self._write_params(path, self._prepare(path))
+        for path in self._links:
+            self._link(path)
+        for path in [*self._folders, *self._own_folders()]:
+            if not is_below(path.parent, self._folders):
+                self._path_in_skeleton(path).mkdir(parents=True, exist_ok=True)
+
+    def _is_shown_whole(self, path: Path) -> bool:
+        """Tell whether a params file is a dep too, or lies in one."""
+        return path in self._links or is_below(path, self._folders)
+
+    def _path_in_skeleton(self, path: Path) -> Path:
+        return self._lower / path.relative_to(self._root)
+
+    def _prepare(self, path: Path) -> Path:
+        """Make the folder around the path in the skeleton; return the path there."""
+        target = self._path_in_skeleton(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _link(self, path: Path) -> None:
+        """Put a file of the workspace, if there is one, into the skeleton.
+
+        A link into the cache gives way to what it leads to, which the command can't write through.
+        """
+        target = self._prepare(path)
+        if not path.is_symlink() or self.stage.workspace.is_cached_file(path):
+            with suppress(FileNotFoundError):
+                link_or_copy(str(path), str(target))
+        elif not os.path.lexists(target):
+            target.symlink_to(path.readlink())
+
+    def _copy_index(self, index: Path) -> None:
+        """Copy git's index; in the copy, what the command does not see does not count as deleted.
+
+        Such as in `git describe --dirty`.
+        """
+        copy = self.folder / "index"
+        shutil.copyfile(index, copy)
+        hidden = [name for name in self._tracked if not self.shows(self._root / name)]
+        subprocess.run(
+            ["git", "update-index", "-z", "--skip-worktree", "--stdin"],
+            input=os.fsencode("\0".join(hidden)),
+            cwd=self._root,
+            env={**os.environ, "GIT_INDEX_FILE": str(copy)},
+            capture_output=True,
+            check=False,
+        )
+
+    # What the command wrote
+
+    @property
+    def _outs(self) -> list[Path]:
+        return [path for path in self.stage.outputs if path.is_relative_to(self._root)]
+
+    def written(self, path: Path) -> Path:
+        """Return where the file is that the command wrote at a path of the workspace."""
+        for folder, aside in sorted(self._folders.items(), reverse=True):
+            if path.is_relative_to(folder):
+                return aside / "upper" / path.relative_to(folder)
+        return self._upper / path.relative_to(self._root)
+
+    def _undeclared_files(self) -> Iterator[Path]:
+        yield from self._changed_files(self._upper, self._root, self._lower)
+        for folder, aside in self._folders.items():
+            yield from self._changed_files(aside / "upper", folder, folder)
+
+    def _changed_files(self, upper: Path, shown_at: Path, lower: Path) -> Iterator[Path]:
+        """Iterate over the files that the command made or changed below a folder.
+
+        upper: what it wrote there; shown_at: the folder's path in the workspace; lower: what it saw
+        there. A folder counts where it is new and empty.
+        """
+        for folder, subfolders, files in os.walk(upper):
+            place = Path(folder).relative_to(upper)
+            subfolders[:] = [
+                name for name in subfolders if shown_at / place / name not in self.stage.outputs
+            ]
+            for name in files:
+                path = shown_at / place / name
+                file = Path(folder, name)
+                if path not in self.stage.outputs and _was_written(file, lower / place / name):
+                    yield path
+            if not subfolders and not files and not (lower / place).is_dir():
+                yield shown_at / place
+
+    # Looking for what the command lacked
+
+    def counterpart(self, path: Path) -> Path:
+        """Return the path itself."""
+        return path
+
+    def shows(self, path: Path) -> bool:
+        """Tell whether the command sees the path of the workspace."""
+        if not path.is_relative_to(self._root):
+            return True
+        if is_below(path, [*self._folders, *self._own_folders()]):
+            return True
+        return any(map(os.path.lexists, (self._path_in_skeleton(path), self.written(path))))
+
+    def holds(self, file: Path) -> bool:
+        """Tell whether a file, by the command's path, is one that the sandbox was given."""
+        return is_below(file, self._deps) and file.is_file()
+
+    def remove(self) -> None:
+        """Remove the folder with all that is left in it."""
+        for folder in (self.folder, *self._folders.values()):
+            if (folder / "work" / "work").is_dir():
+                (folder / "work" / "work").rmdir()  # the kernel's own, which has mode 000
+        super().remove()
+
+
+def _was_written(file: Path, before: Path) -> bool:
+    """Tell whether a file in an upper folder is new, or differs from the one below it.
+
+    An overlay copies what is opened for writing, written to or not; and leaves a device numbered 0
+    for what is deleted.
+    """
+    now = file.lstat()
+    if stat.S_ISCHR(now.st_mode) and now.st_rdev == 0:
+        return False
+    try:
+        old = before.lstat()
+    except FileNotFoundError:
+        return True
+    return (now.st_mode, now.st_size, now.st_mtime_ns) != (
+        old.st_mode,
+        old.st_size,
+        old.st_mtime_ns,
+    )

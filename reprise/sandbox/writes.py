@@ -1,0 +1,57 @@
+"""Leave in the workspace what a command wrote beside its outs, as `dvc repro` would have."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reprise.dvc import Stage
+
+
+@dataclass
+class Writes:
+    """Holds what a command wrote beside its outs. Paths are relative to the root.
+
+    kept: files that are in the workspace now. private: deps of the stage, whose new content is not
+    kept. conflicts: what was not kept because it belongs to another stage or to git, each with the
+    reason.
+    """
+
+    kept: list[str] = field(default_factory=list)
+    private: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+
+
+def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
+    """Move files into the workspace, but those that are not the stage's to write.
+
+    files: for each path in the workspace, where the file is that the command wrote.
+    """
+    workspace = stage.workspace
+    own = {*map(Path, stage.dep_paths), *stage.params}
+    tracked = workspace.tracked_by_git(files)
+    private = set()
+    writes = Writes()
+    for path, file in sorted(files.items()):
+        name = os.path.relpath(path, workspace.root)
+        around = {path, *path.parents}
+        if around & own:
+            private.update(around & own)
+            continue
+        owner = workspace.owner(path)
+        if owner is None and path in tracked:
+            owner = "which git tracks"
+        if owner is None and os.path.lexists(path) and path.is_dir() != file.is_dir():
+            owner = "where the workspace has something else"
+        if owner is not None:
+            writes.conflicts.append(f"{name}, {owner}")
+        elif file.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, path)
+            if path.parent.name != "__pycache__":  # as expected of Python
+                writes.kept.append(name)
+    writes.private = sorted(os.path.relpath(path, workspace.root) for path in private)
+    return writes
