@@ -1,198 +1,315 @@
-"""Writes the text of dvc.lock, and of a run in the run-cache, byte for byte as DVC does."""
+"""Writes the text of dvc.lock, and of a run in the run-cache, byte for byte as DVC does.
 
-import io
+DVC writes by ruamel.yaml, which takes milliseconds for an entry. Here the entries that hold
+numbers, plain text, and mappings and lists of them are written without it; tests compare the two.
+The rest is left to DVC's own writer.
+"""
+
+import copy
 import itertools
+import math
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
+from dvc.utils.serialize import dumps_yaml, loads_yaml, parse_yaml_for_update
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarfloat import ScalarFloat
 
 Key = tuple[str, str]  # the lock file relative to the root, the stage's name in it
 Entry = dict[str, Any]  # as it stands in dvc.lock
 
 HEAD = "schema: '2.0'\nstages:\n"
+STAGES = "stages:\n"
+INDENT = "    "  # of an entry's keys
 KEY = re.compile(r"^\S", re.MULTILINE)  # of the file itself: it has more than stages
 # Where a stage's block begins. `? name` and `: entry` of a long name are one block.
 STAGE = re.compile(r"^  (?=[^\s#:])", re.MULTILINE)
+# A comment, an anchor or an alias, or what looks like one.
+UNUSUAL = re.compile(r"(?:^|\s)#|[:?-] +[&*]", re.MULTILINE)
 
-# Text that ruamel.yaml writes as it is. All else is left to it.
+# Blanks that may be lost where ruamel.yaml folds a line.
+BLANKS = re.compile(r"\S(?:  |\t| $)", re.MULTILINE)
+
+# Text that ruamel.yaml writes as it is. Of ASCII, without `: ` and ` #`.
 WORD = re.compile(r"(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{0,59}")
 HASH = re.compile(r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(\.dir)?")  # with a letter that no number has
-DECIMAL = re.compile(r"-?[0-9]{1,9}\.[0-9]{1,9}")
-# Of ASCII, without `: ` and ` #`.
-COMMAND = re.compile(r"(?=.* )[A-Za-z./](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*")
-WIDTH = 80  # of a line; ruamel.yaml folds longer ones
+PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*")
 RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 
 
-def replace_entries(text: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+def replace_entries(
+    text: str, parsed: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
+) -> str:
     """Replace the entries of known stages in a dvc.lock, and append those of new ones.
 
-    text: of the file, empty where there is none; entries: by the stages' names, in order. DVC
-    parses and writes the whole file again for each stage. The text of other stages stays as it is
-    here.
+    text: of the file, empty where there is none; parsed: what DVC reads in it; entries: by the
+    stages' names, in order. DVC parses and writes the whole file again for each stage.
     """
-    lock = text or HEAD
-    stages = lock.removeprefix(HEAD)
-    if stages == lock or KEY.search(stages):
+    try:
+        return _replace_blocks(text, parsed.get("stages") or {}, entries)
+    except _NotSimpleError:
         return _rewrite(text, entries)
-    blocks = {}
-    for block in _split_blocks(stages):
-        blocks[_block_name(block)] = block
-    for name, entry in entries.items():
-        blocks[name] = _format_block(name, entry)
-    return HEAD + "".join(blocks.values())
 
 
 def format_run(entry: Mapping[str, Any]) -> str:
     """Format an entry as DVC writes it into the run-cache."""
-    rest = _format_all_but_command(entry, "")
-    if rest is None:
-        return _dump(_copy(entry))
-    command = _format_command(entry["cmd"], "")
-    if command is None:
-        command = _dump({"cmd": _copy(entry["cmd"])})
-    return command + rest
+    try:
+        return _Formatter().mapping(entry, "")
+    except _NotSimpleError:
+        text: str = dumps_yaml(entry)
+        return text
 
 
-def _split_blocks(text: str) -> list[str]:
-    """Split the text below `stages:`, one block a stage."""
-    starts = [match.start() for match in STAGE.finditer(text)]
-    return [text[a:b] for a, b in itertools.pairwise([*starts, len(text)])]
+def parse_run(text: str) -> Entry:
+    """Parse what `format_run` made of an entry."""
+    entry: Entry = loads_yaml(text)
+    return entry
 
 
-def _block_name(block: str) -> str:
-    """Read the stage's name: a plain word, or YAML of any form on the block's first line."""
-    key = block.split("\n", 1)[0].strip()
-    if re.fullmatch(r"[\w@.-]+:", key) and not key[0].isdigit():
-        return key[:-1]
-    (name,) = YAML(typ="safe", pure=True).load(key)
-    return str(name)
+def _replace_blocks(
+    text: str, parsed: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
+) -> str:
+    """Write a file block by block. Raises _NotSimpleError where it is more than its blocks."""
+    lock = text or HEAD
+    stages = lock.removeprefix(HEAD)
+    if stages == lock or KEY.search(stages):
+        raise _NotSimpleError
+    starts = [match.start() for match in STAGE.finditer(stages)]
+    if len(starts) != len(parsed):
+        raise _NotSimpleError
+    blocks = {}
+    for name, (start, end) in zip(parsed, itertools.pairwise([*starts, len(stages)]), strict=True):
+        if name in entries:
+            blocks[name] = ""  # it keeps its place
+        else:
+            blocks[name] = _write_again(stages[start:end], name, parsed[name])
+    *others, last = entries
+    for name in others:
+        blocks[name] = _format_block(name, entries[name])
+        if BLANKS.search(blocks[name]):
+            blocks[name] = _write_again(blocks[name], name, entries[name])
+    blocks[last] = _format_block(last, entries[last])
+    return HEAD + "".join(blocks.values())
 
 
 def _format_block(name: str, entry: Mapping[str, Any]) -> str:
-    """Format a stage's block in dvc.lock; by ruamel.yaml as much of it as needs that."""
-    rest = _format_all_but_command(entry, "    ")
-    if rest is None:
-        return _dump_block(name, _copy(entry))
-    command = _format_command(entry["cmd"], "    ")
-    if command is None or not _is_plain_word(name):
-        return _dump_block(name, {"cmd": _copy(entry["cmd"])}) + rest
-    return f"  {name}:\n{command}{rest}"
+    """Format a new block."""
+    try:
+        return _format_plain_block(name, entry)
+    except _NotSimpleError:
+        return _only_block(dumps_yaml({"stages": {name: entry}}))
 
 
-# By ruamel.yaml
+def _write_again(block: str, name: str, entry: Mapping[str, Any]) -> str:
+    """Write a block of the file as DVC does that parses and writes it."""
+    try:
+        if _format_plain_block(name, entry) == block:
+            return block
+    except _NotSimpleError:
+        pass
+    if UNUSUAL.search(block):
+        raise _NotSimpleError
+    return _only_block(_dump_parsed(_parse(STAGES + block)))
 
 
-def _yaml() -> YAML:
-    yaml = YAML()
-    yaml.default_flow_style = False
-    return yaml
+def _format_plain_block(name: str, entry: Mapping[str, Any]) -> str:
+    formatter = _Formatter()
+    return f"  {formatter.key(name)}:\n{formatter.mapping(entry, INDENT)}"
 
 
-def _dump(value: Any) -> str:
-    stream = io.StringIO()
-    _yaml().dump(value, stream)
-    return stream.getvalue()
+def _only_block(text: str) -> str:
+    """Take the one block of a file. Raises _NotSimpleError where it may have an anchor.
+
+    DVC numbers anchors over the whole file.
+    """
+    if UNUSUAL.search(text):
+        raise _NotSimpleError
+    return text.removeprefix(STAGES)
 
 
-def _dump_block(name: str, entry: Mapping[str, Any]) -> str:
-    """Dump a stage's block with the indent that it has below `stages:`."""
-    return _dump({"stages": {name: entry}}).split("\n", 1)[1]
-
-
-def _copy(value: Any) -> Any:
-    """Make fresh dicts and lists: what is shared would be written as an alias."""
-    if isinstance(value, Mapping):
-        return {key: _copy(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_copy(inner) for inner in value]
-    return value
+# By DVC's own parser and writer
 
 
 def _rewrite(text: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """Parse and write a whole file: one that has more than stages, or another form."""
-    document = _yaml().load(text)
-    stages = document.setdefault("stages", {})
-    stages.update({name: _copy(entry) for name, entry in entries.items()})
-    return _dump(document)
+    """Write a whole file, as Lockfile.dump_stages does.
+
+    DVC writes it once a stage. The second time changes text that its writer does not write as it
+    reads it; all others change nothing any more.
+    """
+    *others, last = entries
+    for names in (others, [last]):
+        if names:
+            document = _parse(text) if text else {}
+            if not document:
+                document["schema"] = "2.0"
+            document["stages"] = document.get("stages", {})
+            for name in names:
+                document["stages"][name] = _copy(entries[name], {})
+            text = _dump_parsed(document)
+    return text
 
 
-# Without ruamel.yaml: it takes milliseconds for an entry, and most entries are paths, hashes and
-# sizes.
+def _parse(text: str) -> Any:
+    return parse_yaml_for_update(text, "dvc.lock")
+
+
+def _dump_parsed(document: Any) -> str:
+    _keep_floats(document)
+    text: str = dumps_yaml(document)
+    return text
+
+
+def _copy(value: Any, copies: dict[int, Any]) -> Any:
+    """Copy an entry. What is one object in it stays one, and is another than in other entries.
+
+    DVC writes an object that comes twice as an alias, and parses params anew for each stage.
+    copies: by the ids of what was copied.
+    """
+    if id(value) not in copies:
+        copied = value
+        match value:
+            case Mapping():
+                copied = {}
+                for key, inner in value.items():
+                    copied[_copy(key, copies)] = _copy(inner, copies)
+            case list():
+                copied = [_copy(inner, copies) for inner in value]
+            case tuple():
+                copied = tuple([_copy(inner, copies) for inner in value])
+            case date() | set():
+                copied = copy.deepcopy(value)
+        copies[id(value)] = copied
+    return copies[id(value)]
+
+
+def _keep_floats(document: Any) -> None:
+    """Let numbers that ruamel.yaml would not write as it read them be written by Python.
+
+    It drops the last digit of some floats with an exponent, so that DVC finds a param changed.
+    """
+    if isinstance(document, dict):
+        items = list(document.items())
+    elif isinstance(document, list):
+        items = list(enumerate(document))
+    else:
+        return
+    for key, value in items:
+        if isinstance(value, ScalarFloat):
+            written = YAML().representer.represent_scalar_float(value).value
+            if float(written) != value:
+                document[key] = float(value)
+        else:
+            _keep_floats(value)
+
+
+# Without ruamel.yaml
 
 
 class _NotSimpleError(Exception):
-    """Signals a value that needs quotes, folding or other thought."""
+    """Signals what needs quotes, anchors or other thought."""
 
 
-def _format_command(command: Any, indent: str) -> str | None:
-    """Format a command of one line that needs neither quotes nor folding; None for any other."""
-    if not isinstance(command, str) or not COMMAND.fullmatch(command):
-        return None
-    line = f"{indent}cmd: {command}"
-    if len(line) > WIDTH:
-        return None
-    return f"{line}\n"
+class _Formatter:
+    """Formats an entry in block YAML. Raises _NotSimpleError where that needs ruamel.yaml."""
 
+    def __init__(self) -> None:
+        self._seen: set[int] = set()  # ids of mappings and lists: one that comes twice is aliased
 
-def _format_all_but_command(entry: Mapping[str, Any], indent: str) -> str | None:
-    """Format what follows the command; None where that is not simple, or the command not first."""
-    if next(iter(entry)) != "cmd":
-        return None
-    rest = {key: value for key, value in entry.items() if key != "cmd"}
-    try:
-        return _format_mapping(rest, indent)
-    except _NotSimpleError:
-        return None
+    def mapping(self, mapping: Mapping[str, Any], indent: str) -> str:
+        """Format the lines of a mapping that is not empty."""
+        self._see(mapping)
+        lines = []
+        for key, value in mapping.items():
+            written = f"{indent}{self.key(key)}:"
+            lines.append(written + self._value(value, indent, len(written)))
+        return "".join(lines)
 
-
-def _format_mapping(mapping: Mapping[str, Any], indent: str) -> str:
-    """Format block YAML. Raises _NotSimpleError where any part of it needs ruamel.yaml."""
-    lines = []
-    for key, value in mapping.items():
-        lines.append(f"{indent}{_format_scalar(key)}:{_format_value(value, indent)}")
-    return "".join(lines)
-
-
-def _format_value(value: Any, indent: str) -> str:
-    """Format what follows the colon of a key that has this indent."""
-    if isinstance(value, Mapping) and value:
-        return "\n" + _format_mapping(value, f"{indent}  ")
-    if isinstance(value, list) and value:
-        return "\n" + "".join(_format_item(item, indent) for item in value)
-    return f" {_format_scalar(value)}\n"
-
-
-def _format_item(item: Any, indent: str) -> str:
-    """Format a mapping in a list: its first line begins with a dash."""
-    if not isinstance(item, Mapping) or not item:
+    def key(self, key: Any) -> str:
+        """Format a key, without the colon."""
+        if type(key) is int:
+            return str(key)
+        if type(key) is str and _is_word(key):
+            return key
         raise _NotSimpleError
-    text = _format_mapping(item, f"{indent}  ")
-    return f"{indent}- {text[len(indent) + 2 :]}"
+
+    def _value(self, value: Any, indent: str, column: int) -> str:
+        """Format what follows the colon of a key.
+
+        indent: the key's; column: where the colon ends.
+        """
+        if isinstance(value, Mapping) and value:
+            return "\n" + self.mapping(value, f"{indent}  ")
+        if isinstance(value, list) and value:
+            self._see(value)
+            return "\n" + "".join(self._item(item, indent) for item in value)
+        return _format_scalar(value, f"{indent}  ", column)
+
+    def _item(self, item: Any, indent: str) -> str:
+        """Format an item of a list, whose dash has this indent."""
+        inner = f"{indent}  "
+        if isinstance(item, Mapping) and item:
+            lines = self.mapping(item, inner)
+            return f"{indent}- {lines[len(inner) :]}"
+        if item is None:
+            return f"{indent}- \n"
+        return f"{indent}-{_format_scalar(item, inner, len(indent) + 1)}"
+
+    def _see(self, value: Any) -> None:
+        if id(value) in self._seen:
+            raise _NotSimpleError
+        self._seen.add(id(value))
 
 
-def _format_scalar(value: Any) -> str:
-    """Format a key, or a value that is neither mapping nor list."""
+def _format_scalar(value: Any, indent: str, column: int) -> str:
+    """Format what is neither mapping nor list, after a blank, with its line end.
+
+    indent: of the lines that follow, if it is folded; column: where what stands before it ends.
+    """
     # By the very type: ruamel.yaml's own kinds of numbers remember how they were written.
     kind = type(value)
-    text = str(value)
+    if value is None:
+        return "\n"
     if kind is bool:
-        return text.lower()
-    if kind is int:
-        return text
-    if kind is float and DECIMAL.fullmatch(text):
-        return text
-    if kind is str and HASH.fullmatch(text):
-        return text
-    if kind is str and _is_plain_word(text):
-        return text
+        return f" {str(value).lower()}\n"
+    if kind is int or (kind is float and math.isfinite(value)):
+        return f" {value!r}\n"
+    if kind is str and _is_plain(value):
+        return f" {_fold(value, indent, column + 1)}\n"
     raise _NotSimpleError
 
 
-def _is_plain_word(text: str) -> bool:
+def _is_word(text: str) -> bool:
+    """Tell whether the text is short, without blanks, and neither quoted nor read as else."""
+    return WORD.fullmatch(text) is not None and text.lower() not in RESERVED
+
+
+def _is_plain(text: str) -> bool:
     """Tell whether the text is neither quoted nor read as anything but text."""
-    if text.lower() in RESERVED:
-        return False
-    return WORD.fullmatch(text) is not None
+    if HASH.fullmatch(text):
+        return True
+    return PLAIN.fullmatch(text) is not None and text.lower() not in RESERVED
+
+
+def _fold(text: str, indent: str, column: int) -> str:
+    """Break long text into lines as ruamel.yaml does.
+
+    indent: of the lines that follow; column: where the text begins.
+    """
+    line_break = f"\n{indent}"
+    written = []
+    for number, word in enumerate(text.split(" ")):
+        if number and column >= WIDTH:
+            written.append(line_break)
+            column = len(indent)
+        elif number:
+            written.append(" ")
+            column += 1
+        if column + len(word) > WIDTH and column > len(indent):
+            written.append(line_break)
+            column = len(indent)
+        written.append(word)
+        column += len(word)
+    return "".join(written)

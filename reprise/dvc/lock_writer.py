@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 
 from reprise.dvc.lock_file import replace_entries
@@ -46,14 +47,18 @@ class LockWriter:
         if self._loaded.get(path) != _signature(path):
             # Another run wrote it since: its outs may be newer.
             stages = [stage for stage in stages if not stage.outs_changed()]
+        if not stages:
+            return
         file = Path(path)
-        old = file.read_text(encoding="utf-8") if file.exists() else ""
+        parsed, text = {}, ""
+        if file.exists():
+            parsed, text = stages[0].workspace.file_cache.load_lock(_lock_file(stages[0]))
         entries = {}
         for stage in stages:
             _, name = stage.key
             entries[name] = stage.entry()
-        new = replace_entries(old, entries)
-        if new != old:
+        new = replace_entries(text, parsed, entries)
+        if not file.exists() or new.encode() != file.read_bytes():  # line ends count
             _replace(file, new, self._part)
             self._repo.scm_context.track_file(os.path.relpath(path))
 
@@ -63,8 +68,13 @@ class LockWriter:
             _beside(Path(path)).unlink(missing_ok=True)
 
 
+def _lock_file(stage: Stage) -> Lockfile:
+    file: Lockfile = stage.dvc.dvcfile._lockfile
+    return file
+
+
 def _lock_path(stage: Stage) -> str:
-    path: str = stage.dvc.dvcfile._lockfile.path
+    path: str = _lock_file(stage).path
     return path
 
 

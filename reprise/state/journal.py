@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from reprise.dvc.lock_file import Entry, Key
+from reprise.dvc.lock_file import Entry, Key, format_run, parse_run
 from reprise.state.folders import StateFolders, left_by_killed
 from reprise.state.json_lines import append_lines, read_lines
 
@@ -45,7 +45,7 @@ class Journal:
 
     def add(self, key: Key, entry: Entry) -> None:
         """Record a stage that finished."""
-        append_lines(self.path, [[*key, entry]])
+        append_lines(self.path, [[*key, format_run(entry)]])
 
     def clear(self, keep: Mapping[Key, Entry]) -> None:
         """Remove the journals after dvc.lock was written.
@@ -63,7 +63,7 @@ class Journal:
         path = self.folder / f"{NOBODY}.jsonl"
         part = self.folder / f"{NOBODY}.part"
         part.unlink(missing_ok=True)
-        append_lines(part, ([*key, entry] for key, entry in entries.items()))
+        append_lines(part, ([*key, format_run(entry)] for key, entry in entries.items()))
         part.replace(path)
         return path
 
@@ -74,9 +74,13 @@ def _is_journal(path: Path) -> bool:
 
 
 def _read_entries(journals: Iterable[Path]) -> dict[Key, Entry]:
-    """Read the journals, oldest first, so that the newest entry of a stage stands."""
-    entries = {}
+    """Read the journals, oldest first, so that the newest entry of a stage stands.
+
+    An entry is kept as YAML: JSON has no dates, no keys but text, and no values that are shared.
+    """
+    texts: dict[Key, str] = {}
     for path in sorted(journals, key=lambda path: path.stat().st_mtime):
-        for file, name, entry in read_lines(path):
-            entries[file, name] = entry
-    return entries
+        for file, name, text in read_lines(path):
+            if isinstance(text, str):  # older versions wrote objects
+                texts[file, name] = text
+    return {key: parse_run(text) for key, text in texts.items()}

@@ -179,7 +179,7 @@ def test_a_lock_file_is_parsed_once_until_it_changes(
         for size in (1, 20):
             out = {"path": "a", "md5": "0" * 31 + "a", "size": size}
             entry = {"cmd": "cat a.in > a", "outs": [out]}
-            (roots[0] / "dvc.lock").write_text(replace_entries("", {"a": entry}))
+            (roots[0] / "dvc.lock").write_text(replace_entries("", {}, {"a": entry}))
             calls.clear()
             for _ in range(3):
                 stage.reload()
