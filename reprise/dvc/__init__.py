@@ -5,6 +5,7 @@
 
 from reprise.dvc.changes import MISSING, Change, ChangeKind
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
+from reprise.dvc.inputs.inputs import Inputs
 from reprise.dvc.lock_writer import LOCK_PART
 from reprise.dvc.repository import Repository
 from reprise.dvc.run_cache import Assumed
@@ -17,6 +18,7 @@ __all__ = [
     "Assumed",
     "Change",
     "ChangeKind",
+    "Inputs",
     "Repository",
     "Stage",
     "describe_error",

@@ -1,7 +1,9 @@
 """Keeps parsed files and hashes of one run, so that nothing is read twice."""
 
+import io
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,32 +11,75 @@ from dvc.dvcfile import Lockfile
 from dvc.output import Output
 from dvc.utils.serialize import load_path
 
+from reprise.dvc.inputs.signature import (
+    Signature,
+    Signatures,
+    are_same_files,
+    outlast_tick,
+    read_settled_signatures,
+    read_signatures,
+)
+
 _load_lock = Lockfile._load_yaml  # DVC's own, whatever `patches` puts in its place
-_Signature = tuple[int, int, int]
 
 
-def _signature(path: str) -> _Signature:
-    """Return inode, size and time. Raises OSError where there is no file."""
-    status = os.stat(path)
-    return (status.st_ino, status.st_size, status.st_mtime_ns)
+@dataclass
+class _Built:
+    """Holds what was hashed of a path: a result for each kind of hash.
+
+    signatures: of the files at that time; None for a folder that no dep names.
+    """
+
+    signatures: Signatures | None
+    results: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _ReadFile:
+    """Gives DVC's loaders the content of a file that was read already, in place of `fs`."""
+
+    fs: Any
+    content: bytes
+
+    def suffix(self, path: str) -> str:
+        """Return the file's suffix, as DVC takes it from the name."""
+        suffix: str = self.fs.suffix(path)
+        return suffix
+
+    def open(self, _path: str, encoding: str, **_kwargs: Any) -> io.TextIOWrapper:
+        """Open the content as a text."""
+        return io.TextIOWrapper(io.BytesIO(self.content), encoding=encoding)
 
 
 class FileCache:
     """Remembers what the files of the workspace contain.
 
-    A file is known by inode, size and time. A folder counts as unchanged until `forget` is told
-    that something was written there.
+    A file is known by inode, size and time. A folder counts as unchanged until `refresh` finds
+    that one of its files is not, or `forget` is told that something was written there.
     """
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._parsed: dict[tuple[str, str], tuple[_Signature, Any]] = {}
-        self._built: dict[str, tuple[_Signature | None, dict[Any, Any]]] = {}
+        self._parsed: dict[tuple[str, str], tuple[Signature, Any]] = {}
+        self._built: dict[str, _Built] = {}
         self._under: dict[str, set[str]] = {}  # folder: the paths in `_built` that lie in it
 
     def load_path(self, path: str, fs: Any, **kwargs: Any) -> Any:
         """Parse a params file, as dvc.utils.serialize.load_path does."""
-        return self._read_once("params", path, lambda: load_path(path, fs, **kwargs))
+
+        def read() -> tuple[bytes, Any]:
+            outlast_tick(os.stat(path).st_mtime_ns)
+            content = Path(path).read_bytes()
+            return content, load_path(path, _ReadFile(fs, content), **kwargs)
+
+        _, values = self._read_once("params", path, read)
+        return values
+
+    def params_text(self, path: str) -> str:
+        """Return the text of the params file from which `load_path` last took the values."""
+        content: bytes
+        _, (content, _) = self._parsed["params", path]
+        return content.decode("utf-8")
 
     def load_lock(self, file: Lockfile) -> Any:
         """Parse and check a dvc.lock, as Lockfile._load_yaml does."""
@@ -52,9 +97,9 @@ class FileCache:
 
         kind: what is read of the file, for one that is read in two ways.
         """
-        signature = _signature(path)
+        signature = Signature.of(path)
         known = self._parsed.get((kind, path))
-        if known is not None and known[0] == signature:
+        if known is not None and known[0].is_same_file(signature):
             return known[1]
         content = read()
         self._parsed[kind, path] = (signature, content)
@@ -66,19 +111,55 @@ class FileCache:
         original: the item's own _build. A result is kept for each kind of hash, and for a dry
         run apart from one that prepares the files for the cache.
         """
-        path = item.fs_path
+        built = self._known(item)
+        if built is None:
+            built = self._begin(item)
         kind = (item.hash_name, kwargs.get("dry_run", False))
-        signature = None if os.path.isdir(path) else _signature(path)
-        built = self._built.get(path)
-        if built is None or built[0] != signature:
-            built = (signature, {})
-            self._built[path] = built
-            for folder in Path(path).parents:
-                self._under.setdefault(str(folder), set()).add(path)
-        results = built[1]
-        if kind not in results:
-            results[kind] = original(*args, no_progress_bar=True, **kwargs)
-        return results[kind]
+        if kind not in built.results:
+            built.results[kind] = original(*args, no_progress_bar=True, **kwargs)
+        return built.results[kind]
+
+    def _known(self, item: Output) -> _Built | None:
+        """Return what is kept of the item's path, if it is still true."""
+        built = self._built.get(item.fs_path)
+        if built is None:
+            return None
+        if os.path.isdir(item.fs_path):
+            return None if item.IS_DEPENDENCY and built.signatures is None else built
+        now = Signature.of(item.fs_path)
+        before = (built.signatures or {}).get("")
+        return built if before is not None and before.is_same_file(now) else None
+
+    def _begin(self, item: Output) -> _Built:
+        """Begin to keep hashes of the item's path as it is now."""
+        path = item.fs_path
+        if item.IS_DEPENDENCY:
+            built = _Built(read_settled_signatures(item))
+        elif os.path.isdir(path):
+            built = _Built(None)
+        else:
+            built = _Built({"": Signature.of(path)})
+        self._built[path] = built
+        for folder in Path(path).parents:
+            self._under.setdefault(str(folder), set()).add(path)
+        return built
+
+    def signatures(self, path: str) -> Signatures:
+        """Return the signatures that the files of a dep had when it was hashed."""
+        signatures = self._built[path].signatures
+        assert signatures is not None
+        return signatures
+
+    def refresh(self, dep: Output) -> None:
+        """Forget the hash of a dep whose folder was written to."""
+        built = self._built.get(dep.fs_path)
+        if built is None or built.signatures is None or not os.path.isdir(dep.fs_path):
+            return
+        now = read_signatures(dep)
+        if are_same_files(built.signatures, now):
+            built.signatures = now
+        else:
+            self.forget(dep.fs_path)
 
     def forget(self, path: str) -> None:
         """Forget the hashes of the path, of what lies in it, and of the folders that it lies in."""

@@ -17,6 +17,7 @@ from reprise.dvc.changes import Change, ChangeKind
 from reprise.dvc.declaration import Declaration
 from reprise.dvc.deps import data_deps, local_items
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
+from reprise.dvc.inputs.inputs import Inputs
 from reprise.dvc.lock_file import Entry
 from reprise.dvc.run_cache import NOTHING, Assumed, CachedRun, has_inputs
 from reprise.dvc.status import dep_changes, stage_changes
@@ -40,6 +41,18 @@ class Stage(Declaration):
     def params_of(self, path: Path) -> Any:
         """Return the parsed params file."""
         return self.workspace.file_cache.load_path(str(path), self.dvc.repo.fs)
+
+    def refresh_folders(self) -> None:
+        """Forget the hashes of folder deps that were written to since they were hashed."""
+        for dep in local_items(data_deps(self.dvc.deps)):
+            self.workspace.file_cache.refresh(dep)
+
+    def take_inputs(self) -> Inputs:
+        """Take down what the inputs are now.
+
+        DVC raises its own error for one that is missing.
+        """
+        return Inputs(self.dvc.deps, self.workspace.file_cache)
 
     # What changed
 
@@ -113,11 +126,14 @@ class Stage(Declaration):
         runs, is_as_locked = self.workspace.run_cache, self.is_as_locked(assumed)
         return runs.may_find(self.dvc, assumed, is_as_locked=is_as_locked)
 
-    def restore(self, run: CachedRun) -> None:
-        """Put a run's outs into the workspace, and save the stage."""
+    def restore(self, run: CachedRun, inputs: Inputs) -> None:
+        """Put a run's outs into the workspace, and save the stage.
+
+        inputs: those by which the run was found.
+        """
         self.clear()
         run.checkout()
-        self.save()
+        self.save(inputs)
 
     # Bringing it up to date
 
@@ -167,23 +183,21 @@ class Stage(Declaration):
         """Make room for the outs: persistent ones become writable, the others go."""
         self.dvc.remove_outs(ignore_remove=False, force=False)
 
-    def save(self) -> None:
-        """Hash deps and outs, and put outs and run into the cache, as DVC does after the command.
+    def save(self, inputs: Inputs) -> None:
+        """Hash the outs, and put outs and run into the cache, as DVC does after the command.
 
+        inputs: those that the outs were made of. Whatever the workspace has by now is not hashed.
         `.gitignore` is left alone: its lines follow in plan order, by `ignore`. DVC raises its
         own error when an out is missing.
         """
-        for path in self.dep_paths:
-            if os.path.isdir(path):
-                # The command read what is there now, not what was there at the plan.
-                self.workspace.file_cache.forget(path)
         self._forget_outs()
         for out in self.dvc.outs:
             out.ignore = lambda: None
         check_missing_outputs(self.dvc)
         # DVC keeps no runs of stages with outs that are not cached, metrics and plots apart.
         data = [out for out in self.dvc.outs if not out.is_metric and not out.is_plot]
-        self.dvc.save(run_cache=all(out.use_cache for out in data))
+        with inputs.in_force():
+            self.dvc.save(run_cache=all(out.use_cache for out in data))
         self.dvc.commit()
 
     def ignore(self) -> None:

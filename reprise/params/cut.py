@@ -11,9 +11,13 @@ from reprise.params.serialize import Number, json_text, toml_lines
 from reprise.params.yaml import cut_yaml
 
 
-def cut(path: Path, keys: Sequence[str]) -> str:
-    """Return the file's text with the declared keys only, or all of it where none is declared."""
-    text = path.read_bytes().decode("utf-8")  # not read_text, which would change the line ends
+def cut(path: Path, keys: Sequence[str], text: str | None = None) -> str:
+    """Return the file's text with the declared keys only, or all of it where none is declared.
+
+    text: the file's, if it was read before.
+    """
+    if text is None:
+        text = path.read_bytes().decode("utf-8")  # not read_text, which changes line ends
     if not keys:
         return text
     match path.suffix.lower():

@@ -5,15 +5,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from reprise.dvc import Stage
+from reprise.errors import PipelineError
 from reprise.process.job import GRACE, Job, JobResult
 from reprise.process.log import Log
 from reprise.process.namespace import Mount
+from reprise.runner.plan_format import shorten
 from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.diagnosis import diagnose
 from reprise.sandbox.sandbox import Sandbox
 from reprise.sandbox.worker import Worker
 from reprise.sandbox.writes import Writes
 from reprise.state.folders import StateFolders
+
+CHANGES_SHOWN = 3  # of inputs, in an error
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,10 @@ class AttemptResult:
 
 
 class Attempt:
-    """Holds one attempt at a stage: its sandbox, its log, and the worker to start."""
+    """Holds one attempt at a stage: its inputs, its sandbox, its log, and the worker to start.
+
+    inputs: as they were when the attempt was prepared. It runs with those, and they are recorded.
+    """
 
     def __init__(
         self,
@@ -50,8 +57,9 @@ class Attempt:
         self.number = number
         self.sandbox: Sandbox | None = None
         mounts: Sequence[Mount] = ()
+        self.inputs = stage.take_inputs()
         if sandboxed:
-            self.sandbox = make_sandbox(stage, folders.sandboxes / name)
+            self.sandbox = make_sandbox(stage, folders.sandboxes / name, inputs=self.inputs)
             mounts = self.sandbox.mounts
         else:
             stage.clear()
@@ -73,6 +81,19 @@ class Attempt:
         if error is None and writes.conflicts:
             error = f"the command wrote {'; '.join(writes.conflicts)}"
         return AttemptResult(error, writes)
+
+    def check_inputs(self) -> None:
+        """Raise PipelineError if an input changed where the command may have read it.
+
+        Nobody can say then what the outs were made of.
+        """
+        changes = [str(change) for change in self.inputs.changes()]
+        if changes:
+            raise PipelineError(
+                "inputs changed while the command ran "
+                f"({shorten(changes, CHANGES_SHOWN, ', ')}): its outs are there, "
+                "but nothing is recorded; the next run runs it again"
+            )
 
     def remove(self) -> None:
         """Remove the sandbox, with what is left in it."""

@@ -152,6 +152,7 @@ class Runner:
     def _start_ready(self) -> None:
         for stage, number in self._scheduler.due_retries(self._running):
             with self._failing(stage):
+                stage.refresh_folders()
                 self._launch(stage, number)
         for stage in list(self._holders):
             if self._scheduler.has_room(stage, self._running):
@@ -177,7 +178,9 @@ class Runner:
 
     def _start(self, stage: Stage) -> None:
         """Bring the stage up to date, or wait for the process that is at work on it."""
-        self._recorder.ignore_in_deps(stage)
+        if stage not in self._holders:  # which is every tick
+            self._recorder.ignore_in_deps(stage)
+            stage.refresh_folders()
         if self._updater.is_unchanged(stage):
             self._end(stage, StageState.UNCHANGED)
             return
@@ -188,6 +191,7 @@ class Runner:
             self._holders[stage] = holder
             return
         if self._holders.pop(stage, None) is not None:
+            self.repository.forget_all()
             self._recorder.reload(stage)
             if self._updater.is_unchanged(stage):
                 self._end(stage, StageState.UNCHANGED)
@@ -261,7 +265,8 @@ class Runner:
             self.repository.forget_all()  # the command may have written anywhere
         if result.error is not None:
             raise PipelineError(result.error)
-        stage.save()
+        attempt.check_inputs()
+        stage.save(attempt.inputs)
         self._record(stage, StageState.RAN)
 
     def _note_writes(self, stage: Stage, writes: Writes) -> None:

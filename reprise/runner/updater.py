@@ -41,8 +41,10 @@ class Updater:
         stage.check_inputs()
         if self._force:
             return None
-        known_run = stage.find_run(pull=self._pull)
+        inputs = stage.take_inputs()
+        with inputs.in_force():
+            known_run = stage.find_run(pull=self._pull)
         if known_run is None:
             return None
-        stage.restore(known_run)
+        stage.restore(known_run, inputs)
         return StageState.RESTORED

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from reprise.dvc import Stage
+from reprise.dvc import Inputs, Stage
 from reprise.process.namespace import Overlay, find_obstacle
 from reprise.sandbox.folder import FolderSandbox
 from reprise.sandbox.overlay import OverlaySandbox
@@ -23,6 +23,7 @@ def make_sandbox(
     folder: Path,
     extra: Sequence[Undeclared] = (),
     replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+    inputs: Inputs | None = None,
     *,
     private: bool = False,
 ) -> Sandbox:
@@ -31,8 +32,8 @@ def make_sandbox(
     private: the command may by no means change the inputs of the workspace.
     """
     if overlay_obstacle(stage) is None:
-        return OverlaySandbox(stage, folder, extra, replacements)
-    return FolderSandbox(stage, folder, extra, replacements, private=private)
+        return OverlaySandbox(stage, folder, extra, replacements, inputs)
+    return FolderSandbox(stage, folder, extra, replacements, inputs, private=private)
 
 
 def overlay_obstacle(stage: Stage) -> str | None:

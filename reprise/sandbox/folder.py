@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from reprise.dvc import Stage
+from reprise.dvc import Inputs, Stage
 from reprise.sandbox.sandbox import Sandbox, copy_writable, link_or_copy
 from reprise.sandbox.undeclared import Undeclared
 
@@ -25,6 +25,7 @@ class FolderSandbox(Sandbox):
         folder: Path,
         extra: Sequence[Undeclared] = (),
         replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+        inputs: Inputs | None = None,
         *,
         private: bool = False,
     ) -> None:
@@ -32,7 +33,7 @@ class FolderSandbox(Sandbox):
 
         private: copies the inputs, so that the command can't change those of the workspace.
         """
-        super().__init__(stage, folder, extra, replacements)
+        super().__init__(stage, folder, extra, replacements, inputs)
         extra_deps = self._deps[len(stage.dep_paths) :]
         # The folder that the sandbox mirrors: the root, or one above it for deps beside the root.
         self._base = Path(
@@ -74,6 +75,8 @@ class FolderSandbox(Sandbox):
             self._copy_replacements(path, self._path_of(path))
         elif files is None:
             self._link_all(path.parent, [path])
+            if self._recorded is not None:
+                self._recorded.note_link(path, self._path_of(path))
         else:
             self._prepare(path).mkdir(exist_ok=True)
             self._link_all(path, files)

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-from reprise.dvc import Stage
+from reprise.dvc import Inputs, Stage
 from reprise.process.namespace import Bind, Mount, Overlay
-from reprise.sandbox.sandbox import Sandbox, copy_writable, is_below, link_or_copy
+from reprise.sandbox.sandbox import Sandbox, copy_writable, is_below
 from reprise.sandbox.tool_files import NAME_OF_A_TOOL
 from reprise.sandbox.undeclared import Undeclared
 
@@ -33,9 +33,10 @@ class OverlaySandbox(Sandbox):
         folder: Path,
         extra: Sequence[Undeclared] = (),
         replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+        inputs: Inputs | None = None,
     ) -> None:
         """List what belongs in the sandbox; `build` makes it. The arguments are Sandbox's."""
-        super().__init__(stage, folder, extra, replacements)
+        super().__init__(stage, folder, extra, replacements, inputs)
         self.ground = self._root = stage.workspace.root
         self.wdir = stage.wdir
         self._roots = [self._root / ".git", self._root / ".dvc"]
@@ -167,7 +168,7 @@ class OverlaySandbox(Sandbox):
         target = self._prepare(path)
         if not path.is_symlink() or self.stage.workspace.is_cached_file(path):
             with suppress(FileNotFoundError):
-                link_or_copy(str(path), str(target))
+                self._link_dep(path, target)
         elif not os.path.lexists(target):
             target.symlink_to(path.readlink())
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from reprise.dvc import Stage
+from reprise.dvc import Inputs, Stage
 from reprise.params.cut import cut
 from reprise.process.namespace import Mount
 from reprise.sandbox.undeclared import Section, Undeclared
@@ -33,14 +33,17 @@ class Sandbox(ABC):
         folder: Path,
         extra: Sequence[Undeclared] = (),
         replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
+        inputs: Inputs | None = None,
     ) -> None:
         """List what belongs in the sandbox; `build` makes it.
 
         extra: inputs to supply as if they were declared.
         replacements: deps whose bytes come from elsewhere: for each file in the dep, by its name,
         the path to copy it from.
+        inputs: those that will be recorded; None where nothing will be.
         """
         self.stage = stage
+        self._recorded = inputs
         self.folder = folder
         self._replacements = replacements
         self._deps = [*map(Path, stage.dep_paths)]
@@ -152,7 +155,16 @@ class Sandbox(ABC):
 
     def _write_params(self, path: Path, target: Path) -> None:
         """Write what the stage may see of a params file."""
-        target.write_text(cut(path, self._params[path]), encoding="utf-8")
+        text = None
+        if self._recorded is not None and path in self.stage.params:
+            text = self._recorded.cut_from(path)
+        target.write_text(cut(path, self._params[path], text), encoding="utf-8")
+
+    def _link_dep(self, path: Path, target: Path) -> None:
+        """Link a file of the workspace, and note what the command will read."""
+        link_or_copy(str(path), str(target))
+        if self._recorded is not None:
+            self._recorded.note_link(path, target)
 
 
 def link_or_copy(file: str, target: str) -> None:
