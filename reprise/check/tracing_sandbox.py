@@ -1,7 +1,6 @@
 """Supply a sandbox with what its command asks for, while the command runs."""
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +27,7 @@ class TracingSandbox(FolderSandbox):
         self.learning = learning
         self.differs = False
         self.accesses = Accesses(stage)
-        self._supplied: set[Path] = set()  # links and folders, in the sandbox
+        self._supplied: set[Path] = set()  # files and folders, in the sandbox
         self._seen: set[tuple[Access, str]] = set()
 
     def on_access(self, access: Access, name: str) -> None:
@@ -45,7 +44,6 @@ class TracingSandbox(FolderSandbox):
         if source is None:
             return
         if access is Access.WRITE:
-            self._copy_for_writing(target)
             return
         self.accesses.used.add(source)
         if not target.is_relative_to(self.folder):
@@ -90,8 +88,6 @@ class TracingSandbox(FolderSandbox):
                 self._supply_entries(target, source)
         elif target in self._supplied:
             self.accesses.requested[source] = None
-            if access is Access.UPDATE:
-                self._copy_for_writing(target)
 
     def _supply_entries(self, target: Path, source: Path) -> None:
         """Put the entries of a folder in the sandbox that it lacks; folders are empty there."""
@@ -104,7 +100,7 @@ class TracingSandbox(FolderSandbox):
             self._put(target / name, source / name)
 
     def _put(self, target: Path, source: Path) -> bool:
-        """Link a file into the sandbox, or make an empty folder for one. Return whether it is new.
+        """Copy a file into the sandbox, or make an empty folder for one. Return whether it is new.
 
         What is there already stays, and what can't be an input is left out.
         """
@@ -118,13 +114,6 @@ class TracingSandbox(FolderSandbox):
             self._link_all(source.parent, [source])
         self._supplied.add(target)
         return True
-
-    def _copy_for_writing(self, target: Path) -> None:
-        """Put a copy in place of a supplied link, which the command would write through."""
-        if target in self._supplied and target.is_file():
-            copy = target.with_name(f".{target.name}.copy")
-            shutil.copy2(target, copy)
-            copy.replace(target)
 
     def _undeclared_files(self) -> Iterator[Path]:
         supplied = self._supplied

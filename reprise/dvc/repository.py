@@ -18,7 +18,7 @@ from dvc.stage import Stage as DVCStage
 from reprise.dvc.debris import remove_debris
 from reprise.dvc.deps import local_items
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error
-from reprise.dvc.graph import Graph, make_graph, postorder, subgraph
+from reprise.dvc.graph import make_graph, postorder, subgraph
 from reprise.dvc.lock_writer import LockWriter
 from reprise.dvc.patches import patched
 from reprise.dvc.rwlock import Claim, RWLockFile, describe_holder
@@ -112,9 +112,11 @@ class Repository:
         stages = [*by_node.values()]
         self._lock_writer.note_loaded(stages)
         if single_item:
-            _link_in_order(stages)
+            for before, stage in itertools.pairwise(stages):
+                stage.upstream = [before]  # in the order in which they were named
         else:
-            _link_by_graph(by_node, graph)
+            for node, stage in by_node.items():
+                stage.upstream = [by_node[other] for other in graph[node] if other in by_node]
         for stage in stages:
             assert stage.settings  # wrong ones are refused before anything runs
         return stages
@@ -192,14 +194,3 @@ class Repository:
 def _is_named(stage: DVCStage, path: str) -> bool:
     """Tell whether the path is that of the stage's file or of one of its outs."""
     return path == stage.path or any(out.fs_path == path for out in stage.outs)
-
-
-def _link_in_order(stages: Sequence[Stage]) -> None:
-    """Let each stage follow the one before it: in the order in which they were named."""
-    for before, stage in itertools.pairwise(stages):
-        stage.upstream = [before]
-
-
-def _link_by_graph(by_node: dict[DVCStage, Stage], graph: Graph) -> None:
-    for node, stage in by_node.items():
-        stage.upstream = [by_node[other] for other in graph[node] if other in by_node]

@@ -41,19 +41,15 @@ def run_stage(job: Job, mailbox: StageMailbox, group: str | None) -> "State[Any]
     The runner decides whether the result is a failure, is tried again, or could be recorded.
     `group`: whose slot the commands hold.
     """
-    attempt = _attempt_number()
+    context = TaskRunContext.get()
+    assert context is not None
+    attempt = context.task_run.run_count
     if mailbox.wait_for_start(attempt) and mailbox.result(attempt) is None:
         run_attempt(job, mailbox, group, attempt)
     decision = mailbox.wait_for_decision(attempt)
     if isinstance(decision, Retry):
         raise RetryRequested(decision.error)
     return make_state(decision.state, decision.error)
-
-
-def _attempt_number() -> int:
-    context = TaskRunContext.get()
-    assert context is not None
-    return context.task_run.run_count
 
 
 def run_attempt(job: Job, mailbox: StageMailbox, group: str | None, attempt: int) -> None:

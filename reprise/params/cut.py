@@ -22,19 +22,11 @@ def cut(path: Path, keys: Sequence[str], text: str | None = None) -> str:
         return text
     match path.suffix.lower():
         case ".json":
-            return _cut_json(text, keys)
+            document = json.loads(text, parse_float=Number, parse_int=Number)
+            return json_text(select_declared(document, keys)) + "\n"
         case ".toml":
-            return _cut_toml(text, keys)
+            table = select_declared(tomllib.loads(text), keys)
+            return "\n".join(toml_lines(table)) + "\n"
         case ".py":
             return cut_python(text, keys)
     return cut_yaml(text, keys)
-
-
-def _cut_json(text: str, keys: Sequence[str]) -> str:
-    document = json.loads(text, parse_float=Number, parse_int=Number)
-    return json_text(select_declared(document, keys)) + "\n"
-
-
-def _cut_toml(text: str, keys: Sequence[str]) -> str:
-    table = select_declared(tomllib.loads(text), keys)
-    return "\n".join(toml_lines(table)) + "\n"

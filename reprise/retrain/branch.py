@@ -93,15 +93,11 @@ class Branch:
         try:
             self._clone.git("push", "--quiet", *options, "origin", f"{commit}:{self._ref}")
         except PipelineError:
-            tip = self._tip_at_remote()
+            listing = self._clone.git("ls-remote", "origin", self._ref)
+            tip = listing.partition("\t")[0]  # empty when the remote has no such branch
             if tip == commit:
                 return True
             if tip != self.tip:
                 return False
             raise
         return True
-
-    def _tip_at_remote(self) -> str:
-        """Ask the remote for the newest commit; empty when it has no such branch."""
-        listing = self._clone.git("ls-remote", "origin", self._ref)
-        return listing.partition("\t")[0]

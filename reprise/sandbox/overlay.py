@@ -90,7 +90,7 @@ class OverlaySandbox(Sandbox):
     def _list_unmanaged(self) -> None:
         beside = {path.parent for path in self._links}
         for path in self.stage.workspace.unmanaged:
-            if path.is_symlink() or not path.is_dir():
+            if not path.is_dir():
                 self._links.append(path)
             elif path.name != "__pycache__" or path.parent in beside:
                 self._unmanaged.append(path)
@@ -139,17 +139,15 @@ class OverlaySandbox(Sandbox):
         for path in self._replacements:
             self._copy_replacements(path, self._prepare(path))
         for path in self._params:
-            if path.is_relative_to(self._root) and not self._is_shown_whole(path):
+            # If it is a dep too, or lies in one, it is there as a whole.
+            shown = is_below(path, [*self._links, *self._folders])
+            if path.is_relative_to(self._root) and not shown:
                 self._write_params(path, self._prepare(path))
         for path in self._links:
             self._link(path)
         for path in [*self._folders, *self._own_folders()]:
             if not is_below(path.parent, self._folders):
                 self._path_in_skeleton(path).mkdir(parents=True, exist_ok=True)
-
-    def _is_shown_whole(self, path: Path) -> bool:
-        """Tell whether a params file is a dep too, or lies in one."""
-        return path in self._links or is_below(path, self._folders)
 
     def _path_in_skeleton(self, path: Path) -> Path:
         return self._lower / path.relative_to(self._root)
