@@ -26,22 +26,32 @@ class Waiting:
     cases: list[str]
 
     @classmethod
-    def make(cls, make: Make, cases: list[str], folder: Path, **more: Any) -> "Waiting":
-        """Make the repository. folder: for the stages' words; more: of each stage in dvc.yaml."""
-        stages = {}
+    def make(
+        cls,
+        make: Make,
+        cases: list[str],
+        folder: Path,
+        below: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> "Waiting":
+        """Make the repository.
+
+        folder: for the stages' words; below: stages after those of the cases; more: of each of
+        these in dvc.yaml.
+        """
+        stages = {**(below or {})}
         files = {}
         for case in cases:
             files[_file(case)] = _text(case, 1)
             stages[case] = _stage(case, folder, **more)
         made = make(stages, files)
-        made.run("git", "add", "-A")  # so that git has something to say of the files
         return cls(made, cases)
 
     @property
     def _words(self) -> Path:
         return self.made.folder
 
-    def edit(self, number: int, ways: tuple[str, ...] = WAYS) -> None:
+    def edit(self, number: int) -> None:
         """Put the number into each stage's input, in the way that the stage is named after."""
         for case in self.cases:
             path = self.made.root / _file(case)
@@ -64,6 +74,25 @@ class Waiting:
             (self._words / "go.word").touch()
             output, _ = process.communicate(timeout=120)
         assert process.returncode == code, output
+        return output
+
+    def check(self, *options: str) -> str:
+        """Check that nothing is stale after an edit while the stages run, nor after it is undone.
+
+        Then it is done again. Prints a table, and returns what the first run printed.
+        """
+        output = self.run(2, *options)
+        changed = self.changed()
+        for case in self.cases:
+            lines = [line for line in output.splitlines() if line.startswith(f"{case}: ")]
+            state = "changed" if case in changed else "up to date"
+            print(f"{case:<21} out {self.out(case)}  then {state}  {lines[-1:]}")
+        assert self.stale(2) == []
+        for number in (1, 2):
+            self.edit(number)
+            self.made.run("reprise", "run", *options)
+            assert self.changed() == set()
+            assert self.stale(number) == []
         return output
 
     def out(self, case: str) -> int | None:
