@@ -3,6 +3,7 @@
 import argparse
 import gc
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",  # the same for Prefect's library
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its first start makes a database
 }
+LOOPBACK = "127.0.0.1"
+LOOPBACK_TIMEOUT = 5.0  # seconds
 
 
 def run_flow(args: argparse.Namespace) -> int:
@@ -88,6 +91,8 @@ def _check_prefect() -> None:
     url = prefect.settings.PREFECT_API_URL.value()
     if url:
         _check_server(url)
+    else:
+        _check_loopback()
 
 
 def _check_server(url: str) -> None:
@@ -101,4 +106,20 @@ def _check_server(url: str) -> None:
     except httpx.HTTPError as e:
         raise PipelineError(
             f"PREFECT_API_URL: found no server at {url} ({e}); expected one, or no URL"
+        ) from None
+
+
+def _check_loopback() -> None:
+    """Raise PipelineError if nothing on this machine could reach the temporary server.
+
+    Prefect itself would try for two minutes, and then show its traceback.
+    """
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            socket.create_connection(server.getsockname(), LOOPBACK_TIMEOUT).close()
+    except OSError as e:
+        raise PipelineError(
+            f"--prefect: found that nothing can connect to {LOOPBACK} ({e.strerror or e});"
+            " expected a loopback network, for Prefect's temporary server;"
+            " bring it up (`ip link set lo up`), or set PREFECT_API_URL"
         ) from None

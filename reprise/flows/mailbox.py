@@ -85,8 +85,13 @@ class Mailbox:
         On this host that is seen at once, elsewhere once the next run on its host cleans up.
         """
         is_here = self.host == socket.gethostname()
-        if not self.folder.exists() or (is_here and not psutil.pid_exists(self.pid)):
+        if is_here and not psutil.pid_exists(self.pid):
             raise RunnerGoneError(str(self.folder))
+        if not self.folder.exists():
+            raise RunnerGoneError(
+                f"{socket.gethostname()}: found no {self.folder}; expected the folder that the"
+                f" runner on {self.host} made there, unless it has ended"
+            )
 
 
 def remove_stale_mailboxes(folder: Path) -> None:

@@ -79,6 +79,10 @@ class StageMailbox(Mailbox):
         number: int | None = self.receive(SIGNAL)
         return number
 
+    def was_claimed(self, attempt: int) -> bool:
+        """Tell whether a task run began with the attempt."""
+        return (self.folder / f"claim-{attempt}").exists()
+
     def claim_attempt(self, attempt: int) -> bool:
         """Return True to the first who asks: an attempt runs once."""
         return self.claim(f"claim-{attempt}")

@@ -51,8 +51,18 @@ class RemoteExecution:
             if result is not None:
                 return result
             if task_run_ended:
-                return LOST
+                return self._lost()
         return LOST
+
+    def _lost(self) -> JobResult:
+        """Say what may have become of a task run that ended without a result."""
+        if self._mailbox.was_claimed(self.attempt):
+            return LOST
+        error = (
+            f"the worker ended, or found no {self._mailbox.folder}; expected this folder at the"
+            " same path on every machine of the workers"
+        )
+        return JobResult(JobEnd.LOST, error, 0.0)
 
     def interrupt(self, number: int) -> None:
         """Send the signal to the process group; no further command is started."""
