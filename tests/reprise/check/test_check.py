@@ -103,6 +103,35 @@ def test_fix_leaves_a_repository_that_check_passes(made: Made) -> None:
     assert "Data and pipelines are up to date" in made.run("dvc", "status")
 
 
+def test_fix_adds_lines_and_changes_none(tmp_path: Path, commands: str) -> None:
+    """Anchors, quotes, comments, wide dashes and line ends stay as they are."""
+    text = (
+        "# of all\r\n\r\nstages:\r\n  a:\r\n"
+        "    cmd: 'cat one.txt two.txt > a.out'   # quoted\r\n"
+        '    deps:\r\n    -   "one.txt"\r\n\r\n    outs: [ a.out ]\r\n'
+    )
+    files = {"one.txt": "1\n", "two.txt": "2\n"}
+    made = Made(tmp_path, {"files": files}, commands).create()
+    file = made.root / "dvc.yaml"
+    file.write_bytes(text.encode())
+    made.run("reprise", "check", "--fix")
+    added = '"one.txt"\r\n    -   two.txt\r\n'
+    assert file.read_bytes().decode() == text.replace('"one.txt"\r\n', added)
+
+
+def test_fix_says_what_it_cannot_add_alone(tmp_path: Path, commands: str) -> None:
+    text = """stages:
+  a: {cmd: cat one.txt two.txt > a.out, deps: &d [one.txt], outs: [a.out]}
+  b: {cmd: cat one.txt > b.out, deps: *d, outs: [b.out]}
+"""
+    files = {"one.txt": "1\n", "two.txt": "2\n", "dvc.yaml": text}
+    made = Made(tmp_path, {"files": files}, commands).create()
+    output = made.run("reprise", "check", "--fix", code=1)
+    assert "      - two.txt\n" in output
+    assert output.endswith("expected you to add the lines that are listed above\n")
+    assert (made.root / "dvc.yaml").read_text() == text
+
+
 @pytest.mark.slow
 def test_fix_declares_what_each_item_needs_by_the_items_own_name(
     tmp_path: Path, commands: str
