@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from reprise.commands import check, comment, plan, report, retrain, run, verify
-from reprise.dvc import DVC_ERRORS, describe_error
+from reprise.dvc import dvc_boundary
 from reprise.errors import PipelineError
 from reprise.process.signals import Interrupted
 
@@ -43,13 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     1 after one line for an error; 128 + the signal's number after SIGINT and SIGTERM.
     """
-    args = make_parser().parse_args(arguments)
-    for name in ("dvc", "dvc_data"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors come as exceptions too
     try:
-        if args.directory:
-            os.chdir(args.directory)
-        sys.exit(args.execute(args))
+        args = make_parser().parse_args(arguments)
+        for name in ("dvc", "dvc_data"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors are exceptions too
+        with dvc_boundary():
+            if args.directory:
+                os.chdir(args.directory)
+            sys.exit(args.execute(args))
     except PipelineError as e:
         sys.exit(f"reprise: {e}")
     except Interrupted as e:
@@ -60,8 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Else Python would fail once more, as it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except DVC_ERRORS as e:
-        sys.exit(f"reprise: {' '.join(describe_error(e).split())}")
 
 
 if __name__ == "__main__":

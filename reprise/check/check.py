@@ -9,7 +9,7 @@ from reprise.check.needs import undeclared_paths
 from reprise.check.result import CheckResult
 from reprise.check.syscall_tracer import SyscallTracer
 from reprise.check.tracing_sandbox import TracingSandbox
-from reprise.dvc import DVC_ERRORS, Stage, describe_error
+from reprise.dvc import Stage, dvc_boundary
 from reprise.errors import PipelineError
 from reprise.sandbox.diagnosis import diagnose
 from reprise.sandbox.isolated import RunResult, isolated_folder, run_isolated
@@ -29,9 +29,15 @@ def check(stage: Stage) -> CheckResult:
     them. Errors of the stage are in the result.
     """
     try:
-        stage.check_inputs()
-    except (PipelineError, *DVC_ERRORS) as error:
-        return CheckResult(stage, error=describe_error(error))
+        with dvc_boundary():
+            stage.check_inputs()
+            stage.check_wdir()
+            return _check(stage)
+    except PipelineError as error:
+        return CheckResult(stage, error=str(error))
+
+
+def _check(stage: Stage) -> CheckResult:
     undeclared: list[Undeclared] = []
     unopened = set(map(Path, stage.dep_paths))
     learning = True

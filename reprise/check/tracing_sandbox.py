@@ -72,7 +72,7 @@ class TracingSandbox(FolderSandbox):
         declared = [*self.stage.params, *map(Path, self.stage.dep_paths)]
         if not {source, *source.parents}.isdisjoint(declared):
             return False
-        return source.is_file() and may_be_input(self.stage, source)
+        return os.path.isfile(source) and may_be_input(self.stage, source)
 
     def _supply(self, access: Access, target: Path, source: Path) -> None:
         """Put a path of the workspace in the sandbox if the sandbox lacks it.
@@ -82,9 +82,9 @@ class TracingSandbox(FolderSandbox):
         may not read the file.
         """
         is_new = self._put(target, source)
-        if target.is_dir():
+        if os.path.isdir(target):
             self.differs = self.differs or is_new
-            if access is Access.LIST and source.is_dir():
+            if access is Access.LIST and os.path.isdir(source):
                 self._supply_entries(target, source)
         elif target in self._supplied:
             self.accesses.requested[source] = None
@@ -104,11 +104,11 @@ class TracingSandbox(FolderSandbox):
 
         What is there already stays, and what can't be an input is left out.
         """
-        if os.path.lexists(target) or not source.exists():
+        if os.path.lexists(target) or not os.path.exists(source):
             return False
         if not may_be_input(self.stage, source):
             return False
-        if source.is_dir():
+        if os.path.isdir(source):
             target.mkdir(parents=True, exist_ok=True)
         else:
             self._link_all(source.parent, [source])

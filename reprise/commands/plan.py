@@ -23,7 +23,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print the plan. Returns 2 with --exit-code when a stage would run."""
+    """Print the plan. Returns 1 if a stage is an error, 2 with --exit-code when one would run."""
     with Repository() as repository:
         stages = chosen_stages(repository, args)
         steps = plan_stages(repository, stages, force=args.force)
@@ -32,6 +32,8 @@ def execute(args: argparse.Namespace) -> int:
         print(plan_json(steps, durations))
     else:
         ConsoleReporter().plan(steps, durations)
+    if any(step.kind is StepKind.ERROR for step in steps):
+        return 1
     has_work = any(step.kind is not StepKind.UNCHANGED for step in steps)
     if args.exit_code and has_work:
         return 2

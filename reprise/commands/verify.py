@@ -3,7 +3,7 @@
 import argparse
 
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
-from reprise.dvc import Repository
+from reprise.dvc import Repository, dvc_boundary
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -25,7 +25,8 @@ def execute(args: argparse.Namespace) -> int:
             if reason:
                 print(f"{stage.name}: not verified: {reason}", flush=True)
                 continue
-            difference = verify(stage)
+            with dvc_boundary(f"stage '{stage.name}'"):
+                difference = verify(stage)
             if difference:
                 print(f"{stage.name}: {difference}", flush=True)
                 return 1

@@ -4,7 +4,7 @@
 """
 
 from reprise.dvc.changes import MISSING, Change, ChangeKind
-from reprise.dvc.exceptions import DVC_ERRORS, describe_error
+from reprise.dvc.exceptions import DVC_ERRORS, describe_error, dvc_boundary
 from reprise.dvc.inputs.inputs import Inputs
 from reprise.dvc.lock_writer import LOCK_PART
 from reprise.dvc.repository import Repository
@@ -22,4 +22,5 @@ __all__ = [
     "Repository",
     "Stage",
     "describe_error",
+    "dvc_boundary",
 ]

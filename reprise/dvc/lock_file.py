@@ -13,9 +13,12 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
 from dvc.utils.serialize import dumps_yaml, loads_yaml, parse_yaml_for_update
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
+from voluptuous import Invalid
 
 Key = tuple[str, str]  # the lock file relative to the root, the stage's name in it
 Entry = dict[str, Any]  # as it stands in dvc.lock
@@ -38,6 +41,15 @@ HASH = re.compile(r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(\.dir)?")  # with a letter th
 PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*")
 RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 WIDTH = 80  # of a line; ruamel.yaml folds longer ones
+
+
+def is_entry(value: Any) -> bool:
+    """Tell whether a value has the form of a stage's entry in dvc.lock."""
+    try:
+        COMPILED_LOCK_FILE_STAGE_SCHEMA(value)
+    except Invalid:
+        return False
+    return True
 
 
 def replace_entries(
@@ -64,8 +76,11 @@ def format_run(entry: Mapping[str, Any]) -> str:
 
 
 def parse_run(text: str) -> Entry:
-    """Parse what `format_run` made of an entry."""
-    entry: Entry = loads_yaml(text)
+    """Parse what `format_run` made of an entry. Raises ValueError where it is no YAML."""
+    try:
+        entry: Entry = loads_yaml(text)
+    except YAMLError as error:
+        raise ValueError("an entry that is no YAML") from error
     return entry
 
 

@@ -23,15 +23,18 @@ import dvc.dependency.param
 import dvc.rwlock
 import dvc.schema
 import dvc.utils.serialize
+import dvc.utils.strictyaml
 import voluptuous
 from dvc.dvcfile import Lockfile
 from dvc.fs import LocalFileSystem
 from dvc.utils import relpath
+from dvc.utils.serialize import _yaml
 from dvc_data.hashfile import checkout, transfer
 from dvc_data.hashfile.state import State
 
 from reprise.dvc.file_cache import FileCache
 from reprise.dvc.lock_file import format_run
+from reprise.dvc.yaml_limits import parse_limited_yaml
 
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}  # the next file fails as well
 
@@ -213,6 +216,19 @@ PATCHES: tuple[Patch, ...] = (
         gain="2.0 of 39.5 from scratch (5 %), 4.4 of 40.7 restored (11 %)",
         test="tests/reprise/dvc/test_patches.py::test_the_links_are_noted_as_dvc_notes_them",
     ),
+)
+
+PATCHES += tuple(
+    Patch(
+        owner=module,
+        attribute="parse_yaml",
+        replacement=parse_limited_yaml,
+        reason="a few lines of YAML can stand for more values than there is memory, or nest so "
+        "deep that the parser ends the process",
+        gain="none: for its message",
+        test="tests/reprise/dvc/test_yaml_limits.py::test_yaml_beyond_all_limits_is_one_line",
+    )
+    for module in (_yaml, dvc.utils.strictyaml)
 )
 
 _INHERITED = object()  # the owner itself has no such attribute

@@ -4,20 +4,22 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
 from dvc.dvcfile import PROJECT_FILE
-from dvc.exceptions import DvcException
+from dvc.exceptions import DvcException, NoOutputOrStageError
 from dvc.fs import LocalFileSystem
 from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages as collect_target
 from dvc.stage import Stage as DVCStage
+from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
 
 from reprise.dvc.debris import remove_debris
 from reprise.dvc.deps import local_items
-from reprise.dvc.exceptions import DVC_ERRORS, describe_error
+from reprise.dvc.exceptions import dvc_boundary
 from reprise.dvc.graph import make_graph, postorder, subgraph
 from reprise.dvc.lock_writer import LockWriter
 from reprise.dvc.patches import patched
@@ -97,7 +99,7 @@ class Repository:
         whatever the targets. Raises PipelineError for what is wrong in the pipeline, whichever
         stage it is in.
         """
-        try:
+        with dvc_boundary():
             graph = make_graph(self._repo.index)
             chosen = [] if everything else self._find_targets(targets or [PROJECT_FILE])
             if single_item:
@@ -106,8 +108,6 @@ class Repository:
                 nodes = postorder(subgraph(graph, chosen, downstream=downstream))
             else:
                 nodes = postorder(graph)
-        except DVC_ERRORS as e:
-            raise PipelineError(describe_error(e)) from None
         by_node = {node: Stage(self.workspace, node) for node in nodes}
         stages = [*by_node.values()]
         self._lock_writer.note_loaded(stages)
@@ -127,8 +127,22 @@ class Repository:
         for target in targets:
             path = os.path.abspath(target)
             named = [stage for stage in self._repo.index.stages if _is_named(stage, path)]
-            chosen += named or collect_target(self._repo, [target])
+            chosen += named or self._collect_target(target)
         return chosen
+
+    def _collect_target(self, target: str) -> list[DVCStage]:
+        """Find a target's stages as DVC does. An unknown one may be a known one misspelt."""
+        try:
+            found: list[DVCStage] = collect_target(self._repo, [target])
+        except (StageNotFound, NoOutputOrStageError, StageFileDoesNotExistError) as e:
+            known = []
+            for stage in self._repo.index.stages:
+                known.append(stage.addressing)
+                known += map(str, stage.outs)
+            near = get_close_matches(target, known, n=1)
+            hint = f"; did you mean '{near[0]}'?" if near else ""
+            raise PipelineError(f"{e}{hint}") from None
+        return found
 
     # Claims on files
 

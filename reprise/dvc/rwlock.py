@@ -4,7 +4,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,21 @@ from typing import Any
 from dvc import rwlock
 from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
+from voluptuous import All, Invalid, Optional, Range, Required, Schema
 
+from reprise.dvc.damaged import set_aside
 from reprise.errors import PipelineError
 
 KINDS: dict[str, type] = {"read": list, "write": dict}  # of claims on a path
+
+# As DVC's, but no process has a number that the kernel can't have given it.
+_INFO = {**rwlock.INFO_SCHEMA, Required("pid"): All(int, Range(min=1, max=2**31 - 1))}
+_SCHEMA = Schema(
+    {
+        Optional("write", default={}): {str: _INFO},
+        Optional("read", default={}): {str: [_INFO]},
+    }
+)
 
 Info = dict[str, Any]  # a process's number and its name in the file
 
@@ -97,9 +108,14 @@ class RWLockFile:
         return self._claims
 
     def _read(self) -> dict[str, Any]:
+        """Read the file. One that DVC could not read is set aside: nobody's claims are in it."""
         content: dict[str, Any] = {}
-        with suppress(FileNotFoundError, json.JSONDecodeError):
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+        try:
+            content = _SCHEMA(json.loads(self._path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, RecursionError, Invalid) as e:
+            set_aside(self._path, f"what is no list of claims ({e})")
         return {mode: defaultdict(KINDS[mode], claims) for mode, claims in content.items()}
 
 

@@ -16,7 +16,7 @@ from dvc.stage.utils import check_missing_outputs
 from reprise.dvc.changes import Change, ChangeKind
 from reprise.dvc.declaration import Declaration
 from reprise.dvc.deps import data_deps, local_items
-from reprise.dvc.exceptions import DVC_ERRORS, describe_error
+from reprise.dvc.exceptions import DVC_ERRORS
 from reprise.dvc.inputs.inputs import Inputs
 from reprise.dvc.lock_file import Entry
 from reprise.dvc.run_cache import NOTHING, Assumed, CachedRun, has_inputs
@@ -60,14 +60,11 @@ class Stage(Declaration):
         """List why `dvc repro` would run the stage; nothing: it is unchanged.
 
         assumed: the hashes that paths will have after upstream stages; None where that is not
-        known: such deps are left out. Raises PipelineError for what DVC can't tell.
+        known: such deps are left out. Raises what DVC raises.
         """
         if self.has_entry and not self.locked and not self.frozen:
             return [Change(ChangeKind.CMD, self.name, "never ran")]
-        try:
-            return [*stage_changes(self.dvc, self.name, self.locked.get("cmd"), assumed)]
-        except DVC_ERRORS as e:
-            raise PipelineError(f"stage '{self.name}': {describe_error(e)}") from None
+        return [*stage_changes(self.dvc, self.name, self.locked.get("cmd"), assumed)]
 
     def adopt(self, entry: Entry) -> None:
         """Take the entry for what dvc.lock says of the stage."""
@@ -147,6 +144,13 @@ class Stage(Declaration):
                 raise PipelineError(f"dependency '{dep}' does not exist")
             if isinstance(dep, ParamsDependency):
                 dep.get_hash()
+
+    def check_wdir(self) -> None:
+        """Raise PipelineError unless the folder exists in which the commands run."""
+        if not self.wdir.is_dir():
+            raise PipelineError(
+                f"{self.file}: wdir: found no folder '{os.path.relpath(self.wdir)}'; expected one"
+            )
 
     def settle(self) -> None:
         """Bring a stage without command up to date in DVC's way: verify, import, save."""

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from reprise.dvc import DVC_ERRORS, describe_error
+from reprise.dvc import dvc_boundary
 from reprise.dvc.history.reader import RevisionReader
 from reprise.errors import PipelineError
 from reprise.runner.plan import Step
@@ -42,8 +42,9 @@ def show_report() -> None:
     from reprise.review import markdown, review  # statistics and DuckDB: a second to import
 
     try:
-        text = markdown(review("HEAD"))
-    except (PipelineError, *DVC_ERRORS) as e:
-        get_run_logger().warning("no report: %s", describe_error(e))
+        with dvc_boundary():
+            text = markdown(review("HEAD"))
+    except PipelineError as e:
+        get_run_logger().warning("no report: %s", e)
         return
     create_markdown_artifact(key="report", description="What changed since HEAD", markdown=text)

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from prefect.exceptions import TerminationSignal
 
-from reprise.dvc import DVC_ERRORS, describe_error
-from reprise.errors import PipelineError
+from reprise.dvc import dvc_boundary
 from reprise.process.signals import Interrupted
 
 
@@ -15,10 +14,9 @@ from reprise.process.signals import Interrupted
 def prefect_endings() -> Iterator[None]:
     """Raise TerminationSignal when Prefect cancels the flow, and one line for an error of DVC."""
     try:
-        yield
+        with dvc_boundary():
+            yield
     except Interrupted as e:
         if e.number == signal.SIGTERM:  # which Prefect sends to cancel a flow run
             raise TerminationSignal(signal=e.number) from None
         raise
-    except DVC_ERRORS as e:
-        raise PipelineError(describe_error(e)) from None

@@ -31,7 +31,7 @@ def note_group(file: Path, pid: int) -> None:
 
 def end_noted_group(file: Path) -> None:
     """Kill the process group noted in the file, if it is still the same, and remove the file."""
-    with suppress(ValueError, FileNotFoundError, psutil.NoSuchProcess, ProcessLookupError):
+    with suppress(ValueError, OverflowError, OSError, psutil.NoSuchProcess):
         pid, created = file.read_text().split()
         if psutil.Process(int(pid)).create_time() == float(created):
             os.killpg(int(pid), signal.SIGKILL)

@@ -17,8 +17,8 @@ from reprise.process.groups import note_group, signal_group
 from reprise.process.namespace import Mount, NamespaceProcess
 
 GRACE = 5.0  # seconds between the signal that asks and the one that kills
-# What a user can cause: a params file edited meanwhile, a NUL in a command, a full disk.
-FAULTS = (OSError, ValueError, SyntaxError, YAMLError)
+# What a user can cause: a params file edited meanwhile, a NUL in a command, a full disk or memory.
+FAULTS = (OSError, ValueError, SyntaxError, YAMLError, MemoryError, RecursionError)
 
 Process: TypeAlias = "subprocess.Popen[bytes] | NamespaceProcess"
 
@@ -207,6 +207,8 @@ class LocalExecution:
 
 def describe_fault(fault: Exception, log: Path) -> str:
     """Say what one of FAULTS is about. `log`: the file that an error without a name is about."""
+    if isinstance(fault, MemoryError):
+        return "out of memory"
     if not isinstance(fault, OSError):
         return str(fault)
     file = fault.filename or log

@@ -1,5 +1,6 @@
 """Handle SIGINT and SIGTERM: raise at once, or note the signal and raise between two steps."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,21 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
     finally:
         for number, former in usual.items():
             signal.signal(number, former)
+
+
+@contextmanager
+def exiting_at_once() -> Iterator[None]:
+    """Exit with 130 on Ctrl-C, without a word: for imports, which may hold up an exception.
+
+    A process that ignores Ctrl-C, as a shell's background job does, goes on to ignore it.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 @contextmanager

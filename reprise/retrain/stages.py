@@ -8,7 +8,7 @@ from contextlib import chdir
 from itertools import chain
 from pathlib import Path
 
-from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
+from reprise.dvc import Repository, Stage, dvc_boundary
 from reprise.errors import PipelineError
 from reprise.retrain.clone import Clone
 from reprise.retrain.options import Echo, RetrainOptions
@@ -49,12 +49,11 @@ def run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
     reporter = EchoReporter(echo)
     run_options = RunOptions(jobs=options.jobs or os.cpu_count() or 1, pull=True)
     try:
-        with chdir(clone.root), Repository() as repository:
+        with dvc_boundary(), chdir(clone.root), Repository() as repository:
             runner = plan_and_run(repository, _all_stages, run_options, reporter)
-    except (PipelineError, *DVC_ERRORS) as error:
-        message = " ".join(describe_error(error).split())
-        echo(f"reprise: {message}")
-        raise PipelineError(f"reprise run: failed: {message}") from None
+    except PipelineError as error:
+        echo(f"reprise: {error}")
+        raise PipelineError(f"reprise run: failed: {error}") from None
     if runner.errors:
         lines = reporter.last_lines(runner.errors)
         raise PipelineError(f"reprise run: failed: {'; '.join(lines)}")

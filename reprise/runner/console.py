@@ -21,6 +21,7 @@ STYLES = {
     StepKind.MAY_RUN: "yellow",
     StepKind.RESTORED: "cyan",
     StepKind.UNCHANGED: "dim",
+    StepKind.ERROR: "bold red",
 }
 STAGES_SHOWN = 6  # of those that run, in the status line
 

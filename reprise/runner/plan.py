@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from reprise.dvc import Change, ChangeKind, Repository, Stage
+from reprise.dvc import Change, ChangeKind, Repository, Stage, dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
 from reprise.dvc.run_cache import CachedRun
+from reprise.errors import PipelineError
 from reprise.state.journal import Journal
 
 
@@ -19,6 +20,7 @@ class StepKind(StrEnum):
     RESTORED = "restored"
     RUN = "run"
     MAY_RUN = "may run"
+    ERROR = "error"
 
     @property
     def description(self) -> str:
@@ -31,6 +33,7 @@ _DESCRIPTIONS = {
     StepKind.RESTORED: "the run-cache has its outs",
     StepKind.RUN: "its commands will run",
     StepKind.MAY_RUN: "that depends on what a stage before it leaves",
+    StepKind.ERROR: "what is wrong with it does not let DVC tell",
 }
 
 
@@ -39,7 +42,7 @@ class Step:
     """Holds what a plan says of a stage.
 
     changes: why it will run. waits_for: names of the upstream stages whose outs decide it.
-    known_run: the run of the run-cache that it is restored from.
+    known_run: the run of the run-cache that it is restored from. error: what is wrong with it.
     """
 
     stage: Stage
@@ -47,6 +50,7 @@ class Step:
     changes: list[Change] = field(default_factory=list)
     waits_for: list[str] = field(default_factory=list)
     known_run: CachedRun | None = None
+    error: str | None = None
 
 
 class _ExpectedOuts:
@@ -112,34 +116,38 @@ def make_plan(
 ) -> list[Step]:
     """Plan the stages, reading only. Their order is the plan's.
 
-    A stage *may run* when an upstream stage will run and may leave other outs, and when the
+    A stage that DVC can't tell about is an *error*, and the others are planned all the same. A
+    stage *may run* when an upstream stage will run and may leave other outs, and when the
     run-cache may know what it then finds; a stage that will *run* does so whatever its upstream
     stages leave. left_over: what a killed run had finished.
     """
     outs = _ExpectedOuts()
     steps = []
     for stage in stages:
-        if stage.key in left_over and stage.changes():
-            stage.adopt_if_current(left_over[stage.key])
-        steps.append(_plan_stage(stage, outs, force))
+        try:
+            with dvc_boundary():
+                if stage.key in left_over and stage.changes():
+                    stage.adopt_if_current(left_over[stage.key])
+                step = _plan_stage(stage, outs, force)
+        except PipelineError as e:
+            step = Step(stage, StepKind.ERROR, error=str(e))
+        _add_outs(step, outs)
+        steps.append(step)
     return steps
 
 
 def _plan_stage(stage: Stage, outs: _ExpectedOuts, force: bool) -> Step:
-    """Plan the stage, and add its outs for the stages after it."""
+    """Plan the stage. outs: those of the stages before it."""
     inputs = _expect_inputs(stage, outs)
     changes = stage.changes(inputs.hashes)
     if force:
         forced = Change(ChangeKind.ALWAYS, stage.name, "forced")
-        step = Step(stage, StepKind.RUN, [*changes, forced])
-    elif changes:
-        step = _plan_changed(stage, changes, inputs)
-    elif inputs.waits_for:
-        step = Step(stage, StepKind.MAY_RUN, [], sorted(inputs.waits_for))
-    else:
-        step = Step(stage, StepKind.UNCHANGED)
-    _add_outs(step, outs)
-    return step
+        return Step(stage, StepKind.RUN, [*changes, forced])
+    if changes:
+        return _plan_changed(stage, changes, inputs)
+    if inputs.waits_for:
+        return Step(stage, StepKind.MAY_RUN, [], sorted(inputs.waits_for))
+    return Step(stage, StepKind.UNCHANGED)
 
 
 def _expect_inputs(stage: Stage, outs: _ExpectedOuts) -> _ExpectedInputs:

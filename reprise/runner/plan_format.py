@@ -21,7 +21,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[StepKind, str]]:
-    """Format each stage that runs or may run as a line of its kind.
+    """Format each stage as a line of its kind.
 
     The unchanged stages share a line, and so do the restored ones.
     """
@@ -30,10 +30,13 @@ def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[StepK
         names = [step.stage.name for step in steps if step.kind is kind]
         if names:
             lines.append((kind, f"{kind:<9}  {shorten(names, NAMES_SHOWN, ', ')}"))
-    rest = [step for step in steps if step.kind in (StepKind.RUN, StepKind.MAY_RUN)]
+    rest = [step for step in steps if step.kind not in (StepKind.UNCHANGED, StepKind.RESTORED)]
     width = max((len(step.stage.name) for step in rest), default=0)
     for step in rest:
         name = f"{step.stage.name:<{width}}"
+        if step.error is not None:
+            lines.append((step.kind, f"{step.kind:<9}  {name}  {step.error}"))
+            continue
         reasons = _format_reasons(step)
         time = "time unknown"
         expected = durations.expected(step.stage.name)
@@ -72,6 +75,7 @@ def plan_json(steps: Sequence[Step], durations: Durations) -> str:
                 "changes": [_change_json(change) for change in step.changes],
                 "waits_for": step.waits_for,
                 "seconds": durations.expected(step.stage.name),
+                "error": step.error,
             }
         )
     return json.dumps({"stages": stages}, indent=2, ensure_ascii=False, default=_json_form)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from reprise.dvc import DVC_ERRORS, Repository, Stage, describe_error
+from reprise.dvc import Repository, Stage, dvc_boundary
 from reprise.errors import PipelineError
 from reprise.process.job import JobResult
 from reprise.process.signals import Interrupted, PendingSignal, handling_signals
@@ -172,9 +172,10 @@ class Runner:
     def _failing(self, stage: Stage) -> Iterator[None]:
         """Fail the stage for what goes wrong with it, so that the others go on."""
         try:
-            yield
-        except (PipelineError, *DVC_ERRORS) as e:
-            self._fail(stage, describe_error(e))
+            with dvc_boundary():
+                yield
+        except PipelineError as e:
+            self._fail(stage, str(e))
 
     def _start(self, stage: Stage) -> None:
         """Bring the stage up to date, or wait for the process that is at work on it."""
@@ -249,7 +250,14 @@ class Runner:
             with self._failing(stage):
                 self._conclude(attempt, result.error)
         finally:
+            self._remove(attempt)
+
+    def _remove(self, attempt: Attempt) -> None:
+        """Remove what is left of the attempt, while stages go on if a thread can be had."""
+        try:
             self._cleaner.submit(attempt.remove)
+        except RuntimeError:
+            attempt.remove()
 
     def _conclude(self, attempt: Attempt, job_error: str | None) -> None:
         """Save what the attempt wrote, or schedule another. Raises PipelineError if it failed."""

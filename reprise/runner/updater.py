@@ -39,12 +39,13 @@ class Updater:
         if self._pull:
             stage.pull_inputs()
         stage.check_inputs()
-        if self._force:
-            return None
         inputs = stage.take_inputs()
-        with inputs.in_force():
-            known_run = stage.find_run(pull=self._pull)
+        known_run = None
+        if not self._force:
+            with inputs.in_force():
+                known_run = stage.find_run(pull=self._pull)
         if known_run is None:
+            stage.check_wdir()
             return None
         stage.restore(known_run, inputs)
         return StageState.RESTORED

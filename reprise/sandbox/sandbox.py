@@ -130,11 +130,15 @@ class Sandbox(ABC):
     # Looking for what the command lacked
 
     def lacks(self, path: Path) -> bool:
-        """Tell whether the workspace has the path and the sandbox has not. Outs do not count."""
+        """Tell whether the workspace has the path and the sandbox has not.
+
+        Outs do not count, nor does what lies in a dep: it is declared, and DVC ignores it.
+        """
         root = self.stage.workspace.root
         if path.is_relative_to(root) and {".git", ".dvc"} & set(path.relative_to(root).parts):
             return False
-        if not {path, *path.parents}.isdisjoint(self.stage.outputs):
+        declared = {*self.stage.outputs, *map(Path, self.stage.dep_paths)}
+        if not {path, *path.parents}.isdisjoint(declared):
             return False
         return os.path.exists(path) and not self.shows(path)
 

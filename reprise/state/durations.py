@@ -1,13 +1,14 @@
 """Keep how long each stage took in earlier runs."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from reprise.state.folders import StateFolders
 from reprise.state.json_lines import append_lines, read_lines
 
+MOST = 1e9  # seconds that a stage can take
 RECENT = 10  # runs of a stage that its expected time is taken from
 
 
@@ -18,9 +19,8 @@ class Durations:
         """Read the durations kept in `temporary`, a repository's `.dvc/tmp/reprise`."""
         self._path = StateFolders(temporary).durations
         self._seconds: dict[str, list[float]] = {}
-        with suppress(FileNotFoundError):
-            for name, seconds in read_lines(self._path):
-                self._seconds.setdefault(name, []).append(seconds)
+        for name, seconds in read_lines(self._path, _parse):
+            self._seconds.setdefault(name, []).append(seconds)
 
     def expected(self, name: str) -> float | None:
         """Return the median of the stage's recent runs, in seconds; None if it never ran."""
@@ -50,3 +50,11 @@ class Durations:
         """Record the seconds of stages that ran."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         append_lines(self._path, ([name, round(seconds, 3)] for name, seconds in runs))
+
+
+def _parse(line: Any) -> tuple[str, float]:
+    """Return name and seconds. Raises ValueError unless the line has just these."""
+    match line:
+        case [str(name), int() | float() as seconds] if 0 <= seconds <= MOST:
+            return name, float(seconds)
+    raise ValueError("no name with seconds")

@@ -4,8 +4,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from reprise.dvc.lock_file import Entry, Key, format_run, parse_run
+from reprise.dvc.lock_file import Entry, Key, format_run, is_entry, parse_run
 from reprise.state.folders import StateFolders, left_by_killed
 from reprise.state.json_lines import append_lines, read_lines
 
@@ -78,9 +79,17 @@ def _read_entries(journals: Iterable[Path]) -> dict[Key, Entry]:
 
     An entry is kept as YAML: JSON has no dates, no keys but text, and no values that are shared.
     """
-    texts: dict[Key, str] = {}
+    entries: dict[Key, Entry] = {}
     for path in sorted(journals, key=lambda path: path.stat().st_mtime):
-        for file, name, text in read_lines(path):
-            if isinstance(text, str):  # older versions wrote objects
-                texts[file, name] = text
-    return {key: parse_run(text) for key, text in texts.items()}
+        entries.update(read_lines(path, _parse))
+    return entries
+
+
+def _parse(line: Any) -> tuple[Key, Entry]:
+    """Return a stage's key and entry. Raises ValueError unless the line has just these."""
+    match line:
+        case [str(file), str(name), str(text)]:
+            entry = parse_run(text)
+            if is_entry(entry):
+                return (file, name), entry
+    raise ValueError("no stage with its entry")

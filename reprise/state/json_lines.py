@@ -1,26 +1,53 @@
 """Read and append to files of JSON lines, which a kill may cut off."""
 
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from reprise.dvc.damaged import set_aside
+
+T = TypeVar("T")
 
 
-def read_lines(path: Path) -> Iterator[Any]:
-    """Read the file's whole lines, parsed; one that was cut off is left out."""
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        with suppress(json.JSONDecodeError):
-            yield json.loads(line)
+def read_lines(path: Path, parse: Callable[[Any], T]) -> list[T]:
+    """Read the lines of the file; none where there is no file.
+
+    A last line without an end was cut off, and is left out. Where anything else is wrong, the file
+    is set aside, and its good lines take its place.
+
+    parse: makes a result of the JSON of a line, or raises ValueError where that is none.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    except OSError as e:
+        set_aside(path, e.strerror)
+        return []
+    results = []
+    good: list[Any] = []
+    reason = None
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            value = json.loads(line.decode("utf-8"))
+            results.append(parse(value))
+            good.append(value)
+        except (ValueError, RecursionError) as e:
+            reason = reason or f"in line {number} what can't be read ({e})"
+    if reason is not None:
+        set_aside(path, reason)
+        if good and not path.exists():
+            append_lines(path, good)
+    return results
 
 
 def append_lines(path: Path, values: Iterable[Any]) -> None:
-    """Append a line for each value. The first begins a new line even where a kill cut one off."""
+    """Append a line for each value, in place of one that a kill cut off."""
+    if path.is_dir():
+        set_aside(path, "a folder")
     lines = [json.dumps(value, default=str) + "\n" for value in values]
     with path.open("a+b") as file:
-        if file.tell() > 0:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
         file.write("".join(lines).encode())

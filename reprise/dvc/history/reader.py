@@ -2,20 +2,23 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from dvc.exceptions import DvcException
+from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.scm import NoSCM, RevError, resolve_rev
 
-from reprise.dvc.exceptions import DVC_ERRORS, describe_error
+from reprise.dvc.exceptions import DVC_ERRORS, describe_error, dvc_boundary
+from reprise.dvc.file_cache import FileCache
 from reprise.dvc.history.loading import add_stage
 from reprise.dvc.history.out_files import Files, find_cached, list_files, list_names
 from reprise.dvc.history.plots import Plot, collect_plots
 from reprise.dvc.history.revision import Revision
 from reprise.dvc.history.values import Values, collect_values
+from reprise.dvc.patches import patched
 from reprise.errors import PipelineError
 from reprise.git import redacted
 
@@ -41,6 +44,7 @@ class RevisionReader:
             self._repo = Repo(_wait_for_lock=False)
         except DvcException as e:
             raise PipelineError(e) from None
+        self._on_exit = ExitStack()
         self._temporary = temporary
         # An old commit may name no remote.
         self._config = {key: self._repo.config[key] for key in ("core", "remote")}
@@ -48,12 +52,15 @@ class RevisionReader:
         self.records = Path(self._repo.tmp_dir) / "reprise"  # of the runs in this working tree
 
     def __enter__(self) -> Self:
-        """Return the reader; the context's end closes DVC's files."""
+        """Put the patches of DVC in force; the context's end closes DVC's files."""
+        assert isinstance(self._repo.fs, LocalFileSystem)
+        self._on_exit.enter_context(patched(self._repo.fs, FileCache()))
+        self._on_exit.callback(self._repo.close)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close DVC's files."""
-        self._repo.close()
+        """Close DVC's files, and undo the patches if no other repository is open."""
+        self._on_exit.close()
 
     def commit(self, name: str) -> str:
         """Find the commit's hash. Raises PipelineError if git knows no such revision."""
@@ -76,15 +83,12 @@ class RevisionReader:
         wrong in its pipeline.
         """
         revision = Revision(name, commit)
-        try:
-            with self._switched(commit):
-                for stage in self._repo.index.stages:
-                    add_stage(revision, stage, self._repo.root_dir)
-                revision.metrics = self._metrics(revision.errors)
-                params = self._repo.params.show(hide_workspace=False)
-                revision.params = collect_values(params.get("", {}), revision.errors)
-        except DVC_ERRORS as e:
-            raise PipelineError(f"{name}: {describe_error(e)}") from None
+        with dvc_boundary(name), self._switched(commit):
+            for stage in self._repo.index.stages:
+                add_stage(revision, stage, self._repo.root_dir)
+            revision.metrics = self._metrics(revision.errors)
+            params = self._repo.params.show(hide_workspace=False)
+            revision.params = collect_values(params.get("", {}), revision.errors)
         return revision
 
     def metrics(self) -> list[Metric]:

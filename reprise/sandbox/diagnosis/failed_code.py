@@ -1,9 +1,9 @@
 """Find the files that the code which failed reads, as far as it spells them out."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from reprise.sandbox.diagnosis.error_patterns import PATH_CHARACTERS
 from reprise.sandbox.diagnosis.failure import Failure
@@ -36,7 +36,7 @@ def files_in_code(failure: Failure) -> Iterator[Undeclared]:
     for code in failure.code:
         paths += paths_read(code, all_strings=absent)
     candidates = [failure.stage.wdir / path for path in paths]
-    folders = list(filter(Path.is_dir, candidates))
+    folders = list(filter(os.path.isdir, candidates))
     for path in paths:
         more_folders = folders if is_pattern(path) else []
         yield from find_files(failure, path, more_folders)

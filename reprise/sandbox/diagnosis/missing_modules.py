@@ -77,5 +77,5 @@ def _missing_files(failure: Failure, folder: Path, parts: list[str]) -> list[Pat
     if missing or len(parts) > 1:
         return missing
     # Last, a package without __init__.py, of which nothing more is known.
-    folders = filter(Path.is_dir, paths)
+    folders = filter(os.path.isdir, paths)
     return list(filter(lacks, folders))

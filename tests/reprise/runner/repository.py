@@ -18,11 +18,16 @@ Make = Any
 
 @pytest.fixture
 def make(tmp_path: Path, commands: str) -> Make:
-    """Return a function of stages and files that makes a repository in `tmp_path`."""
+    """Return a function of stages and files that makes a repository in `tmp_path`.
 
-    def make_repository(stages: dict[str, Any], files: dict[str, str] | None = None) -> Made:
-        spec = {"files": {"a.in": "1\n", **(files or {}), "dvc.yaml": text({"stages": stages})}}
-        return Made(tmp_path, spec, commands).create()
+    folder: in it, for a second repository. A dvc.yaml among the files replaces that of the stages.
+    """
+
+    def make_repository(
+        stages: dict[str, Any], files: dict[str, str] | None = None, folder: str = ""
+    ) -> Made:
+        spec = {"files": {"a.in": "1\n", "dvc.yaml": text({"stages": stages}), **(files or {})}}
+        return Made(tmp_path / folder, spec, commands).create()
 
     return make_repository
 

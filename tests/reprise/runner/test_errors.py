@@ -1,6 +1,9 @@
 """Test that what a user can cause before a run is one line and changes nothing."""
 
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,3 +79,154 @@ def test_an_unknown_target_is_one_line(make: Make) -> None:
         made.run("reprise", "run", "b", code=1)
         == "reprise: Stage 'b' not found inside 'dvc.yaml' file\n"
     )
+
+
+# What DVC raises for one stage. Each: files, the stage's own declarations, words of the message.
+TROUBLES: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
+    "a date in params": (
+        {"p.yaml": "x: 2020-01-01\n"},
+        {"params": [{"p.yaml": ["x"]}]},
+        "date",
+    ),
+    "a time in TOML": (
+        {"p.toml": "x = 2020-01-01T00:00:00\n"},
+        {"params": [{"p.toml": ["x"]}]},
+        "date",
+    ),
+    "a date as a key": (
+        {"p.yaml": "x: {2020-01-01: 1}\n"},
+        {"params": [{"p.yaml": ["x"]}]},
+        "keys",
+    ),
+    "keys of mixed types": (
+        {"p.yaml": "x: {1: a, b: c}\n"},
+        {"params": [{"p.yaml": ["x"]}]},
+        "keys",
+    ),
+    "a list for a mapping": (
+        {"p.json": "[1, 2]"},
+        {"params": [{"p.json": ["x"]}]},
+        "x",
+    ),
+    "nested too deeply": (
+        {"p.json": "[" * 100_000},
+        {"params": [{"p.json": ["x"]}]},
+        "deeply",
+    ),
+    "not UTF-8": (
+        {"p.yaml": "x: \udcff\n"},
+        {"params": [{"p.yaml": ["x"]}]},
+        "p.yaml",
+    ),
+    "a folder for a params file": (
+        {"p.yaml/x": "1\n"},
+        {"params": [{"p.yaml": ["x"]}]},
+        "p.yaml",
+    ),
+    "a .dvcignore in a dep": (
+        {"d/x": "1\n", "d/.dvcignore": "y\n"},
+        {"deps": ["d"]},
+        ".dvcignore",
+    ),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_one_stage_s_trouble_stays_its_own(make: Make, trouble: str) -> None:
+    """As `dvc repro -k` does, but with a message that says where; and in the plan too."""
+    files, own, words = TROUBLES[trouble]
+    stages = {
+        "bad": {"cmd": "echo 1 > b", "outs": ["b"], "deps": ["a.in"], **own},
+        "below": stage("cat b > c", ["b"], "c"),
+        "good": stage("cat a.in > g", ["a.in"], "g"),
+    }
+    made = make(stages)
+    theirs = make(stages, folder="theirs")
+    for each in (made, theirs):
+        write(each.root, files)
+    # That a key is missing is found when the stage is to run, as by DVC.
+    expected = "run" if trouble == "a list for a mapping" else "error"
+    code = 1 if expected == "error" else 0
+    plan = json.loads(made.run("reprise", "plan", "--json", code=code))["stages"]
+    kinds = {step["stage"]: step["kind"] for step in plan}
+    assert kinds == {"bad": expected, "below": "run", "good": "run"}
+    output = made.run("reprise", "run", "-k", code=1)
+    (line,) = [line for line in output.splitlines() if line.startswith("bad: failed: ")]
+    assert words in line
+    assert "Traceback" not in output
+    theirs.run("dvc", "repro", "-k", code=255)
+    ours = made.state()
+    assert ours.pop(".gitignore") == b"/g\n"  # which DVC takes back where any stage failed
+    assert ours == theirs.state()
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode("utf-8", "surrogateescape"))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"params.yaml": "x: 2020-01-01\n"},
+        {"dvc.yaml": "stages: {a: {foreach: [2020-01-01], do: {cmd: 'echo ${item}'}}}\n"},
+        {"dvc.yaml": "stages: {a: {matrix: {x: [2020-01-01]}, cmd: 'echo ${item.x}'}}\n"},
+        {"dvc.yaml": "vars: [{x: 2020-01-01}]\nstages: {a: {cmd: 'echo ${x}'}}\n"},
+        {"dvc.yaml": "stages: {a: {cmd: 'echo ${item}'}, 2: {cmd: echo}}\n"},
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_what_dvc_trips_over_as_it_loads_is_one_line(
+    make: Make, command: str, files: dict[str, str]
+) -> None:
+    made = make({"a": stage("cat a.in > o", ["a.in"], "o")})
+    made.edit(files)
+    output = made.run("reprise", command, code=1)
+    assert output.startswith("reprise: ")
+    assert output.count("\n") == 1, output
+
+
+def test_the_traceback_can_be_had(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make({"a": stage("cat a.in > o", ["a.in"], "o")}, {"params.yaml": "x: 2020-01-01\n"})
+    monkeypatch.setenv("REPRISE_DEBUG", "1")
+    assert "Traceback" in made.run("reprise", "plan", code=1)
+
+
+# Stands for what DVC can't be made to run out of here: it happens at one stage's file `short`.
+SHORTAGE = """
+import sys, threading
+from dvc.output import Output
+from reprise.cli import main
+build, start = Output._build, threading.Thread.start
+def short_of_memory(self, *args, **kwargs):
+    if self.fs_path.endswith("short"):
+        raise MemoryError
+    return build(self, *args, **kwargs)
+def refuse(self):
+    if getattr(self, "_folder", None) and self.job.log.name == "bad.log" or "Executor" in self.name:
+        raise RuntimeError("can't start new thread")
+    start(self)
+if sys.argv.pop(1) == "memory":
+    Output._build = short_of_memory
+else:
+    threading.Thread.start = refuse
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "message"), [("memory", "out of memory"), ("threads", "can't start new thread")]
+)
+def test_a_shortage_is_its_stage_s_own(make: Make, what: str, message: str) -> None:
+    stages = {
+        "bad": stage("cat short > b", ["short"], "b"),
+        "good": stage("cat a.in > g", ["a.in"], "g"),
+    }
+    made = make(stages, {"short": "1\n"})
+    output = made.run(sys.executable, "-c", SHORTAGE, what, "run", "-k", code=1)
+    assert f"bad: failed: {message}" in output.replace("DVC ran into RuntimeError: ", "")
+    assert "good: done" in output
+    assert "Traceback" not in output
+    assert not list((made.root / ".dvc/tmp/reprise/sandbox").iterdir())

@@ -1,0 +1,100 @@
+"""Refuses YAML that would take all of the memory, or the process: DVC itself has no limits."""
+
+import re
+from typing import Any
+
+from dvc.utils.serialize import ParseError
+from dvc.utils.serialize import parse_yaml as _parse_yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+MOST_LEVELS = 1000  # the C parser ends the process at some ten thousand
+MOST_VALUES = 100_000  # that aliases may stand for; a text may have more if it spells them out
+BRACKETS = re.compile(r"[\[\]{}]")
+DASHES = re.compile(rf"(?:[-?][ \t]+){{{MOST_LEVELS}}}")  # of lists in lists, in one line
+ENDLESS = 10**18
+
+
+def parse_limited_yaml(text: str, path: str, typ: str = "safe") -> Any:
+    """Parse YAML, in place of parse_yaml. Raises ParseError where it is too deep or too large."""
+    if _is_deep(text):
+        raise ParseError(path, f"found more than {MOST_LEVELS} levels of values; expected less")
+    if "<<" in text and _is_large(_count_merged(text), text):
+        raise _TooLargeError(path)
+    data = _parse_yaml(text, path, typ)
+    if "*" in text and _is_large(_count_values(data, {}), text):
+        raise _TooLargeError(path)
+    return data
+
+
+class _TooLargeError(ParseError):
+    def __init__(self, path: str) -> None:
+        found = f"found aliases that stand for more than {MOST_VALUES} values"
+        super().__init__(path, f"{found}; expected less")
+
+
+def _is_large(count: int, text: str) -> bool:
+    return count > max(MOST_VALUES, len(text))
+
+
+def _is_deep(text: str) -> bool:
+    """Tell whether brackets nest, or dashes follow each other, more often than is allowed."""
+    depth = 0
+    for bracket in BRACKETS.finditer(text):
+        depth += 1 if bracket[0] in "[{" else -1
+        if depth > MOST_LEVELS:
+            return True
+        depth = max(0, depth)
+    return DASHES.search(text) is not None
+
+
+def _count_values(value: Any, known: dict[int, int]) -> int:
+    """Count the values, each as often as it is reached; a hundred letters count as one.
+
+    known: counts of lists and mappings, by id. One that holds itself is endless.
+    """
+    match value:
+        case dict():
+            children = [*value.keys(), *value.values()]
+        case list():
+            children = value
+        case str():
+            return 1 + len(value) // 100
+        case _:
+            return 1
+    if id(value) not in known:
+        known[id(value)] = ENDLESS
+        known[id(value)] = 1 + sum(_count_values(child, known) for child in children)
+    return known[id(value)]
+
+
+def _count_merged(text: str) -> int:
+    """Count what merge keys add to mappings: the parser itself spells that out."""
+    try:
+        root = YAML(typ="safe").compose(text)
+    except YAMLError:
+        return 0  # the parser will say so
+    known: dict[int, int] = {}
+    _merged_entries(root, known)
+    return sum(known.values())
+
+
+def _merged_entries(node: Any, known: dict[int, int]) -> int:
+    """Return how many entries a mapping has, or the mappings of a list, when all are merged.
+
+    known: those of the nodes that were seen, by id.
+    """
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = ENDLESS
+    entries = 0
+    match node:
+        case MappingNode():
+            for key, value in node.value:
+                count = _merged_entries(value, known)
+                entries += count if key.value == "<<" else 1
+        case SequenceNode():
+            entries = sum(_merged_entries(item, known) for item in node.value)
+    known[id(node)] = entries
+    return entries
