@@ -35,7 +35,7 @@ stages:
     params: [lr, train.epochs]
     outs: [first.out]
   second:
-    cmd: mkdir -p second && cp first.out second/x && cp a.in second/y
+    cmd: mkdir -p second && cp first.out second/x && cp data/x second/y
     deps: [first.out, data, more]
     params: [{p.json: [n]}, {p.toml: [n]}, {p.py: [n]}]
     outs: [second]
