@@ -1,13 +1,12 @@
 """Parse the command line of `reprise`, run the command, and end with one line for an error."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
 
 from reprise.commands import check, comment, plan, report, retrain, run, verify
-from reprise.dvc import dvc_boundary
+from reprise.dvc import dvc_boundary, showing_warnings
 from reprise.errors import PipelineError
 from reprise.process.signals import Interrupted
 
@@ -45,9 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         args = make_parser().parse_args(arguments)
-        for name in ("dvc", "dvc_data"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # their errors are exceptions too
-        with dvc_boundary():
+        with dvc_boundary(), showing_warnings(_print_warning):
             if args.directory:
                 os.chdir(args.directory)
             sys.exit(args.execute(args))
@@ -61,6 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Else Python would fail once more, as it flushes stdout at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _print_warning(text: str) -> None:
+    print(f"reprise: warning: {text}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import argparse
 from typing import TypeAlias
 
-from reprise.dvc import Repository, Stage
+from reprise.dvc import Repository, Selection, Stage
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -36,26 +36,53 @@ def directory_parser() -> argparse.ArgumentParser:
 def targets_parser() -> argparse.ArgumentParser:
     """Make a parent parser with `-C DIR` and the options that choose stages."""
     parent = argparse.ArgumentParser(add_help=False, parents=[directory_parser()])
-    parent.add_argument(
-        "targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files"
+    add = parent.add_argument
+    add("targets", nargs="*", metavar="TARGET", help="stages, outputs, dvc.yaml or .dvc files")
+    add("-s", "--single-item", action="store_true", help="only the targets, in their order")
+    add("--downstream", action="store_true", help="the targets and what depends on them")
+    add(
+        "-p",
+        "--pipeline",
+        action="store_true",
+        help="all that the targets depend on or that depends on it",
     )
-    parent.add_argument(
-        "-s", "--single-item", action="store_true", help="only the targets, not what they depend on"
-    )
-    parent.add_argument(
-        "--downstream", action="store_true", help="the targets and what depends on them"
-    )
-    parent.add_argument(
-        "-P", "--all-pipelines", action="store_true", help="every dvc.yaml of the repository"
-    )
+    add("-P", "--all-pipelines", action="store_true", help="every dvc.yaml of the repository")
+    add("-R", "--recursive", action="store_true", help="targets are folders: all stages in them")
+    add("--glob", action="store_true", help="targets are patterns of stage names, as 'train*'")
     return parent
 
 
 def chosen_stages(repository: Repository, args: argparse.Namespace) -> list[Stage]:
     """Find the stages that the options of `targets_parser` choose, in plan order."""
-    return repository.collect_stages(
-        args.targets,
-        downstream=args.downstream,
+    selection = Selection(
         single_item=args.single_item,
-        everything=args.all_pipelines,
+        downstream=args.downstream,
+        pipeline=args.pipeline,
+        all_pipelines=args.all_pipelines,
+        recursive=args.recursive,
+        glob=args.glob,
     )
+    return repository.collect_stages(args.targets, selection)
+
+
+def changes_parser() -> argparse.ArgumentParser:
+    """Make a parent parser with the options that say which stages count as changed."""
+    parent = argparse.ArgumentParser(add_help=False)
+    add = parent.add_argument
+    add("-f", "--force", action="store_true", help="run stages even if nothing changed")
+    add(
+        "--force-downstream",
+        action="store_true",
+        help="run what depends on a stage that ran, even if nothing else changed",
+    )
+    add(
+        "--allow-missing",
+        action="store_true",
+        help="stages of which only data are missing count as unchanged",
+    )
+    add(
+        "--no-run-cache",
+        action="store_true",
+        help="run stages whose outputs the run-cache has",
+    )
+    return parent

@@ -2,9 +2,10 @@
 
 import argparse
 
-from reprise.commands.options import Subparsers, chosen_stages, targets_parser
+from reprise.commands.options import Subparsers, changes_parser, chosen_stages, targets_parser
 from reprise.dvc import Repository
 from reprise.runner.console import ConsoleReporter
+from reprise.runner.options import RunOptions
 from reprise.runner.plan import StepKind, plan_stages
 from reprise.runner.plan_format import plan_json
 from reprise.state.durations import Durations
@@ -13,9 +14,10 @@ from reprise.state.durations import Durations
 def add_parser(subparsers: Subparsers) -> None:
     """Add `plan` to the command line."""
     parser = subparsers.add_parser(
-        "plan", parents=[targets_parser()], help="what would run, and why; runs nothing"
+        "plan",
+        parents=[targets_parser(), changes_parser()],
+        help="what would run, and why; runs nothing",
     )
-    parser.add_argument("-f", "--force", action="store_true", help="as if everything had changed")
     parser.add_argument("--json", action="store_true", help="the whole plan as JSON")
     parser.add_argument(
         "--exit-code", action="store_true", help="exit 2 if there is something to do"
@@ -26,7 +28,13 @@ def execute(args: argparse.Namespace) -> int:
     """Print the plan. Returns 1 if a stage is an error, 2 with --exit-code when one would run."""
     with Repository() as repository:
         stages = chosen_stages(repository, args)
-        steps = plan_stages(repository, stages, force=args.force)
+        options = RunOptions(
+            force=args.force,
+            force_downstream=args.force_downstream,
+            allow_missing=args.allow_missing,
+            run_cache=not args.no_run_cache,
+        )
+        steps = plan_stages(repository, stages, options)
     durations = Durations(repository.temporary)
     if args.json:
         print(plan_json(steps, durations))

@@ -3,38 +3,46 @@
 import argparse
 import os
 
-from reprise.commands.options import Subparsers, chosen_stages, parse_jobs, targets_parser
+from reprise.commands.options import (
+    Subparsers,
+    changes_parser,
+    chosen_stages,
+    parse_jobs,
+    targets_parser,
+)
 from reprise.dvc import Repository
 from reprise.errors import PipelineError
 from reprise.flows.engines import DEFAULT_ENGINE, ENGINES, engine_options
 from reprise.runner.console import ConsoleReporter
-from reprise.runner.options import RunOptions
+from reprise.runner.options import OnError, RunOptions
+from reprise.runner.plan import plan_stages
 from reprise.runner.session import plan_and_run
+from reprise.state.durations import Durations
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `run` to the command line."""
     parser = subparsers.add_parser(
-        "run", parents=[targets_parser()], help="bring the stages up to date, in parallel"
+        "run",
+        parents=[targets_parser(), changes_parser()],
+        help="bring the stages up to date, in parallel",
     )
     add = parser.add_argument
-    cores = os.cpu_count() or 1
     add(
         "-j",
         "--jobs",
         type=parse_jobs,
-        default=cores,
+        default=os.cpu_count() or 1,
         metavar="N",
-        help="at most N at a time (default: cores)",
+        help="at most N at a time (default: cores); with 1, commands read the standard input",
     )
+    _add_error_options(parser)
+    add("--pull", action="store_true", help="get missing data and runs from the remote")
+    add("--no-commit", action="store_true", help="put no outputs and runs into the cache")
     add(
-        "-k",
-        "--keep-going",
-        action="store_true",
-        help="after a failure, go on with what does not depend on it",
+        "-i", "--interactive", action="store_true", help="ask before each stage; runs one at a time"
     )
-    add("-f", "--force", action="store_true", help="run stages even if nothing changed")
-    add("--pull", action="store_true", help="pull missing data and runs from the remote")
+    add("--dry", action="store_true", help="print the plan, and run nothing")
     add("--no-sandbox", action="store_true", help="run commands in the workspace itself")
     add("--prefect", action="store_true", help="as a flow run of Prefect")
     add(
@@ -47,26 +55,64 @@ def add_parser(subparsers: Subparsers) -> None:
         add(option.flag, type=option.type, metavar=option.metavar, help=option.help)
 
 
+def _add_error_options(parser: argparse.ArgumentParser) -> None:
+    """Add the two options that exclude each other: as with `dvc repro`, the last one counts."""
+    parser.add_argument(
+        "-k",
+        "--keep-going",
+        action="store_const",
+        dest="on_error",
+        const=OnError.KEEP_GOING,
+        default=OnError.FAIL,
+        help="after a failure, go on with what does not depend on it",
+    )
+    parser.add_argument(
+        "--ignore-errors",
+        action="store_const",
+        dest="on_error",
+        const=OnError.IGNORE,
+        help="after a failure, go on with everything; exit 0",
+    )
+
+
 def execute(args: argparse.Namespace) -> int:
-    """Run the stages. Returns 1 when one failed."""
-    if args.prefect:
+    """Run the stages. Returns 1 when one failed, unless errors are ignored."""
+    if args.prefect and not args.dry:
         from reprise.flows.launch import run_flow  # a second to import, and an extra
 
         return run_flow(args)
     _check_no_engine(args)
-    options = RunOptions(
-        jobs=args.jobs,
-        force=args.force,
-        keep_going=args.keep_going,
-        pull=args.pull,
-        sandbox=not args.no_sandbox,
-    )
+    options = _options(args)
     reporter = ConsoleReporter()
     with Repository() as repository:
+        if args.dry:
+            stages = chosen_stages(repository, args)
+            steps = plan_stages(repository, stages, options)
+            reporter.plan(steps, Durations(repository.temporary))
+            return 0
         runner = plan_and_run(
             repository, lambda opened: chosen_stages(opened, args), options, reporter
         )
+    if options.on_error is OnError.IGNORE:
+        return 0
     return 1 if runner.errors else 0
+
+
+def _options(args: argparse.Namespace) -> RunOptions:
+    jobs = 1 if args.interactive else args.jobs
+    return RunOptions(
+        jobs=jobs,
+        force=args.force,
+        force_downstream=args.force_downstream,
+        allow_missing=args.allow_missing,
+        on_error=args.on_error,
+        pull=args.pull,
+        commit=not args.no_commit,
+        run_cache=not args.no_run_cache,
+        interactive=args.interactive,
+        reads_stdin=jobs == 1,
+        sandbox=not args.no_sandbox,
+    )
 
 
 def _check_no_engine(args: argparse.Namespace) -> None:

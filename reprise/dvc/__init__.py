@@ -4,11 +4,17 @@
 """
 
 from reprise.dvc.changes import MISSING, Change, ChangeKind
-from reprise.dvc.exceptions import DVC_ERRORS, describe_error, dvc_boundary
+from reprise.dvc.exceptions import (
+    DVC_ERRORS,
+    describe_error,
+    dvc_boundary,
+    showing_warnings,
+)
 from reprise.dvc.inputs.inputs import Inputs
 from reprise.dvc.lock_writer import LOCK_PART
 from reprise.dvc.repository import Repository
 from reprise.dvc.run_cache import Assumed
+from reprise.dvc.selection import Selection
 from reprise.dvc.stage import Stage
 
 __all__ = [
@@ -20,7 +26,9 @@ __all__ = [
     "ChangeKind",
     "Inputs",
     "Repository",
+    "Selection",
     "Stage",
     "describe_error",
     "dvc_boundary",
+    "showing_warnings",
 ]

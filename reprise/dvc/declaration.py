@@ -11,7 +11,7 @@ from typing import Any
 from dvc.env import DVC_ROOT, DVC_STAGE
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
-from dvc.stage.run import _make_cmd, get_executable, prepare_kwargs
+from dvc.stage.run import _make_cmd, _warn_if_fish, get_executable, prepare_kwargs
 
 from reprise.dvc.deps import data_deps, local_items, params_deps
 from reprise.dvc.lock_file import Key
@@ -35,6 +35,8 @@ class Declaration:
         self.wdir = Path(stage.wdir)
         # DVC does not look whether a frozen stage changed, and does not run it.
         self.frozen = bool(stage.frozen)
+        # DVC warns of that, but for imports: they are frozen as a rule.
+        self.ignores_deps = self.frozen and not stage.is_import
         # Its results stand in dvc.lock; data sources and imports have .dvc files.
         self.has_entry = isinstance(stage, PipelineStage)
         # Frozen stages, data sources and imports run none: DVC itself brings them up to date.
@@ -95,7 +97,9 @@ class Declaration:
 
     def argv(self, command: str) -> Any:
         """Return what runs the command: the user's shell, as DVC starts it."""
-        return _make_cmd(get_executable(), command)
+        executable = get_executable()
+        _warn_if_fish(executable)
+        return _make_cmd(executable, command)
 
     @property
     def environment(self) -> dict[str, str]:

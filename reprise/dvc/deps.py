@@ -2,16 +2,25 @@
 
 from collections.abc import Iterable
 
-from dvc.dependency import ParamsDependency
+from dvc.dependency import ParamsDependency, RepoDependency
+from dvc.dependency.db import AbstractDependency
 from dvc.output import Output
+
+FOREIGN = (AbstractDependency, RepoDependency)  # a RepoDependency's file system is "local", too
 
 
 def local_items(items: Iterable[Output]) -> list[Output]:
-    """Select the deps or outs that are files or folders of this machine, not of a cloud.
+    """Select the deps or outs that are files or folders of this machine.
 
-    Params files are among them.
+    Params files are among them. What is in a cloud, in another repository or in a database is not,
+    nor is a dataset, which has a name and no path.
     """
-    return [item for item in items if item.protocol == "local"]
+    return [item for item in items if not isinstance(item, FOREIGN) and item.protocol == "local"]
+
+
+def has_path(dep: Output) -> bool:
+    """Tell whether the dep is a file or folder, here or elsewhere: not a dataset or a query."""
+    return not isinstance(dep, AbstractDependency)
 
 
 def data_deps(deps: Iterable[Output]) -> list[Output]:

@@ -1,9 +1,13 @@
-"""Makes one line of what DVC raises. The only place where every Exception is caught."""
+"""Makes one line of what DVC raises. The only place where every Exception is caught.
 
+Its warnings are shown here too.
+"""
+
+import logging
 import os
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import reprise
 from reprise.errors import PipelineError
 
 DVC_ERRORS = (DvcException, OSError, UnicodeError, FileLocked)
+LOGGERS = ("dvc", "dvc_data", "dvc_objects")
 EXHAUSTED = (MemoryError, RecursionError)  # wherever they are raised
 DEBUG = "REPRISE_DEBUG"  # the variable that has tracebacks printed
 OWN_FILES = f"{Path(reprise.__file__).parent}{os.sep}"
@@ -89,3 +94,40 @@ def _raised_at(error: BaseException) -> tuple[str, int]:
         return "", 0
     frame, line = frames[-1]
     return frame.f_code.co_filename, line
+
+
+@contextmanager
+def showing_warnings(show: Callable[[str], None]) -> Iterator[None]:
+    """Hand each warning that DVC logs to `show`, once, until the context ends.
+
+    What else it logs is dropped: its errors come as exceptions too.
+    """
+    handler = _Warnings(show)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [(logger.level, logger.handlers, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+        logger.handlers = [handler]
+        logger.propagate = False
+    try:
+        yield
+    finally:
+        for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+            logger.handlers = handlers
+            logger.propagate = propagate
+
+
+class _Warnings(logging.Handler):
+    """Shows what is logged as a warning, neither less nor more."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__()
+        self._show = show
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.levelno == logging.WARNING and text not in self._shown:
+            self._shown.add(text)
+            self._show(text)

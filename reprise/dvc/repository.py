@@ -8,25 +8,26 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
 
-from dvc.dvcfile import PROJECT_FILE
 from dvc.exceptions import DvcException, NoOutputOrStageError
 from dvc.fs import LocalFileSystem
 from dvc.lock import LockError
 from dvc.repo import Repo
-from dvc.repo.reproduce import collect_stages as collect_target
 from dvc.stage import Stage as DVCStage
 from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
 
 from reprise.dvc.debris import remove_debris
 from reprise.dvc.deps import local_items
 from reprise.dvc.exceptions import dvc_boundary
-from reprise.dvc.graph import make_graph, postorder, subgraph
+from reprise.dvc.graph import Graph, make_graph
 from reprise.dvc.lock_writer import LockWriter
 from reprise.dvc.patches import patched
 from reprise.dvc.rwlock import Claim, RWLockFile, describe_holder
+from reprise.dvc.selection import Selection, select
 from reprise.dvc.stage import Stage
 from reprise.dvc.workspace import Workspace
 from reprise.errors import PipelineError
+
+WITH_UPSTREAM = Selection()  # the targets and all that they depend on
 
 
 class Repository:
@@ -86,34 +87,23 @@ class Repository:
     def collect_stages(
         self,
         targets: Sequence[str],
-        *,
-        downstream: bool = False,
-        single_item: bool = False,
-        everything: bool = False,
+        selection: Selection = WITH_UPSTREAM,
     ) -> list[Stage]:
         """Collect the stages that `dvc repro` would go through, in its order.
 
         Each has its `upstream` stages among them. targets: stages, outs, dvc.yaml and .dvc files,
-        none for the dvc.yaml of the current folder; downstream: with what depends on them, not
-        with what they depend on; single_item: only the targets; everything: all pipelines,
-        whatever the targets. Raises PipelineError for what is wrong in the pipeline, whichever
-        stage it is in.
+        none for the dvc.yaml of the current folder. Raises PipelineError for what is wrong in the
+        pipeline, whichever stage it is in.
         """
         with dvc_boundary():
             graph = make_graph(self._repo.index)
-            chosen = [] if everything else self._find_targets(targets or [PROJECT_FILE])
-            if single_item:
-                nodes = chosen
-            elif chosen:
-                nodes = postorder(subgraph(graph, chosen, downstream=downstream))
-            else:
-                nodes = postorder(graph)
+            nodes = self._select(graph, targets, selection)
         by_node = {node: Stage(self.workspace, node) for node in nodes}
         stages = [*by_node.values()]
         self._lock_writer.note_loaded(stages)
-        if single_item:
+        if selection.keeps_order:
             for before, stage in itertools.pairwise(stages):
-                stage.upstream = [before]  # in the order in which they were named
+                stage.after = before  # in the order in which they were named
         else:
             for node, stage in by_node.items():
                 stage.upstream = [by_node[other] for other in graph[node] if other in by_node]
@@ -121,28 +111,20 @@ class Repository:
             assert stage.settings  # wrong ones are refused before anything runs
         return stages
 
-    def _find_targets(self, targets: Sequence[str]) -> list[DVCStage]:
-        """Find stages as `dvc repro` finds its targets; and by their outs as well."""
-        chosen: list[DVCStage] = []
-        for target in targets:
-            path = os.path.abspath(target)
-            named = [stage for stage in self._repo.index.stages if _is_named(stage, path)]
-            chosen += named or self._collect_target(target)
-        return chosen
-
-    def _collect_target(self, target: str) -> list[DVCStage]:
-        """Find a target's stages as DVC does. An unknown one may be a known one misspelt."""
+    def _select(self, graph: Graph, targets: Sequence[str], selection: Selection) -> list[DVCStage]:
+        """Select stages as `dvc repro` does. An unknown target may be a known one misspelt."""
         try:
-            found: list[DVCStage] = collect_target(self._repo, [target])
+            return select(self._repo, graph, targets, selection)
         except (StageNotFound, NoOutputOrStageError, StageFileDoesNotExistError) as e:
             known = []
             for stage in self._repo.index.stages:
                 known.append(stage.addressing)
                 known += map(str, stage.outs)
-            near = get_close_matches(target, known, n=1)
-            hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise PipelineError(f"{e}{hint}") from None
-        return found
+            for target in targets:
+                near = get_close_matches(target, known, n=1)
+                if near and target in str(e):
+                    raise PipelineError(f"{e}; did you mean '{near[0]}'?") from None
+            raise
 
     # Claims on files
 
@@ -200,11 +182,12 @@ class Repository:
         remove_debris(self._repo, stages)
         self._lock_writer.remove_parts()
 
-    def pull_runs(self) -> None:
-        """Fetch the remote's run-cache."""
-        self.workspace.run_cache.pull()
+    @property
+    def run_cache_problem(self) -> str | None:
+        """Say why no runs can be pulled from the remote; None where they can."""
+        return self.workspace.run_cache.remote_problem
 
-
-def _is_named(stage: DVCStage, path: str) -> bool:
-    """Tell whether the path is that of the stage's file or of one of its outs."""
-    return path == stage.path or any(out.fs_path == path for out in stage.outs)
+    @property
+    def is_interactive(self) -> bool:
+        """Tell whether `core.interactive` is set: DVC asks before it brings a stage up to date."""
+        return bool(self._repo.config["core"].get("interactive", False))

@@ -1,19 +1,24 @@
 """Finds in DVC's run-cache the run that `dvc repro` would take in place of running a stage."""
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
+from dvc.config import RemoteConfigError
+from dvc.exceptions import CollectCacheError
+from dvc.fs import HTTPFileSystem, generic, localfs
 from dvc.repo import Repo
 from dvc.stage import Stage as DVCStage
 from dvc.stage.cache import _can_hash, _get_stage_hash
 from dvc.stage.serialize import to_single_stage_lockfile
+from dvc_data.hashfile.db import HashFileDB
 from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 
-from reprise.dvc.deps import params_deps
+from reprise.dvc.deps import local_items, params_deps
 from reprise.dvc.lock_file import Entry
 
 # The hashes that paths will have after upstream stages; None where that is not known.
@@ -50,30 +55,66 @@ class RunCache:
         """Take DVC's repository; the cache is read when it is needed."""
         self._repo = repo
 
-    def pull(self) -> None:
-        """Fetch the remote's runs, without their outs."""
-        self._repo.stage_cache.pull(None)
-
     def find(
         self, stage: DVCStage, assumed: Assumed, *, is_as_locked: bool, pull: bool
     ) -> CachedRun | None:
         """Find the run of the stage as it will be with the assumed hashes.
 
         As StageCache.restore of dvc.stage.cache. None where there is no run, or its outs are not
-        in the cache. is_as_locked: the entry of dvc.lock is that run; pull: fetches the outs from
-        the remote.
+        in the cache. is_as_locked: the entry of dvc.lock is that run; pull: fetches the stage's
+        runs from the remote, and the outs of the one that is found.
         """
         with _assuming(stage, assumed):
             if not _can_hash(stage):
                 return None
-            entry = to_single_stage_lockfile(stage) if is_as_locked else self._newest(stage)
+            if is_as_locked:
+                entry = to_single_stage_lockfile(stage)
+            else:
+                if pull:
+                    self._pull_runs(_get_stage_hash(stage))
+                entry = self._newest(stage)
             if not entry:
                 return None
             run = self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
             if pull:
-                for objects in run.get_used_objs().values():
-                    self._repo.cloud.pull(objects)
+                self._pull_outs(run)
             return CachedRun(run) if run.outs_cached() else None
+
+    @cached_property
+    def remote_problem(self) -> str | None:
+        """Say why the remote can't have runs; None where it can."""
+        try:
+            remote = self._remote
+        except RemoteConfigError as e:
+            return " ".join(str(e).split())
+        if isinstance(remote.fs, HTTPFileSystem):
+            return f"run-cache is not supported for http filesystem: {remote.path}"
+        return None
+
+    @cached_property
+    def _remote(self) -> HashFileDB:
+        cloud = self._repo.cloud
+        remote: HashFileDB = cloud.get_remote_odb(None, "pull", hash_name="md5-dos2unix")
+        return remote
+
+    def _pull_runs(self, key: str) -> None:
+        """Fetch the runs of one stage and its inputs, as StageCache.pull does those of all."""
+        if self.remote_problem is not None:
+            return
+        remote = self._remote
+        folder = remote.fs.join(remote.path, "runs", key[:2], key)
+        if not remote.fs.exists(folder):
+            return
+        target = self._repo.stage_cache._get_cache_dir(key)
+        for source in remote.fs.find(folder):
+            name = remote.fs.name(source)
+            generic.copy(remote.fs, source, localfs, os.path.join(target, name))
+
+    def _pull_outs(self, run: DVCStage) -> None:
+        """Fetch the run's outs. Where there is no remote, the cache may have them."""
+        with suppress(RemoteConfigError, CollectCacheError):
+            for objects in run.get_used_objs().values():
+                self._repo.cloud.pull(objects)
 
     def may_find(self, stage: DVCStage, assumed: Assumed, *, is_as_locked: bool) -> bool:
         """Tell whether a run of the same command, outs and params is known.
@@ -115,10 +156,12 @@ class RunCache:
 
 
 def has_inputs(stage: DVCStage, assumed: Assumed) -> bool:
-    """Tell whether all of the stage's inputs are there, or will be.
+    """Tell whether all of the stage's inputs are there, or will be, and are files of this machine.
 
     Deps with assumed hashes will be; of a params file, every declared key must be there.
     """
+    if len(local_items(stage.deps)) < len(stage.deps):
+        return False  # DVC keeps no such runs
     deps = [dep for dep in stage.deps if dep.fs_path not in assumed]
     for dep in deps:
         if not dep.exists:

@@ -1,11 +1,12 @@
 """Tells what changed in a stage since it was up to date, and brings it up to date."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dvc import prompt
 from dvc.dependency import ParamsDependency
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
@@ -15,7 +16,7 @@ from dvc.stage.utils import check_missing_outputs
 
 from reprise.dvc.changes import Change, ChangeKind
 from reprise.dvc.declaration import Declaration
-from reprise.dvc.deps import data_deps, local_items
+from reprise.dvc.deps import data_deps, has_path, local_items
 from reprise.dvc.exceptions import DVC_ERRORS
 from reprise.dvc.inputs.inputs import Inputs
 from reprise.dvc.lock_file import Entry
@@ -32,7 +33,8 @@ class Stage(Declaration):
         """Take DVC's stage, and let it hash its deps and outs through the file cache."""
         super().__init__(stage, workspace.root)
         self.workspace = workspace
-        self.upstream: list[Stage] = []
+        self.upstream: list[Stage] = []  # whose outs it reads
+        self.after: Stage | None = None  # the target named before it, if only targets run
         self.locked = _locked_entry(stage)
         self.adopted = False  # its entry is of a killed run and not in dvc.lock yet
         for item in local_items([*data_deps(stage.deps), *stage.outs]):
@@ -65,6 +67,26 @@ class Stage(Declaration):
         if self.has_entry and not self.locked and not self.frozen:
             return [Change(ChangeKind.CMD, self.name, "never ran")]
         return [*stage_changes(self.dvc, self.name, self.locked.get("cmd"), assumed)]
+
+    def without_missing(self, changes: Sequence[Change]) -> list[Change]:
+        """Leave out the changes that are of missing data, as `--allow-missing` does.
+
+        A missing dep counts if an upstream stage has written another one meanwhile.
+        """
+        renewed = self._renewed_deps()
+        return [change for change in changes if not _is_of_missing(change, renewed)]
+
+    def _renewed_deps(self) -> set[str]:
+        """Name the deps that are not as an upstream stage has them by now."""
+        written = {}
+        for upstream in self.upstream:
+            for out in upstream.dvc.outs:
+                written[out.fs_path] = out.hash_info
+        renewed = set()
+        for dep in self.dvc.deps:
+            if dep.fs_path in written and dep.hash_info != written[dep.fs_path]:
+                renewed.add(str(dep))
+        return renewed
 
     def adopt(self, entry: Entry) -> None:
         """Take the entry for what dvc.lock says of the stage."""
@@ -106,43 +128,56 @@ class Stage(Declaration):
 
     # The run-cache
 
-    def find_run(self, assumed: Assumed = NOTHING, *, pull: bool = False) -> CachedRun | None:
-        """Find the run of the run-cache that `restore` can take; None where there is none.
+    def find_run(
+        self, assumed: Assumed = NOTHING, *, run_cache: bool = True, pull: bool = False
+    ) -> CachedRun | None:
+        """Find the run that `restore` can take; None where there is none.
 
-        assumed: as in `changes`; pull: fetches the run's outs from the remote.
+        assumed: as in `changes`; run_cache: not only the run of dvc.lock; pull: fetches runs, and
+        the outs of the one that is found, from the remote.
         """
         if not has_inputs(self.dvc, assumed):
             return None
         runs, is_as_locked = self.workspace.run_cache, self.is_as_locked(assumed)
+        if not run_cache and not is_as_locked:
+            return None
         return runs.find(self.dvc, assumed, is_as_locked=is_as_locked, pull=pull)
 
-    def may_find_run(self, assumed: Assumed) -> bool:
-        """Tell whether the run-cache may have a run, once the hashes that lack are known."""
+    def may_find_run(self, assumed: Assumed, *, run_cache: bool = True) -> bool:
+        """Tell whether there may be a run, once the hashes that lack are known."""
         if not has_inputs(self.dvc, assumed):
             return False
         runs, is_as_locked = self.workspace.run_cache, self.is_as_locked(assumed)
+        if not run_cache and not is_as_locked:
+            return False
         return runs.may_find(self.dvc, assumed, is_as_locked=is_as_locked)
 
-    def restore(self, run: CachedRun, inputs: Inputs) -> None:
+    def restore(self, run: CachedRun, inputs: Inputs, *, commit: bool = True) -> None:
         """Put a run's outs into the workspace, and save the stage.
 
-        inputs: those by which the run was found.
+        inputs: those by which the run was found; commit: as in `save`.
         """
         self.clear()
         run.checkout()
-        self.save(inputs)
+        self.save(inputs, commit=commit)
 
     # Bringing it up to date
+
+    def confirm(self) -> bool:
+        """Ask on the terminal whether to go on with the stage; without one it is a no."""
+        question = f"Going to reproduce {self.dvc}. Are you sure you want to continue?"
+        return bool(prompt.confirm(question))
 
     def check_inputs(self) -> None:
         """Raise PipelineError unless every dep exists.
 
-        DVC raises its own error for a params file that lacks a declared key.
+        DVC raises its own errors for a params file that lacks a declared key, and for a dataset
+        that is not in sync.
         """
         for dep in self.dvc.deps:
-            if dep.protocol == "local" and not dep.exists:
+            if has_path(dep) and not dep.exists:
                 raise PipelineError(f"dependency '{dep}' does not exist")
-            if isinstance(dep, ParamsDependency):
+            if not has_path(dep) or isinstance(dep, ParamsDependency):
                 dep.get_hash()
 
     def check_wdir(self) -> None:
@@ -152,9 +187,12 @@ class Stage(Declaration):
                 f"{self.file}: wdir: found no folder '{os.path.relpath(self.wdir)}'; expected one"
             )
 
-    def settle(self) -> None:
-        """Bring a stage without command up to date in DVC's way: verify, import, save."""
-        self.dvc.run()
+    def settle(self, *, force: bool = False, commit: bool = True) -> None:
+        """Bring a stage without command up to date in DVC's way: verify, import, save.
+
+        force: imports anew.
+        """
+        self.dvc.run(force=force, no_commit=not commit)
         self._forget_outs()
         if not isinstance(self.dvc, PipelineStage):
             self.dvc.dump(update_pipeline=False)
@@ -171,12 +209,8 @@ class Stage(Declaration):
             if not dep.exists:
                 self.workspace.pull(dep.fs_path)
 
-    def pull_outputs(self, changes: Sequence[Change]) -> bool:
-        """Pull the outs if they are all that is missing; True: the stage is then unchanged."""
-        for change in changes:
-            is_missing = change.what in ("deleted", "not in cache")
-            if change.kind is not ChangeKind.OUT or not is_missing:
-                return False
+    def pull_outputs(self) -> bool:
+        """Pull the outs, for a stage that lacks nothing but data; tell whether that went well."""
         try:
             self.workspace.pull(self.name)
         except DVC_ERRORS:
@@ -187,12 +221,12 @@ class Stage(Declaration):
         """Make room for the outs: persistent ones become writable, the others go."""
         self.dvc.remove_outs(ignore_remove=False, force=False)
 
-    def save(self, inputs: Inputs) -> None:
+    def save(self, inputs: Inputs, *, commit: bool = True) -> None:
         """Hash the outs, and put outs and run into the cache, as DVC does after the command.
 
         inputs: those that the outs were made of. Whatever the workspace has by now is not hashed.
-        `.gitignore` is left alone: its lines follow in plan order, by `ignore`. DVC raises its
-        own error when an out is missing.
+        commit: false leaves the cache as it is. `.gitignore` is left alone: its lines follow in
+        plan order, by `ignore`. DVC raises its own error when an out is missing.
         """
         self._forget_outs()
         for out in self.dvc.outs:
@@ -201,8 +235,9 @@ class Stage(Declaration):
         # DVC keeps no runs of stages with outs that are not cached, metrics and plots apart.
         data = [out for out in self.dvc.outs if not out.is_metric and not out.is_plot]
         with inputs.in_force():
-            self.dvc.save(run_cache=all(out.use_cache for out in data))
-        self.dvc.commit()
+            self.dvc.save(run_cache=commit and all(out.use_cache for out in data))
+        if commit:
+            self.dvc.commit()
 
     def ignore(self) -> None:
         """Write the outs' lines into .gitignore."""
@@ -216,6 +251,13 @@ class Stage(Declaration):
         """Return the entry as it will stand in dvc.lock."""
         entry: Entry = to_single_stage_lockfile(self.dvc)
         return entry
+
+
+def _is_of_missing(change: Change, renewed: Collection[str]) -> bool:
+    """Tell whether the change is of missing data. renewed: deps that count all the same."""
+    if change.kind is ChangeKind.OUT:
+        return change.what in ("deleted", "not in cache")
+    return change.what == "deleted" and change.where not in renewed
 
 
 def _locked_entry(stage: DVCStage) -> Entry:

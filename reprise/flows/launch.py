@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from reprise.errors import PipelineError
 from reprise.flows.engines import engine_options, make_task_runner
+from reprise.runner.options import OnError
 
 ENVIRONMENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -41,12 +42,20 @@ def run_flow(args: argparse.Namespace) -> int:
             targets=args.targets,
             jobs=args.jobs,
             force=args.force,
-            keep_going=args.keep_going,
+            keep_going=args.on_error is OnError.KEEP_GOING,
+            ignore_errors=args.on_error is OnError.IGNORE,
+            force_downstream=args.force_downstream,
+            allow_missing=args.allow_missing,
             pull=args.pull,
+            commit=not args.no_commit,
+            run_cache=not args.no_run_cache,
             sandbox=not args.no_sandbox,
             downstream=args.downstream,
             single_item=args.single_item,
+            pipeline=args.pipeline,
             all_pipelines=args.all_pipelines,
+            recursive=args.recursive,
+            glob=args.glob,
             runner=args.runner,
             **settings,
             return_state=True,

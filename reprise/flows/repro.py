@@ -1,9 +1,8 @@
 """Define the flow `repro`: a run of the runner, in which a task run mirrors each stage."""
 
 import contextlib
-import logging
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
@@ -14,7 +13,7 @@ from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
-from reprise.dvc import Repository
+from reprise.dvc import Repository, Selection, showing_warnings
 from reprise.errors import StagesFailed
 from reprise.flows.artifacts import show_metrics, show_plan, show_report
 from reprise.flows.concurrency import create_limits
@@ -23,7 +22,7 @@ from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
 from reprise.flows.states import StateName
-from reprise.runner.options import RunOptions
+from reprise.runner.options import OnError, RunOptions
 from reprise.runner.plan import Step, plan_stages
 from reprise.runner.states import StageState
 from reprise.state.durations import Durations
@@ -43,6 +42,14 @@ def repro(
     downstream: bool = False,
     single_item: bool = False,
     all_pipelines: bool = False,
+    pipeline: bool = False,
+    recursive: bool = False,
+    glob: bool = False,
+    force_downstream: bool = False,
+    allow_missing: bool = False,
+    ignore_errors: bool = False,
+    commit: bool = True,
+    run_cache: bool = True,
     *,
     runner: str = DEFAULT_ENGINE,
     report: bool = False,
@@ -56,22 +63,35 @@ def repro(
     Raises StagesFailed when a stage failed: Prefect retries a flow that raises, but not one that
     returns a failed state.
     """
-    logging.getLogger("dvc").setLevel(logging.CRITICAL)  # its errors come as exceptions too
+    on_error = OnError.KEEP_GOING if keep_going else OnError.FAIL
     options = RunOptions(
         jobs=jobs or os.cpu_count() or 1,
         force=force,
-        keep_going=keep_going,
+        force_downstream=force_downstream,
+        allow_missing=allow_missing,
+        on_error=OnError.IGNORE if ignore_errors else on_error,
         pull=pull,
+        commit=commit,
+        run_cache=run_cache,
         sandbox=sandbox,
     )
-    selection = {
-        "downstream": downstream,
-        "single_item": single_item,
-        "everything": all_pipelines,
-    }
+    selection = Selection(
+        downstream=downstream,
+        single_item=single_item,
+        all_pipelines=all_pipelines,
+        pipeline=pipeline,
+        recursive=recursive,
+        glob=glob,
+    )
     engine = make_task_runner(runner, options.jobs, engine_options)
-    with contextlib.chdir(path), prefect_endings(), Repository() as repository:
-        steps = _plan(repository, targets or [], selection, force)
+    warn = get_run_logger().warning
+    with (
+        showing_warnings(warn),
+        contextlib.chdir(path),
+        prefect_endings(),
+        Repository() as repository,
+    ):
+        steps = _plan(repository, targets or [], selection, options)
         show_plan(steps, Durations(repository.temporary))
         create_limits([step.stage for step in steps])
         stage_runner = _run(repository, steps, options, engine)
@@ -81,18 +101,18 @@ def repro(
             if report:
                 show_report()
         errors = {stage.name: error for stage, error in stage_runner.errors.items()}
-    if errors:
+    if errors and not ignore_errors:
         raise StagesFailed(errors)
     return Completed(name=_state_name(states).value)
 
 
 def _plan(
-    repository: Repository, targets: Sequence[str], selection: Mapping[str, bool], force: bool
+    repository: Repository, targets: Sequence[str], selection: Selection, options: RunOptions
 ) -> list[Step]:
     logger = get_run_logger()
     with repository.lock(lambda who: logger.info("waiting for %s to release DVC's lock", who)):
-        stages = repository.collect_stages(targets, **selection)
-        return plan_stages(repository, stages, force=force)
+        stages = repository.collect_stages(targets, selection)
+        return plan_stages(repository, stages, options)
 
 
 def _run(

@@ -29,7 +29,8 @@ class Job:
 
     argv: each command as it reads in dvc.yaml, and the arguments of the process that runs it.
     timeout: seconds for all of them together. mounts: those of the namespace in which the commands
-    run, each in one of its own; none: in that of this process.
+    run, each in one of its own; none: in that of this process. reads_stdin: they get the standard
+    input.
     """
 
     argv: list[tuple[str, Any]]
@@ -37,6 +38,7 @@ class Job:
     timeout: float | None
     log: Path
     mounts: Sequence[Mount] = ()
+    reads_stdin: bool = False
 
 
 class JobEnd(StrEnum):
@@ -159,17 +161,18 @@ class LocalExecution:
         with self._starting:
             if self._signal is not None:
                 raise _Stopped(JobEnd.INTERRUPTED, "interrupted")
+            stdin = None if self._job.reads_stdin else subprocess.DEVNULL
             environment = self._job.environment
             if self._job.mounts:
                 self._process = NamespaceProcess(
-                    self._job.mounts, argv, folder, environment, log.fileno()
+                    self._job.mounts, argv, folder, environment, log.fileno(), stdin=stdin
                 )
             else:
                 self._process = subprocess.Popen(
                     argv,
                     cwd=folder,
                     env=environment,
-                    stdin=subprocess.DEVNULL,
+                    stdin=stdin,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,

@@ -60,11 +60,13 @@ class NamespaceProcess:
         folder: Path,
         environment: Mapping[str, str],
         output: int,
+        *,
+        stdin: int | None = subprocess.DEVNULL,
     ) -> None:
         """Start the command. Raises ValueError for an argument that no process can be given.
 
         mounts: in order; folder: where it runs, in the namespace; output: the descriptor for its
-        stdout and stderr.
+        stdout and stderr; stdin: DEVNULL, or None for this process's.
         """
         if any("\0" in argument for argument in argv):
             raise ValueError("embedded null byte")
@@ -74,7 +76,7 @@ class NamespaceProcess:
             "folder": str(folder),
             "environment": dict(environment),
         }
-        self._reply = _starter().send(request, output)
+        self._reply = _starter().send(request, output, has_input=stdin is None)
         self.returncode: int | None = None
         self.pid: int = self._receive()["pid"]
 
@@ -131,12 +133,16 @@ class _Starter:
                 cwd="/",
             )
 
-    def send(self, request: dict[str, Any], output: int) -> socket.socket:
-        """Ask for a command; return the socket that tells of it, a packet a message."""
+    def send(self, request: dict[str, Any], output: int, *, has_input: bool) -> socket.socket:
+        """Ask for a command; return the socket that tells of it, a packet a message.
+
+        has_input: the command gets the standard input of this process.
+        """
         text = json.dumps(request).encode()
         reply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.devnull, "rb") as null, self._sending:
-            descriptors = [null.fileno(), output, output, theirs.fileno()]
+            standard_input = 0 if has_input else null.fileno()
+            descriptors = [standard_input, output, output, theirs.fileno()]
             length = len(text).to_bytes(starter.LENGTH, "big")
             socket.send_fds(self._requests, [length], descriptors)
             self._requests.sendall(text)

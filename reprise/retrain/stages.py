@@ -8,7 +8,7 @@ from contextlib import chdir
 from itertools import chain
 from pathlib import Path
 
-from reprise.dvc import Repository, Stage, dvc_boundary
+from reprise.dvc import Repository, Selection, Stage, dvc_boundary
 from reprise.errors import PipelineError
 from reprise.retrain.clone import Clone
 from reprise.retrain.options import Echo, RetrainOptions
@@ -27,13 +27,13 @@ def load_stages(root: Path) -> list[Stage]:
 
 
 def _all_stages(repository: Repository) -> list[Stage]:
-    return repository.collect_stages([], everything=True)
+    return repository.collect_stages([], Selection(all_pipelines=True))
 
 
 def has_work(root: Path) -> bool:
     """Tell by the plan whether a stage would run: an import of the same bytes is no work."""
     with chdir(root), Repository() as repository:
-        steps = plan_stages(repository, _all_stages(repository))
+        steps = plan_stages(repository, _all_stages(repository), RunOptions())
     return any(step.kind is not StepKind.UNCHANGED for step in steps)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from reprise.dvc import Repository, Stage
+from reprise.dvc import Repository, Selection, Stage
 from reprise.dvc.history.out_files import Files, list_files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord
@@ -65,7 +65,7 @@ def _run_stage(
 ) -> pa.Table:
     """Run the stage in a sandbox with the old models, and read what it wrote."""
     with Repository() as repository:
-        stage: Stage = repository.collect_stages([str(out)], single_item=True)[0]
+        stage: Stage = repository.collect_stages([str(out)], Selection(single_item=True))[0]
         sandbox = make_sandbox(stage, isolated_folder(stage), replacements=old_models)
         with run_isolated(sandbox) as result:
             if result.error is not None:

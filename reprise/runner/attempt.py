@@ -46,11 +46,13 @@ class Attempt:
         name: str,
         *,
         sandboxed: bool,
+        reads_stdin: bool,
         ended: Callable[[JobResult], None],
     ) -> None:
         """Prepare the attempt; nothing is started yet.
 
         number: from 1. name: for its files in `folders`; begins with this process's number.
+        reads_stdin: the commands get the standard input of this process.
         ended: called from the worker's thread.
         """
         self.stage = stage
@@ -65,7 +67,8 @@ class Attempt:
             stage.clear()
         self.log = Log(folders.logs / f"{stage.slug}.log")
         argv = [(text, stage.argv(text)) for text in stage.commands]
-        job = Job(argv, stage.environment, stage.settings.timeout, self.log.path, mounts)
+        timeout = stage.settings.timeout
+        job = Job(argv, stage.environment, timeout, self.log.path, mounts, reads_stdin)
         self.worker = Worker(job, self.sandbox, stage.wdir, folders.groups / name, ended)
 
     def bring_back(self, error: str | None) -> AttemptResult:

@@ -10,6 +10,7 @@ from reprise.dvc import Change, ChangeKind, Repository, Stage, dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
 from reprise.dvc.run_cache import CachedRun
 from reprise.errors import PipelineError
+from reprise.runner.options import RunOptions
 from reprise.state.journal import Journal
 
 
@@ -103,16 +104,14 @@ class _ExpectedInputs:
                 self.waits_for.add(writer)
 
 
-def plan_stages(
-    repository: Repository, stages: Sequence[Stage], *, force: bool = False
-) -> list[Step]:
+def plan_stages(repository: Repository, stages: Sequence[Stage], options: RunOptions) -> list[Step]:
     """Plan the stages of the repository, with what its killed runs had finished."""
     left_over = Journal(repository.temporary).left_over()
-    return make_plan(stages, left_over, force=force)
+    return make_plan(stages, left_over, options)
 
 
 def make_plan(
-    stages: Sequence[Stage], left_over: Mapping[Key, Entry], *, force: bool = False
+    stages: Sequence[Stage], left_over: Mapping[Key, Entry], options: RunOptions
 ) -> list[Step]:
     """Plan the stages, reading only. Their order is the plan's.
 
@@ -122,32 +121,48 @@ def make_plan(
     stages leave. left_over: what a killed run had finished.
     """
     outs = _ExpectedOuts()
-    steps = []
+    steps: dict[Stage, Step] = {}
     for stage in stages:
+        upstream = [steps[other] for other in stage.upstream]
         try:
             with dvc_boundary():
                 if stage.key in left_over and stage.changes():
                     stage.adopt_if_current(left_over[stage.key])
-                step = _plan_stage(stage, outs, force)
+                steps[stage] = _plan_stage(stage, upstream, outs, options)
         except PipelineError as e:
-            step = Step(stage, StepKind.ERROR, error=str(e))
-        _add_outs(step, outs)
-        steps.append(step)
-    return steps
+            steps[stage] = Step(stage, StepKind.ERROR, error=str(e))
+        _add_outs(steps[stage], outs)
+    return [*steps.values()]
 
 
-def _plan_stage(stage: Stage, outs: _ExpectedOuts, force: bool) -> Step:
-    """Plan the stage. outs: those of the stages before it."""
+def _plan_stage(
+    stage: Stage, upstream: Sequence[Step], outs: _ExpectedOuts, options: RunOptions
+) -> Step:
+    """Plan the stage. upstream: the steps of the stages that it reads from."""
     inputs = _expect_inputs(stage, outs)
     changes = stage.changes(inputs.hashes)
-    if force:
-        forced = Change(ChangeKind.ALWAYS, stage.name, "forced")
+    if options.allow_missing:
+        changes = stage.without_missing(changes)
+    forcing = "forced" if options.force else None
+    if options.force_downstream:
+        forcing = forcing or _forced_by(upstream)
+        inputs.waits_for |= {step.stage.name for step in upstream if step.kind is StepKind.MAY_RUN}
+    if forcing is not None:
+        forced = Change(ChangeKind.ALWAYS, stage.name, forcing)
         return Step(stage, StepKind.RUN, [*changes, forced])
     if changes:
-        return _plan_changed(stage, changes, inputs)
+        return _plan_changed(stage, changes, inputs, run_cache=options.run_cache)
     if inputs.waits_for:
         return Step(stage, StepKind.MAY_RUN, [], sorted(inputs.waits_for))
     return Step(stage, StepKind.UNCHANGED)
+
+
+def _forced_by(upstream: Sequence[Step]) -> str | None:
+    """Name the first upstream stage that will be brought up to date; None where none will."""
+    for step in upstream:
+        if step.kind in (StepKind.RUN, StepKind.RESTORED):
+            return f"forced by {step.stage.name}"
+    return None
 
 
 def _expect_inputs(stage: Stage, outs: _ExpectedOuts) -> _ExpectedInputs:
@@ -166,17 +181,19 @@ def _expect_inputs(stage: Stage, outs: _ExpectedOuts) -> _ExpectedInputs:
     return inputs
 
 
-def _plan_changed(stage: Stage, changes: list[Change], inputs: _ExpectedInputs) -> Step:
+def _plan_changed(
+    stage: Stage, changes: list[Change], inputs: _ExpectedInputs, *, run_cache: bool
+) -> Step:
     """Plan a stage that changed: look for its run in the run-cache."""
     run = Step(stage, StepKind.RUN, changes)
     if not stage.has_command:
         return run
     if not inputs.waits_for:
-        known_run = stage.find_run(inputs.hashes)
+        known_run = stage.find_run(inputs.hashes, run_cache=run_cache)
         if known_run is None:
             return run
         return Step(stage, StepKind.RESTORED, changes, known_run=known_run)
-    if inputs.params_unknown or stage.may_find_run(inputs.hashes):
+    if inputs.params_unknown or stage.may_find_run(inputs.hashes, run_cache=run_cache):
         return Step(stage, StepKind.MAY_RUN, changes, sorted(inputs.waits_for))
     return run
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from reprise.dvc import Repository, Stage, dvc_boundary
 from reprise.errors import PipelineError
 from reprise.process.job import JobResult
-from reprise.process.signals import Interrupted, PendingSignal, handling_signals
+from reprise.process.signals import Interrupted, PendingSignal, handling_signals, interruptible
 from reprise.runner.attempt import Attempt, end_all
 from reprise.runner.ended_jobs import EndedJobs
-from reprise.runner.options import RunOptions
+from reprise.runner.options import OnError, RunOptions
 from reprise.runner.plan_format import shorten
 from reprise.runner.recorder import Recorder
 from reprise.runner.reporter import Reporter
@@ -56,7 +56,7 @@ class Runner:
         self._folders = StateFolders(repository.temporary)
         self._scheduler = Scheduler(stages, options.jobs, retries_keep_slots=retries_keep_slots)
         self._recorder = Recorder(repository, self._scheduler.position)
-        self._updater = Updater(options, self._recorder)
+        self._updater = Updater(options, self._recorder, self.states)
         self._running: dict[Stage, Attempt] = {}
         self._holders: dict[Stage, str] = {}  # of stages that another process works on
         self._obstacle_noted = False
@@ -95,8 +95,10 @@ class Runner:
         self._folders.clean_up_after_killed()
         self.repository.forget_all()  # files may have been edited since the plan
         self._recorder.open()
-        if self.options.pull:
-            self.repository.pull_runs()
+        if self.options.pull and self.options.run_cache:
+            problem = self.repository.run_cache_problem
+            if problem is not None:
+                self.reporter.note(f"no runs are pulled: {problem}")
 
     def _step(self) -> None:
         """Wait a tick at most for a job to end; finish its stage and start those that are ready."""
@@ -161,12 +163,20 @@ class Runner:
             self._start_or_skip(stage)
 
     def _start_or_skip(self, stage: Stage) -> None:
-        if self.errors and not self.options.keep_going:
+        if self._is_skipped(stage):
             self._end(stage, StageState.SKIPPED)
             return
         with self._failing(stage):
             self._start(stage)
         self._signal.check()
+
+    def _is_skipped(self, stage: Stage) -> bool:
+        """Tell whether it does not run because of a failure: of any stage, or of one upstream."""
+        if self.options.on_error is OnError.FAIL:
+            return bool(self.errors)
+        if self.options.on_error is OnError.IGNORE:
+            return False
+        return not all(self.states[upstream].is_up_to_date for upstream in stage.upstream)
 
     @contextmanager
     def _failing(self, stage: Stage) -> Iterator[None]:
@@ -182,6 +192,8 @@ class Runner:
         if stage not in self._holders:  # which is every tick
             self._recorder.ignore_in_deps(stage)
             stage.refresh_folders()
+        if stage.ignores_deps:
+            self.reporter.note(f"{stage}: it is frozen; its dependencies are not looked at")
         if self._updater.is_unchanged(stage):
             self._end(stage, StageState.UNCHANGED)
             return
@@ -197,11 +209,20 @@ class Runner:
             if self._updater.is_unchanged(stage):
                 self._end(stage, StageState.UNCHANGED)
                 return
+        self._confirm(stage)
         state = self._updater.update(stage)
         if state is None:
             self._launch(stage, 1)
         else:
             self._record(stage, state)
+
+    def _confirm(self, stage: Stage) -> None:
+        """Ask whether to go on with the stage, if that is wanted. Raises PipelineError for a no."""
+        if self.options.interactive or self.repository.is_interactive:
+            with interruptible():
+                confirmed = stage.confirm()
+            if not confirmed:
+                raise PipelineError("reproduction aborted by the user")
 
     def _launch(self, stage: Stage, number: int) -> None:
         """Start an attempt at the stage. number: from 1."""
@@ -214,6 +235,7 @@ class Runner:
             self._folders,
             f"{os.getpid()}-{self._scheduler.position[stage]}-{number}",
             sandboxed=sandboxed,
+            reads_stdin=self.options.reads_stdin,
             ended=lambda result: self._ended_jobs.put(stage, result),
         )
         self.reporter.started(stage)
@@ -274,7 +296,7 @@ class Runner:
         if result.error is not None:
             raise PipelineError(result.error)
         attempt.check_inputs()
-        stage.save(attempt.inputs)
+        stage.save(attempt.inputs, commit=self.options.commit)
         self._record(stage, StageState.RAN)
 
     def _note_writes(self, stage: Stage, writes: Writes) -> None:
@@ -307,14 +329,10 @@ class Runner:
     def _fail(self, stage: Stage, error: str) -> None:
         self.errors[stage] = error
         self._end(stage, StageState.FAILED)
-        for below in self._scheduler.downstream(stage):
-            if below not in self.states:
-                self._end(below, StageState.SKIPPED)
 
     def _end(self, stage: Stage, state: StageState) -> None:
         self.repository.release(stage)
         self._holders.pop(stage, None)
         self.states[stage] = state
         self.reporter.ended(stage, state, self.seconds.get(stage), self.errors.get(stage))
-        if state.is_up_to_date:
-            self._scheduler.done(stage)
+        self._scheduler.ended(stage)

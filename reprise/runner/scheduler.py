@@ -1,6 +1,6 @@
 """Decide which stage may start next.
 
-Its upstream stages are done, a job is free, and its group has room.
+Its upstream stages have ended, a job is free, and its group has room.
 """
 
 import heapq
@@ -26,7 +26,7 @@ class Scheduler:
     def __init__(
         self, stages: Sequence[Stage], jobs: int, *, retries_keep_slots: bool = False
     ) -> None:
-        """Make all stages that have no upstream stages ready.
+        """Make all stages ready that wait for no other.
 
         stages: in plan order, each with its upstream stages. jobs: how many run at a time.
         retries_keep_slots: a stage that failed counts as running until it is tried again.
@@ -37,14 +37,17 @@ class Scheduler:
         self._retries: list[_Retry] = []
         self._ready: list[int] = []  # a heap of positions
         self.position: dict[Stage, int] = {}  # in the plan
-        self._missing: dict[Stage, int] = {}  # upstream stages that are not done yet
-        self._downstream: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
+        self._missing: dict[Stage, int] = {}  # stages to wait for that have not ended yet
+        self._followers: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
         for position, stage in enumerate(stages):
             self.position[stage] = position
-            self._missing[stage] = len(stage.upstream)
-            for upstream in stage.upstream:
-                self._downstream[upstream].append(stage)
-            if not stage.upstream:
+            before = [*stage.upstream]
+            if stage.after is not None:
+                before.append(stage.after)
+            self._missing[stage] = len(before)
+            for other in before:
+                self._followers[other].append(stage)
+            if not before:
                 self._ready.append(position)
 
     def has_due_retry(self) -> bool:
@@ -102,20 +105,9 @@ class Scheduler:
         """Try the stage again after a pause of so many seconds. number: of the attempt."""
         self._retries.append(_Retry(stage, number, time.monotonic() + pause))
 
-    def done(self, stage: Stage) -> None:
+    def ended(self, stage: Stage) -> None:
         """Make the stages ready that waited for this one last."""
-        for below in self._downstream[stage]:
-            self._missing[below] -= 1
-            if self._missing[below] == 0:
-                heapq.heappush(self._ready, self.position[below])
-
-    def downstream(self, stage: Stage) -> Iterator[Stage]:
-        """Walk all stages that depend on this one, directly or not, each once."""
-        seen = {stage}
-        stack = [stage]
-        while stack:
-            for below in self._downstream[stack.pop()]:
-                if below not in seen:
-                    seen.add(below)
-                    stack.append(below)
-                    yield below
+        for follower in self._followers[stage]:
+            self._missing[follower] -= 1
+            if self._missing[follower] == 0:
+                heapq.heappush(self._ready, self.position[follower])

@@ -23,7 +23,7 @@ def plan_and_run(
     with repository.lock(lambda who: reporter.note(f"waiting for {who} to release DVC's lock")):
         stages = choose(repository)
         durations = Durations(repository.temporary)
-        reporter.plan(plan_stages(repository, stages, force=options.force), durations)
+        reporter.plan(plan_stages(repository, stages, options), durations)
     runner = Runner(repository, stages, options, reporter)
     try:
         with reporter.showing_status():
