@@ -7,7 +7,6 @@ The rest is left to DVC's own writer.
 
 import copy
 import itertools
-import math
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -37,9 +36,12 @@ BLANKS = re.compile(r"\S(?:  |\t| $)", re.MULTILINE)
 
 # Text that ruamel.yaml writes as it is. Of ASCII, without `: ` and ` #`.
 WORD = re.compile(r"(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{0,59}")
-HASH = re.compile(r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(\.dir)?")  # with a letter that no number has
-PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*")
+PLAIN = re.compile(
+    r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(?:\.dir)?"  # a hash with a letter that no number has
+    r"|(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*"
+)
 RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+NOT_FINITE = {"inf", "-inf", "nan"}
 WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 
 
@@ -155,15 +157,14 @@ def _rewrite(text: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
     reads it; all others change nothing any more.
     """
     *others, last = entries
-    for names in (others, [last]):
-        if names:
-            document = _parse(text) if text else {}
-            if not document:
-                document["schema"] = "2.0"
-            document["stages"] = document.get("stages", {})
-            for name in names:
-                document["stages"][name] = _copy(entries[name], {})
-            text = _dump_parsed(document)
+    for names in filter(None, (others, [last])):
+        document = _parse(text)
+        if not document:
+            document["schema"] = "2.0"
+        document["stages"] = document.get("stages", {})
+        for name in names:
+            document["stages"][name] = _copy(entries[name], {})
+        text = _dump_parsed(document)
     return text
 
 
@@ -205,12 +206,11 @@ def _keep_floats(document: Any) -> None:
 
     It drops the last digit of some floats with an exponent, so that DVC finds a param changed.
     """
+    items: list[tuple[Any, Any]] = []
     if isinstance(document, dict):
-        items = list(document.items())
+        items = [*document.items()]
     elif isinstance(document, list):
-        items = list(enumerate(document))
-    else:
-        return
+        items = [*enumerate(document)]
     for key, value in items:
         if isinstance(value, ScalarFloat):
             written = YAML().representer.represent_scalar_float(value).value
@@ -246,7 +246,7 @@ class _Formatter:
         """Format a key, without the colon."""
         if type(key) is int:
             return str(key)
-        if type(key) is str and _is_word(key):
+        if type(key) is str and WORD.fullmatch(key) and key.lower() not in RESERVED:
             return key
         raise _NotSimpleError
 
@@ -289,22 +289,15 @@ def _format_scalar(value: Any, indent: str, column: int) -> str:
         return "\n"
     if kind is bool:
         return f" {str(value).lower()}\n"
-    if kind is int or (kind is float and math.isfinite(value)):
+    if kind in (int, float) and repr(value) not in NOT_FINITE:
         return f" {value!r}\n"
     if kind is str and _is_plain(value):
         return f" {_fold(value, indent, column + 1)}\n"
     raise _NotSimpleError
 
 
-def _is_word(text: str) -> bool:
-    """Tell whether the text is short, without blanks, and neither quoted nor read as else."""
-    return WORD.fullmatch(text) is not None and text.lower() not in RESERVED
-
-
 def _is_plain(text: str) -> bool:
     """Tell whether the text is neither quoted nor read as anything but text."""
-    if HASH.fullmatch(text):
-        return True
     return PLAIN.fullmatch(text) is not None and text.lower() not in RESERVED
 
 

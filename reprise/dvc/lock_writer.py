@@ -50,15 +50,16 @@ class LockWriter:
         if not stages:
             return
         file = Path(path)
-        parsed, text = {}, ""
+        old, parsed, text = b"", {}, ""
         if file.exists():
+            old = file.read_bytes()
             parsed, text = stages[0].workspace.file_cache.load_lock(_lock_file(stages[0]))
         entries = {}
         for stage in stages:
             _, name = stage.key
             entries[name] = stage.entry()
         new = replace_entries(text, parsed, entries)
-        if not file.exists() or new.encode() != file.read_bytes():  # line ends count
+        if new.encode() != old:  # line ends count
             _replace(file, new, self._part)
             self._repo.scm_context.track_file(os.path.relpath(path))
 

@@ -1,13 +1,13 @@
 """Cut a params file down to the declared keys: values and their notation stay, other keys go."""
 
 import json
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from reprise.params.keys import select_declared
 from reprise.params.python import cut_python
-from reprise.params.serialize import Number, json_text, toml_lines
+from reprise.params.serialize import Number, json_text
+from reprise.params.toml import cut_toml
 from reprise.params.yaml import cut_yaml
 
 
@@ -25,8 +25,7 @@ def cut(path: Path, keys: Sequence[str], text: str | None = None) -> str:
             document = json.loads(text, parse_float=Number, parse_int=Number)
             return json_text(select_declared(document, keys)) + "\n"
         case ".toml":
-            table = select_declared(tomllib.loads(text), keys)
-            return "\n".join(toml_lines(table)) + "\n"
+            return cut_toml(text, keys)
         case ".py":
             return cut_python(text, keys)
     return cut_yaml(text, keys)

@@ -3,10 +3,15 @@
 Their values and types are the same for every reader.
 """
 
+import random
+import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from reprise.params.keys import key_paths, select_declared
+from reprise.params.toml import cut_toml
 from tests.reprise.params.readers import READERS, all_names, check, cut_text
 
 
@@ -85,6 +90,97 @@ def test_json_keeps_its_notation(tmp_path: Path) -> None:
         '{"b":{"c":1.2345678901234567e-10},'
         '"g":[0.00001,1E+2,12345678901234567890123,-0.0,true,[],{}]}'
     )
+
+
+def test_toml_keeps_its_order_notation_and_comments(tmp_path: Path) -> None:
+    text = """\
+# of the file
+title = 'lit'  # of the title
+
+# of a
+a . "b c" = 0x1F  # hex
+[train] # comment
+lr = 1_0.0e-3
+sizes = [ # of [
+  1, "]",  # one
+  2,
+]
+opt = {name = 'Adam', "k=1".betas = [0.9, {b = 1}], n = { x = 1, y = 2 } }
+text = \"\"\"
+[other]  # no table
+\\\"\"\"\"\"
+[other]
+y = 2
+[[rows]]
+a = 1
+[rows.deep]
+b = 07:32:00
+"""
+    keys = ["a", "train.sizes", "train.opt.k=1", "train.opt.n.y", "train.text", "rows.a"]
+    made = cut_text(text, "toml", keys, tmp_path)
+    assert (
+        made
+        == """\
+# of the file
+a . "b c" = 0x1F  # hex
+[train] # comment
+sizes = [ # of [
+  1, "]",  # one
+  2,
+]
+opt = { "k=1".betas = [0.9, {b = 1}], n = { y = 2 } }
+text = \"\"\"
+[other]  # no table
+\\\"\"\"\"\"
+[[rows]]
+a = 1
+[rows.deep]
+b = 07:32:00
+"""
+    )
+    windows = text.replace("\n", "\r\n")
+    assert cut_text(windows, "toml", keys, tmp_path) == made.replace("\n", "\r\n")
+
+
+TOML_KEYS = ["a", "b", "c-1", '"q k"', "'l=x'", '"d#"', "1", "opt", "a . 'x y'", "b.sub"]
+TOML_SCALARS = ["0x1F", "1_000", "true", "'lit # ['", '"b \\" = ]"', "07:32:00", "[]", "{}"]
+TOML_SCALARS += ['[{a = 1}, {b = [1, "}"]}]', "1979-05-27T07:32:00Z", "-inf"]
+TOML_LINES = ['"""m\n[x]\n"""" # ]', "'''l\n'q' '''", "[1, 2,\n # c ]\n 3]"]
+
+
+def toml_value(rng: random.Random, depth: int = 0) -> str:
+    if depth == 3 or rng.random() < 0.5:
+        return rng.choice(TOML_SCALARS)
+    names = rng.sample(TOML_KEYS, rng.randint(0, 3))
+    return "{" + ", ".join(f"{name} = {toml_value(rng, depth + 1)}" for name in names) + "}"
+
+
+def toml_entries(rng: random.Random) -> list[str]:
+    lines = []
+    for name in rng.sample(TOML_KEYS, rng.randint(0, 3)):
+        value = toml_value(rng) if rng.random() < 0.5 else rng.choice(TOML_SCALARS + TOML_LINES)
+        lines.append(rng.choice(["", "  "]) + f"{name} = {value}" + rng.choice(["", "  # c ]"]))
+        lines += rng.choice([[], [], ["# [no]"], [""]])
+    return lines
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_toml_keeps_the_declared_keys_alone(seed: int) -> None:
+    rng = random.Random(seed)
+    for _ in range(50):
+        lines = toml_entries(rng)
+        for _ in range(rng.randint(0, 4)):
+            parts = [rng.choice(["t", "u", "'v w'", "x.y"]) for _ in range(rng.randint(1, 3))]
+            lines.append(rng.choice(["[%s]", "[ %s ] # h", "[[%s]]"]) % ".".join(parts))
+            lines += toml_entries(rng)
+        text = rng.choice(["\n", "\r\n"]).join(lines) + rng.choice(["", "\n"])
+        with suppress(tomllib.TOMLDecodeError):  # a key twice
+            document = tomllib.loads(text)
+            names = [".".join(path) for path in key_paths(document)]
+            keys = rng.sample(names, min(len(names), rng.randint(1, 3)))
+            if keys:
+                made = tomllib.loads(cut_toml(text, keys))
+                assert made == select_declared(document, keys)
 
 
 def test_python_keeps_its_code(tmp_path: Path) -> None:
