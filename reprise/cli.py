@@ -40,7 +40,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status.
 
-    1 after one line for an error; 128 + the signal's number after SIGINT and SIGTERM.
+    1 after one line for an error; 128 + the signal's number after SIGINT, SIGTERM and SIGHUP.
     """
     try:
         args = make_parser().parse_args(arguments)

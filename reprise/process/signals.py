@@ -1,4 +1,4 @@
-"""Handle SIGINT and SIGTERM: raise at once, or note the signal and raise between two steps."""
+"""Handle signals that end a run: raise at once, or note the signal and raise between steps."""
 
 import os
 import signal
@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
+
 
 class Interrupted(BaseException):
-    """Raised for SIGINT and SIGTERM. status: to exit with, 128 + the signal's number."""
+    """Raised for one of SIGNALS. status: to exit with, 128 + the signal's number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -19,7 +21,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Give both signals to the handler instead of the usual one.
+    """Give SIGNALS to the handler instead of the usual one.
 
     In another thread than the main one nothing changes: it gets no signals.
     """
@@ -27,7 +29,9 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
         yield
         return
     usual = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # by nohup
         usual[number] = signal.signal(number, handler)
     try:
         yield
@@ -53,7 +57,7 @@ def exiting_at_once() -> Iterator[None]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise Interrupted for SIGINT and SIGTERM. Only the main thread gets signals."""
+    """Raise Interrupted for SIGNALS. Only the main thread gets signals."""
 
     def interrupt(number: int, _: object) -> None:
         raise Interrupted(number)

@@ -69,7 +69,7 @@ class Runner:
     def run(self) -> bool:
         """Run all stages; tell whether none failed. Finished stages stay finished, however it ends.
 
-        Raises Interrupted on SIGINT and SIGTERM.
+        Raises Interrupted on SIGINT, SIGTERM and SIGHUP.
         """
         with handling_signals(self._signal.note), self.repository.tracking():
             try:

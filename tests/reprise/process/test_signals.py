@@ -24,6 +24,15 @@ def test_a_signal_interrupts_with_its_exit_status() -> None:
     assert caught.value.status == 143
 
 
+def test_nohup_keeps_its_meaning() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_another_thread_changes_no_handler() -> None:
     """As a retraining that a program of the user's own starts in a thread."""
     before = signal.getsignal(signal.SIGTERM)

@@ -12,7 +12,9 @@ from tests.reprise.runner.repository import Make, is_gone, make, stage, start, w
 __all__ = ["make"]  # the fixture
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_the_commands_and_keeps_what_finished(
     make: Make, number: int, status: int
 ) -> None:
