@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from dvc.stage import Stage as DVCStage
 from dvc.stage.exceptions import StageFileDoesNotExistError, StageNotFound
 
-from reprise.dvc.debris import remove_debris
+from reprise.dvc.damage.debris import remove_debris
 from reprise.dvc.deps import local_items
 from reprise.dvc.exceptions import dvc_boundary
 from reprise.dvc.graph import Graph, make_graph

@@ -14,7 +14,7 @@ from dvc.lock import LockError, make_lock
 from dvc.repo import Repo
 from voluptuous import All, Invalid, Optional, Range, Required, Schema
 
-from reprise.dvc.damaged import set_aside
+from reprise.dvc.damage.damaged import set_aside
 from reprise.errors import PipelineError
 
 KINDS: dict[str, type] = {"read": list, "write": dict}  # of claims on a path

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from reprise.dvc.damaged import set_aside
+from reprise.dvc.damage.damaged import set_aside
 
 T = TypeVar("T")
 

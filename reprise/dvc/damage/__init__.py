@@ -1,0 +1,1 @@
+"""Deals with what kills, edits and full disks left of files."""
