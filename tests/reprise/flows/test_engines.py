@@ -27,7 +27,7 @@ def make_task_runner(jobs, local_nice):
 SHOW = """
 from reprise.flows.repro import repro
 from reprise.flows.engines import make_task_runner
-print(repro.parameters.properties["runner"]["enum"], [*repro.parameters.properties][10:])
+print(repro.parameters.properties["runner"]["enum"], [*repro.parameters.properties][-4:])
 print(repro.parameters.properties["local_nice"]["anyOf"])
 options = {"dask_address": None, "local_nice": 3}
 print(make_task_runner("local", 1, options)._max_workers)
