@@ -126,7 +126,7 @@ class _Starter:
         self._requests, theirs = socket.socketpair()
         self._sending = threading.Lock()
         with theirs:
-            subprocess.Popen(
+            self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", starter.__file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
