@@ -19,6 +19,18 @@ from reprise.runner.plan import plan_stages
 from reprise.runner.session import plan_and_run
 from reprise.state.durations import Durations
 
+DIFFERENCES = """\
+Where it differs from dvc repro (docs/repro-options.md has every option):
+  targets             outputs are targets, too
+  -R, --glob          targets without a stage are an error; dvc repro runs everything
+  -i                  runs one stage at a time
+  --pull              asks for the runs that are needed; goes on without a remote
+  --allow-missing     a stage that never ran is run
+  --dry               prints the plan, with reasons
+  -q, -v              are not there
+  exit status         1 for a failure; dvc repro has 255
+"""
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `run` to the command line."""
@@ -26,6 +38,8 @@ def add_parser(subparsers: Subparsers) -> None:
         "run",
         parents=[targets_parser(), changes_parser()],
         help="bring the stages up to date, in parallel",
+        epilog=DIFFERENCES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add(

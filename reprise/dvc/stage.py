@@ -215,7 +215,7 @@ class Stage(Declaration):
             self.workspace.pull(self.name)
         except DVC_ERRORS:
             return False
-        return not self.changes()
+        return all(change.kind is not ChangeKind.OUT for change in self.changes())
 
     def clear(self) -> None:
         """Make room for the outs: persistent ones become writable, the others go."""

@@ -1,7 +1,9 @@
 """Run with each option of `dvc repro`, and compare what both commands leave."""
 
+import argparse
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.cli.parser import get_main_parser
 
+from tests.conftest import ROOT
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 from tests.reprise.runner.repository import Make, make, stage
 
 __all__ = ["make"]  # the fixture
 
+TABLE = ROOT / "docs" / "repro-options.md"
 MakePair = Callable[..., tuple[Made, Made]]
 CHAIN = {
     "one": stage("cat a.in > one.txt", ["a.in"], "one.txt"),
@@ -126,6 +131,10 @@ def test_targets_that_hold_no_stage_are_refused(make: Make, options: list[str], 
 # What counts as changed
 
 
+def test_a_stage_that_never_ran_is_run_with_allow_missing(make: Make) -> None:
+    assert "4 ran" in make({**CHAIN, **OTHER}).run("reprise", "run", "--allow-missing")
+
+
 def test_missing_data_alone_run_nothing_with_allow_missing(make_pair: MakePair) -> None:
     pair = make_pair(CHAIN)
     compare(pair)
@@ -191,6 +200,57 @@ def test_forced_data_sources_are_saved_again(make_pair: MakePair) -> None:
     assert "4 ran" in compare(pair, "-f")
     do(pair, "rm", "-f", "a.in")
     compare(pair, "--force", "a.in.dvc", fails=True)
+
+
+# Deps without a local file
+
+DATASETS: dict[str, str | None] = {
+    "dvc.yaml": text(
+        {
+            "datasets": [{"name": "rows", "type": "dc", "url": "dc://rows"}],
+            "stages": {
+                "first": {"cmd": "echo 1 > first", "deps": ["ds://rows"], "outs": ["first"]},
+                "second": {"cmd": "cat first > second", "deps": ["first"], "outs": ["second"]},
+            },
+        }
+    ),
+}
+
+
+def dataset_lock(version: int) -> str:
+    lock = {"name": "rows", "type": "dc", "url": "dc://rows", "version": version}
+    created = "2026-01-01T00:00:00+00:00"
+    return text({"schema": "2.0", "datasets": [{**lock, "created_at": created}]})
+
+
+def test_a_dataset_is_a_dep(make_pair: MakePair) -> None:
+    pair = make_pair({})
+    edit(pair, {**DATASETS, "dvc.lock": dataset_lock(1)})
+    assert "2 ran" in compare(pair)
+    assert pair[1].run("reprise", "plan") == "  unchanged  first, second\n"
+    lock = (pair[1].root / "dvc.lock").read_text().replace("version: 1", "version: 2", 1)
+    edit(pair, {"dvc.lock": lock})
+    assert "ds://rows modified" in compare(pair)
+
+
+def test_a_dataset_without_a_lock_fails_its_stage_alone(make_pair: MakePair) -> None:
+    pair = make_pair({})
+    edit(pair, DATASETS)
+    output = compare(pair, fails=True)
+    assert "first: failed: Dataset information missing from dvc.lock file" in output
+
+
+def test_an_import_from_another_repository_is_no_local_dep(make_pair: MakePair) -> None:
+    pair = make_pair({"use": stage("cat data > o", ["data"], "o")})
+    source = Made(
+        pair[0].folder.parent / "source", {"files": {"data": "1\n"}}, pair[0].path
+    ).create()
+    source.run("git", "add", "-A")
+    source.run("git", "commit", "-qm", "data")
+    do(pair, "dvc", "import", "-q", str(source.root), "data")
+    do(pair, "dvc", "unfreeze", "data.dvc")
+    assert "1 ran, 1 unchanged" in compare(pair)
+    assert "2 ran" in compare(pair, "-f")
 
 
 # Errors
@@ -353,6 +413,28 @@ def test_without_a_terminal_the_answer_is_no(make: Make) -> None:
     assert "one: failed: reproduction aborted by the user" in output
     made.run("dvc", "config", "core.interactive", "true")
     assert "aborted by the user" in made.run("reprise", "run", code=1)
+
+
+def test_every_option_of_dvc_repro_is_in_the_table() -> None:
+    rows = TABLE.read_text().split("Beside the options")[0].splitlines()
+    cells = [row.split("|") for row in rows if row.startswith("| `") and row.endswith(" |")][1:]
+    theirs = [option for cell in cells for option in re.findall(r"`(.+?)`", cell[1])]
+    assert sorted(theirs) == sorted(options_of_dvc_repro())
+    for cell in cells:
+        tests = re.findall(r"`(\w+)`", cell[4])
+        assert tests
+        assert globals().keys() >= set(tests)
+
+
+def options_of_dvc_repro() -> list[str]:
+    """Return the options of DVC's own parser, and the name of its positional arguments."""
+    subparsers = get_main_parser()._subparsers
+    repro = subparsers._group_actions[0].choices["repro"]
+    names: list[str] = []
+    for action in repro._actions:
+        if action.help != argparse.SUPPRESS:
+            names += action.option_strings or [action.dest]
+    return names
 
 
 def answer(made: Made, reply: str, *options: str) -> int:
