@@ -13,11 +13,12 @@ from datetime import date
 from typing import Any
 
 from dvc.schema import COMPILED_LOCK_FILE_STAGE_SCHEMA
-from dvc.utils.serialize import dumps_yaml, loads_yaml, parse_yaml_for_update
+from dvc.utils.serialize import ParseError, dumps_yaml, parse_yaml_for_update
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
 from voluptuous import Invalid
+
+from reprise.dvc.yaml_limits import parse_limited_yaml
 
 Key = tuple[str, str]  # the lock file relative to the root, the stage's name in it
 Entry = dict[str, Any]  # as it stands in dvc.lock
@@ -80,8 +81,8 @@ def format_run(entry: Mapping[str, Any]) -> str:
 def parse_run(text: str) -> Entry:
     """Parse what `format_run` made of an entry. Raises ValueError where it is no YAML."""
     try:
-        entry: Entry = loads_yaml(text)
-    except YAMLError as error:
+        entry: Entry = parse_limited_yaml(text, "entry")
+    except ParseError as error:
         raise ValueError("an entry that is no YAML") from error
     return entry
 

@@ -43,6 +43,7 @@ class FolderSandbox(Sandbox):
         self.wdir = self._path_of(stage.wdir)
         self._inputs = self._list_inputs()
         self._put_file = shutil.copy2 if private else link_or_copy
+        self._since = 0  # by the clock of the file system: when the sandbox was built
         self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
 
     def _list_inputs(self) -> dict[Path, list[Path] | None]:
@@ -58,6 +59,7 @@ class FolderSandbox(Sandbox):
     def build(self) -> None:
         """Make the folder: inputs, params cut to the declared keys, outs that persist."""
         self.folder.mkdir(parents=True)
+        self._since = self.folder.stat().st_mtime_ns
         self.wdir.mkdir(parents=True, exist_ok=True)
         for path, files in self._inputs.items():
             self._add_input(path, files)
@@ -130,7 +132,7 @@ class FolderSandbox(Sandbox):
         """Say what is wrong with the outs: one is missing, or names this folder, which will go."""
         error = super().outs_error()
         if error is not None:
-            return error
+            return "; ".join([error, *self._written_outside()])
         for out in self._outs:
             written = self.written(out)
             for file in (written, *written.rglob("*")):
@@ -141,6 +143,15 @@ class FolderSandbox(Sandbox):
                         f" set `sandbox: false` for stage '{self.stage.name}'"
                     )
         return None
+
+    def _written_outside(self) -> Iterator[str]:
+        """Name the outs that the command wrote into the workspace itself."""
+        for out in self._outs:
+            if os.path.exists(out) and out.stat().st_mtime_ns >= self._since:
+                yield (
+                    f"it wrote {out}, outside of its sandbox: expected a relative path,"
+                    f" or `sandbox: false` for stage '{self.stage.name}'"
+                )
 
     def written(self, path: Path) -> Path:
         """Return where the file is that the command wrote at a path of the workspace."""
@@ -156,7 +167,7 @@ class FolderSandbox(Sandbox):
 
     def holds(self, file: Path) -> bool:
         """Tell whether a file, by the command's path, is one that the sandbox was given."""
-        return file.is_relative_to(self.folder) and file.is_file()
+        return file.is_relative_to(self.folder) and os.path.isfile(file)
 
 
 def _mentions(file: Path, text: str) -> bool:

@@ -240,7 +240,7 @@ class OverlaySandbox(Sandbox):
 
     def holds(self, file: Path) -> bool:
         """Tell whether a file, by the command's path, is one that the sandbox was given."""
-        return is_below(file, self._deps) and file.is_file()
+        return is_below(file, self._deps) and os.path.isfile(file)
 
     def remove(self) -> None:
         """Remove the folder with all that is left in it."""

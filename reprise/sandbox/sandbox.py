@@ -15,6 +15,8 @@ from reprise.process.namespace import Mount
 from reprise.sandbox.undeclared import Section, Undeclared
 from reprise.sandbox.writes import Writes, bring_writes
 
+WRITES_SHOWN = 3  # undeclared files, in a message
+
 
 class Sandbox(ABC):
     """Holds the inputs of one attempt at a stage, and takes what the command writes.
@@ -96,14 +98,19 @@ class Sandbox(ABC):
         return [*self.stage.outputs]
 
     def outs_error(self) -> str | None:
-        """Name the outs, relative to the root, that the command did not write; None if it did."""
+        """Name the outs that the command did not write, and what it wrote; None if it wrote all."""
         missing = []
         for out in self._outs:
             if not os.path.lexists(self.written(out)):
                 missing.append(os.path.relpath(out, self.stage.workspace.root))
         if not missing:
             return None
-        return f"the command wrote no {', '.join(missing)}"
+        error = f"the command wrote no {', '.join(missing)}"
+        others = self.undeclared_writes()
+        if others:
+            shown = ", ".join(others[:WRITES_SHOWN])
+            error = f"{error}, but {shown}, which no out names"
+        return error
 
     def undeclared_writes(self) -> list[str]:
         """List the files that the command left beside the outs, relative to the root."""

@@ -99,7 +99,7 @@ def make_base(folder: Path, path: str) -> None:
     state = made.root / ".dvc/tmp/reprise"
     killed = []
     for name in "ab":
-        killed.append(["dvc.yaml", name, {"cmd": name, "outs": [{"path": name, "md5": "1"}]}])
+        killed.append(["dvc.yaml", name, f"cmd: {name}\nouts:\n- path: {name}\n  md5: '1'\n"])
     lines = "".join(f"{json.dumps(entry)}\n" for entry in killed)
     (state / "journal" / f"{DEAD}.jsonl").write_text(lines)
     (state / "groups").mkdir(exist_ok=True)
