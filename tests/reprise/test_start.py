@@ -1,0 +1,71 @@
+"""Test the start of the command line: Ctrl-C at any moment of it, and what it can't do without."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.reprise.corpus import Made
+from tests.reprise.random_dags import text
+from tests.reprise.runner.repository import Make, make, stage
+
+__all__ = ["make"]  # the fixture
+# Says when the first handler is in place: until then Python itself starts.
+STARTED = """
+import signal
+original = signal.signal
+def say(*arguments):
+    signal.signal = original
+    original(*arguments)
+    print(flush=True)
+signal.signal = say
+from reprise.__main__ import main
+main()
+"""
+
+
+def interrupt(root: Path, after: float, *arguments: str) -> tuple[int, str, float]:
+    """Press Ctrl-C so many seconds after the start. Returns status, output, and seconds to the end.
+
+    A shell gives the signal to the whole group.
+    """
+    command = [sys.executable, "-c", STARTED, *arguments]
+    process = subprocess.Popen(command, cwd=root, text=True, stdout=-1, stderr=-2)
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    start = time.monotonic()
+    output, _ = process.communicate(timeout=30)
+    return process.returncode, output, time.monotonic() - start
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "report"])
+def test_an_interrupted_start_ends_at_once_and_without_a_word(make: Make, command: str) -> None:
+    made = make({"a": stage("sleep 60; cat a.in > o", ["a.in"], "o")})
+    made.run("git", "add", "-A")
+    made.run("git", "commit", "-qm", "a state")
+    for number in range(10):
+        status, output, seconds = interrupt(made.root, number * 0.05, command)
+        assert "Traceback" not in output
+        assert status in (130, 0) if command != "run" else status == 130, output
+        assert seconds < 10
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs util-linux")
+def test_a_flow_without_a_loopback_network_is_one_line(tmp_path: Path, commands: str) -> None:
+    spec = {"files": {"dvc.yaml": text({"stages": {"a": {"cmd": "true"}}})}}
+    made = Made(tmp_path, spec, commands).create()
+    isolated = ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run([*isolated, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this kernel makes no network namespaces for this user")
+    start = time.monotonic()
+    run = [sys.executable, "-m", "reprise", "run", "--prefect"]
+    output = made.run(*isolated, *run, code=1)
+    assert time.monotonic() - start < 30
+    assert "reprise: --prefect: found that nothing can connect to 127.0.0.1" in output
+    assert "Traceback" not in output
