@@ -17,7 +17,7 @@ from dvc.stage.utils import check_missing_outputs
 from reprise.dvc.changes import Change, ChangeKind
 from reprise.dvc.declaration import Declaration
 from reprise.dvc.deps import data_deps, has_path, local_items
-from reprise.dvc.exceptions import DVC_ERRORS
+from reprise.dvc.exceptions import DVC_ERRORS, dvc_boundary
 from reprise.dvc.inputs.inputs import Inputs
 from reprise.dvc.lock_file import Entry
 from reprise.dvc.run_cache import NOTHING, Assumed, CachedRun, has_inputs
@@ -62,11 +62,19 @@ class Stage(Declaration):
         """List why `dvc repro` would run the stage; nothing: it is unchanged.
 
         assumed: the hashes that paths will have after upstream stages; None where that is not
-        known: such deps are left out. Raises what DVC raises.
+        known: such deps are left out. Raises PipelineError for what DVC raises, unless a change
+        was found before: DVC itself would look no further.
         """
         if self.has_entry and not self.locked and not self.frozen:
             return [Change(ChangeKind.CMD, self.name, "never ran")]
-        return [*stage_changes(self.dvc, self.name, self.locked.get("cmd"), assumed)]
+        changes: list[Change] = []
+        try:
+            with dvc_boundary():
+                changes.extend(stage_changes(self.dvc, self.name, self.locked.get("cmd"), assumed))
+        except PipelineError:
+            if not changes:
+                raise
+        return changes
 
     def without_missing(self, changes: Sequence[Change]) -> list[Change]:
         """Leave out the changes that are of missing data, as `--allow-missing` does.

@@ -65,6 +65,7 @@ FILES = {
     "dvc.yaml": DVC_YAML,
 }
 
+OWN_REFUSAL = ", which stage '"  # of a write onto another stage's dep or out
 PARAMS = ("params.yaml", "vars.yaml", "p.json", "p.toml", "p.py")
 
 
@@ -266,7 +267,7 @@ def judge(base: Path, folder: Path, path: str, seed: str) -> tuple[str, str | No
             fault = f"other files: {differing(ours, theirs)}; {output}"
     elif status == 0 and "set aside" not in output:
         fault = f"dvc repro failed, reprise run said nothing: {their_output[-1500:]}"
-    elif their_status == 0:
+    elif their_status == 0 and OWN_REFUSAL not in output:
         fault = f"dvc repro succeeded: {output}"
     return kind, fault and f"{seed}: {damage}: {fault}"
 
