@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reprise.dvc import Stage
+from reprise.sandbox.sandbox import is_below
 from reprise.sandbox.tool_files import NAME_OF_A_TOOL
 
 
@@ -41,12 +42,9 @@ def may_be_input(stage: Stage, path: Path) -> bool:
         names = [*path.relative_to(repository.root).parts]
     if any(map(NAME_OF_A_TOOL.match, names)):
         return False
-    path_and_above = {path, *path.parents}
-    if not path_and_above.isdisjoint(stage.outputs):
+    if is_below(path, stage.outputs):
         return False
-    ignored = not path_and_above.isdisjoint(repository.ignored)
-    tracked = not path_and_above.isdisjoint(repository.data)
-    return tracked or not ignored
+    return is_below(path, repository.data) or not is_below(path, repository.ignored)
 
 
 def undeclared_paths(accesses: Accesses) -> list[Path]:

@@ -9,6 +9,7 @@ from reprise.check.needs import Accesses, may_be_input
 from reprise.check.syscalls import Access
 from reprise.dvc import Stage
 from reprise.sandbox.folder import FolderSandbox
+from reprise.sandbox.sandbox import Contents, is_below
 from reprise.sandbox.undeclared import Undeclared
 
 
@@ -23,7 +24,7 @@ class TracingSandbox(FolderSandbox):
         self, stage: Stage, folder: Path, extra: Sequence[Undeclared], *, learning: bool
     ) -> None:
         """List what belongs in the sandbox, as for any. `learning`: whether to supply more."""
-        super().__init__(stage, folder, extra, private=True)
+        super().__init__(stage, folder, Contents(extra), private=True)
         self.learning = learning
         self.differs = False
         self.accesses = Accesses(stage)
@@ -70,7 +71,7 @@ class TracingSandbox(FolderSandbox):
     def _is_undeclared_file(self, source: Path) -> bool:
         """Tell whether the path is a file that may be an input, and no declaration covers it."""
         declared = [*self.stage.params, *map(Path, self.stage.dep_paths)]
-        if not {source, *source.parents}.isdisjoint(declared):
+        if is_below(source, declared):
             return False
         return os.path.isfile(source) and may_be_input(self.stage, source)
 

@@ -172,9 +172,13 @@ class Repository:
         """Forget all hashes, after something may have written anywhere."""
         self.workspace.file_cache.forget_all()
 
-    def forget_written(self) -> None:
-        """Forget hashes, and what git ignores, after a command made files that are no outs."""
-        self.workspace.file_cache.forget_all()
+    def forget_written(self, names: Iterable[str]) -> None:
+        """Forget what is known of files that a command made beside its outs.
+
+        names: relative to the root.
+        """
+        for name in names:
+            self.forget(self.workspace.root / name)
         self.workspace.forget_unmanaged()
 
     def remove_debris(self, stages: Iterable[Stage]) -> None:

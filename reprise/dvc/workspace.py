@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -33,13 +32,14 @@ class Workspace:
     # Whose the files are
 
     @cached_property
-    def data(self) -> set[Path]:
-        """Collect every local out, absolute: of stages and of data sources."""
-        return {Path(out.fs_path) for out in local_items(self._repo.index.outs)}
+    def data(self) -> dict[Path, str]:
+        """Map every local out, absolute, to its stage or .dvc file."""
+        outs = local_items(self._repo.index.outs)
+        return {Path(out.fs_path): out.stage.addressing for out in outs}
 
     @cached_property
     def inputs(self) -> dict[Path, str]:
-        """Map every local dep that is no out and no params file, absolute, to a stage with it."""
+        """Map every local dep, absolute, but for params files, to the first stage with it."""
         inputs: dict[Path, str] = {}
         for stage in self._repo.index.stages:
             for dep in local_items(data_deps(stage.deps)):
@@ -49,18 +49,11 @@ class Workspace:
     def owner(self, path: Path) -> str | None:
         """Say which stage writes or reads the path, or what lies in it; None where none does."""
         for above in (path, *path.parents):
-            if above in self._writers:
-                return f"which stage '{self._writers[above]}' writes"
+            if above in self.data:
+                return f"which stage '{self.data[above]}' writes"
             if above in self.inputs:
                 return f"which stage '{self.inputs[above]}' reads"
         return None
-
-    @cached_property
-    def _writers(self) -> dict[Path, str]:
-        """Map every local out, absolute, to its stage or .dvc file."""
-        return {
-            Path(out.fs_path): out.stage.addressing for out in local_items(self._repo.index.outs)
-        }
 
     # What git says of them
 
@@ -70,14 +63,9 @@ class Workspace:
         return {self.root / name for name in self._list_files(*LIST_IGNORED)}
 
     @cached_property
-    def tracked(self) -> list[str]:
-        """List the files that git tracks, relative to the root; none where there is no git."""
-        return self._list_files()
-
-    def tracked_by_git(self, paths: Iterable[Path]) -> set[Path]:
-        """Select the paths, absolute, that git tracks."""
-        tracked = {self.root / name for name in self.tracked}
-        return tracked.intersection(paths)
+    def tracked(self) -> frozenset[str]:
+        """Collect the files that git tracks, relative to the root; none where there is no git."""
+        return frozenset(self._list_files())
 
     def _list_files(self, *options: str) -> list[str]:
         """Do `git ls-files`."""

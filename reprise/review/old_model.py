@@ -15,6 +15,7 @@ from reprise.review.data.tables import read_table
 from reprise.review.declared import PredictionsSpec
 from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.isolated import isolated_folder, run_isolated
+from reprise.sandbox.sandbox import Contents
 
 
 def predict_new_rows(
@@ -66,7 +67,7 @@ def _run_stage(
     """Run the stage in a sandbox with the old models, and read what it wrote."""
     with Repository() as repository:
         stage: Stage = repository.collect_stages([str(out)], Selection(single_item=True))[0]
-        sandbox = make_sandbox(stage, isolated_folder(stage), replacements=old_models)
+        sandbox = make_sandbox(stage, isolated_folder(stage), Contents(replacements=old_models))
         with run_isolated(sandbox) as result:
             if result.error is not None:
                 lines = result.output.strip().splitlines()

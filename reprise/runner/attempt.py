@@ -12,7 +12,7 @@ from reprise.process.namespace import Mount
 from reprise.runner.plan_format import shorten
 from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.diagnosis import diagnose
-from reprise.sandbox.sandbox import Sandbox
+from reprise.sandbox.sandbox import Contents, Sandbox
 from reprise.sandbox.worker import Worker
 from reprise.sandbox.writes import Writes
 from reprise.state.folders import StateFolders
@@ -61,7 +61,9 @@ class Attempt:
         mounts: Sequence[Mount] = ()
         self.inputs = stage.take_inputs()
         if sandboxed:
-            self.sandbox = make_sandbox(stage, folders.sandboxes / name, inputs=self.inputs)
+            self.sandbox = make_sandbox(
+                stage, folders.sandboxes / name, Contents(inputs=self.inputs)
+            )
             mounts = self.sandbox.mounts
         else:
             stage.clear()

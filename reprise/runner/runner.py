@@ -304,7 +304,7 @@ class Runner:
         if writes.kept:
             files = shorten(writes.kept, WRITES_SHOWN, ", ")
             self.reporter.note(f"{stage}: left {files}, which no out names: not recorded")
-            self.repository.forget_written()
+            self.repository.forget_written(writes.kept)
         if writes.private:
             files = shorten(writes.private, WRITES_SHOWN, ", ")
             self.reporter.note(

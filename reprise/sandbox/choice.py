@@ -1,39 +1,29 @@
 """Choose the kind of sandbox that this machine has."""
 
 import os
-import shutil
-from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
-from reprise.dvc import Inputs, Stage
+from reprise.dvc import Stage
 from reprise.process.namespace import Overlay, find_obstacle
 from reprise.sandbox.folder import FolderSandbox
 from reprise.sandbox.overlay import OverlaySandbox
-from reprise.sandbox.sandbox import Sandbox
-from reprise.sandbox.undeclared import Undeclared
-from reprise.state.folders import StateFolders
+from reprise.sandbox.sandbox import AS_DECLARED, Contents, Sandbox
+from reprise.state.folders import StateFolders, remove_sandbox
 
 VARIABLE = "REPRISE_SANDBOX"  # of the environment: `folder` for sandboxes without namespaces
 
 
 def make_sandbox(
-    stage: Stage,
-    folder: Path,
-    extra: Sequence[Undeclared] = (),
-    replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
-    inputs: Inputs | None = None,
-    *,
-    private: bool = False,
+    stage: Stage, folder: Path, contents: Contents = AS_DECLARED, *, private: bool = False
 ) -> Sandbox:
-    """Make a sandbox, of the best kind that works here. The arguments are Sandbox's.
+    """Make a sandbox, of the best kind that works here.
 
     private: the command may by no means change the inputs of the workspace.
     """
     if overlay_obstacle(stage) is None:
-        return OverlaySandbox(stage, folder, extra, replacements, inputs)
-    return FolderSandbox(stage, folder, extra, replacements, inputs, private=private)
+        return OverlaySandbox(stage, folder, contents)
+    return FolderSandbox(stage, folder, contents, private=private)
 
 
 def overlay_obstacle(stage: Stage) -> str | None:
@@ -43,10 +33,17 @@ def overlay_obstacle(stage: Stage) -> str | None:
 
 @cache
 def _find_obstacle(root: Path, setting: str) -> str | None:
-    """Try once an overlay over the root, with its upper folder where those of sandboxes are."""
+    """Look for an obstacle once. `setting`: the value of VARIABLE."""
     if setting == "folder":
         return f"{VARIABLE}=folder"
-    folder = StateFolders.in_repository(root).sandboxes / f"{os.getpid()}-trial"
+    return try_overlay(root, StateFolders.in_repository(root).sandboxes / f"{os.getpid()}-trial")
+
+
+def try_overlay(root: Path, folder: Path) -> str | None:
+    """Try an overlay over the root; return why it is refused, None if it is not.
+
+    folder: to make for it where those of sandboxes are. It is removed.
+    """
     try:
         for name in ("lower", "upper", "work"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -55,6 +52,4 @@ def _find_obstacle(root: Path, setting: str) -> str | None:
     except OSError as error:
         return f"{error.filename}: {error.strerror}"
     finally:
-        if (folder / "work" / "work").is_dir():
-            (folder / "work" / "work").rmdir()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_sandbox(folder)

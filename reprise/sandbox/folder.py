@@ -3,13 +3,11 @@
 import mmap
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import MappingProxyType
 
-from reprise.dvc import Inputs, Stage
-from reprise.sandbox.sandbox import Sandbox, copy_writable, link_or_copy
-from reprise.sandbox.undeclared import Undeclared
+from reprise.dvc import Stage
+from reprise.sandbox.sandbox import AS_DECLARED, Contents, Sandbox
 
 
 class FolderSandbox(Sandbox):
@@ -23,26 +21,26 @@ class FolderSandbox(Sandbox):
         self,
         stage: Stage,
         folder: Path,
-        extra: Sequence[Undeclared] = (),
-        replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
-        inputs: Inputs | None = None,
+        contents: Contents = AS_DECLARED,
         *,
         private: bool = False,
     ) -> None:
-        """List what belongs in the sandbox; `build` makes it. The arguments are Sandbox's.
+        """List what belongs in the sandbox; `build` makes it.
 
         private: copies the inputs, so that the command can't change those of the workspace.
         """
-        super().__init__(stage, folder, extra, replacements, inputs)
+        super().__init__(stage, folder, contents)
         extra_deps = self._deps[len(stage.dep_paths) :]
-        # The folder that the sandbox mirrors: the root, or one above it for deps beside the root.
+        # The root, or a folder above it for deps beside the root.
         self._base = Path(
             os.path.commonpath([stage.workspace.root, *stage.relative_outside, *extra_deps])
         )
+        self._mirror = folder
         self.ground = stage.workspace.temporary  # `../` may lead out of this sandbox
-        self.wdir = self._path_of(stage.wdir)
+        self.wdir = self._position(stage.wdir)
         self._inputs = self._list_inputs()
-        self._put_file = shutil.copy2 if private else link_or_copy
+        if private:
+            self._put_file = shutil.copy2
         self._since = 0  # by the clock of the file system: when the sandbox was built
         self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
 
@@ -64,46 +62,24 @@ class FolderSandbox(Sandbox):
         for path, files in self._inputs.items():
             self._add_input(path, files)
         for path in filter(self._mirrors, self._params):
-            if not self._path_of(path).exists():  # if it is a dep too, it is there as a whole
-                self._write_params(path, self._prepare(path))
-        for path in self._outs:
-            target = self._prepare(path)
-            if self.stage.outputs[path] and path.exists():
-                copy_writable(path, target)
+            if not self._position(path).exists():  # if it is a dep too, it is there as a whole
+                self._write_params(path)
+        self._prepare_outs()
         self._given = set(self._files())
 
     def _add_input(self, path: Path, files: Iterable[Path] | None) -> None:
-        if path in self._replacements:
-            self._copy_replacements(path, self._path_of(path))
+        if path in self._contents.replacements:
+            self._copy_replacements(path)
         elif files is None:
-            self._link_all(path.parent, [path])
-            if self._recorded is not None:
-                self._recorded.note_link(path, self._path_of(path))
+            self._link_file(path)
         else:
             self._prepare(path).mkdir(exist_ok=True)
             self._link_all(path, files)
 
-    @property
-    def _outs(self) -> list[Path]:
-        return [*filter(self._mirrors, self.stage.outputs)]
-
-    def _mirrors(self, path: Path) -> bool:
-        return path.is_relative_to(self._base)
-
-    def _path_of(self, path: Path) -> Path:
-        """Return where a path of the workspace is in the sandbox."""
-        return self.folder / path.relative_to(self._base)
-
-    def _prepare(self, path: Path) -> Path:
-        """Make the folder around the path in the sandbox; return the path there."""
-        target = self._path_of(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
-
     def _link_all(self, folder: Path, files: Iterable[Path]) -> None:
         """Link files of the workspace's folder into the sandbox."""
         prefix = len(str(folder))
-        target_folder = str(self._path_of(folder))
+        target_folder = str(self._position(folder))
         created: set[str] = set()
         for file in map(str, files):
             target = target_folder + file[prefix:]
@@ -122,7 +98,7 @@ class FolderSandbox(Sandbox):
                 yield os.path.join(folder, name)
 
     def _undeclared_files(self) -> Iterator[Path]:
-        outs = tuple(f"{self._path_of(out)}{os.sep}" for out in self._outs)
+        outs = tuple(f"{self._position(out)}{os.sep}" for out in self._outs)
         for file in set(self._files()) - self._given:
             # With a separator after both, `model.csv` is not taken for a part of `model`.
             if not f"{file}{os.sep}".startswith(outs):
@@ -155,7 +131,7 @@ class FolderSandbox(Sandbox):
 
     def written(self, path: Path) -> Path:
         """Return where the file is that the command wrote at a path of the workspace."""
-        return self._path_of(path)
+        return self._position(path)
 
     def counterpart(self, path: Path) -> Path:
         """Return where any path would be in the sandbox, seen from the working directory."""

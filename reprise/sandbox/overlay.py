@@ -4,16 +4,14 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 
-from reprise.dvc import Inputs, Stage
+from reprise.dvc import Stage
 from reprise.process.namespace import Bind, Mount, Overlay
-from reprise.sandbox.sandbox import Sandbox, copy_writable, is_below
+from reprise.sandbox.sandbox import AS_DECLARED, Contents, Sandbox, is_below
 from reprise.sandbox.tool_files import NAME_OF_A_TOOL
-from reprise.sandbox.undeclared import Undeclared
 
 
 class OverlaySandbox(Sandbox):
@@ -27,50 +25,45 @@ class OverlaySandbox(Sandbox):
     it wrote into the Nth folder.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        folder: Path,
-        extra: Sequence[Undeclared] = (),
-        replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
-        inputs: Inputs | None = None,
-    ) -> None:
-        """List what belongs in the sandbox; `build` makes it. The arguments are Sandbox's."""
-        super().__init__(stage, folder, extra, replacements, inputs)
-        self.ground = self._root = stage.workspace.root
+    def __init__(self, stage: Stage, folder: Path, contents: Contents = AS_DECLARED) -> None:
+        """List what belongs in the sandbox; `build` makes it."""
+        super().__init__(stage, folder, contents)
+        self.ground = self._base = stage.workspace.root
         self.wdir = stage.wdir
-        self._roots = [self._root / ".git", self._root / ".dvc"]
-        self._lower = folder / "lower"
+        self._mirror = folder / "lower"
         self._upper = folder / "upper"
+        self._roots = [self._base / ".git", self._base / ".dvc"]
         self._links: list[Path] = []  # files of the workspace to link into the skeleton
         self._folders: dict[Path, Path] = {}  # folders of the workspace, and where their upper is
-        self._unmanaged: list[Path] = []  # folders that are the workspace's own
+        # Folders that are the workspace's own: what is written there is there at once.
+        self._own_folders = [*filter(Path.is_dir, self._roots)]
         self._list_inputs()
         self._list_tool_files()
         self._list_unmanaged()
+        self._whole = {*self._folders, *self._own_folders}  # shown with all that is in them
         self._index = stage.workspace.git_index
-        self._tracked = stage.workspace.tracked if self._index is not None else []
+        self._tracked = stage.workspace.tracked if self._index is not None else frozenset()
         self.mounts = [*self._list_mounts()]
 
     # What it shows
 
     def _list_inputs(self) -> None:
-        inside = [path for path in self._deps if path.is_relative_to(self._root)]
-        if self._root in inside:
-            inside += sorted(self._root.iterdir())
-            inside.remove(self._root)
+        inside = [*filter(self._mirrors, self._deps)]
+        if self._base in inside:
+            inside += sorted(self._base.iterdir())
+            inside.remove(self._base)
         for path in inside:
-            if path not in self._replacements:
+            if path not in self._contents.replacements:
                 self._add(path)
 
     def _list_tool_files(self) -> None:
         """Show what tools look for beside the code and above it: dvc.yaml, pyproject.toml, .env."""
         workspace = self.stage.workspace
-        hidden = {*workspace.data, *workspace.inputs, *workspace.unmanaged, *self._params}
+        others = (workspace.data, workspace.inputs, workspace.unmanaged, self._params)
         folder = self.wdir
-        while folder.is_relative_to(self._root):
+        while self._mirrors(folder):
             for path in sorted(folder.glob("*")):
-                if path not in hidden and NAME_OF_A_TOOL.match(path.name):
+                if NAME_OF_A_TOOL.match(path.name) and not any(path in group for group in others):
                     self._add(path)
             folder = folder.parent
 
@@ -84,7 +77,7 @@ class OverlaySandbox(Sandbox):
         self._links.append(path)
         if path.is_symlink():
             target = Path(os.path.normpath(path.parent / path.readlink()))
-            if target.is_relative_to(self._root) and target != path:
+            if self._mirrors(target) and target != path:
                 self._add(target)
 
     def _list_unmanaged(self) -> None:
@@ -93,14 +86,14 @@ class OverlaySandbox(Sandbox):
             if not path.is_dir():
                 self._links.append(path)
             elif path.name != "__pycache__" or path.parent in beside:
-                self._unmanaged.append(path)
+                self._own_folders.append(path)
 
     def _list_mounts(self) -> Iterator[Mount]:
         """Yield the mounts, each after those that it lies on."""
-        yield self._overlay(self._lower, self._root, self.folder)
+        yield self._overlay(self._mirror, self._base, self.folder)
         for path, folder in sorted(self._folders.items()):
             yield self._overlay(path, path, folder)
-        for path in self._own_folders():
+        for path in self._own_folders:
             yield Bind(str(path), str(path), read_only=path.name == ".git")
         if self._index is not None:
             yield Bind(str(self.folder / "index"), str(self._index))
@@ -112,10 +105,6 @@ class OverlaySandbox(Sandbox):
     def _overlay(source: Path, target: Path, folder: Path) -> Overlay:
         return Overlay(str(source), str(target), str(folder / "upper"), str(folder / "work"))
 
-    def _own_folders(self) -> list[Path]:
-        """List the folders that are the workspace's own: what is written there is there at once."""
-        return [*filter(Path.is_dir, [*self._roots, *self._unmanaged])]
-
     # Making it
 
     def build(self) -> None:
@@ -123,40 +112,25 @@ class OverlaySandbox(Sandbox):
         for folder in (self.folder, *self._folders.values()):
             (folder / "upper").mkdir(parents=True)
             (folder / "work").mkdir()
-        self._path_in_skeleton(self.wdir).mkdir(parents=True, exist_ok=True)
+        self._position(self.wdir).mkdir(parents=True, exist_ok=True)
         self._fill_skeleton()
-        for path in self._outs:
-            self._prepare(path)
-            if self.stage.outputs[path] and path.exists():
-                target = self.written(path)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                copy_writable(path, target)
+        self._prepare_outs()
         if self._index is not None:
             self._copy_index(self._index)
 
     def _fill_skeleton(self) -> None:
         """Put what the sandbox shows into the skeleton, and folders to mount the rest on."""
-        for path in self._replacements:
-            self._copy_replacements(path, self._prepare(path))
-        for path in self._params:
+        for path in self._contents.replacements:
+            self._copy_replacements(path)
+        for path in filter(self._mirrors, self._params):
             # If it is a dep too, or lies in one, it is there as a whole.
-            shown = is_below(path, [*self._links, *self._folders])
-            if path.is_relative_to(self._root) and not shown:
-                self._write_params(path, self._prepare(path))
+            if not is_below(path, [*self._links, *self._folders]):
+                self._write_params(path)
         for path in self._links:
             self._link(path)
-        for path in [*self._folders, *self._own_folders()]:
+        for path in self._whole:
             if not is_below(path.parent, self._folders):
-                self._path_in_skeleton(path).mkdir(parents=True, exist_ok=True)
-
-    def _path_in_skeleton(self, path: Path) -> Path:
-        return self._lower / path.relative_to(self._root)
-
-    def _prepare(self, path: Path) -> Path:
-        """Make the folder around the path in the skeleton; return the path there."""
-        target = self._path_in_skeleton(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target
+                self._position(path).mkdir(parents=True, exist_ok=True)
 
     def _link(self, path: Path) -> None:
         """Put a file of the workspace, if there is one, into the skeleton.
@@ -166,7 +140,7 @@ class OverlaySandbox(Sandbox):
         target = self._prepare(path)
         if not path.is_symlink() or self.stage.workspace.is_cached_file(path):
             with suppress(FileNotFoundError):
-                self._link_dep(path, target)
+                self._link_file(path)
         elif not os.path.lexists(target):
             target.symlink_to(path.readlink())
 
@@ -177,31 +151,36 @@ class OverlaySandbox(Sandbox):
         """
         copy = self.folder / "index"
         shutil.copyfile(index, copy)
-        hidden = [name for name in self._tracked if not self.shows(self._root / name)]
         subprocess.run(
             ["git", "update-index", "-z", "--skip-worktree", "--stdin"],
-            input=os.fsencode("\0".join(hidden)),
-            cwd=self._root,
+            input=os.fsencode("\0".join(self._hidden())),
+            cwd=self._base,
             env={**os.environ, "GIT_INDEX_FILE": str(copy)},
             capture_output=True,
             check=False,
         )
 
-    # What the command wrote
+    def _hidden(self) -> list[str]:
+        """List the files that git tracks and the command does not see, relative to the root."""
+        linked: set[str] = set()
+        for folder, subfolders, files in os.walk(self._mirror):
+            place = os.path.relpath(folder, self._mirror)
+            for name in (*subfolders, *files):  # a link to a folder counts as one
+                linked.add(os.path.normpath(os.path.join(place, name)))
+        whole = tuple(f"{os.path.relpath(path, self._base)}{os.sep}" for path in self._whole)
+        return sorted(name for name in self._tracked - linked if not name.startswith(whole))
 
-    @property
-    def _outs(self) -> list[Path]:
-        return [path for path in self.stage.outputs if path.is_relative_to(self._root)]
+    # What the command wrote
 
     def written(self, path: Path) -> Path:
         """Return where the file is that the command wrote at a path of the workspace."""
         for folder, aside in sorted(self._folders.items(), reverse=True):
             if path.is_relative_to(folder):
                 return aside / "upper" / path.relative_to(folder)
-        return self._upper / path.relative_to(self._root)
+        return self._upper / path.relative_to(self._base)
 
     def _undeclared_files(self) -> Iterator[Path]:
-        yield from self._changed_files(self._upper, self._root, self._lower)
+        yield from self._changed_files(self._upper, self._base, self._mirror)
         for folder, aside in self._folders.items():
             yield from self._changed_files(aside / "upper", folder, folder)
 
@@ -232,22 +211,13 @@ class OverlaySandbox(Sandbox):
 
     def shows(self, path: Path) -> bool:
         """Tell whether the command sees the path of the workspace."""
-        if not path.is_relative_to(self._root):
+        if not self._mirrors(path) or is_below(path, self._whole):
             return True
-        if is_below(path, [*self._folders, *self._own_folders()]):
-            return True
-        return any(map(os.path.lexists, (self._path_in_skeleton(path), self.written(path))))
+        return any(map(os.path.lexists, (self._position(path), self.written(path))))
 
     def holds(self, file: Path) -> bool:
         """Tell whether a file, by the command's path, is one that the sandbox was given."""
         return is_below(file, self._deps) and os.path.isfile(file)
-
-    def remove(self) -> None:
-        """Remove the folder with all that is left in it."""
-        for folder in (self.folder, *self._folders.values()):
-            if (folder / "work" / "work").is_dir():
-                (folder / "work" / "work").rmdir()  # the kernel's own, which has mode 000
-        super().remove()
 
 
 def _was_written(file: Path, before: Path) -> bool:

@@ -5,17 +5,49 @@ import shutil
 import stat
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from reprise.dvc import Inputs, Stage
 from reprise.params.cut import cut
 from reprise.process.namespace import Mount
 from reprise.sandbox.undeclared import Section, Undeclared
 from reprise.sandbox.writes import Writes, bring_writes
+from reprise.state.folders import remove_sandbox
 
 WRITES_SHOWN = 3  # undeclared files, in a message
+
+
+def link_or_copy(file: str, target: str) -> None:
+    """Hard-link what the path leads to, or copy it where the file system has no hard links."""
+    source = file
+    if os.path.islink(file):
+        source = os.path.realpath(file)
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        pass  # two deps, one inside the other
+    except OSError:
+        shutil.copy2(file, target)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Says what a sandbox holds that differs from what its stage declares.
+
+    extra: inputs to supply as if they were declared.
+    replacements: deps whose bytes come from elsewhere: for each file in the dep, by its name, the
+    path to copy it from.
+    inputs: those that will be recorded; None where nothing will be.
+    """
+
+    extra: Sequence[Undeclared] = ()
+    replacements: Mapping[Path, Mapping[str, Path]] = field(default_factory=dict)
+    inputs: Inputs | None = None
+
+
+AS_DECLARED = Contents()
 
 
 class Sandbox(ABC):
@@ -28,29 +60,18 @@ class Sandbox(ABC):
     mounts: Sequence[Mount] = ()
     wdir: Path
     ground: Path
+    _base: Path  # the folder of the workspace that the sandbox mirrors
+    _mirror: Path  # what is built of it
+    _put_file: Callable[[str, str], object] = staticmethod(link_or_copy)
 
-    def __init__(
-        self,
-        stage: Stage,
-        folder: Path,
-        extra: Sequence[Undeclared] = (),
-        replacements: Mapping[Path, Mapping[str, Path]] = MappingProxyType({}),
-        inputs: Inputs | None = None,
-    ) -> None:
-        """List what belongs in the sandbox; `build` makes it.
-
-        extra: inputs to supply as if they were declared.
-        replacements: deps whose bytes come from elsewhere: for each file in the dep, by its name,
-        the path to copy it from.
-        inputs: those that will be recorded; None where nothing will be.
-        """
+    def __init__(self, stage: Stage, folder: Path, contents: Contents = AS_DECLARED) -> None:
+        """List what belongs in the sandbox; `build` makes it."""
         self.stage = stage
-        self._recorded = inputs
         self.folder = folder
-        self._replacements = replacements
+        self._contents = contents
         self._deps = [*map(Path, stage.dep_paths)]
         extra_keys: defaultdict[Path, list[str]] = defaultdict(list)
-        for item in extra:
+        for item in contents.extra:
             if item.section is Section.DEPS:
                 self._deps.append(item.path)
             else:
@@ -95,7 +116,7 @@ class Sandbox(ABC):
     @property
     def _outs(self) -> list[Path]:
         """List the outs that the command writes in the sandbox."""
-        return [*self.stage.outputs]
+        return [*filter(self._mirrors, self.stage.outputs)]
 
     def outs_error(self) -> str | None:
         """Name the outs that the command did not write, and what it wrote; None if it wrote all."""
@@ -132,7 +153,7 @@ class Sandbox(ABC):
 
     def remove(self) -> None:
         """Remove the folder with all that is left in it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_sandbox(self.folder)
 
     # Looking for what the command lacked
 
@@ -145,7 +166,7 @@ class Sandbox(ABC):
         if path.is_relative_to(root) and {".git", ".dvc"} & set(path.relative_to(root).parts):
             return False
         declared = {*self.stage.outputs, *map(Path, self.stage.dep_paths)}
-        if not {path, *path.parents}.isdisjoint(declared):
+        if is_below(path, declared):
             return False
         return os.path.exists(path) and not self.shows(path)
 
@@ -155,43 +176,52 @@ class Sandbox(ABC):
 
     # Making it
 
-    def _copy_replacements(self, path: Path, target: Path) -> None:
-        """Put the replacements of a dep where the dep would be."""
-        for name, file in self._replacements[path].items():
-            copy = target  # a dep that is a single file, whatever the name is
-            if path.is_dir():
-                copy = target / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
+    def _mirrors(self, path: Path) -> bool:
+        return path.is_relative_to(self._base)
 
-    def _write_params(self, path: Path, target: Path) -> None:
+    def _position(self, path: Path) -> Path:
+        """Return where a path of the workspace is in what is built."""
+        return self._mirror / path.relative_to(self._base)
+
+    def _prepare(self, path: Path) -> Path:
+        """Make the folder around the path in what is built; return the path there."""
+        target = self._position(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+    def _copy_replacements(self, path: Path) -> None:
+        """Put the replacements of a dep where the dep would be."""
+        for name, file in self._contents.replacements[path].items():
+            target = path  # a dep that is a single file, whatever the name is
+            if path.is_dir():
+                target = path / name
+            shutil.copyfile(file, self._prepare(target))
+
+    def _write_params(self, path: Path) -> None:
         """Write what the stage may see of a params file."""
         text = None
-        if self._recorded is not None and path in self.stage.params:
-            text = self._recorded.cut_from(path)
-        target.write_text(cut(path, self._params[path], text), encoding="utf-8")
+        if self._contents.inputs is not None:
+            text = self._contents.inputs.cut_from(path)
+        self._prepare(path).write_text(cut(path, self._params[path], text), encoding="utf-8")
 
-    def _link_dep(self, path: Path, target: Path) -> None:
+    def _link_file(self, path: Path) -> None:
         """Link a file of the workspace, and note what the command will read."""
-        link_or_copy(str(path), str(target))
-        if self._recorded is not None:
-            self._recorded.note_link(path, target)
+        target = self._prepare(path)
+        self._put_file(str(path), str(target))
+        if self._contents.inputs is not None:
+            self._contents.inputs.note_link(path, target)
+
+    def _prepare_outs(self) -> None:
+        """Make the folders around the outs, and copy those that persist."""
+        for path in self._outs:
+            self._prepare(path)
+            if self.stage.outputs[path] and path.exists():
+                target = self.written(path)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _copy_writable(path, target)
 
 
-def link_or_copy(file: str, target: str) -> None:
-    """Hard-link what the path leads to, or copy it where the file system has no hard links."""
-    source = file
-    if os.path.islink(file):
-        source = os.path.realpath(file)
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        pass  # two deps, one inside the other
-    except OSError:
-        shutil.copy2(file, target)
-
-
-def copy_writable(path: Path, target: Path) -> None:
+def _copy_writable(path: Path, target: Path) -> None:
     """Copy a file or folder and make it writable: what links into the cache is read-only."""
     if path.is_dir():
         shutil.copytree(path, target)

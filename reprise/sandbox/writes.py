@@ -30,7 +30,6 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
     """
     workspace = stage.workspace
     own = {*map(Path, stage.dep_paths), *stage.params}
-    tracked = workspace.tracked_by_git(files)
     private = set()
     writes = Writes()
     for path, file in sorted(files.items()):
@@ -40,7 +39,7 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
             private.update(around & own)
             continue
         owner = workspace.owner(path)
-        if owner is None and path in tracked:
+        if owner is None and name in workspace.tracked:
             owner = "which git tracks"
         if owner is None and os.path.lexists(path) and path.is_dir() != file.is_dir():
             owner = "where the workspace has something else"

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from reprise.process.groups import belongs_to_another, end_noted_group
@@ -36,7 +37,15 @@ class StateFolders:
         for note in filter(Path.is_file, left_by_killed(self.groups)):
             end_noted_group(note)
         for sandbox in left_by_killed(self.sandboxes):
-            shutil.rmtree(sandbox, ignore_errors=True)
+            remove_sandbox(sandbox)
+
+
+def remove_sandbox(folder: Path) -> None:
+    """Remove the folder of a sandbox with all that is left in it."""
+    for mounted in (folder, *folder.glob("deps/*")):
+        with suppress(OSError):
+            (mounted / "work" / "work").rmdir()  # an overlay's own, which nobody may look into
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def left_by_killed(folder: Path) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """Read and append to files of JSON lines, which a kill may cut off."""
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,6 +49,9 @@ def append_lines(path: Path, values: Iterable[Any]) -> None:
         set_aside(path, "a folder")
     lines = [json.dumps(value, default=str) + "\n" for value in values]
     with path.open("a+b") as file:
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
+        if file.tell() > 0:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
         file.write("".join(lines).encode())

@@ -10,6 +10,7 @@ import pytest
 
 from reprise.dvc import Inputs, Repository, Stage
 from reprise.sandbox.folder import FolderSandbox
+from reprise.sandbox.sandbox import Contents
 from tests.reprise.corpus import Made
 from tests.reprise.runner.repository import Make, make
 
@@ -114,7 +115,7 @@ def test_an_edit_of_a_file_beside_a_sandbox(
     """Once the sandbox is built, a file that takes another's place does not reach the command."""
     with opened(made, monkeypatch) as stage:
         inputs = stage.take_inputs()
-        sandbox = FolderSandbox(stage, made.folder / "sandbox", inputs=inputs)
+        sandbox = FolderSandbox(stage, made.folder / "sandbox", Contents(inputs=inputs))
         if built_first:
             sandbox.build()
         edit(made.root / "a.in")
@@ -135,7 +136,7 @@ def test_a_file_that_was_away_while_the_sandbox_was_built_is_a_change(
         inputs = stage.take_inputs()
         path.rename(made.root / "old")
         path.write_text("2\n")
-        FolderSandbox(stage, made.folder / "sandbox", inputs=inputs).build()
+        FolderSandbox(stage, made.folder / "sandbox", Contents(inputs=inputs)).build()
         (made.root / "old").replace(path)
         assert said(inputs) == ["a.in modified"]
 
@@ -145,7 +146,7 @@ def test_a_sandbox_has_the_params_that_are_recorded(
 ) -> None:
     with opened(made, monkeypatch) as stage:
         inputs = stage.take_inputs()
-        sandbox = FolderSandbox(stage, made.folder / "sandbox", inputs=inputs)
+        sandbox = FolderSandbox(stage, made.folder / "sandbox", Contents(inputs=inputs))
         made.edit({"params.yaml": "x: 2\ny: 1\n"})
         sandbox.build()
         made.edit({"params.yaml": "x: 3\ny: 1\n"})

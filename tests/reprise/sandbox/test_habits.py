@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reprise.process.namespace import Overlay, find_obstacle
+from reprise.sandbox.choice import try_overlay
 from tests.reprise.corpus import YAML_, Made
 
 HABITS: dict[str, dict[str, Any]] = YAML_.load(Path(__file__).with_name("habits.yaml"))
@@ -37,18 +37,9 @@ def left_by(runner: str, folder: Path, habit: dict[str, Any], commands: str) -> 
     return left
 
 
-def obstacle(folder: Path) -> str | None:
-    """Try an overlay in the folder; return why the kernel refuses it, if it does."""
-    names = ("lower", "shown", "upper", "work")
-    lower, shown, upper, work = (folder / "trial" / name for name in names)
-    for made in (lower, shown, upper, work):
-        made.mkdir(parents=True)
-    return find_obstacle([Overlay(str(lower), str(shown), str(upper), str(work))])
-
-
 @pytest.mark.parametrize("name", HABITS)
 def test_a_habit_leaves_what_dvc_repro_leaves(name: str, tmp_path: Path, commands: str) -> None:
-    refused = obstacle(tmp_path)
+    refused = try_overlay(tmp_path, tmp_path / "trial")
     if refused is not None and name not in FOLDER:
         pytest.skip(f"needs mount namespaces: {refused}")
     theirs = left_by("dvc", tmp_path, HABITS[name], commands)
