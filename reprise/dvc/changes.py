@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
+
+from reprise.described import DescribedEnum
 
 SHOWN = 60  # letters of a value that a reason shows
 
@@ -17,28 +18,14 @@ class _Missing:
 MISSING = _Missing()  # in place of the value of a params key that is not there
 
 
-class ChangeKind(StrEnum):
+class ChangeKind(DescribedEnum):
     """Names what of a stage changed."""
 
-    PARAM = "param"
-    DEP = "dep"
-    OUT = "out"
-    CMD = "cmd"
-    ALWAYS = "always"
-
-    @property
-    def description(self) -> str:
-        """Say what the kind means."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    ChangeKind.PARAM: "a value of a params file",
-    ChangeKind.DEP: "a file or folder that the stage reads",
-    ChangeKind.OUT: "a file or folder that the stage writes",
-    ChangeKind.CMD: "the stage's command, or it never ran",
-    ChangeKind.ALWAYS: "nothing; the stage runs whenever it is asked to",
-}
+    PARAM = "param", "a value of a params file"
+    DEP = "dep", "a file or folder that the stage reads"
+    OUT = "out", "a file or folder that the stage writes"
+    CMD = "cmd", "the stage's command, or it never ran"
+    ALWAYS = "always", "nothing; the stage runs whenever it is asked to"
 
 
 @dataclass(frozen=True)

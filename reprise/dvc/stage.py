@@ -183,10 +183,12 @@ class Stage(Declaration):
         that is not in sync.
         """
         for dep in self.dvc.deps:
-            if has_path(dep) and not dep.exists:
-                raise PipelineError(f"dependency '{dep}' does not exist")
-            if not has_path(dep) or isinstance(dep, ParamsDependency):
-                dep.get_hash()
+            if has_path(dep):
+                if not dep.exists:
+                    raise PipelineError(f"dependency '{dep}' does not exist")
+                if not isinstance(dep, ParamsDependency):
+                    continue
+            dep.get_hash()
 
     def check_wdir(self) -> None:
         """Raise PipelineError unless the folder exists in which the commands run."""

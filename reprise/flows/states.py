@@ -1,36 +1,22 @@
 """Name the states in which task runs and flow runs end, and make Prefect's states of them."""
 
-from enum import StrEnum
 from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled, Completed, Failed
 
+from reprise.described import DescribedEnum
 
-class StateName(StrEnum):
+
+class StateName(DescribedEnum):
     """Names the state in which a task run or a flow run ends, as Prefect shows it."""
 
-    COMPLETED = "Completed"
-    RESTORED = "Restored"
-    UNCHANGED = "Unchanged"
-    FAILED = "Failed"
-    TIMED_OUT = "TimedOut"
-    CANCELLED = "Cancelled"
-
-    @property
-    def description(self) -> str:
-        """Say what the state means for a stage."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    StateName.COMPLETED: "its commands ran",
-    StateName.RESTORED: "the run-cache had its outs",
-    StateName.UNCHANGED: "it was up to date",
-    StateName.FAILED: "its commands, or what surrounds them, failed",
-    StateName.TIMED_OUT: "its commands took longer than its timeout",
-    StateName.CANCELLED: "the run was interrupted",
-}
+    COMPLETED = "Completed", "its commands ran"
+    RESTORED = "Restored", "the run-cache had its outs"
+    UNCHANGED = "Unchanged", "it was up to date"
+    FAILED = "Failed", "its commands, or what surrounds them, failed"
+    TIMED_OUT = "TimedOut", "its commands took longer than its timeout"
+    CANCELLED = "Cancelled", "the run was interrupted"
 
 
 def make_state(name: StateName, error: str | None = None) -> "State[Any]":

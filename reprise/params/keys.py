@@ -1,34 +1,23 @@
 """Match the keys of a params file with the keys that a stage declares."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from itertools import takewhile
 from typing import Any
+
+from reprise.described import DescribedEnum
 
 KeyPath = tuple[str, ...]  # a key, and before it those that it lies in, outermost first
 
 ALL_KEYS = ("**",)  # a declaration of every key
 
 
-class Coverage(StrEnum):
+class Coverage(DescribedEnum):
     """Names how much of a key's value a stage declares."""
 
-    WHOLE = "whole"
-    PART = "part"
-    NONE = "none"
-
-    @property
-    def description(self) -> str:
-        """Say what of the value is declared."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    Coverage.WHOLE: "the value with all that is in it",
-    Coverage.PART: "some keys in the value, if it has them",
-    Coverage.NONE: "nothing of the value",
-}
+    WHOLE = "whole", "the value with all that is in it"
+    PART = "part", "some keys in the value, if it has them"
+    NONE = "none", "nothing of the value"
 
 
 def coverage(key: KeyPath, declared: Sequence[str]) -> Coverage:

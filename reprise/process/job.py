@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, Protocol, TypeAlias
 
 from ruamel.yaml.error import YAMLError
 
+from reprise.described import DescribedEnum
 from reprise.process.groups import note_group, signal_group
 from reprise.process.namespace import Mount, NamespaceProcess
 
@@ -41,30 +41,15 @@ class Job:
     reads_stdin: bool = False
 
 
-class JobEnd(StrEnum):
+class JobEnd(DescribedEnum):
     """Names the ways in which a job can end."""
 
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    KILLED = "killed"
-    TIMED_OUT = "timed out"
-    INTERRUPTED = "interrupted"
-    LOST = "lost"
-
-    @property
-    def description(self) -> str:
-        """Say what happened to the job's commands."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    JobEnd.SUCCEEDED: "all commands exited with 0",
-    JobEnd.FAILED: "a command exited with another status than 0, or could not be started",
-    JobEnd.KILLED: "a signal that was not ours killed a command",
-    JobEnd.TIMED_OUT: "the commands took longer than the stage's timeout",
-    JobEnd.INTERRUPTED: "the run was interrupted",
-    JobEnd.LOST: "the process that ran the command ended",
-}
+    SUCCEEDED = "succeeded", "all commands exited with 0"
+    FAILED = "failed", "a command exited with another status than 0, or could not be started"
+    KILLED = "killed", "a signal that was not ours killed a command"
+    TIMED_OUT = "timed out", "the commands took longer than the stage's timeout"
+    INTERRUPTED = "interrupted", "the run was interrupted"
+    LOST = "lost", "the process that ran the command ended"
 
 
 @dataclass(frozen=True)

@@ -1,35 +1,22 @@
 """Holds what became of a retraining."""
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from reprise.described import DescribedEnum
 from reprise.review import Report
 from reprise.review.stats.results import Verdict
 
 
-class Outcome(StrEnum):
+class Outcome(DescribedEnum):
     """Says how a retraining ended."""
 
-    UNCHANGED = "unchanged"
-    KEPT = "kept"
-    PROMOTED = "promoted"
-    SKIPPED = "skipped"
-
-    @property
-    def description(self) -> str:
-        """Say what the outcome means."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    Outcome.UNCHANGED: "there was nothing to train, or training changed nothing",
-    Outcome.KEPT: "the champion stays",
-    Outcome.PROMOTED: "the challenger is good enough to replace the champion",
-    Outcome.SKIPPED: "another retraining was at work",
-}
+    UNCHANGED = "unchanged", "there was nothing to train, or training changed nothing"
+    KEPT = "kept", "the champion stays"
+    PROMOTED = "promoted", "the challenger is good enough to replace the champion"
+    SKIPPED = "skipped", "another retraining was at work"
 
 
 class Decision(BaseModel):

@@ -1,26 +1,14 @@
 """Names the three ways in which something may differ between two revisions."""
 
-from enum import StrEnum
+from reprise.described import DescribedEnum
 
 
-class ChangeState(StrEnum):
+class ChangeState(DescribedEnum):
     """Says what became of a value, a stage or a table between two revisions."""
 
-    ADDED = "added"
-    REMOVED = "removed"
-    CHANGED = "changed"
-
-    @property
-    def description(self) -> str:
-        """Say what the state means."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    ChangeState.ADDED: "only the new revision has it",
-    ChangeState.REMOVED: "only the old revision has it",
-    ChangeState.CHANGED: "both revisions have it",
-}
+    ADDED = "added", "only the new revision has it"
+    REMOVED = "removed", "only the old revision has it"
+    CHANGED = "changed", "both revisions have it"
 
 
 def change_state(*, in_old: bool, in_new: bool) -> ChangeState:

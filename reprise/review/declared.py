@@ -3,32 +3,21 @@
 That is `meta: {reprise: {predictions: …}}` or `meta: {reprise: {table: …}}`.
 """
 
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from reprise.described import DescribedEnum
 from reprise.errors import PipelineError
 
 Column = Annotated[str, Field(min_length=1)]
 
 
-class Direction(StrEnum):
+class Direction(DescribedEnum):
     """Says which values of a metric are better."""
 
-    HIGHER = "higher"
-    LOWER = "lower"
-
-    @property
-    def description(self) -> str:
-        """Say which of two models is better."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    Direction.HIGHER: "the model with the higher mean is better, as with accuracy",
-    Direction.LOWER: "the model with the lower mean is better, as with a loss",
-}
+    HIGHER = "higher", "the model with the higher mean is better, as with accuracy"
+    LOWER = "lower", "the model with the lower mean is better, as with a loss"
 
 
 class _Spec(BaseModel):

@@ -2,27 +2,16 @@
 
 import os
 from dataclasses import dataclass, field
-from enum import StrEnum
+
+from reprise.described import DescribedEnum
 
 
-class OnError(StrEnum):
+class OnError(DescribedEnum):
     """Names what a run does after a stage failed."""
 
-    FAIL = "fail"
-    KEEP_GOING = "keep-going"
-    IGNORE = "ignore"
-
-    @property
-    def description(self) -> str:
-        """Say what happens to the other stages."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    OnError.FAIL: "no further stage starts",
-    OnError.KEEP_GOING: "those that do not depend on it run",
-    OnError.IGNORE: "all of them run, and the run counts as a success",
-}
+    FAIL = "fail", "no further stage starts"
+    KEEP_GOING = "keep-going", "those that do not depend on it run"
+    IGNORE = "ignore", "all of them run, and the run counts as a success"
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
+from reprise.described import DescribedEnum
 from reprise.dvc import Change, ChangeKind, Repository, Stage, dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
 from reprise.dvc.run_cache import CachedRun
@@ -14,28 +14,14 @@ from reprise.runner.options import RunOptions
 from reprise.state.journal import Journal
 
 
-class StepKind(StrEnum):
+class StepKind(DescribedEnum):
     """Names what a plan can say of a stage."""
 
-    UNCHANGED = "unchanged"
-    RESTORED = "restored"
-    RUN = "run"
-    MAY_RUN = "may run"
-    ERROR = "error"
-
-    @property
-    def description(self) -> str:
-        """Say what the kind means."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    StepKind.UNCHANGED: "it is up to date",
-    StepKind.RESTORED: "the run-cache has its outs",
-    StepKind.RUN: "its commands will run",
-    StepKind.MAY_RUN: "that depends on what a stage before it leaves",
-    StepKind.ERROR: "what is wrong with it does not let DVC tell",
-}
+    UNCHANGED = "unchanged", "it is up to date"
+    RESTORED = "restored", "the run-cache has its outs"
+    RUN = "run", "its commands will run"
+    MAY_RUN = "may run", "that depends on what a stage before it leaves"
+    ERROR = "error", "what is wrong with it does not let DVC tell"
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,19 @@
 """Describe an input that a stage does not declare, and the line that declares it."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
+from reprise.described import DescribedEnum
 from reprise.dvc import Stage
 
 DEFAULT_PARAMS_FILE = "params.yaml"  # dvc.yaml lists its keys without naming the file
 
 
-class Section(StrEnum):
+class Section(DescribedEnum):
     """Names the lists in which dvc.yaml declares inputs of a stage."""
 
-    DEPS = "deps"
-    PARAMS = "params"
-
-    @property
-    def description(self) -> str:
-        """Say what the section lists."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    Section.DEPS: "files and folders that the stage reads",
-    Section.PARAMS: "keys of params files that the stage reads",
-}
+    DEPS = "deps", "files and folders that the stage reads"
+    PARAMS = "params", "keys of params files that the stage reads"
 
 
 @dataclass(frozen=True)

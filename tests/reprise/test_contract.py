@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 # A file or folder of reprise/ imports only what stands above it. Those on one line never import
 # each other.
 LAYERS = [
+    ("described",),
     ("errors", "process", "params"),
     ("git", "forge"),
     ("dvc",),
@@ -41,7 +42,7 @@ HOMES = {
     "urllib3": "forge",
 }
 MOST_FILES = 20  # in a folder
-MOST_BRANCHES = 30.5  # in 100 lines of functions; the goal is 30, which four merged works missed
+MOST_BRANCHES = 30.3  # in 100 lines of functions; the goal is 30
 CODE = ("reprise", "pipeline", "src")
 BRANCHES = (ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.comprehension)
 FRAGMENT = re.compile(r"(Of|What|Whether|Where|How|Who|Which)\b")

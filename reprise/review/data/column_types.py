@@ -1,7 +1,8 @@
 """Sorts DuckDB's column types into kinds, and finds a type in which two versions compare."""
 
 import re
-from enum import StrEnum
+
+from reprise.described import DescribedEnum
 
 INTEGER = re.compile(r"^U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?$")
 FLOAT = re.compile(r"^(FLOAT|DOUBLE)$")
@@ -12,28 +13,15 @@ CATEGORY = re.compile("VARCHAR|BOOLEAN|ENUM")
 COMMON_TYPES = ((FLOAT, "FLOAT"), (INTEGER, "HUGEINT"), (NUMBER, "DOUBLE"), (DATE, "TIMESTAMP"))
 
 
-class ColumnKind(StrEnum):
+class ColumnKind(DescribedEnum):
     """Says what a column's values are, as far as its distribution is concerned."""
 
-    NUMBER = "number"
-    DATE = "date"
-    CATEGORY = "category"
-    TEXT = "text"
-    OTHER = "other"
+    NUMBER = "number", "whole numbers, floats and decimals: summary, histogram and drift"
+    DATE = "date", "dates and times: first and last, histogram and drift"
+    CATEGORY = "category", "text of few distinct values: rows of each value, and drift"
+    TEXT = "text", "text of too many distinct values to compare one by one"
+    OTHER = "other", "lists, structs and the like: missing and distinct values only"
 
-    @property
-    def description(self) -> str:
-        """Say which columns are of this kind, and what is shown of them."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    ColumnKind.NUMBER: "whole numbers, floats and decimals: summary, histogram and drift",
-    ColumnKind.DATE: "dates and times: first and last, histogram and drift",
-    ColumnKind.CATEGORY: "text of few distinct values: rows of each value, and drift",
-    ColumnKind.TEXT: "text of too many distinct values to compare one by one",
-    ColumnKind.OTHER: "lists, structs and the like: missing and distinct values only",
-}
 
 _PATTERNS = (
     (NUMBER, ColumnKind.NUMBER),

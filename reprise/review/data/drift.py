@@ -6,11 +6,12 @@ Counts by bin or value in, or sorted values; measures out.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
+
+from reprise.described import DescribedEnum
 
 LIMIT = 0.1  # of PSI and of total variation: what is less is small, however certain
 LEVEL = 0.001  # of the test against chance, over all columns of a table
@@ -18,22 +19,11 @@ KS_POINTS = 1000  # values of each side at which the distributions are compared
 SortedValues = NDArray[np.float64]  # of a column, [rows]
 
 
-class DriftMeasure(StrEnum):
+class DriftMeasure(DescribedEnum):
     """Says by what the drift of a column is measured."""
 
-    PSI = "PSI"
-    TOTAL_VARIATION = "total variation"
-
-    @property
-    def description(self) -> str:
-        """Say what the measure adds up."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    DriftMeasure.PSI: "population stability index, over tenths of the old values",
-    DriftMeasure.TOTAL_VARIATION: "half the sum of |new share − old share| over the values",
-}
+    PSI = "PSI", "population stability index, over tenths of the old values"
+    TOTAL_VARIATION = "total variation", "half the sum of |new share − old share| over the values"
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,21 @@
 """Holds the comparison of two revisions' predictions, as data: `asdict` of it is JSON."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from reprise.described import DescribedEnum
 from reprise.review.declared import Direction
 
 
-class Verdict(StrEnum):
+class Verdict(DescribedEnum):
     """Says what became of a metric."""
 
-    BETTER = "better"
-    WORSE = "worse"
-    EQUIVALENT = "equivalent"
-    NO_DIFFERENCE = "no detectable difference"
-
-    @property
-    def description(self) -> str:
-        """Say what the verdict means."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    Verdict.BETTER: "the new side is better, beyond noise",
-    Verdict.WORSE: "the new side is worse, beyond noise",
-    Verdict.EQUIVALENT: "the whole interval of the difference lies within the declared margin",
-    Verdict.NO_DIFFERENCE: "these rows cannot tell the two sides apart",
-}
+    BETTER = "better", "the new side is better, beyond noise"
+    WORSE = "worse", "the new side is worse, beyond noise"
+    EQUIVALENT = (
+        "equivalent",
+        "the whole interval of the difference lies within the declared margin",
+    )
+    NO_DIFFERENCE = "no detectable difference", "these rows cannot tell the two sides apart"
 
 
 @dataclass(frozen=True)
