@@ -20,6 +20,9 @@ YAML_ = YAML(typ="safe", pure=True)
 YAML_.default_flow_style = False  # a user writes `module:Class` in a line of its own
 # A shell's background jobs ignore Ctrl-C; so would the commands that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# Of this machine perhaps, and not of a user's: they hide what Python leaves, and what it buffers.
+for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+    os.environ.pop(variable, None)
 TRACKED = (
     "src",
     ".dvc/config",

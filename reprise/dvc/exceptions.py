@@ -41,7 +41,7 @@ def dvc_boundary(where: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except PipelineError:
+    except (PipelineError, BrokenPipeError):  # a pipe is what we print to, not what DVC reads
         raise
     except Exception as error:
         if not _is_for_user(error):
@@ -69,7 +69,7 @@ def describe_error(error: BaseException) -> str:
 
 def _is_for_user(error: Exception) -> bool:
     """Tell whether a user can have caused the error, as far as its kind and place tell."""
-    if isinstance(error, (*DVC_ERRORS, *EXHAUSTED)) and not isinstance(error, BrokenPipeError):
+    if isinstance(error, (*DVC_ERRORS, *EXHAUSTED)):
         return True
     file, _ = _raised_at(error)
     return not file.startswith(OWN_FILES)

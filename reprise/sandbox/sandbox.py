@@ -13,7 +13,7 @@ from reprise.dvc import Inputs, Stage
 from reprise.params.cut import cut
 from reprise.process.namespace import Mount
 from reprise.sandbox.undeclared import Section, Undeclared
-from reprise.sandbox.writes import Writes, bring_writes
+from reprise.sandbox.writes import Writes, bring_writes, is_compiled
 from reprise.state.folders import remove_sandbox
 
 WRITES_SHOWN = 3  # undeclared files, in a message
@@ -136,7 +136,8 @@ class Sandbox(ABC):
     def undeclared_writes(self) -> list[str]:
         """List the files that the command left beside the outs, relative to the root."""
         root = self.stage.workspace.root
-        return sorted(os.path.relpath(path, root) for path in self._undeclared_files())
+        files = [path for path in self._undeclared_files() if not is_compiled(path)]
+        return sorted(os.path.relpath(path, root) for path in files)
 
     def bring_back(self) -> Writes:
         """Move the outs that exist into the workspace, in place of the old ones; then the rest."""

@@ -23,6 +23,11 @@ class Writes:
     conflicts: list[str] = field(default_factory=list)
 
 
+def is_compiled(path: Path) -> bool:
+    """Tell whether the file is what Python makes of a module, beside the module."""
+    return path.parent.name == "__pycache__"
+
+
 def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
     """Move files into the workspace, but those that are not the stage's to write.
 
@@ -35,10 +40,10 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
     for path, file in sorted(files.items()):
         name = os.path.relpath(path, workspace.root)
         around = {path, *path.parents}
-        if around & own:
+        if around & own and not is_compiled(path):
             private.update(around & own)
             continue
-        owner = workspace.owner(path)
+        owner = None if is_compiled(path) else workspace.owner(path)
         if owner is None and name in workspace.tracked:
             owner = "which git tracks"
         if owner is None and os.path.lexists(path) and path.is_dir() != file.is_dir():
@@ -50,7 +55,7 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(file, path)
-            if path.parent.name != "__pycache__":  # as expected of Python
+            if not is_compiled(path):
                 writes.kept.append(name)
     writes.private = sorted(os.path.relpath(path, workspace.root) for path in private)
     return writes
