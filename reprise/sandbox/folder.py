@@ -90,8 +90,10 @@ class FolderSandbox(Sandbox):
             self._put_file(file, target)
 
     def _files(self) -> Iterator[str]:
-        """Walk the files of the sandbox."""
-        for folder, _, files in os.walk(self.folder):
+        """Walk the files of the sandbox, but for those that Python compiles: they hold its path."""
+        for folder, subfolders, files in os.walk(self.folder):
+            if "__pycache__" in subfolders:
+                subfolders.remove("__pycache__")  # os.walk leaves it out then
             for name in files:
                 yield os.path.join(folder, name)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reprise.dvc import Stage
+from reprise.dvc.workspace import Workspace
 
 
 @dataclass
@@ -43,13 +44,9 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
         if around & own and not is_compiled(path):
             private.update(around & own)
             continue
-        owner = None if is_compiled(path) else workspace.owner(path)
-        if owner is None and name in workspace.tracked:
-            owner = "which git tracks"
-        if owner is None and os.path.lexists(path) and path.is_dir() != file.is_dir():
-            owner = "where the workspace has something else"
-        if owner is not None:
-            writes.conflicts.append(f"{name}, {owner}")
+        conflict = _conflict(workspace, path, file)
+        if conflict is not None:
+            writes.conflicts.append(f"{name}, {conflict}")
         elif file.is_dir():
             path.mkdir(parents=True, exist_ok=True)
         else:
@@ -59,3 +56,20 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
                 writes.kept.append(name)
     writes.private = sorted(os.path.relpath(path, workspace.root) for path in private)
     return writes
+
+
+def _conflict(workspace: Workspace, path: Path, file: Path) -> str | None:
+    """Say whose the path is if the stage may not write it; None if it may.
+
+    file: what it wrote there.
+    """
+    if is_compiled(path):
+        return None
+    owner = workspace.owner(path)
+    if owner is not None:
+        return owner
+    if os.path.relpath(path, workspace.root) in workspace.tracked:
+        return "which git tracks"
+    if os.path.lexists(path) and path.is_dir() != file.is_dir():
+        return "where the workspace has something else"
+    return None
