@@ -54,7 +54,7 @@ def dvc_boundary(where: str = "") -> Iterator[None]:
 
 def describe_error(error: BaseException) -> str:
     """Say in one line what an error means that DVC raised."""
-    if isinstance(error, OSError) and error.filename:
+    if isinstance(error, OSError) and isinstance(error.filename, str):  # not a descriptor
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, MemoryError):
         return "out of memory"

@@ -8,6 +8,7 @@ from typing import Any
 
 from dvc import prompt
 from dvc.dependency import ParamsDependency
+from dvc.output import OutputAlreadyTrackedError
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 from dvc.stage.loader import StageLoader
@@ -197,6 +198,12 @@ class Stage(Declaration):
                 f"{self.file}: wdir: found no folder '{os.path.relpath(self.wdir)}'; expected one"
             )
 
+    def check_outs(self) -> None:
+        """Raise DVC's error for an out that git tracks; DVC raises it after the command."""
+        for out in self.dvc.outs:
+            if out.use_scm_ignore and self.workspace.is_tracked(Path(out.fs_path)):
+                raise OutputAlreadyTrackedError(out)
+
     def settle(self, *, force: bool = False, commit: bool = True) -> None:
         """Bring a stage without command up to date in DVC's way: verify, import, save.
 
@@ -254,8 +261,8 @@ class Stage(Declaration):
         for out in self.dvc.outs:
             folder, name = os.path.split(out.fs_path)
             lines = self.workspace.file_cache.lines(os.path.join(folder, ".gitignore"))
-            if f"/{name}" not in lines:
-                type(out).ignore(out)
+            if out.use_scm_ignore and f"/{name}" not in lines:
+                out.repo.scm_context.ignore(out.fs_path)
 
     def entry(self) -> Entry:
         """Return the entry as it will stand in dvc.lock."""

@@ -67,6 +67,19 @@ class Workspace:
         """Collect the files that git tracks, relative to the root; none where there is no git."""
         return frozenset(self._list_files())
 
+    @cached_property
+    def _tracked_folders(self) -> set[Path]:
+        """Collect the folders in which git tracks files, relative to the root."""
+        folders: set[Path] = set()
+        for name in self.tracked:
+            folders.update(Path(name).parents)
+        return folders
+
+    def is_tracked(self, path: Path) -> bool:
+        """Tell whether git tracks the path, or something in it."""
+        name = os.path.relpath(path, self.root)
+        return name in self.tracked or Path(name) in self._tracked_folders
+
     def _list_files(self, *options: str) -> list[str]:
         """Do `git ls-files`."""
         command = ["git", "ls-files", "-z", *options]

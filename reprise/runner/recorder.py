@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from reprise.dvc import Change, Repository, Stage
+from reprise.dvc.exceptions import dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
+from reprise.errors import PipelineError
 from reprise.state.durations import Durations
 from reprise.state.journal import Journal
 
@@ -73,6 +75,17 @@ class Recorder:
             stage.ignore()
             self._unignored.discard(stage)
 
+    def _ignore_all(self) -> list[str]:
+        """Write .gitignore for every stage that it can be written for; return the errors."""
+        errors = []
+        for stage in self._in_plan_order(self._unignored):
+            try:
+                with dvc_boundary(stage.name):
+                    self._ignore([stage])
+            except PipelineError as error:
+                errors.append(str(error))
+        return errors
+
     def _in_plan_order(self, stages: Iterable[Stage]) -> Sequence[Stage]:
         return sorted(stages, key=self._position.__getitem__)
 
@@ -80,14 +93,20 @@ class Recorder:
         """Write .gitignore and dvc.lock, and clear the journals.
 
         decided: stages that need no left-over entry any more. seconds: how long stages ran.
+        Raises PipelineError where a .gitignore can't be written: the journal keeps the entries of
+        its stages for the next run.
         """
         # .gitignore comes first: after a kill in between, the journal still has the entries.
-        self._ignore(self._unignored)
-        self._repository.write_locks(self._in_plan_order(self._changed))
+        errors = self._ignore_all()
         keep = dict(self._left_over)
         for stage in decided:
             keep.pop(stage.key, None)
+        for stage in self._changed & self._unignored:
+            keep[stage.key] = stage.entry()
+        self._repository.write_locks(self._in_plan_order(self._changed - self._unignored))
         self._journal.clear(keep)
         if seconds:
             durations = Durations(self._repository.temporary)
             durations.add((stage.name, value) for stage, value in seconds.items())
+        if errors:
+            raise PipelineError("; ".join(errors))

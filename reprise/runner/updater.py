@@ -57,6 +57,7 @@ class Updater:
         if options.pull:
             stage.pull_inputs()
         stage.check_inputs()
+        stage.check_outs()
         inputs = stage.take_inputs()
         known_run = None
         if not is_forced:

@@ -230,3 +230,47 @@ def test_a_shortage_is_its_stage_s_own(make: Make, what: str, message: str) -> N
     assert "good: done" in output
     assert "Traceback" not in output
     assert not list((made.root / ".dvc/tmp/reprise/sandbox").iterdir())
+
+
+@pytest.mark.parametrize("tracked", ["out", "out/x"])
+def test_an_out_that_git_tracks_fails_its_stage_before_the_command(
+    make: Make, tracked: str
+) -> None:
+    """`dvc repro` finds it after the command, asking git's index anew for each out."""
+    cmd = "mkdir -p out && cp a.in out/y" if "/" in tracked else "cat a.in > out"
+    made = make(
+        {"a": stage(cmd, ["a.in"], "out"), "b": stage("cat a.in > other", ["a.in"], "other")},
+        {tracked: "tracked\n"},
+    )
+    made.run("git", "add", "-f", tracked)
+    before = (made.root / tracked).read_bytes()
+    output = made.run("reprise", "run", "-k", code=1)
+    assert "output 'out' is already tracked by SCM (e.g. Git)" in output
+    assert (made.root / tracked).read_bytes() == before
+    assert (made.root / ".gitignore").read_text() == "/other\n"
+    assert "b:" in (made.root / "dvc.lock").read_text()
+    made.run("git", "rm", "-r", "--cached", tracked)
+    made.run("reprise", "run")
+    made.run("dvc", "status", "-q")
+
+
+def test_a_gitignore_that_can_not_be_written_keeps_its_stage_for_the_next_run(make: Make) -> None:
+    made = make(
+        {
+            "a": stage("mkdir -p sub && echo ran >> log && cp a.in sub/x", ["a.in"], "sub/x"),
+            "b": stage("cat a.in > other", ["a.in"], "other"),
+        },
+        {"sub/none": "", "log": ""},
+    )
+    (made.root / "sub/.gitignore").symlink_to("nowhere/none")
+    output = made.run("reprise", "run", "--no-sandbox", code=1)
+    assert "reprise: a: " in output
+    assert "sub/.gitignore" in output
+    lock = (made.root / "dvc.lock").read_text()
+    assert "b:" in lock
+    assert "a:" not in lock.split()
+    (made.root / "sub/.gitignore").unlink()
+    made.run("reprise", "run")
+    assert (made.root / "log").read_text() == "ran\n"
+    assert (made.root / "sub/.gitignore").read_text() == "/x\n"
+    made.run("dvc", "status", "-q")
