@@ -20,6 +20,7 @@ from typing import Any
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # linux/sched.h
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 0x1, 0x20, 0x1000, 0x4000, 0x80000  # mount.h
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LENGTH = 8  # bytes that say how long a request is
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -85,6 +86,16 @@ def _open_sources(mount: dict[str, Any]) -> dict[str, str]:
     return sources
 
 
+def _reset_signals() -> None:
+    """Handle signals as a command expects it: by default, or not at all if we were told so."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python ignores the first two
+        signal.signal(number, signal.SIG_DFL)
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # by nohup, or for a background job
+            signal.signal(number, signal.SIG_DFL)
+
+
 def _become(request: dict[str, Any], standard: list[int]) -> None:
     """Become the command of a request, in its namespace. Raises OSError.
 
@@ -95,10 +106,6 @@ def _become(request: dict[str, Any], standard: list[int]) -> None:
     os.chdir(request["folder"])
     for number, descriptor in enumerate(standard):
         os.dup2(descriptor, number)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python ignores them
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.execvpe(request["argv"][0], request["argv"], request["environment"])  # noqa: S606
 
 
@@ -111,6 +118,7 @@ class Starter:
 
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
+        self._requests.set_inheritable(False)  # ours, and not the commands'
         self._running: dict[int, socket.socket] = {}  # by the number of the process
         self._selector = selectors.DefaultSelector()
 
@@ -121,8 +129,9 @@ class Starter:
         os.set_blocking(signals, False)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # the runner ends the commands, and then us
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, lambda *_: None)  # the runner ends the commands, and then us
         self._selector.register(self._requests, selectors.EVENT_READ)
         self._selector.register(signals, selectors.EVENT_READ)
         while True:
@@ -135,11 +144,11 @@ class Starter:
 
     def _receive(self) -> bool:
         """Start the command of the next request. Returns False when there will be none."""
-        length, descriptors, *_ = socket.recv_fds(
-            self._requests, LENGTH, 4, socket.MSG_CMSG_CLOEXEC
-        )
+        length, descriptors, *_ = socket.recv_fds(self._requests, LENGTH, 4)
         if not length:
             return False
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
         request = json.loads(self._requests.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
         *standard, reply_descriptor = descriptors
         reply = socket.socket(fileno=reply_descriptor)
@@ -154,6 +163,7 @@ class Starter:
     def _run(self, request: dict[str, Any], standard: list[int], reply: socket.socket) -> None:
         """Become the command, in a fork; or say why not."""
         try:
+            _reset_signals()
             os.setsid()
             _tell(reply, {"pid": os.getpid()})  # from now on the runner can signal the group
             _become(request, standard)
