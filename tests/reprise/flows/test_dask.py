@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -133,17 +134,51 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[tuple[str, str]]:
-    """The address of a scheduler, and the number of its one worker process."""
-    (tmp_path / "cluster.py").write_text(CLUSTER)
-    with subprocess.Popen(
-        [sys.executable, tmp_path / "cluster.py"], stdin=-1, stdout=-1, text=True
-    ) as process:
+HIDE = 'mount -t tmpfs none "$1" && shift && exec "$@"'
+
+
+@contextmanager
+def running_cluster(folder: Path, hidden: Path | None = None) -> Iterator[tuple[str, str]]:
+    """Start a scheduler; yield its address, and the number of its one worker process.
+
+    hidden: a folder that neither of them sees.
+    """
+    script = folder / "cluster.py"
+    script.write_text(CLUSTER)
+    command: list[str | Path] = [sys.executable, script]
+    if hidden is not None:
+        command = [
+            "unshare",
+            "--mount",
+            "--map-root-user",
+            "sh",
+            "-c",
+            HIDE,
+            "sh",
+            hidden,
+            *command,
+        ]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
         assert process.stdout is not None
         address, pid = process.stdout.readline().split()
         yield address, pid
         process.communicate()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    with running_cluster(tmp_path) as cluster:
+        yield cluster
+
+
+def test_a_worker_that_does_not_see_the_folder_says_so(
+    make: Make, api: str, tmp_path: Path
+) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    with running_cluster(tmp_path, hidden=made.root) as (address, _):
+        output = flow(made, 1, "--runner", "dask", "--dask-address", address)
+    assert f"the worker ended, or found no {made.root.resolve()}" in output
+    assert "expected this folder at the same path on every machine of the workers" in output
 
 
 def test_an_existing_dask_cluster_runs_the_commands(
