@@ -36,16 +36,23 @@ def _sections(report: Report) -> Iterator[str]:
         if len(report.compared) > 1:
             yield f"### {escaped(compared.name)}"
         yield from _comparison(compared.comparison)
-    yield from _changes(report)
+    yield from _section("### Metrics", tables.metric_table(other_metrics(report)))
+    yield from _section("### Params", tables.param_table(report.params))
+    yield from _section("### Stages that ran", tables.stage_table(report.stages))
+    yield from _section("### Data", _data(report))
     for rows in changed_rows(report):
         yield f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
         yield folded("Those that changed most", tables.row_table(rows))
-    if report.curves:
-        charts = [mermaid(curve, report) for curve in report.curves[:CURVES]]
-        yield "### Curves\n\n" + "\n\n".join(charts)
-    if report.notes:
-        notes = [f"- {escaped(note, 300)}" for note in report.notes]
-        yield "### Notes\n\n" + "\n".join(notes)
+    charts = [mermaid(curve, report) for curve in report.curves[:CURVES]]
+    yield from _section("### Curves", "\n\n".join(charts))
+    notes = [f"- {escaped(note, 300)}" for note in report.notes]
+    yield from _section("### Notes", "\n".join(notes))
+
+
+def _section(title: str, content: str) -> Iterator[str]:
+    """Yield the content under its title. No content makes no section."""
+    if content:
+        yield f"{title}\n\n{content}"
 
 
 def _headline(report: Report) -> str:
@@ -71,36 +78,27 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
             yield f"Of rows that did not pair, {escaped(metric.name)} {unpaired}"
 
 
-def _changes(report: Report) -> Iterator[str]:
-    others = other_metrics(report)
-    if others:
-        yield f"### Metrics\n\n{tables.metric_table(others)}"
-    if report.params:
-        yield f"### Params\n\n{tables.param_table(report.params)}"
-    if report.stages:
-        yield f"### Stages that ran\n\n{tables.stage_table(report.stages)}"
-    if report.data or report.moved:
-        yield "### Data"
+def _data(report: Report) -> str:
+    blocks = []
     for moved in report.moved:
         examples = wording.first_few(list(map(escaped, moved.examples)))
-        yield f"**{wording.moved_sentence(moved)}**: {examples}"
-    if report.data:
-        yield tables.data_table(report.data)
+        blocks.append(f"**{wording.moved_sentence(moved)}**: {examples}")
+    blocks.append(tables.data_table(report.data))
+    return "\n\n".join(blocks).strip()
 
 
 def _details(report: Report) -> Iterator[str]:
     """Yield what the sections cut short or leave out."""
     if len(report.metrics) > ROWS or report.compared:
-        yield f"#### Metrics\n\n{tables.metric_table(report.metrics, FOLDED_ROWS)}"
+        table = tables.metric_table(report.metrics, FOLDED_ROWS)
+        yield from _section("#### Metrics", table)
     if len(report.params) > ROWS:
         yield f"#### Params\n\n{tables.param_table(report.params, FOLDED_ROWS)}"
     for change in report.data:
-        if change.diff is None:
-            continue
-        yield f"#### {escaped(change.path)}"
-        if change.diff.classes:
-            yield tables.class_table(change.diff.classes)
-        yield tables.column_table(change.diff.columns)
+        if change.diff is not None:
+            classes = tables.class_table(change.diff.classes)
+            columns = tables.column_table(change.diff.columns)
+            yield from _section(f"#### {escaped(change.path)}", f"{classes}\n\n{columns}".strip())
     for compared in report.compared:
         for metric in compared.comparison.metrics:
             yield f"{escaped(metric.name)}: {metric.method}"

@@ -28,8 +28,13 @@ def escaped(value: Any, limit: int = CELL) -> str:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], limit: int = ROWS) -> str:
-    """Write a table of the first `limit` rows, and say how many more there are."""
+    """Write a table of the first `limit` rows, and say how many more there are.
+
+    No rows make no table.
+    """
     listed = list(rows)
+    if not listed:
+        return ""
     lines = [header, ["---"] * len(header), *listed[:limit]]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     hidden = len(listed) - limit
