@@ -19,7 +19,10 @@ from reprise.errors import PipelineError
 
 DVC_ERRORS = (DvcException, OSError, UnicodeError, FileLocked)
 LOGGERS = ("dvc", "dvc_data", "dvc_objects")
-EXHAUSTED = (MemoryError, RecursionError)  # wherever they are raised
+EXHAUSTED = {  # wherever they are raised
+    MemoryError: "out of memory",
+    RecursionError: "found values nested too deeply",
+}
 DEBUG = "REPRISE_DEBUG"  # the variable that has tracebacks printed
 OWN_FILES = f"{Path(reprise.__file__).parent}{os.sep}"
 # DVC's words for a date, wherever it reads one.
@@ -54,13 +57,13 @@ def dvc_boundary(where: str = "") -> Iterator[None]:
 
 def describe_error(error: BaseException) -> str:
     """Say in one line what an error means that DVC raised."""
+    for kind, words in EXHAUSTED.items():
+        if isinstance(error, kind):
+            return words
     if isinstance(error, OSError) and isinstance(error.filename, str):  # not a descriptor
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    if isinstance(error, RecursionError):
-        return "found values nested too deeply"
-    if type(error).__module__ == "builtins" and not isinstance(error, DVC_ERRORS):
+    is_meant = isinstance(error, DVC_ERRORS)
+    if type(error).__module__ == "builtins" and not is_meant:
         return _describe_unforeseen(error)
     if error.__cause__:
         return f"{error}: {error.__cause__}"

@@ -33,6 +33,19 @@ class _Built:
     signatures: Signatures | None
     results: dict[Any, Any] = field(default_factory=dict)
 
+    @property
+    def has_signatures(self) -> bool:
+        """Tell whether the files' signatures are known."""
+        return self.signatures is not None
+
+    def is_of_file(self, path: str) -> bool:
+        """Tell whether what was hashed is the file that is at the path now."""
+        signatures = self.signatures or {}
+        before = signatures.get("")
+        if before is None:
+            return False  # it was a folder
+        return before.is_same_file(Signature.of(path))
+
 
 @dataclass(frozen=True)
 class _ReadFile:
@@ -121,14 +134,16 @@ class FileCache:
 
     def _known(self, item: Output) -> _Built | None:
         """Return what is kept of the item's path, if it is still true."""
-        built = self._built.get(item.fs_path)
+        path = item.fs_path
+        built = self._built.get(path)
         if built is None:
             return None
-        if os.path.isdir(item.fs_path):
-            return None if item.IS_DEPENDENCY and built.signatures is None else built
-        now = Signature.of(item.fs_path)
-        before = (built.signatures or {}).get("")
-        return built if before is not None and before.is_same_file(now) else None
+        if os.path.isdir(path):
+            # Of a folder that was hashed as an out, no signatures were taken.
+            is_true = built.has_signatures or not item.IS_DEPENDENCY
+        else:
+            is_true = built.is_of_file(path)
+        return built if is_true else None
 
     def _begin(self, item: Output) -> _Built:
         """Begin to keep hashes of the item's path as it is now."""

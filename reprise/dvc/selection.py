@@ -71,19 +71,26 @@ def _find_all(repo: Repo, targets: Sequence[str], selection: Selection) -> list[
 def _find(repo: Repo, target: str, selection: Selection) -> list[DVCStage]:
     """Find a target's stages as `dvc repro` does; and where it finds none, by their outs."""
     path = os.path.abspath(target)
-    if not selection.glob:
-        in_file = [stage for stage in repo.index.stages if stage.path == path]
-        if in_file:
-            return in_file
+    in_file = [stage for stage in repo.index.stages if stage.path == path]
+    if in_file and not selection.glob:
+        return in_file
     try:
         found: list[DVCStage] = collect_stages(
             repo, [target], recursive=selection.recursive, glob=selection.glob
         )
         return found
     except (StageFileDoesNotExistError, StageNotFound):
-        writers = [
-            stage for stage in repo.index.stages if any(out.fs_path == path for out in stage.outs)
-        ]
+        writers = _writers(repo, path)
         if not writers:
             raise
         return writers
+
+
+def _writers(repo: Repo, path: str) -> list[DVCStage]:
+    """Find the stages that have the path, absolute, among their outs."""
+    writers = []
+    for stage in repo.index.stages:
+        outs = [out.fs_path for out in stage.outs]
+        if path in outs:
+            writers.append(stage)
+    return writers

@@ -93,7 +93,8 @@ class Stage(Declaration):
                 written[out.fs_path] = out.hash_info
         renewed = set()
         for dep in self.dvc.deps:
-            if dep.fs_path in written and dep.hash_info != written[dep.fs_path]:
+            hash_info = written.get(dep.fs_path, dep.hash_info)
+            if dep.hash_info != hash_info:
                 renewed.add(str(dep))
         return renewed
 

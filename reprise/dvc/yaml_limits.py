@@ -20,10 +20,11 @@ def parse_limited_yaml(text: str, path: str, typ: str = "safe") -> Any:
     """Parse YAML, in place of parse_yaml. Raises ParseError where it is too deep or too large."""
     if _is_deep(text):
         raise ParseError(path, f"found more than {MOST_LEVELS} levels of values; expected less")
-    if "<<" in text and _is_large(_count_merged(text), text):
+    most_values = max(MOST_VALUES, len(text))
+    if "<<" in text and _count_merged(text) > most_values:
         raise _TooLargeError(path)
     data = _parse_yaml(text, path, typ)
-    if "*" in text and _is_large(_count_values(data, {}), text):
+    if "*" in text and _count_values(data, {}) > most_values:
         raise _TooLargeError(path)
     return data
 
@@ -32,10 +33,6 @@ class _TooLargeError(ParseError):
     def __init__(self, path: str) -> None:
         found = f"found aliases that stand for more than {MOST_VALUES} values"
         super().__init__(path, f"{found}; expected less")
-
-
-def _is_large(count: int, text: str) -> bool:
-    return count > max(MOST_VALUES, len(text))
 
 
 def _is_deep(text: str) -> bool:

@@ -87,7 +87,8 @@ def _notes(old: Revision, new: Revision) -> list[str]:
     """Say what could not be read, and which stages have not run since something changed."""
     notes = []
     for revision in (old, new):
-        notes += [f"{revision.name}: {error}" for error in revision.errors]
+        for error in revision.errors:
+            notes.append(f"{revision.name}: {error}")
     for record in new.records.values():
         if record.stale and record.command is not None:
             causes = _shortened(record.stale)

@@ -31,12 +31,14 @@ def compare_curves(plots: Iterable[Plot], old: Revision, new: Revision) -> list[
     for plot in plots:
         if plot.template not in LINE_TEMPLATES:
             continue
-        for field in dict.fromkeys(point["field"] for point in plot.points):
+        fields = [point["field"] for point in plot.points]
+        for field in dict.fromkeys(fields):
             old_points = _points(plot, field, old)
             new_points = _points(plot, field, new)
-            is_line = max(len(old_points), len(new_points)) > 1
-            if is_line and old_points != new_points:
-                curves.append(Curve(plot.title, field, plot.x_label, old_points, new_points))
+            most_points = max(len(old_points), len(new_points))
+            if most_points > 1 and old_points != new_points:
+                curve = Curve(plot.title, field, plot.x_label, old_points, new_points)
+                curves.append(curve)
     return curves
 
 

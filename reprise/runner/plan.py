@@ -187,11 +187,10 @@ def _plan_changed(
 def _add_outs(step: Step, outs: _ExpectedOuts) -> None:
     """Add the outs that the step may leave different from what they are."""
     stage = step.stage
-    if step.kind is StepKind.UNCHANGED:
-        return
+    hashes: dict[str, str | None] = {}
     if step.known_run is not None:
-        for path, value in step.known_run.out_hashes.items():
-            outs.add(stage.name, path, value)
-    elif not stage.keeps_outs:
-        for out in stage.outputs:
-            outs.add(stage.name, os.fspath(out), None)
+        hashes.update(step.known_run.out_hashes)
+    elif step.kind is not StepKind.UNCHANGED and not stage.keeps_outs:
+        hashes.update(dict.fromkeys(map(os.fspath, stage.outputs)))
+    for path, value in hashes.items():
+        outs.add(stage.name, path, value)

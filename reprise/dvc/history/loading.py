@@ -27,8 +27,7 @@ def add_stage(revision: Revision, stage: DVCStage, root: str) -> None:
     for out in local_items(stage.outs):
         outs[_relative(out.fs_path, root)] = out
     if revision.commit is None:
-        for path in _differing(outs):
-            revision.errors.append(f"{path} is not what DVC recorded; it was taken as it is")
+        _note_differing(revision, outs)
     record = _make_record(stage, outs, root)
     revision.records[record.name] = record
     file = _relative(stage.path, root)
@@ -44,13 +43,12 @@ def _relative(path: str, root: str) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
-def _differing(outs: Outs) -> Iterator[str]:
-    """Iterate over outs of the working tree that are not as recorded."""
+def _note_differing(revision: Revision, outs: Outs) -> None:
+    """Note the outs of the working tree that are not as recorded."""
     for path, out in outs.items():
-        if not out.hash_info or not out.use_cache:
-            continue  # git has it
-        if out.exists and out.changed_checksum():
-            yield path
+        is_recorded = out.hash_info and out.use_cache  # else git has it
+        if is_recorded and out.exists and out.changed_checksum():
+            revision.errors.append(f"{path} is not what DVC recorded; it was taken as it is")
 
 
 def _make_record(stage: DVCStage, outs: Outs, root: str) -> StageRecord:

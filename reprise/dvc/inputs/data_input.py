@@ -71,10 +71,15 @@ class DataInput(DepInput):
 
     def _is_left_alone(self, name: str, path: str) -> bool:
         """Tell whether the path still leads to the file of the name, with the same content."""
-        before, now = self._signatures.get(name), Signature.find(path)
-        if before is None or now is None or not now.is_same_file(before):
+        before = self._signatures.get(name)
+        now = Signature.find(path)
+        if before is None or now is None:
             return False
-        return not now.may_hide_a_write(before) or self._has_content(name, path)
+        if not now.is_same_file(before):
+            return False
+        if now.may_hide_a_write(before):
+            return self._has_content(name, path)
+        return True
 
     def _has_content(self, name: str, path: str) -> bool:
         """Read the file at the path, and tell whether it has the content that was hashed."""

@@ -77,7 +77,8 @@ def _missed_keys(content: Any, declared: list[str], names: _Names) -> list[KeyPa
     keys = [key for key in key_paths(content) if _is_missed(key, declared, names)]
     parents: set[KeyPath] = set()
     for key in keys:
-        parents.update(key[:depth] for depth in range(len(key)))
+        for depth in range(len(key)):
+            parents.add(key[:depth])
     return [key for key in keys if key not in parents]
 
 
