@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -13,14 +14,17 @@ from typing import IO, Any, Protocol, TypeAlias
 from ruamel.yaml.error import YAMLError
 
 from reprise.described import DescribedEnum
-from reprise.process.groups import note_group, signal_group
+from reprise.process.groups import GroupProcess, note_group
 from reprise.process.namespace import Mount, NamespaceProcess
 
 GRACE = 5.0  # seconds between the signal that asks and the one that kills
 # What a user can cause: a params file edited meanwhile, a NUL in a command, a full disk or memory.
 FAULTS = (OSError, ValueError, SyntaxError, YAMLError, MemoryError, RecursionError)
 
-Process: TypeAlias = "subprocess.Popen[bytes] | NamespaceProcess"
+Process: TypeAlias = GroupProcess | NamespaceProcess
+# Many ignore SIGHUP, or take it for a wish to read their settings anew.
+PASSED_ON: dict[int, int] = {signal.SIGHUP: signal.SIGTERM}
+HAS_GUARDS = sys.platform == "linux"
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,10 @@ class Execution(Protocol):
         """
 
     def interrupt(self, number: int) -> None:
-        """Send the signal to the process group; no further command is started."""
+        """Send the signal to the command; no further one is started."""
 
     def kill(self) -> None:
-        """End what still runs in the process group, and `run` with it."""
+        """End what still runs of the command, and `run` with it."""
 
 
 class _Stopped(Exception):  # noqa: N818
@@ -126,9 +130,13 @@ class LocalExecution:
         self._job.log.parent.mkdir(parents=True, exist_ok=True)
         with self._job.log.open("wb") as log:
             for text, argv in self._job.argv:
-                process = self._start(argv, folder, log)
-                note_group(note, process.pid)
-                status = self._wait(process, deadline)
+                with self._start(argv, folder, log) as process:
+                    note_group(note, process.pid)
+                    status = self._wait(process, deadline)
+                    if status is None or self._signal is not None:
+                        _end(process)
+                    else:
+                        process.let_go()  # a server that it started goes on, as under `dvc repro`
                 self._check(status, text)
 
     def _check(self, status: int | None, text: str) -> None:
@@ -148,12 +156,12 @@ class LocalExecution:
                 raise _Stopped(JobEnd.INTERRUPTED, "interrupted")
             stdin = None if self._job.reads_stdin else subprocess.DEVNULL
             environment = self._job.environment
-            if self._job.mounts:
+            if HAS_GUARDS:
                 self._process = NamespaceProcess(
                     self._job.mounts, argv, folder, environment, log.fileno(), stdin=stdin
                 )
             else:
-                self._process = subprocess.Popen(
+                self._process = GroupProcess(
                     argv,
                     cwd=folder,
                     env=environment,
@@ -167,30 +175,37 @@ class LocalExecution:
 
     @staticmethod
     def _wait(process: "Process", deadline: float | None) -> int | None:
-        """Return the process's exit status; None when it was ended at the deadline."""
+        """Return the process's exit status; None when it was told to end at the deadline."""
+        timeout = None
+        if deadline is not None:
+            timeout = max(0.0, deadline - time.monotonic())
         try:
-            if deadline is None:
-                return process.wait()
-            return process.wait(max(0.0, deadline - time.monotonic()))
+            return process.wait(timeout)
         except subprocess.TimeoutExpired:
-            signal_group(process.pid, signal.SIGTERM)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE)
-            signal_group(process.pid, signal.SIGKILL)
-            process.wait()
+            process.send_signal(signal.SIGTERM)
             return None
 
     def interrupt(self, number: int) -> None:
-        """Send the signal to the process group; no further command is started."""
+        """Send the signal to the command and all that came of it; no further one is started."""
         with self._starting:
             self._signal = number
             if self._process is not None:
-                signal_group(self._process.pid, number)
+                self._process.send_signal(PASSED_ON.get(number, number))
 
     def kill(self) -> None:
-        """Kill what still runs in the process group."""
+        """Kill the command and all that came of it."""
         if self._process is not None:
-            signal_group(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+
+
+def _end(process: Process) -> None:
+    """Wait until nothing is left of a command that was told to end; kill what takes too long."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait_for_all(GRACE)
+        return
+    process.kill()
+    with suppress(subprocess.TimeoutExpired):  # what runs as another user can't be killed
+        process.wait_for_all(GRACE)
 
 
 def describe_fault(fault: Exception, log: Path) -> str:

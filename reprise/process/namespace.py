@@ -1,9 +1,10 @@
-"""Run commands in mount namespaces, by a process that starts them.
+"""Run commands by a process that starts them, in mount namespaces if need be.
 
 There is one such process for each process of ours that runs commands: the runner's own, or a worker
 of Dask. It ends with it.
 """
 
+import errno
 import json
 import os
 import signal
@@ -12,12 +13,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from reprise.process import starter
+from reprise.process.groups import signal_group
 
 MESSAGE_SIZE = 2**16  # bytes: no reply is as long
 
@@ -48,7 +51,7 @@ Mount = Bind | Overlay
 
 
 class NamespaceProcess:
-    """Runs a command in a namespace, and in a session of its own. Much like subprocess.Popen.
+    """Runs a command in a session of its own, under a guard that knows all that comes of it.
 
     pid: its process number, which is that of its process group too.
     """
@@ -65,7 +68,8 @@ class NamespaceProcess:
     ) -> None:
         """Start the command. Raises ValueError for an argument that no process can be given.
 
-        mounts: in order; folder: where it runs, in the namespace; output: the descriptor for its
+        mounts: in order, in a namespace of its own; none: in that of this process. folder: where it
+        runs, in that namespace; output: the descriptor for its
         stdout and stderr; stdin: DEVNULL, or None for this process's.
         """
         if any("\0" in argument for argument in argv):
@@ -77,32 +81,63 @@ class NamespaceProcess:
             "environment": dict(environment),
         }
         self._reply = _starter().send(request, output, has_input=stdin is None)
-        self.returncode: int | None = None
         self.pid: int = self._receive()["pid"]
 
+    def __enter__(self) -> Self:
+        """Return the process. With the end of the block, what is left of it is killed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the socket: the guard kills what is left, unless it was told to let it go."""
+        self._reply.close()
+
     def wait(self, timeout: float | None = None) -> int:
-        """Return the exit status; -N after signal N.
+        """Return the command's exit status; -N after signal N. Call it once.
 
         Raises subprocess.TimeoutExpired, and OSError when the kernel refused the namespace or the
         command.
         """
-        if self.returncode is None:
-            self._reply.settimeout(timeout)
-            try:
-                message = self._receive()
-            except TimeoutError:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0) from None
-            if "error" in message:
-                raise OSError(*message["error"])
-            self.returncode = int(message["status"])
-            self._reply.close()
-        return self.returncode
+        self._reply.settimeout(timeout)
+        try:
+            status: int = self._receive()["status"]
+        except TimeoutError:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0) from None
+        except ConnectionError:
+            signal_group(self.pid, signal.SIGKILL)
+            raise
+        return status
+
+    def wait_for_all(self, timeout: float) -> None:
+        """Wait until nothing is left of the command. Raises subprocess.TimeoutExpired."""
+        self._reply.settimeout(timeout)
+        try:
+            while self._reply.recv(MESSAGE_SIZE):
+                pass
+        except TimeoutError:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
+
+    def send_signal(self, number: int) -> None:
+        """Send the signal to all that came of the command. For any thread."""
+        with suppress(OSError):  # nothing is left, or it was let go
+            self._reply.send(bytes([number]))
+
+    def kill(self) -> None:
+        """Kill all that came of the command. For any thread."""
+        with suppress(OSError):
+            self._reply.shutdown(socket.SHUT_WR)
+
+    def let_go(self) -> None:
+        """Leave what is left of the command to itself, when the `with` block ends."""
+        self.send_signal(starter.LEAVE)
 
     def _receive(self) -> dict[str, Any]:
+        """Receive what the guard tells. Raises OSError; ConnectionError when the guard is gone."""
         message = self._reply.recv(MESSAGE_SIZE)
         if not message:
-            return {"pid": 0, "status": -signal.SIGKILL}  # somebody killed the starter
+            raise ConnectionResetError(errno.ECONNRESET, "somebody killed its guard", "command")
         received: dict[str, Any] = json.loads(message)
+        if "error" in received:
+            raise OSError(*received["error"])
         return received
 
 
@@ -111,8 +146,10 @@ def find_obstacle(mounts: Sequence[Mount]) -> str | None:
     if sys.platform != "linux":
         return f"{sys.platform} has no mount namespaces"
     try:
-        with open(os.devnull, "wb") as null:
-            process = NamespaceProcess(mounts, ["true"], Path("/"), os.environ, null.fileno())
+        with (
+            open(os.devnull, "wb") as null,
+            NamespaceProcess(mounts, ["true"], Path("/"), os.environ, null.fileno()) as process,
+        ):
             process.wait()
     except OSError as error:
         return f"{error.filename}: {error.strerror}"

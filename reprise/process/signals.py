@@ -28,16 +28,32 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            leave_closed_terminal()
+        handler(number, frame)
+
     usual = {}
     for number in SIGNALS:
         if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
             continue  # by nohup
-        usual[number] = signal.signal(number, handler)
+        usual[number] = signal.signal(number, handle)
     try:
         yield
     finally:
         for number, former in usual.items():
             signal.signal(number, former)
+
+
+def leave_closed_terminal() -> None:
+    """Print into nothing from now on if the terminal is gone: each line would be an error."""
+    for descriptor in (1, 2):
+        try:
+            os.write(descriptor, b"")
+        except OSError:
+            with open(os.devnull, "wb") as null:
+                os.dup2(null.fileno(), descriptor)
 
 
 @contextmanager

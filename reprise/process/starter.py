@@ -4,24 +4,32 @@ A process with threads can't enter a user namespace, and a new Python for each c
 than all the rest: so one process without threads forks for each command. It imports nothing of the
 project. What it is asked for comes over a socket: see `reprise.process.namespace`.
 
+Between it and each command is a guard. Whatever comes of the command and loses its parent becomes a
+child of the guard, also in a session of its own: prctl(2), PR_SET_CHILD_SUBREAPER.
+
 In the namespace, the folders of a stage's sandbox lie over the workspace: mount_namespaces(7),
 user_namespaces(7), the kernel's filesystems/overlayfs.rst.
 """
 
 import ctypes
+import gc
 import json
 import os
-import selectors
+import select
 import signal
 import socket
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # linux/sched.h
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 0x1, 0x20, 0x1000, 0x4000, 0x80000  # mount.h
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LENGTH = 8  # bytes that say how long a request is
+LEAVE = 0  # told a guard in place of a signal: leave what is left of the command
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -101,8 +109,9 @@ def _become(request: dict[str, Any], standard: list[int]) -> None:
 
     standard: what to take for stdin, stdout and stderr.
     """
-    enter_namespace()
-    mount_all(request["mounts"])
+    if request["mounts"]:
+        enter_namespace()
+        mount_all(request["mounts"])
     os.chdir(request["folder"])
     for number, descriptor in enumerate(standard):
         os.dup2(descriptor, number)
@@ -110,37 +119,21 @@ def _become(request: dict[str, Any], standard: list[int]) -> None:
 
 
 class Starter:
-    """Answers requests until the other end of its socket is closed.
-
-    A request's own socket is told the number of the process, then its exit status; or the error
-    for which there is none.
-    """
+    """Answers requests until the other end of its socket is closed."""
 
     def __init__(self, requests: socket.socket) -> None:
         self._requests = requests
         self._requests.set_inheritable(False)  # ours, and not the commands'
-        self._running: dict[int, socket.socket] = {}  # by the number of the process
-        self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
-        """Start commands and tell how they end."""
-        signals, wake = os.pipe()
-        os.set_blocking(wake, False)
-        os.set_blocking(signals, False)
-        signal.set_wakeup_fd(wake)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        """Start a guard for each request."""
+        gc.disable()  # it would copy the memory that forks share
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how guards ended
         for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, lambda *_: None)  # the runner ends the commands, and then us
-        self._selector.register(self._requests, selectors.EVENT_READ)
-        self._selector.register(signals, selectors.EVENT_READ)
-        while True:
-            for key, _ in self._selector.select():
-                if key.fd == signals:
-                    os.read(signals, 4096)
-                    self._reap()
-                elif not self._receive():
-                    return
+        while self._receive():
+            pass
 
     def _receive(self) -> bool:
         """Start the command of the next request. Returns False when there will be none."""
@@ -151,41 +144,139 @@ class Starter:
             os.set_inheritable(descriptor, False)
         request = json.loads(self._requests.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
         *standard, reply_descriptor = descriptors
-        reply = socket.socket(fileno=reply_descriptor)
-        pid = os.fork()
-        if pid == 0:
-            self._run(request, standard, reply)
+        with socket.socket(fileno=reply_descriptor) as reply:
+            try:
+                if os.fork() == 0:
+                    self._requests.close()
+                    _guard(request, standard, reply)
+            except OSError as error:
+                _tell_error(reply, error)
         for descriptor in standard:
             os.close(descriptor)
-        self._running[pid] = reply
         return True
 
-    def _run(self, request: dict[str, Any], standard: list[int], reply: socket.socket) -> None:
+
+def _guard(request: dict[str, Any], standard: list[int], reply: socket.socket) -> None:
+    """Be the guard of a request's command, in a fork."""
+    try:
+        os.setsid()  # who kills the runner's group does not kill us
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        guard = Guard(reply)
+        guard.start(request, standard)
+        guard.serve()
+    except OSError as error:
+        _tell_error(reply, error)
+    finally:
+        os._exit(0)
+
+
+class Guard:
+    """Watches one command, and all that comes of it.
+
+    It tells the runner the number of the process, then its exit status, or the error for which
+    there is none. The socket is closed when nothing is left. When the runner is gone, or closes its
+    end before that, everything is killed.
+    """
+
+    def __init__(self, reply: socket.socket) -> None:
+        self._reply = reply
+        self._command = 0
+        self._signals, wake = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(self._signals, False)
+        signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def start(self, request: dict[str, Any], standard: list[int]) -> None:
+        """Start the command, as the leader of a session and a group. Raises OSError."""
+        self._command = os.fork()
+        if self._command == 0:
+            self._run(request, standard)
+
+    def _run(self, request: dict[str, Any], standard: list[int]) -> None:
         """Become the command, in a fork; or say why not."""
         try:
             _reset_signals()
             os.setsid()
-            _tell(reply, {"pid": os.getpid()})  # from now on the runner can signal the group
+            _tell(self._reply, {"pid": os.getpid()})
             _become(request, standard)
         except OSError as error:
-            name = os.fsdecode(error.filename or "")  # of a program not found it is bytes
-            _tell(reply, {"error": [error.errno, error.strerror, name]})
+            _tell_error(self._reply, error)
         finally:
             os._exit(127)
 
-    def _reap(self) -> None:
-        """Tell of the commands that have ended."""
-        while self._running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
+    def serve(self) -> None:
+        """Do what the runner says until nothing is left of the command, or it is let go."""
+        poll = select.poll()
+        poll.register(self._reply, select.POLLIN)
+        poll.register(self._signals, select.POLLIN)
+        while self._reap():
+            if self._signals in dict(poll.poll()):
+                os.read(self._signals, 4096)
+                continue
+            words = self._reply.recv(1)
+            if not words:
+                self._kill_all()
                 return
-            with self._running.pop(pid) as reply:
-                _tell(reply, {"status": os.waitstatus_to_exitcode(status)})
+            if words[0] == LEAVE:
+                return
+            self._signal_all(words[0])
+
+    def _reap(self) -> bool:
+        """Take note of processes that have ended; tell whether any is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if pid == 0:
+                return True
+            if pid == self._command:
+                _tell(self._reply, {"status": os.waitstatus_to_exitcode(status)})
+
+    def _signal_all(self, number: int) -> None:
+        """Send the signal to the command's group, and to what has left it."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._command, number)
+        for pid, group in _descendants(os.getpid()):
+            if group != self._command:
+                _kill(pid, number)
+
+    def _kill_all(self) -> None:
+        """Kill everything. Those whose parent is killed become children of this process."""
+        while self._reap():
+            for pid, _ in _descendants(os.getpid()):
+                _kill(pid, signal.SIGKILL)
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+
+
+def _kill(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # it has ended; it is another user's by now
+        os.kill(pid, number)
+
+
+def _descendants(parent: int) -> Iterator[tuple[int, int]]:
+    """Yield the numbers of all processes that come of the parent, and of their groups."""
+    children = defaultdict(list)
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+            parents_number, group = int(fields[1]), int(fields[2])
+            children[parents_number].append((int(name), group))
+    found = [*children[parent]]
+    for pid, group in found:
+        yield pid, group
+        found += children[pid]
 
 
 def _tell(reply: socket.socket, message: dict[str, Any]) -> None:
     with suppress(BrokenPipeError):  # nobody waits any more
         reply.sendall(json.dumps(message).encode())
+
+
+def _tell_error(reply: socket.socket, error: OSError) -> None:
+    name = os.fsdecode(error.filename or "")  # of a program not found it is bytes
+    _tell(reply, {"error": [error.errno, error.strerror, name]})
 
 
 if __name__ == "__main__":

@@ -1,13 +1,20 @@
 """Test how a run ends by a signal or a kill, and what the next run does."""
 
+import fcntl
 import os
+import pty
 import signal
+import subprocess
 import sys
+import termios
+import time
+from pathlib import Path
 
 import pytest
 
+from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
-from tests.reprise.runner.repository import Make, is_gone, make, stage, start, wait_for
+from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["make"]  # the fixture
 
@@ -38,6 +45,125 @@ def test_a_signal_ends_the_commands_and_keeps_what_finished(
     assert is_gone(int(pid.read_text()))
     assert "quick:" in (made.root / "dvc.lock").read_text()
     assert not list((made.root / ".dvc/tmp/reprise/sandbox").iterdir())
+
+
+def say_pid(file: Path) -> str:
+    """Return a shell command that writes its process's number into the file, whole."""
+    return f"echo $$ > {file}.new; mv {file}.new {file}"
+
+
+def pid_in(file: Path) -> int:
+    wait_for(file)
+    return int(file.read_text())
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_closed_terminal_ends_the_commands(make: Make, jobs: int) -> None:
+    made = make({})
+    pids = [made.folder / f"pid{i}" for i in range(jobs)]
+    stages = {"quick": stage("cat a.in > quick", ["a.in"], "quick")}
+    for i, pid in enumerate(pids):
+        stages[f"s{i}"] = stage(f"{say_pid(pid)}; sleep 100; true", ["quick"], f"s{i}")
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    process, terminal = start_in_terminal(made, f"-j{jobs}")
+    numbers = [pid_in(pid) for pid in pids]
+    os.close(terminal)
+    assert process.wait(30) == 129
+    assert all(map(is_gone, numbers))
+    assert "quick:" in (made.root / "dvc.lock").read_text()
+    assert not list((made.root / ".dvc/tmp/reprise/sandbox").iterdir())
+    assert not list((made.root / ".dvc/tmp/reprise/journal").iterdir())
+
+
+def start_in_terminal(made: Made, *options: str) -> tuple["subprocess.Popen[bytes]", int]:
+    """Start `reprise run` in a terminal. Return it, and the descriptor of the terminal's window."""
+    window, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reprise.cli", "run", *options],
+        cwd=made.root,
+        env={**os.environ, "DVC_NO_ANALYTICS": "1", "TERM": "xterm"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(terminal)
+    return process, window
+
+
+IN_SESSIONS = {
+    "setsid": "setsid --wait sh -c '{}; sleep 100; true'",
+    "daemon": "(setsid sh -c '{}; sleep 100; true' >/dev/null 2>&1 &); sleep 100",
+    "nohup": "nohup sh -c '{}; sleep 100; true' >/dev/null 2>&1 & sleep 100",
+    "ignores signals": "setsid sh -c 'trap \"\" INT TERM HUP; {}; sleep 100; true' & wait",
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("sandbox", [True, False])
+def test_what_commands_start_in_sessions_of_their_own_ends_with_the_run(
+    make: Make, number: int, sandbox: bool
+) -> None:
+    made = make({})
+    stages = {}
+    for i, cmd in enumerate(IN_SESSIONS.values()):
+        cmd = cmd.format(say_pid(made.folder / f"pid{i}"))
+        stages[f"s{i}"] = stage(cmd, ["a.in"], f"s{i}", **meta(sandbox=sandbox))
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    process = start(made, "-j8")
+    numbers = [pid_in(made.folder / f"pid{i}") for i in range(len(stages))]
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    wait_until_gone(numbers)
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Wait a moment: who is killed can't wait for what it ends."""
+    for _ in range(100):
+        if all(map(is_gone, pids)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still there: {pids}")
+
+
+def test_what_commands_start_in_sessions_of_their_own_ends_with_the_time(make: Make) -> None:
+    made = make({})
+    cmd = IN_SESSIONS["daemon"].format(say_pid(made.folder / "pid"))
+    made.edit({"dvc.yaml": text({"stages": {"s": stage(cmd, ["a.in"], "s", **meta(timeout=2))}})})
+    assert "timed out after 2 s" in made.run("reprise", "run", code=1)
+    assert is_gone(pid_in(made.folder / "pid"))
+
+
+def test_what_a_stage_left_running_goes_on_after_it_as_with_dvc_repro(make: Make) -> None:
+    made = make({})
+    pids = [made.folder / "pid0", made.folder / "pid1"]
+    cmd = f"setsid sh -c '{say_pid(pids[0])}; exec sleep 100' >/dev/null 2>&1 &"
+    cmd = (
+        f"{cmd} sh -c '{say_pid(pids[1])}; exec sleep 100' >/dev/null 2>&1 & sleep 1; cat a.in > s"
+    )
+    made.edit({"dvc.yaml": text({"stages": {"s": stage(cmd, ["a.in"], "s")}})})
+    made.run("reprise", "run")
+    for pid in map(pid_in, pids):
+        assert not is_gone(pid)
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_what_is_left_of_a_command_gets_time_to_end(make: Make) -> None:
+    """Its shell ends at once; what it started, also in a session of its own, saves its work."""
+    made = make({})
+    saves = 'trap "sleep 1; echo saved > {file}; exit" TERM; {pid}; sleep 100 & wait'
+    files = [made.folder / "saved0", made.folder / "saved1"]
+    pids = [made.folder / "pid0", made.folder / "pid1"]
+    first, second = (saves.format(file=f, pid=say_pid(p)) for f, p in zip(files, pids, strict=True))
+    cmd = f"sh -c '{first}' & setsid sh -c '{second}' & sleep 100"
+    made.edit({"dvc.yaml": text({"stages": {"s": stage(cmd, ["a.in"], "s")}})})
+    process = start(made)
+    for pid in pids:
+        wait_for(pid)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert all(file.exists() for file in files)
 
 
 def test_a_pipe_that_closes_ends_the_commands(make: Make) -> None:
