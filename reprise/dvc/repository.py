@@ -21,7 +21,7 @@ from reprise.dvc.exceptions import dvc_boundary
 from reprise.dvc.graph import Graph, make_graph
 from reprise.dvc.lock_writer import LockWriter
 from reprise.dvc.patches import patched
-from reprise.dvc.rwlock import Claim, RWLockFile, describe_holder
+from reprise.dvc.rwlock import Claim, RWLockFile
 from reprise.dvc.selection import Selection, select
 from reprise.dvc.stage import Stage
 from reprise.dvc.workspace import Workspace
@@ -132,13 +132,15 @@ class Repository:
         """Mark the stage's files as in use, as `dvc repro` does; or say who uses them."""
         read = [dep.fs_path for dep in local_items(stage.dvc.deps)]
         write = [out.fs_path for out in stage.dvc.outs]
-        # A name of its own: DVC keeps one claim of a process and name on a path.
-        name = f"reprise run: {stage}"
-        try:
-            self._claims[stage] = self._rwlock.claim(name, read, write)
-        except LockError as e:
-            return describe_holder(e)
-        return None
+        holder = self._rwlock.find_holder(read, write)
+        if holder is None:
+            # A name of its own: DVC keeps one claim of a process and name on a path.
+            self._claims[stage] = self._rwlock.claim(f"reprise run: {stage}", read, write)
+        return holder
+
+    def drop_dead_claims(self) -> None:
+        """Drop the claims of processes that have ended."""
+        self._rwlock.drop_dead()
 
     def release(self, stage: Stage) -> None:
         """Take back the stage's claim, if it has one."""

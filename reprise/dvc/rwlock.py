@@ -1,21 +1,26 @@
 """Claims paths in DVC's rwlock file, which says which process reads and writes what."""
 
 import json
+import logging
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dvc import rwlock
-from dvc.lock import LockError, make_lock
+from dvc.fs import localfs
+from dvc.lock import make_lock
 from dvc.repo import Repo
 from voluptuous import All, Invalid, Optional, Range, Required, Schema
 
 from reprise.dvc.damage.damaged import set_aside
 from reprise.errors import PipelineError
+from reprise.process.groups import may_have_written
+
+logger = logging.getLogger("reprise")
 
 KINDS: dict[str, type] = {"read": list, "write": dict}  # of claims on a path
 
@@ -54,17 +59,29 @@ class RWLockFile:
         self._path = Path(self._folder, rwlock.RWLOCK_FILE)
         self._hardlink = repo.config["core"].get("hardlink_lock", False)
         self._claims: dict[str, Any] | None = None
+        self._before = ""  # what the file was when it was read
+        self._has_claims = False  # in the file, by this object
         self._guard = ExitStack()
+
+    def find_holder(self, read: Sequence[str], write: Sequence[str]) -> str | None:
+        """Say who uses one of the absolute paths, to be read and to be written, in another way."""
+        for path, info, is_written in _list_claims(self._load()):
+            wanted = [*read, *write] if is_written else write
+            if any(localfs.overlaps(one, path) for one in wanted):
+                return (
+                    f"'{info['cmd']}' (PID {info['pid']}), which uses {os.path.relpath(path)};"
+                    f" if it has ended, remove {os.path.relpath(self._path)}"
+                )
+        return None
 
     def claim(self, name: str, read: Sequence[str], write: Sequence[str]) -> Claim:
         """Mark absolute paths as read and as written by this process, as `dvc repro` does.
 
-        Raises LockError when another process uses one of them; `describe_holder` says who.
+        Nobody uses one of them: see `find_holder`.
         """
         info = {"pid": os.getpid(), "cmd": name}
         claims = self._load()
-        rwlock._check_blockers(self._folder, claims, info, mode="write", waiters=[*read, *write])
-        rwlock._check_blockers(self._folder, claims, info, mode="read", waiters=write)
+        self._has_claims = True
         return Claim(
             info,
             read=rwlock._acquire_read(claims, info, read),
@@ -79,16 +96,27 @@ class RWLockFile:
         rwlock._release_write(claims, claim.info, written)
         rwlock._release_read(claims, claim.info, read)
 
+    def drop_dead(self) -> None:
+        """Drop the claims of processes that have ended."""
+        if self._path.exists():
+            self._load()
+
     def write(self) -> None:
-        """Write the file, if it was read. Call it before DVC's lock is released."""
+        """Write the file, if it was read and is another now. Call it before DVC's lock is released.
+
+        Its time tells who can't have written it: see `_drop_dead`.
+        """
         if self._claims is None:
             return
         claims = self._claims
         self._claims = None  # whatever happens: with the guard's end others may write the file
         with self._guard:
+            text = _format(claims)
+            if text == self._before:
+                return
             part = self._path.with_name(f"{self._path.name}.part")
             try:
-                part.write_text(json.dumps(claims), encoding="utf-8")
+                part.write_text(text, encoding="utf-8")
                 part.replace(self._path)
             except OSError as e:
                 raise PipelineError(f"{self._path}: {e.strerror}") from None
@@ -103,6 +131,8 @@ class RWLockFile:
             )
             self._guard.enter_context(guard)
             self._claims = self._read()
+            self._before = _format(self._claims)
+            self._drop_dead(self._claims)
         for mode, kind in KINDS.items():
             self._claims.setdefault(mode, defaultdict(kind))  # DVC drops what is empty
         return self._claims
@@ -116,13 +146,40 @@ class RWLockFile:
             pass
         except (OSError, ValueError, RecursionError, Invalid) as e:
             set_aside(self._path, f"what is no list of claims ({e})")
-        return {mode: defaultdict(KINDS[mode], claims) for mode, claims in content.items()}
+        return {mode: defaultdict(kind, content.get(mode, {})) for mode, kind in KINDS.items()}
+
+    def _drop_dead(self, claims: dict[str, Any]) -> None:
+        """Drop the claims of processes that have ended, though another may have the number by now.
+
+        The time of the file is that of the last claim in it, or later.
+        """
+        is_alive: dict[int, bool] = {}
+        if not self._has_claims:
+            is_alive[os.getpid()] = False  # in a container, the number of a dead one
+        for path, info, is_written in _list_claims(claims):
+            pid = info["pid"]
+            if pid not in is_alive:
+                is_alive[pid] = may_have_written(pid, self._path)
+            if is_alive[pid]:
+                continue
+            logger.warning(
+                "%s: dropped what '%s' (PID %d) had in use: it has ended",
+                self._path,
+                info["cmd"],
+                pid,
+            )
+            release = rwlock._release_write if is_written else rwlock._release_read
+            release(claims, info, [path])
 
 
-def describe_holder(error: LockError) -> str:
-    """Shorten DVC's message to the line that names the process, `(PID 1234): dvc repro`."""
-    lines = str(error).splitlines()
-    for line in lines:
-        if "(PID" in line:
-            return line.strip()
-    return lines[0]
+def _format(claims: dict[str, Any]) -> str:
+    return json.dumps({mode: claims[mode] for mode in KINDS if claims.get(mode)})
+
+
+def _list_claims(claims: dict[str, Any]) -> Iterator[tuple[str, Info, bool]]:
+    """Iterate over paths, who uses each, and whether he writes it."""
+    for path, info in [*claims["write"].items()]:
+        yield path, info, True
+    for path, infos in [*claims["read"].items()]:
+        for info in [*infos]:
+            yield path, info, False

@@ -102,5 +102,5 @@ def remove_stale_mailboxes(folder: Path) -> None:
     shape = re.compile(rf"{re.escape(socket.gethostname())}-([0-9]{{1,9}})-[0-9]+")
     for path in folder.glob("*"):
         name = shape.fullmatch(path.name)
-        if name is not None and not belongs_to_another(int(name[1])):
+        if name is not None and not belongs_to_another(int(name[1]), path):
             shutil.rmtree(path, ignore_errors=True)

@@ -6,18 +6,44 @@ A later run can end them if this process is killed.
 import os
 import signal
 import subprocess
+import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+PRECISION = 5.0  # seconds: the kernel knows only to the second when it booted
 
-def belongs_to_another(pid: int) -> bool:
-    """Tell whether a process of that number lives and is not this one.
+
+def may_have_written(pid: int, path: Path) -> bool:
+    """Tell whether a process of that number lives that may have written the file or folder.
+
+    One that started after the last write did not: the number was another process's then. One that
+    has ended, and is not waited for, does nothing any more.
+    """
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        delay: float = process.create_time() - path.stat().st_mtime
+        return delay < PRECISION or delay + _clock_offset(path.parent) < PRECISION
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return False
+
+
+def _clock_offset(folder: Path) -> float:
+    """Return by how many seconds the file system's clock is ahead: a server may have another."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.fstat(file.fileno()).st_mtime - time.time()
+
+
+def belongs_to_another(pid: int, path: Path) -> bool:
+    """Tell whether another process of that number lives that may have written the path.
 
     In a container this process may have the number of a dead one.
     """
-    return pid != os.getpid() and psutil.pid_exists(pid)
+    return pid != os.getpid() and may_have_written(pid, path)
 
 
 def signal_group(group: int, number: int) -> None:

@@ -93,6 +93,7 @@ class Runner:
 
     def _open(self) -> None:
         self._folders.clean_up_after_killed()
+        self.repository.drop_dead_claims()
         self.repository.forget_all()  # files may have been edited since the plan
         self._recorder.open()
         if self.options.pull and self.options.run_cache:

@@ -58,6 +58,5 @@ def left_by_killed(folder: Path) -> Iterator[Path]:
         name = PROCESS_NAME.fullmatch(path.name)
         if name is None:
             continue
-        pid = int(name[1])
-        if not belongs_to_another(pid):
+        if not belongs_to_another(int(name[1]), path):
             yield path

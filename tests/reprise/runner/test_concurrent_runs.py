@@ -1,5 +1,13 @@
 """Test runs while somebody else writes to the repository: an editor, DVC, another run."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
 from tests.reprise.random_dags import text
 from tests.reprise.runner.repository import Make, make, stage, start, wait_for
 
@@ -70,3 +78,91 @@ def test_dvc_repro_meanwhile_is_safe(make: Make) -> None:
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert "Data and pipelines are up to date" in made.run("dvc", "status")
+
+
+def leave_claim(root: Path, pid: int, age: float) -> None:
+    """Leave a claim on the out `a` in the file of claims, as a run did that was killed."""
+    file = root / ".dvc/tmp/rwlock"
+    file.parent.mkdir(exist_ok=True)
+    claim = {"pid": pid, "cmd": "dvc repro"}
+    claims = {"write": {str(root / "a"): claim}, "read": {str(root / "a.in"): [claim]}}
+    file.write_text(json.dumps(claims))
+    now = file.stat().st_mtime
+    os.utime(file, (now - age, now - age))
+
+
+def test_a_claim_is_dead_when_its_process_started_later(make: Make) -> None:
+    """After a reboot another process has the number of the one that was killed."""
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    with subprocess.Popen(["sleep", "100"]) as other:
+        leave_claim(made.root, other.pid, age=60)
+        output = made.run("reprise", "run")
+        other.kill()
+    assert f"dropped what 'dvc repro' (PID {other.pid}) had in use: it has ended" in output
+    assert "waiting" not in output
+    assert json.loads((made.root / ".dvc/tmp/rwlock").read_text()) == {}
+
+
+def test_a_claim_of_a_process_that_nobody_waited_for_is_dead(make: Make) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    with subprocess.Popen(["true"]) as other:
+        os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+        leave_claim(made.root, other.pid, age=0)
+        assert "1 ran" in made.run("reprise", "run")
+
+
+OWN_CLAIM = """
+import json, os, sys
+from pathlib import Path
+claim = {"pid": os.getpid(), "cmd": "dvc repro"}
+Path(".dvc/tmp").mkdir(exist_ok=True)
+Path(".dvc/tmp/rwlock").write_text(json.dumps({"write": {str(Path("a").resolve()): claim}}))
+os.execv(sys.executable, [sys.executable, "-m", "reprise.cli", "run"])
+"""
+
+
+def test_a_claim_of_a_dead_process_with_our_number_is_dead(make: Make) -> None:
+    """As in a container that was started again."""
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    assert "1 ran" in made.run(sys.executable, "-c", OWN_CLAIM)
+
+
+def test_dead_claims_go_though_nothing_runs(make: Make) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    made.run("reprise", "run")
+    leave_claim(made.root, 2**22 + 1, age=0)
+    assert "1 unchanged" in made.run("reprise", "run")
+    assert json.loads((made.root / ".dvc/tmp/rwlock").read_text()) == {}
+
+
+def test_who_waits_says_for_whom_and_for_what(make: Make) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    leave_claim(made.root, os.getpid(), age=-1)
+    process = start(made)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "waiting" in line:
+            break
+    (made.root / ".dvc/tmp/rwlock").unlink()
+    output, _ = process.communicate(timeout=60)
+    assert line.strip() == (
+        f"a: waiting for 'dvc repro' (PID {os.getpid()}), which uses a;"
+        " if it has ended, remove .dvc/tmp/rwlock"
+    )
+    assert process.returncode == 0, output
+
+
+@pytest.mark.parametrize("age", [0, 60])
+def test_what_a_process_of_our_number_left_is_taken_over(make: Make, age: float) -> None:
+    """A journal that is older than the process of its number is that of a killed run."""
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    made.run("reprise", "run", "--no-run-cache")
+    journal = made.root / ".dvc/tmp/reprise/journal"
+    with subprocess.Popen(["sleep", "100"]) as other:
+        file = journal / f"{other.pid}.jsonl"
+        file.touch()
+        now = file.stat().st_mtime
+        os.utime(file, (now - age, now - age))
+        made.run("reprise", "run")
+        assert file.exists() == (age == 0)
+        other.kill()
