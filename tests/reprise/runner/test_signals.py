@@ -226,6 +226,33 @@ def test_a_run_waits_while_all_jobs_are_taken(make: Make) -> None:
     assert int(output.split("ticks ")[1]) < 100  # ten a second; without a pause thousands
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_finished_before_a_signal_is_recorded_as_dvc_repro_records_it(
+    make: Make, tmp_path: Path, commands: str, number: int
+) -> None:
+    """In the order of dvc.yaml, though it finished in another."""
+    made = make({})
+    names = ["s0", "s1", "s2", "s3"]
+    stages = {"slow": stage("cat a.in; sleep 100; true", ["a.in"], "slow")}
+    for i, name in enumerate(names):
+        cmd = f"sleep {0.6 - i * 0.2:.1f}; cat a.in > {name}"
+        stages[name] = stage(cmd, ["a.in"], name)
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    theirs = Made(tmp_path / "theirs", made.spec, commands).create()
+    theirs.edit({"dvc.yaml": text({"stages": stages})})
+    theirs.run("dvc", "repro", *names)
+    with start(made, "-j5") as process:
+        journal = made.root / ".dvc/tmp/reprise/journal" / f"{process.pid}.jsonl"
+        for _ in range(400):
+            if journal.exists() and journal.read_text().count("\n") == len(names):
+                break
+            time.sleep(0.05)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    for file in ("dvc.lock", ".gitignore"):
+        assert (made.root / file).read_bytes() == (theirs.root / file).read_bytes()
+
+
 def test_an_interrupt_keeps_a_command_that_has_just_ended(make: Make) -> None:
     made = make({"a": stage("cat a.in > a", ["a.in"], "a")}, {"interrupt": ""})
     assert "interrupted" in made.run(sys.executable, "-c", LOOPS)
