@@ -142,12 +142,16 @@ def wait_for_task_run(made: Made) -> None:
     raise AssertionError("no task run took the job")
 
 
-def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("session", ["", "setsid --wait "])
+def test_a_signal_ends_the_commands_and_keeps_what_finished(
+    make: Make, api: str, session: str, number: int
+) -> None:
     made = make(
         {
             "good": stage("cat a.in > good", ["a.in"], "good"),
             "long": stage(
-                "echo $$ > ../pid; cat good; sleep 100",
+                f"{session}sh -c 'echo $$ > ../pid; cat good; sleep 100'",
                 ["good"],
                 "long",
                 meta={"reprise": {"sandbox": False}},
@@ -156,9 +160,9 @@ def test_sigterm_ends_the_commands_and_keeps_what_finished(make: Make, api: str)
     )
     with start(made, "--prefect") as process:
         wait_for(made.folder / "pid")
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         process.communicate(timeout=30)
-    assert process.returncode in (-signal.SIGTERM, 143)
+    assert process.returncode in (-number, 128 + number)
     assert is_gone(int((made.folder / "pid").read_text()))
     assert "good" in (made.root / "dvc.lock").read_text()
     assert "long" not in (made.root / "dvc.lock").read_text()
