@@ -18,7 +18,7 @@ from voluptuous import All, Invalid, Optional, Range, Required, Schema
 
 from reprise.dvc.damage.damaged import set_aside
 from reprise.errors import PipelineError
-from reprise.process.groups import may_have_written
+from reprise.process.groups import belongs_to_another, may_have_written
 
 logger = logging.getLogger("reprise")
 
@@ -98,8 +98,7 @@ class RWLockFile:
 
     def drop_dead(self) -> None:
         """Drop the claims of processes that have ended."""
-        if self._path.exists():
-            self._load()
+        self._load()
 
     def write(self) -> None:
         """Write the file, if it was read and is another now. Call it before DVC's lock is released.
@@ -153,21 +152,17 @@ class RWLockFile:
 
         The time of the file is that of the last claim in it, or later.
         """
-        is_alive: dict[int, bool] = {}
-        if not self._has_claims:
-            is_alive[os.getpid()] = False  # in a container, the number of a dead one
-        for path, info, is_written in _list_claims(claims):
-            pid = info["pid"]
-            if pid not in is_alive:
-                is_alive[pid] = may_have_written(pid, self._path)
-            if is_alive[pid]:
+        writes_file = belongs_to_another  # in a container, a dead one may have had our number
+        if self._has_claims:
+            writes_file = may_have_written
+        listed = [*_list_claims(claims)]
+        pids = {info["pid"] for _, info, _ in listed}
+        is_alive = {pid: writes_file(pid, self._path) for pid in pids}
+        for path, info, is_written in listed:
+            if is_alive[info["pid"]]:
                 continue
-            logger.warning(
-                "%s: dropped what '%s' (PID %d) had in use: it has ended",
-                self._path,
-                info["cmd"],
-                pid,
-            )
+            ended = f"'{info['cmd']}' (PID {info['pid']})"
+            logger.warning("%s: dropped what %s had in use: it has ended", self._path, ended)
             release = rwlock._release_write if is_written else rwlock._release_read
             release(claims, info, [path])
 
@@ -178,8 +173,8 @@ def _format(claims: dict[str, Any]) -> str:
 
 def _list_claims(claims: dict[str, Any]) -> Iterator[tuple[str, Info, bool]]:
     """Iterate over paths, who uses each, and whether he writes it."""
-    for path, info in [*claims["write"].items()]:
+    for path, info in claims["write"].items():
         yield path, info, True
-    for path, infos in [*claims["read"].items()]:
-        for info in [*infos]:
+    for path, infos in claims["read"].items():
+        for info in infos:
             yield path, info, False
