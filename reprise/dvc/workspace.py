@@ -89,25 +89,40 @@ class Workspace:
     @cached_property
     def git_index(self) -> Path | None:
         """Return git's index file; None where there is no git, or nothing was ever added."""
-        command = ["git", "rev-parse", "--git-path", "index"]
+        return next(filter(Path.is_file, self._git_paths), None)
+
+    @cached_property
+    def git_folders(self) -> list[Path]:
+        """List the folders in which git keeps what it knows; none where there is no git.
+
+        A worktree has one of its own beside that of its repository; both are elsewhere, as that of
+        a submodule, or of a repository around this one.
+        """
+        return list(dict.fromkeys([*filter(Path.is_dir, self._git_paths)]))
+
+    @cached_property
+    def _git_paths(self) -> list[Path]:
+        """List git's index file, its folder, and that of the repository; none without git."""
+        options = ("--git-path", "index", "--git-dir", "--git-common-dir")
+        command = ["git", "rev-parse", *options]
         done = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
-        index = self.root / os.fsdecode(done.stdout.strip())
-        return index if index.is_file() else None
+        return [self.root / os.fsdecode(name) for name in done.stdout.splitlines()]
 
     @cached_property
     def linked_cache(self) -> Path | None:
         """Return the cache's folder if files of the workspace may be symbolic links into it."""
         has_links = "symlink" in self._repo.cache.local.cache_types
-        return self._cache if has_links and self._cache.is_dir() else None
+        return self.cache if has_links and self.cache.is_dir() else None
 
     @cached_property
-    def _cache(self) -> Path:
+    def cache(self) -> Path:
+        """Return the folder of DVC's cache, which need not be there."""
         return Path(self._repo.cache.local.path).resolve()
 
     def is_cached_file(self, link: Path) -> bool:
         """Tell whether a symbolic link leads to a file in the cache."""
         target = link.resolve()
-        return target.is_file() and target.is_relative_to(self._cache)
+        return target.is_file() and target.is_relative_to(self.cache)
 
     @cached_property
     def unmanaged(self) -> list[Path]:

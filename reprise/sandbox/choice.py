@@ -22,7 +22,7 @@ def make_sandbox(
     private: the command may by no means change the inputs of the workspace.
     """
     if overlay_obstacle(stage) is None:
-        return OverlaySandbox(stage, folder, contents)
+        return OverlaySandbox(stage, folder, contents, private=private)
     return FolderSandbox(stage, folder, contents, private=private)
 
 

@@ -25,22 +25,34 @@ class OverlaySandbox(Sandbox):
     it wrote into the Nth folder.
     """
 
-    def __init__(self, stage: Stage, folder: Path, contents: Contents = AS_DECLARED) -> None:
-        """List what belongs in the sandbox; `build` makes it."""
+    def __init__(
+        self,
+        stage: Stage,
+        folder: Path,
+        contents: Contents = AS_DECLARED,
+        *,
+        private: bool = False,
+    ) -> None:
+        """List what belongs in the sandbox; `build` makes it.
+
+        private: nothing is the workspace's own; all that the command writes stays here.
+        """
         super().__init__(stage, folder, contents)
+        self._private = private
         self.ground = self._base = stage.workspace.root
         self.wdir = stage.wdir
         self._mirror = folder / "lower"
         self._upper = folder / "upper"
-        self._roots = [self._base / ".git", self._base / ".dvc"]
         self._links: list[Path] = []  # files of the workspace to link into the skeleton
         self._folders: dict[Path, Path] = {}  # folders of the workspace, and where their upper is
         # Folders that are the workspace's own: what is written there is there at once.
-        self._own_folders = [*filter(Path.is_dir, self._roots)]
+        self._own_folders: list[Path] = []
         self._list_inputs()
         self._list_tool_files()
         self._list_unmanaged()
-        self._whole = {*self._folders, *self._own_folders}  # shown with all that is in them
+        self._list_folders_of_dvc()
+        # Shown with all that is in them.
+        self._whole = {*self._folders, *self._own_folders, *stage.workspace.git_folders}
         self._index = stage.workspace.git_index
         self._tracked = stage.workspace.tracked if self._index is not None else frozenset()
         self.mounts = [*self._list_mounts()]
@@ -48,12 +60,26 @@ class OverlaySandbox(Sandbox):
     # What it shows
 
     def _list_inputs(self) -> None:
+        if self._contents.everything:
+            self._add_all(self._base)
         inside = [*filter(self._mirrors, self._deps)]
         if self._base in inside:
             inside += sorted(self._base.iterdir())
             inside.remove(self._base)
         for path in inside:
             if path not in self._contents.replacements:
+                self._add(path)
+
+    def _add_all(self, folder: Path) -> None:
+        """Show all that is in a folder, but for the outs and what is DVC's own."""
+        own = {*self._outs, *self._params}
+        above: set[Path] = set()
+        for path in own:
+            above.update(path.parents)
+        for path in sorted({*folder.iterdir()} - own):
+            if path in above and not path.is_symlink():
+                self._add_all(path)
+            else:
                 self._add(path)
 
     def _list_tool_files(self) -> None:
@@ -69,7 +95,7 @@ class OverlaySandbox(Sandbox):
 
     def _add(self, path: Path) -> None:
         """Show a file or folder of the workspace; what the command writes to it stays private."""
-        if path in self._roots:
+        if path in (self._base / ".git", self._base / ".dvc") and path.is_dir():
             return
         if path.is_dir() and not path.is_symlink():
             self._folders.setdefault(path, self.folder / "deps" / str(len(self._folders)))
@@ -81,12 +107,28 @@ class OverlaySandbox(Sandbox):
                 self._add(target)
 
     def _list_unmanaged(self) -> None:
+        show_folder = self._add if self._private else self._own_folders.append
         beside = {path.parent for path in self._links}
         for path in self.stage.workspace.unmanaged:
             if not path.is_dir():
                 self._links.append(path)
             elif path.name != "__pycache__" or path.parent in beside:
-                self._own_folders.append(path)
+                show_folder(path)
+
+    def _list_folders_of_dvc(self) -> None:
+        """Show what DVC keeps: its folder, and the cache, which may lie elsewhere.
+
+        A private sandbox lies below `.dvc/tmp`, so it can't show that; DVC makes a new one in it.
+        """
+        folder = self._base / ".dvc"
+        if not self._private:
+            self._own_folders.append(folder)
+            return
+        for path in sorted({*folder.iterdir()} - {folder / "tmp"}):
+            self._add(path)
+        cache = self.stage.workspace.cache
+        if cache.is_dir():
+            self._add(cache)
 
     def _list_mounts(self) -> Iterator[Mount]:
         """Yield the mounts, each after those that it lies on."""
@@ -94,12 +136,18 @@ class OverlaySandbox(Sandbox):
         for path, folder in sorted(self._folders.items()):
             yield self._overlay(path, path, folder)
         for path in self._own_folders:
-            yield Bind(str(path), str(path), read_only=path.name == ".git")
+            yield self._bind(path)
+        for path in self.stage.workspace.git_folders:
+            yield self._bind(path, read_only=True)
         if self._index is not None:
             yield Bind(str(self.folder / "index"), str(self._index))
         linked_cache = self.stage.workspace.linked_cache
-        if linked_cache is not None:
-            yield Bind(str(linked_cache), str(linked_cache), read_only=True)
+        if linked_cache is not None and not self._private:
+            yield self._bind(linked_cache, read_only=True)
+
+    @staticmethod
+    def _bind(path: Path, *, read_only: bool = False) -> Bind:
+        return Bind(str(path), str(path), read_only)
 
     @staticmethod
     def _overlay(source: Path, target: Path, folder: Path) -> Overlay:
@@ -129,7 +177,7 @@ class OverlaySandbox(Sandbox):
         for path in self._links:
             self._link(path)
         for path in self._whole:
-            if not is_below(path.parent, self._folders):
+            if self._mirrors(path) and not is_below(path.parent, self._folders):
                 self._position(path).mkdir(parents=True, exist_ok=True)
 
     def _link(self, path: Path) -> None:
@@ -206,6 +254,10 @@ class OverlaySandbox(Sandbox):
     # Looking for what the command lacked
 
     def counterpart(self, path: Path) -> Path:
+        """Return the path itself."""
+        return path
+
+    def origin(self, path: Path) -> Path:
         """Return the path itself."""
         return path
 
