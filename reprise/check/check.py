@@ -5,25 +5,27 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from reprise.check.needs import undeclared_paths
+from reprise.check.needs import Accesses, undeclared_paths
 from reprise.check.result import CheckResult
-from reprise.check.syscall_tracer import SyscallTracer
-from reprise.check.tracing_sandbox import TracingSandbox
+from reprise.check.supplying_sandbox import SupplyingSandbox
+from reprise.check.syscall_tracer import SyscallTracer, find_obstacle
+from reprise.check.syscalls import Access
 from reprise.dvc import Stage, dvc_boundary
 from reprise.errors import PipelineError
+from reprise.sandbox.choice import make_sandbox, overlay_obstacle
 from reprise.sandbox.diagnosis import diagnose
 from reprise.sandbox.isolated import RunResult, isolated_folder, run_isolated
+from reprise.sandbox.sandbox import Contents, Sandbox
 from reprise.sandbox.undeclared import Undeclared
 
 MAX_RUNS = 50  # each finds at least one more input
 
 
 def check(stage: Stage) -> CheckResult:
-    """Run the stage in a sandbox, note what it asks for, and repeat until it asks for no more.
+    """Run the stage with all that the workspace has, and hear what it accesses.
 
-    As long as the check learns, the sandbox supplies what the command asks for as it goes, so that
-    one run finds many inputs. This may change what the command does: the last run then has what is
-    declared and what was found, and nothing else.
+    Then run it with what it declares and what was found, until it asks for no more: once, if all
+    was heard.
 
     The workspace stays as it is, but outs that it lacks are moved there, for the stages that read
     them. Errors of the stage are in the result.
@@ -40,34 +42,54 @@ def check(stage: Stage) -> CheckResult:
 def _check(stage: Stage) -> CheckResult:
     undeclared: list[Undeclared] = []
     unopened = set(map(Path, stage.dep_paths))
-    learning = True
+    untraced = find_obstacle()
+    if untraced is None:
+        undeclared += _learn(stage)
     for _ in range(MAX_RUNS):
-        sandbox = TracingSandbox(stage, isolated_folder(stage), undeclared, learning=learning)
-        with SyscallTracer(sandbox.on_access) as tracer, run_isolated(sandbox, tracer.argv) as run:
-            new = _new_needs(sandbox, run, undeclared)
+        folder = isolated_folder(stage)
+        sandbox = make_sandbox(stage, folder, Contents(undeclared), private=True)
+        accesses = Accesses(sandbox, undeclared)
+        with SyscallTracer(accesses.note) as tracer, run_isolated(sandbox, tracer.argv) as run:
+            new = _new_needs(accesses, run, undeclared)
+            unopened -= accesses.used_and_above()
+            if not new:
+                return _conclude(sandbox, run, undeclared, unopened, untraced)
             undeclared += new
-            unopened -= sandbox.accesses.used_and_above()
-            failed = run.error is not None
-            learning = learning and tracer.refused is None
-            doubtful = learning and (failed or sandbox.differs)
-            if not new and not doubtful:
-                return _conclude(sandbox, run, undeclared, unopened, tracer.refused)
-            learning = learning and failed and bool(new)
     return CheckResult(stage, undeclared, error=f"{MAX_RUNS} inputs were not enough")
 
 
+def _learn(stage: Stage) -> list[Undeclared]:
+    """Run the stage with all that the workspace has, and return what it accessed."""
+    make = make_sandbox if overlay_obstacle(stage) is None else SupplyingSandbox
+    sandbox = make(stage, isolated_folder(stage), Contents(everything=True), private=True)
+    accesses = Accesses(sandbox)
+
+    def note(access: Access, name: str) -> None:
+        if isinstance(sandbox, SupplyingSandbox):
+            sandbox.supply(access, name)
+        accesses.note(access, name)
+
+    with SyscallTracer(note) as tracer, run_isolated(sandbox, tracer.argv):
+        return _needs(accesses)
+
+
+def _needs(accesses: Accesses) -> list[Undeclared]:
+    """Return what the command accessed."""
+    return [accesses.sandbox.undeclared(path) for path in undeclared_paths(accesses)]
+
+
 def _new_needs(
-    sandbox: TracingSandbox, run: RunResult, known: Collection[Undeclared]
+    accesses: Accesses, run: RunResult, known: Collection[Undeclared]
 ) -> list[Undeclared]:
     """Return what the command accessed, or failed without, and what is not known yet."""
-    needs = [sandbox.undeclared(path) for path in undeclared_paths(sandbox.accesses)]
+    needs = _needs(accesses)
     if run.error is not None:
-        needs += diagnose(sandbox, run.output)
+        needs += diagnose(accesses.sandbox, run.output)
     return [need for need in dict.fromkeys(needs) if need not in known]
 
 
 def _conclude(
-    sandbox: TracingSandbox,
+    sandbox: Sandbox,
     run: RunResult,
     undeclared: Sequence[Undeclared],
     unopened: Collection[Path],
@@ -93,7 +115,7 @@ def _conclude(
     )
 
 
-def _move_missing_outs(sandbox: TracingSandbox) -> None:
+def _move_missing_outs(sandbox: Sandbox) -> None:
     """Move the outs to the workspace that it lacks."""
     for out in sandbox.stage.outputs:
         if not out.exists():

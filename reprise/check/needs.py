@@ -1,26 +1,58 @@
-"""Conclude from what a command accessed which inputs its stage should declare."""
+"""Conclude from what a command accesses which inputs its stage should declare."""
 
-from dataclasses import dataclass, field
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
+from reprise.check.syscalls import Access
 from reprise.dvc import Stage
-from reprise.sandbox.sandbox import is_below
+from reprise.sandbox.sandbox import Sandbox, is_below
 from reprise.sandbox.tool_files import NAME_OF_A_TOOL
+from reprise.sandbox.undeclared import Undeclared
 
 
-@dataclass
 class Accesses:
-    """Holds what a stage's command accessed, as absolute paths of the workspace.
+    """Collects what a stage's command accesses, as absolute paths of the workspace.
 
-    used: all paths but those that it only wrote; requested: undeclared files that the sandbox was
-    not built with, in the order of asking (a dictionary's keys); listed: folders that it was not
-    built with and whose entries the command read.
+    used: all paths but those that it only wrote; requested: undeclared files that the workspace
+    has, in the order of asking (a dictionary's keys); listed: undeclared folders whose entries the
+    command read.
     """
 
-    stage: Stage
-    used: set[Path] = field(default_factory=set)
-    requested: dict[Path, None] = field(default_factory=dict)
-    listed: set[Path] = field(default_factory=set)
+    def __init__(self, sandbox: Sandbox, known: Sequence[Undeclared] = ()) -> None:
+        """Collect nothing yet. known: what counts as declared, since earlier runs found it."""
+        self.sandbox = sandbox
+        self.stage = sandbox.stage
+        self.used: set[Path] = set()
+        self.requested: dict[Path, None] = {}
+        self.listed: set[Path] = set()
+        self._root = f"{self.stage.workspace.root}{os.sep}"
+        deps = map(Path, self.stage.dep_paths)
+        self._declared = {*deps, *self.stage.params, *(need.path for need in known)}
+        # Every sandbox has these folders, if perhaps not all that is in them.
+        self._around: set[Path] = {self.stage.wdir}
+        for path in (self.stage.wdir, *self._declared, *self.stage.outputs):
+            self._around.update(path.parents)
+        self._seen: set[tuple[Access, str]] = set()
+
+    def note(self, access: Access, name: str) -> None:
+        """Note an access to an absolute path of the command's."""
+        if (access, name) in self._seen or not name.startswith(self._root):
+            return
+        self._seen.add((access, name))
+        path = _source(self.sandbox.origin(Path(name)))
+        if access is Access.WRITE:
+            return
+        self.used.add(path)
+        # Past a sandbox elsewhere, git looks at all that it tracks.
+        is_past = not Path(name).is_relative_to(self.sandbox.ground)
+        if is_below(path, self._declared) or not may_be_input(self.stage, path):
+            return
+        if os.path.isfile(path) and not self.sandbox.has_written(path):
+            if access is not Access.LOOK or not is_past:
+                self.requested[path] = None
+        elif access is Access.LIST and path not in self._around:
+            self.listed.add(path)
 
     def used_and_above(self) -> set[Path]:
         """Return the used paths, and the folders in which they lie."""
@@ -28,6 +60,13 @@ class Accesses:
         for path in self.used:
             paths.update(path.parents)
         return paths
+
+
+def _source(path: Path) -> Path:
+    """Return the module that Python made a file in `__pycache__` of; else the path itself."""
+    if path.parent.name != "__pycache__":
+        return path
+    return path.parent.with_name(f"{path.name.partition('.')[0]}.py")
 
 
 def may_be_input(stage: Stage, path: Path) -> bool:

@@ -22,12 +22,12 @@ class SupplyingSandbox(FolderSandbox):
         the kernel looks for the path; the command waits.
         """
         target = Path(name)
-        source = self.origin(target)
-        if source is None or access is Access.WRITE or not target.is_relative_to(self.folder):
+        if access is Access.WRITE or not target.is_relative_to(self.folder):
             return
-        with suppress(PermissionError):  # then the command may not read it either
+        source = self.origin(target)
+        with suppress(PermissionError, FileNotFoundError):  # the command can't read it either
             self._put(target, source)
-            if access is Access.LIST and target.is_dir() and source.is_dir():
+            if access is Access.LIST and target.is_dir():
                 for entry in os.listdir(source):
                     self._put(target / entry, source / entry)
 
@@ -40,9 +40,7 @@ class SupplyingSandbox(FolderSandbox):
 
         What is there already stays, and what can't be an input is left out.
         """
-        if os.path.lexists(target) or not os.path.exists(source):
-            return
-        if not may_be_input(self.stage, source):
+        if os.path.lexists(target) or not may_be_input(self.stage, source):
             return
         if os.path.isdir(source):
             target.mkdir(parents=True, exist_ok=True)

@@ -5,15 +5,18 @@ the command's memory and lets the call go on: seccomp_unotify(2).
 """
 
 import fcntl
+import inspect
 import os
 import select
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from reprise.check import syscalls
@@ -66,7 +69,9 @@ class SyscallTracer:
         """Return the command that starts the given one under the filter."""
         if self.refused:
             return [*command]
-        return [sys.executable, "-I", "-S", syscalls.__file__, self._address, *command]
+        # The command's sandbox may hide both this environment and the script's file.
+        python, script = os.path.realpath(sys.executable), inspect.getsource(syscalls)
+        return [python, "-I", "-S", "-c", script, self._address, *command]
 
     def _serve(self) -> None:
         """Answer commands, in the thread, until the `with` block ends."""
@@ -116,6 +121,14 @@ class SyscallTracer:
                     self._on_access(call.access or _access_of(flags), os.path.normpath(path))
             finally:
                 fcntl.ioctl(listener, SEND, bytearray(ANSWER.pack(id_, 0, 0, CONTINUE)))
+
+
+@cache
+def find_obstacle() -> str | None:
+    """Try to trace a command; return why the kernel does not let us, None if it does."""
+    with SyscallTracer(lambda *_: None) as tracer:
+        subprocess.run(tracer.argv(["true"]), stdin=subprocess.DEVNULL, check=True)
+    return tracer.refused
 
 
 def _read_arguments(call: Call, pid: int, arguments: list[int]) -> tuple[str, int]:

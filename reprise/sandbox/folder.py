@@ -137,6 +137,15 @@ class FolderSandbox(Sandbox):
         """Return where any path would be in the sandbox, seen from the working directory."""
         return Path(os.path.normpath(self.wdir / os.path.relpath(path, self.stage.wdir)))
 
+    def origin(self, path: Path) -> Path:
+        """Return which path of the workspace, or beside it, the command means by a path.
+
+        As seen from the working directory: `../` may lead out of this sandbox.
+        """
+        if path.is_relative_to(self.ground):
+            return Path(os.path.normpath(self.stage.wdir / os.path.relpath(path, self.wdir)))
+        return path
+
     def shows(self, path: Path) -> bool:
         """Tell whether the sandbox has the path."""
         return os.path.exists(self.counterpart(path))

@@ -40,11 +40,13 @@ class Contents:
     replacements: deps whose bytes come from elsewhere: for each file in the dep, by its name, the
     path to copy it from.
     inputs: those that will be recorded; None where nothing will be.
+    everything: all that the workspace has, but for the stage's own outs.
     """
 
     extra: Sequence[Undeclared] = ()
     replacements: Mapping[Path, Mapping[str, Path]] = field(default_factory=dict)
     inputs: Inputs | None = None
+    everything: bool = False
 
 
 AS_DECLARED = Contents()
@@ -95,9 +97,17 @@ class Sandbox(ABC):
     def written(self, path: Path) -> Path:
         """Return where the file is that the command wrote at a path of the workspace."""
 
+    def has_written(self, path: Path) -> bool:
+        """Tell whether the command made the file that it sees at a path of the workspace."""
+        return os.path.lexists(self.written(path))
+
     @abstractmethod
     def counterpart(self, path: Path) -> Path:
         """Return by which path the command sees a path of the workspace."""
+
+    @abstractmethod
+    def origin(self, path: Path) -> Path:
+        """Return which path of the workspace, or beside it, the command means by a path."""
 
     @abstractmethod
     def shows(self, path: Path) -> bool:
@@ -203,7 +213,10 @@ class Sandbox(ABC):
         text = None
         if self._contents.inputs is not None:
             text = self._contents.inputs.cut_from(path)
-        self._prepare(path).write_text(cut(path, self._params[path], text), encoding="utf-8")
+        keys = self._params[path]
+        if self._contents.everything:
+            keys = []  # the whole file
+        self._prepare(path).write_text(cut(path, keys, text), encoding="utf-8")
 
     def _link_file(self, path: Path) -> None:
         """Link a file of the workspace, and note what the command will read."""

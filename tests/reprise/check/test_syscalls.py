@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from reprise.check.syscall_tracer import SyscallTracer
+from reprise.sandbox.choice import VARIABLE
 from tests.reprise.check.test_undeclared import TABLE, repository
 from tests.reprise.corpus import Made
+from tests.reprise.random_dags import text
 
 SURVIVALS, QUIET = TABLE["survivals"], TABLE["quiet"]
 PATH = os.environ["PATH"]  # not the commands that wait, warm, in a process which nobody traces
@@ -119,8 +121,26 @@ def needs(cases: dict[str, Any]) -> dict[str, set[tuple[str, str]]]:
     }
 
 
+def test_absolute_paths_are_heard(tmp_path: Path) -> None:
+    script = """
+from pathlib import Path
+ROOT = Path(__file__).resolve().parent
+(ROOT / "o").write_text((ROOT / "two").read_text())
+"""
+    declared = {"cmd": "cat $PWD/one; python work.py; cat $DVC_ROOT/three", "outs": ["o"]}
+    files = {"one": "1\n", "two": "2\n", "three": "3\n", "work.py": script}
+    files["dvc.yaml"] = text({"stages": {"s": declared}})
+    made = Made(tmp_path, {"files": files}, PATH).create()
+    assert checked(made) == {"s": {("deps", name) for name in ("one", "work.py", "two", "three")}}
+
+
 @pytest.mark.slow
-def test_what_a_command_does_without_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["namespace", "folder"])
+def test_what_a_command_does_without_is_named(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "folder":
+        monkeypatch.setenv(VARIABLE, "folder")
     made = repository(SURVIVALS, tmp_path, PATH)
     assert checked(made) == needs(SURVIVALS)
     made.run("reprise", "check", "--fix", "-P")
