@@ -84,7 +84,7 @@ class Attempt:
             error = "; ".join([error, *(item.describe(self.stage) for item in undeclared)])
         writes = self.sandbox.bring_back()
         if error is None and writes.conflicts:
-            error = f"the command wrote {'; '.join(writes.conflicts)}"
+            error = f"the command {'; '.join(writes.conflicts)}"
         return AttemptResult(error, writes)
 
     def check_inputs(self) -> None:

@@ -42,7 +42,8 @@ class FolderSandbox(Sandbox):
         if private:
             self._put_file = shutil.copy2
         self._since = 0  # by the clock of the file system: when the sandbox was built
-        self._given: set[str] = set()  # files, as strings: there may be a hundred thousand
+        # Files, as strings, with their inodes: there may be a hundred thousand.
+        self._given: dict[str, int] = {}
 
     def _list_inputs(self) -> dict[Path, list[Path] | None]:
         """Map each input that exists to its files if it is a folder, to None if it is a file."""
@@ -64,8 +65,8 @@ class FolderSandbox(Sandbox):
         for path in filter(self._mirrors, self._params):
             if not self._position(path).exists():  # if it is a dep too, it is there as a whole
                 self._write_params(path)
+        self._given = self._files()
         self._prepare_outs()
-        self._given = set(self._files())
 
     def _add_input(self, path: Path, files: Iterable[Path] | None) -> None:
         if path in self._contents.replacements:
@@ -89,20 +90,30 @@ class FolderSandbox(Sandbox):
                 created.add(parent)
             self._put_file(file, target)
 
-    def _files(self) -> Iterator[str]:
-        """Walk the files of the sandbox, but for those that Python compiles: they hold its path."""
+    def _files(self) -> dict[str, int]:
+        """Map the files of the sandbox to their inodes.
+
+        Those that Python compiles are not among them: they hold the sandbox's path.
+        """
+        inodes = {}
         for folder, subfolders, files in os.walk(self.folder):
             if "__pycache__" in subfolders:
                 subfolders.remove("__pycache__")  # os.walk leaves it out then
             for name in files:
-                yield os.path.join(folder, name)
+                file = os.path.join(folder, name)
+                inodes[file] = os.lstat(file).st_ino
+        return inodes
 
     def _undeclared_files(self) -> Iterator[Path]:
         outs = tuple(f"{self._position(out)}{os.sep}" for out in self._outs)
-        for file in set(self._files()) - self._given:
+        for file, _ in self._files().items() - self._given.items():
             # With a separator after both, `model.csv` is not taken for a part of `model`.
             if not f"{file}{os.sep}".startswith(outs):
                 yield self._base / os.path.relpath(file, self.folder)
+
+    def _deleted_files(self) -> Iterator[Path]:
+        for file in self._given.keys() - self._files():
+            yield self._base / os.path.relpath(file, self.folder)
 
     def outs_error(self) -> str | None:
         """Say what is wrong with the outs: one is missing, or names this folder, which will go."""

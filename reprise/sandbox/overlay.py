@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from reprise.dvc import Stage
 from reprise.process.namespace import Bind, Mount, Overlay
+from reprise.sandbox.layer import Layer
 from reprise.sandbox.sandbox import AS_DECLARED, Contents, Sandbox, is_below
 from reprise.sandbox.tool_files import NAME_OF_A_TOOL
 
@@ -210,6 +210,8 @@ class OverlaySandbox(Sandbox):
 
     def _hidden(self) -> list[str]:
         """List the files that git tracks and the command does not see, relative to the root."""
+        if self._contents.everything:
+            return sorted(self._tracked)  # git looks at none of them, nor does the stage need them
         linked: set[str] = set()
         for folder, subfolders, files in os.walk(self._mirror):
             place = os.path.relpath(folder, self._mirror)
@@ -227,29 +229,18 @@ class OverlaySandbox(Sandbox):
                 return aside / "upper" / path.relative_to(folder)
         return self._upper / path.relative_to(self._base)
 
-    def _undeclared_files(self) -> Iterator[Path]:
-        yield from self._changed_files(self._upper, self._base, self._mirror)
+    def _layers(self) -> Iterator[Layer]:
+        yield Layer(self._upper, self._mirror, self._base)
         for folder, aside in self._folders.items():
-            yield from self._changed_files(aside / "upper", folder, folder)
+            yield Layer(aside / "upper", folder, folder)
 
-    def _changed_files(self, upper: Path, shown_at: Path, lower: Path) -> Iterator[Path]:
-        """Iterate over the files that the command made or changed below a folder.
+    def _undeclared_files(self) -> Iterator[Path]:
+        for layer in self._layers():
+            yield from layer.written(self.stage.outputs)
 
-        upper: what it wrote there; shown_at: the folder's path in the workspace; lower: what it saw
-        there. A folder counts where it is new and empty.
-        """
-        for folder, subfolders, files in os.walk(upper):
-            place = Path(folder).relative_to(upper)
-            subfolders[:] = [
-                name for name in subfolders if shown_at / place / name not in self.stage.outputs
-            ]
-            for name in files:
-                path = shown_at / place / name
-                file = Path(folder, name)
-                if path not in self.stage.outputs and _was_written(file, lower / place / name):
-                    yield path
-            if not subfolders and not files and not (lower / place).is_dir():
-                yield shown_at / place
+    def _deleted_files(self) -> Iterator[Path]:
+        for layer in self._layers():
+            yield from layer.deleted()
 
     # Looking for what the command lacked
 
@@ -270,23 +261,3 @@ class OverlaySandbox(Sandbox):
     def holds(self, file: Path) -> bool:
         """Tell whether a file, by the command's path, is one that the sandbox was given."""
         return is_below(file, self._deps) and os.path.isfile(file)
-
-
-def _was_written(file: Path, before: Path) -> bool:
-    """Tell whether a file in an upper folder is new, or differs from the one below it.
-
-    An overlay copies what is opened for writing, written to or not; and leaves a device numbered 0
-    for what is deleted.
-    """
-    now = file.lstat()
-    if stat.S_ISCHR(now.st_mode) and now.st_rdev == 0:
-        return False
-    try:
-        old = before.lstat()
-    except FileNotFoundError:
-        return True
-    return (now.st_mode, now.st_size, now.st_mtime_ns) != (
-        old.st_mode,
-        old.st_size,
-        old.st_mtime_ns,
-    )

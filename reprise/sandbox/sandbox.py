@@ -121,6 +121,10 @@ class Sandbox(ABC):
     def _undeclared_files(self) -> Iterator[Path]:
         """Iterate over what the command left beside the outs, by its path in the workspace."""
 
+    @abstractmethod
+    def _deleted_files(self) -> Iterator[Path]:
+        """Iterate over the files that the command deleted, by their path in the workspace."""
+
     # What the command wrote
 
     @property
@@ -160,7 +164,7 @@ class Sandbox(ABC):
                 shutil.move(path, self.folder / f".replaced-{number}")
             shutil.move(new, path)  # copies where .dvc/tmp is another mount
         files = {path: self.written(path) for path in self._undeclared_files()}
-        return bring_writes(self.stage, files)
+        return bring_writes(self.stage, files, self._deleted_files())
 
     def remove(self) -> None:
         """Remove the folder with all that is left in it."""

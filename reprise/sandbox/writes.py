@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,9 +14,9 @@ from reprise.dvc.workspace import Workspace
 class Writes:
     """Holds what a command wrote beside its outs. Paths are relative to the root.
 
-    kept: files that are in the workspace now. private: deps of the stage, whose new content is not
-    kept. conflicts: what was not kept because it belongs to another stage or to git, each with the
-    reason.
+    kept: files that are in the workspace now. private: deps of the stage, which stay as they were.
+    conflicts: what was not kept because it belongs to another stage or to git, each with what the
+    command did and the reason.
     """
 
     kept: list[str] = field(default_factory=list)
@@ -29,8 +29,8 @@ def is_compiled(path: Path) -> bool:
     return path.parent.name == "__pycache__"
 
 
-def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
-    """Move files into the workspace, but those that are not the stage's to write.
+def bring_writes(stage: Stage, files: Mapping[Path, Path], deleted: Iterable[Path] = ()) -> Writes:
+    """Move files into the workspace, and delete others; but those that are not the stage's.
 
     files: for each path in the workspace, where the file is that the command wrote.
     """
@@ -46,7 +46,7 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
             continue
         conflict = _conflict(workspace, path, file)
         if conflict is not None:
-            writes.conflicts.append(f"{name}, {conflict}")
+            writes.conflicts.append(f"wrote {name}, {conflict}")
         elif file.is_dir():
             path.mkdir(parents=True, exist_ok=True)
         else:
@@ -54,6 +54,15 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path]) -> Writes:
             shutil.move(file, path)
             if not is_compiled(path):
                 writes.kept.append(name)
+    for path in sorted(deleted):
+        name = os.path.relpath(path, workspace.root)
+        around = {path, *path.parents}
+        if around & own:
+            private.update(around & own)
+        elif conflict := _conflict(workspace, path, path):
+            writes.conflicts.append(f"deleted {name}, {conflict}")
+        else:
+            path.unlink(missing_ok=True)
     writes.private = sorted(os.path.relpath(path, workspace.root) for path in private)
     return writes
 
