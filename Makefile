@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow browser prefect-ui bench serve fashion-mnist clean constraints
+.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve fashion-mnist clean constraints
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -31,6 +31,9 @@ data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 
 slow: .venv/.installed  ## run the long proofs
 	pytest -m slow
+
+habits: .venv/.installed  ## a table of habits: as root, as a user, nested, without namespaces, in folders
+	python -m tests.reprise.sandbox.habit_table
 
 serve: .venv/.installed  ## a Prefect server, the deployments and a worker on this machine; Ctrl-C ends them
 	python -m reprise.flows.serve
