@@ -1,5 +1,7 @@
 """Run a stage's commands once: from the sandbox until the outs are in the workspace."""
 
+import errno
+import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +20,10 @@ from reprise.sandbox.writes import Writes
 from reprise.state.folders import StateFolders
 
 CHANGES_SHOWN = 3  # of inputs, in an error
+BUSY = (
+    "a folder that the sandbox shows can be emptied, but not removed or renamed:"
+    " expected `rm -rf folder/*`, or `sandbox: false`"
+)
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,11 @@ class Attempt:
         if error is None:
             error = self.sandbox.outs_error()
         else:
-            undeclared = diagnose(self.sandbox, self.log.tail())
+            output = self.log.tail()
+            undeclared = diagnose(self.sandbox, output)
             error = "; ".join([error, *(item.describe(self.stage) for item in undeclared)])
+            if self.sandbox.mounts and os.strerror(errno.EBUSY) in output:
+                error = f"{error}; {BUSY}"
         writes = self.sandbox.bring_back()
         if error is None and writes.conflicts:
             error = f"the command {'; '.join(writes.conflicts)}"

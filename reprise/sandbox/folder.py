@@ -99,8 +99,9 @@ class FolderSandbox(Sandbox):
         for folder, subfolders, files in os.walk(self.folder):
             if "__pycache__" in subfolders:
                 subfolders.remove("__pycache__")  # os.walk leaves it out then
-            for name in files:
-                file = os.path.join(folder, name)
+            paths = [os.path.join(folder, name) for name in subfolders]
+            links = filter(os.path.islink, paths)
+            for file in (*links, *(os.path.join(folder, name) for name in files)):
                 inodes[file] = os.lstat(file).st_ino
         return inodes
 

@@ -29,7 +29,8 @@ class Layer:
             place = Path(folder).relative_to(self.upper)
             shown_at = self.shown_at / place
             subfolders[:] = [name for name in subfolders if shown_at / name not in outs]
-            for name in files:
+            links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
+            for name in (*files, *links):
                 is_new = _was_written(Path(folder, name), self.lower / place / name)
                 if is_new and shown_at / name not in outs:
                     yield shown_at / name

@@ -230,9 +230,10 @@ class Sandbox(ABC):
             self._contents.inputs.note_link(path, target)
 
     def _prepare_outs(self) -> None:
-        """Make the folders around the outs, and copy those that persist."""
+        """Make the folders around the outs that the workspace has, and copy outs that persist."""
         for path in self._outs:
-            self._prepare(path)
+            if path.parent.is_dir():
+                self._prepare(path)
             if self.stage.outputs[path] and path.exists():
                 target = self.written(path)
                 target.parent.mkdir(parents=True, exist_ok=True)

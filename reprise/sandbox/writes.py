@@ -47,7 +47,7 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path], deleted: Iterable[Pat
         conflict = _conflict(workspace, path, file)
         if conflict is not None:
             writes.conflicts.append(f"wrote {name}, {conflict}")
-        elif file.is_dir():
+        elif _is_folder(file):
             path.mkdir(parents=True, exist_ok=True)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +79,11 @@ def _conflict(workspace: Workspace, path: Path, file: Path) -> str | None:
         return owner
     if os.path.relpath(path, workspace.root) in workspace.tracked:
         return "which git tracks"
-    if os.path.lexists(path) and path.is_dir() != file.is_dir():
+    if os.path.lexists(path) and _is_folder(path) != _is_folder(file):
         return "where the workspace has something else"
     return None
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether the path is a folder; a link to one is none."""
+    return path.is_dir() and not path.is_symlink()

@@ -45,3 +45,13 @@ def test_a_command_that_deletes_what_git_tracks_fails(make: Make) -> None:  # no
     output = made.run("reprise", "run", code=1)
     assert "s: failed: the command deleted setup.cfg, which git tracks\n" in output
     assert (made.root / "setup.cfg").exists()
+
+
+def test_a_folder_that_cannot_be_removed_is_explained(make: Make) -> None:  # noqa: F811
+    command = "rm -rf scratch && mkdir scratch && cat a.in > o"
+    files = {".gitignore": "/scratch\n", "scratch/old": "1\n"}
+    made = make({"s": stage(command, ["a.in"], "o")}, files)
+    if refused := try_overlay(made.root, made.folder / "trial"):
+        pytest.skip(f"needs mount namespaces: {refused}")
+    output = made.run("reprise", "run", code=1)
+    assert "can be emptied, but not removed or renamed: expected `rm -rf folder/*`" in output
