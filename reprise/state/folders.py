@@ -44,7 +44,7 @@ def remove_sandbox(folder: Path) -> None:
     """Remove the folder of a sandbox with all that is left in it."""
     for mounted in (folder, *folder.glob("deps/*")):
         with suppress(OSError):
-            (mounted / "work" / "work").rmdir()  # an overlay's own, which nobody may look into
+            (mounted / "work" / "work").chmod(0o700)  # an overlay's own, which nobody may look into
     shutil.rmtree(folder, ignore_errors=True)
 
 
