@@ -106,7 +106,8 @@ class Workspace:
         options = ("--git-path", "index", "--git-dir", "--git-common-dir")
         command = ["git", "rev-parse", *options]
         done = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
-        return [self.root / os.fsdecode(name) for name in done.stdout.splitlines()]
+        paths = [os.path.join(self.root, os.fsdecode(name)) for name in done.stdout.splitlines()]
+        return [*map(Path, map(os.path.normpath, paths))]
 
     @cached_property
     def linked_cache(self) -> Path | None:

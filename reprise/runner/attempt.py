@@ -65,18 +65,20 @@ class Attempt:
         self.number = number
         self.sandbox: Sandbox | None = None
         mounts: Sequence[Mount] = ()
+        environment = stage.environment
         self.inputs = stage.take_inputs()
         if sandboxed:
             self.sandbox = make_sandbox(
                 stage, folders.sandboxes / name, Contents(inputs=self.inputs)
             )
             mounts = self.sandbox.mounts
+            environment = {**environment, **self.sandbox.environment}
         else:
             stage.clear()
         self.log = Log(folders.logs / f"{stage.slug}.log")
         argv = [(text, stage.argv(text)) for text in stage.commands]
         timeout = stage.settings.timeout
-        job = Job(argv, stage.environment, timeout, self.log.path, mounts, reads_stdin)
+        job = Job(argv, environment, timeout, self.log.path, mounts, reads_stdin)
         self.worker = Worker(job, self.sandbox, stage.wdir, folders.groups / name, ended)
 
     def bring_back(self, error: str | None) -> AttemptResult:

@@ -44,7 +44,8 @@ def run_isolated(sandbox: Sandbox, start: Callable[[Any], Any] = list) -> Iterat
     folders = StateFolders(stage.workspace.temporary)
     argv = [(text, start(stage.argv(text))) for text in stage.commands]
     log = Log(folders.logs / f"{stage.slug}.isolated.log")
-    job = Job(argv, stage.environment, stage.settings.timeout, log.path, sandbox.mounts)
+    environment = {**stage.environment, **sandbox.environment}
+    job = Job(argv, environment, stage.settings.timeout, log.path, sandbox.mounts)
     results: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
     worker = Worker(job, sandbox, stage.wdir, folders.groups / sandbox.folder.name, results.put)
     try:

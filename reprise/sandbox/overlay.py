@@ -56,6 +56,9 @@ class OverlaySandbox(Sandbox):
         self._index = stage.workspace.git_index
         self._tracked = stage.workspace.tracked if self._index is not None else frozenset()
         self.mounts = [*self._list_mounts()]
+        if self._index is not None and not os.path.lexists(self._base / ".git"):
+            # Git looks for its folder above, past the mount.
+            self.environment = {"GIT_DISCOVERY_ACROSS_FILESYSTEM": "1"}
 
     # What it shows
 

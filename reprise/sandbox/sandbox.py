@@ -55,11 +55,13 @@ AS_DECLARED = Contents()
 class Sandbox(ABC):
     """Holds the inputs of one attempt at a stage, and takes what the command writes.
 
-    mounts: what to mount for the command, in order. wdir: the folder in which the command runs.
-    ground: the folder below which an absolute path means something in the sandbox.
+    mounts: what to mount for the command, in order. environment: variables to set for it.
+    wdir: the folder in which the command runs. ground: the folder below which an absolute path
+    means something in the sandbox.
     """
 
     mounts: Sequence[Mount] = ()
+    environment: Mapping[str, str] = {}
     wdir: Path
     ground: Path
     _base: Path  # the folder of the workspace that the sandbox mirrors

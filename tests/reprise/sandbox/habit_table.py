@@ -29,7 +29,7 @@ if [ -n "$shut" ]; then
   mkdir -p $BASE
   mount --bind $TMPDIR/python $BASE
 fi
-exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all --bounding-set=-all "$@"
+exec setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all "$@"
 """
 USER = f"unshare --mount sh -ec {shlex.quote(OPENING)} sh"
 REFUSING = (  # a user namespace in which nobody may make another, nor mount
