@@ -34,14 +34,24 @@ TOOLS = (
     "dvc.dirs",
     "dvc.lock",
     "dvc.render",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.experiments",
     "dvc.repo.index",
+    "dvc.repo.metrics.show",
+    "dvc.repo.open_repo",
+    "dvc.repo.params.show",
     "dvc.repo.plots",
     "dvc.repo.reproduce",
+    "dvc.repo.stage",
+    "dvc.repo.trie",
     "dvc.rwlock",
     "dvc.scm",
     "dvc.stage.cache",
     "dvc.stage.loader",
     "dvc.types",
+    "dvc_data.hashfile.db.local",
+    "fsspec.implementations.memory",
     "jinja2",
     "networkx",
     "psutil",
@@ -54,6 +64,7 @@ TOOLS = (
     "pygit2",
     "pyparsing",
     "reprise.cli",
+    "reprise.review",
     "requests",
     "rich.console",
     "rich.status",
@@ -78,6 +89,9 @@ STAGES = (
     "tqdm",
     "yaml",
 )
+# A fork copies a table of all pages: of large pages there are few. Where the system has none, the
+# variables change nothing.
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1", "PYTHONMALLOC": "malloc"}
 PREFIXES: dict[str, list[str]] = {  # of the arguments that a command is given
     "python": [],
     "dvc": ["-m", "dvc"],
@@ -122,7 +136,7 @@ def start(folder: Path, run: int, *modules: str) -> None:
         client.chmod(0o755)
     for name, imported in {"tools": (*TOOLS, *modules), "stages": STAGES}.items():
         command = [sys.executable, "-m", "tests.warm", f"{folder}/{name}.socket", str(run)]
-        server = subprocess.Popen([*command, *imported], cwd=ROOT)
+        server = subprocess.Popen([*command, *imported], cwd=ROOT, env=os.environ | HUGE_PAGES)
         server.returncode = 0  # it ends by itself: nobody waits for it, and Python need not warn
 
 
