@@ -15,7 +15,6 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -100,7 +99,7 @@ class NamespaceProcess:
         self._reply.settimeout(timeout)
         try:
             status: int = self._receive()["status"]
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):  # the latter where the timeout is 0
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0.0) from None
         except ConnectionError:
             signal_group(self.pid, signal.SIGKILL)
@@ -113,7 +112,7 @@ class NamespaceProcess:
         try:
             while self._reply.recv(MESSAGE_SIZE):
                 pass
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
 
     def send_signal(self, number: int) -> None:
@@ -170,6 +169,10 @@ class _Starter:
                 cwd="/",
             )
 
+    def is_alive(self) -> bool:
+        """Tell whether nobody has killed it."""
+        return self._process.poll() is None
+
     def send(self, request: dict[str, Any], output: int, *, has_input: bool) -> socket.socket:
         """Ask for a command; return the socket that tells of it, a packet a message.
 
@@ -186,7 +189,13 @@ class _Starter:
         return reply
 
 
-@cache
+_starting = threading.Lock()
+_starters: list[_Starter] = []  # the last is this process's own
+
+
 def _starter() -> _Starter:
-    """Return this process's starter; the first call starts it."""
-    return _Starter()
+    """Return this process's starter. The first call starts it, or the first after its end."""
+    with _starting:
+        if not _starters or not _starters[-1].is_alive():
+            _starters.append(_Starter())
+        return _starters[-1]

@@ -36,8 +36,8 @@ def handling_signals(handler: Callable[[int, FrameType | None], None]) -> Iterat
 
     usual = {}
     for number in SIGNALS:
-        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
-            continue  # by nohup
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue  # by nohup, or for a shell's background job
         usual[number] = signal.signal(number, handle)
     try:
         yield

@@ -15,6 +15,7 @@ import ctypes
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -72,6 +73,8 @@ def mount_all(mounts: list[dict[str, Any]]) -> None:
     Every folder is opened before the first mount hides it. A path through an open folder also
     needs no escapes in the options of an overlay.
     """
+    few, many = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (many, many))
     opened = [_open_sources(mount) for mount in mounts]
     for mount, sources in zip(mounts, opened, strict=True):
         target = mount["target"]
@@ -82,6 +85,7 @@ def mount_all(mounts: list[dict[str, Any]]) -> None:
         _mount(sources["source"], target, flags=MS_BIND | MS_REC)
         if mount["read_only"]:
             _mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (few, many))
 
 
 def _open_sources(mount: dict[str, Any]) -> dict[str, str]:
@@ -142,7 +146,7 @@ class Starter:
             return False
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        request = json.loads(self._requests.recv(int.from_bytes(length, "big"), socket.MSG_WAITALL))
+        request = json.loads(self._receive_whole(int.from_bytes(length, "big")))
         *standard, reply_descriptor = descriptors
         with socket.socket(fileno=reply_descriptor) as reply:
             try:
@@ -154,6 +158,16 @@ class Starter:
         for descriptor in standard:
             os.close(descriptor)
         return True
+
+    def _receive_whole(self, length: int) -> bytes:
+        """Receive so many bytes: a single call may return before they are there."""
+        received = bytearray()
+        while len(received) < length:
+            part = self._requests.recv(length - len(received))
+            if not part:
+                raise EOFError  # the runner was killed
+            received += part
+        return bytes(received)
 
 
 def _guard(request: dict[str, Any], standard: list[int], reply: socket.socket) -> None:
