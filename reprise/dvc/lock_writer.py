@@ -2,7 +2,9 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dvc.dvcfile import Lockfile
@@ -93,6 +95,7 @@ def _replace(path: Path, text: str, part: Path) -> None:
     Raises PipelineError when that fails; the old file is then still there.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
+    path = path.resolve()  # it may be a link
     try:
         _write_and_move(path, text, part)
     except OSError as e:
@@ -108,13 +111,23 @@ def _write_and_move(path: Path, text: str, part: Path) -> None:
     """Write the part, or a file beside the path where the part can't be moved."""
     try:
         _write(part, text)
+        _copy_rights(path, part)
         part.replace(path)
     except OSError as e:
         if e.errno != errno.EXDEV:
             raise
         # .dvc/tmp is another mount.
         _write(_beside(path), text)
+        _copy_rights(path, _beside(path))
         _beside(path).replace(path)
+
+
+def _copy_rights(path: Path, part: Path) -> None:
+    """Give the part the mode of the old file, and its owner as far as we may."""
+    with suppress(FileNotFoundError, PermissionError):
+        old = path.stat()
+        part.chmod(stat.S_IMODE(old.st_mode))
+        os.chown(part, old.st_uid, old.st_gid)
 
 
 def _beside(path: Path) -> Path:

@@ -1,6 +1,7 @@
 """Refuses YAML that would take all of the memory, or the process: DVC itself has no limits."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 from dvc.utils.serialize import ParseError
@@ -8,17 +9,36 @@ from dvc.utils.serialize import parse_yaml as _parse_yaml
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.tokens import (
+    BlockEndToken,
+    BlockMappingStartToken,
+    BlockSequenceStartToken,
+    FlowMappingEndToken,
+    FlowMappingStartToken,
+    FlowSequenceEndToken,
+    FlowSequenceStartToken,
+    Token,
+)
 
 MOST_LEVELS = 1000  # the C parser ends the process at some ten thousand
 MOST_VALUES = 100_000  # that aliases may stand for; a text may have more if it spells them out
 BRACKETS = re.compile(r"[\[\]{}]")
 DASHES = re.compile(rf"(?:[-?][ \t]+){{{MOST_LEVELS}}}")  # of lists in lists, in one line
 ENDLESS = 10**18
+STEPS: dict[type[Token], int] = {
+    BlockMappingStartToken: 1,
+    BlockSequenceStartToken: 1,
+    FlowMappingStartToken: 1,
+    FlowSequenceStartToken: 1,
+    BlockEndToken: -1,
+    FlowMappingEndToken: -1,
+    FlowSequenceEndToken: -1,
+}
 
 
 def parse_limited_yaml(text: str, path: str, typ: str = "safe") -> Any:
     """Parse YAML, in place of parse_yaml. Raises ParseError where it is too deep or too large."""
-    if _is_deep(text):
+    if _may_be_deep(text) and _is_deep(text):
         raise ParseError(path, f"found more than {MOST_LEVELS} levels of values; expected less")
     most_values = max(MOST_VALUES, len(text))
     if "<<" in text and _count_merged(text) > most_values:
@@ -36,7 +56,18 @@ class _TooLargeError(ParseError):
 
 
 def _is_deep(text: str) -> bool:
-    """Tell whether brackets nest, or dashes follow each other, more often than is allowed."""
+    """Count the levels of values by YAML's tokens, which takes no stack but much time."""
+    depth = 0
+    with suppress(YAMLError):  # which the parser tells
+        for token in YAML(pure=True).scan(text):
+            depth += STEPS.get(type(token), 0)
+            if depth > MOST_LEVELS:
+                return True
+    return False
+
+
+def _may_be_deep(text: str) -> bool:
+    """Tell whether brackets nest, or dashes follow each other, more than allowed; texts count."""
     depth = 0
     for bracket in BRACKETS.finditer(text):
         depth += 1 if bracket[0] in "[{" else -1
