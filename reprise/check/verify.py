@@ -46,11 +46,16 @@ def unverifiable(stage: Stage) -> str | None:
 def _first_difference(old: Path, new: Path) -> Path | None:
     """Return the first file of the old out, by name, that differs or that one of the two lacks."""
     for name in sorted(_file_names(old) | _file_names(new)):
-        pair = (old / name, new / name)
-        both_exist = all(map(Path.is_file, pair))
-        if not both_exist or not filecmp.cmp(*pair, shallow=False):
+        if not _are_same(old / name, new / name):
             return old / name
     return None
+
+
+def _are_same(old: Path, new: Path) -> bool:
+    if old.is_symlink() and new.is_symlink():
+        return old.readlink() == new.readlink()
+    both_exist = old.is_file() and new.is_file()
+    return both_exist and filecmp.cmp(old, new, shallow=False)
 
 
 def _file_names(out: Path) -> set[Path]:
