@@ -10,9 +10,10 @@ from dvc.repo import Repo
 from reprise.dvc.deps import data_deps, local_items
 from reprise.dvc.file_cache import FileCache
 from reprise.dvc.run_cache import RunCache
+from reprise.errors import PipelineError
 
 LIST_IGNORED = ("--others", "--ignored", "--exclude-standard", "--directory")
-MOST_UNMANAGED = 2000  # files and folders; each is a mount or a link for every command
+MOST_UNMANAGED = 2000  # folders; each is a mount for every command
 
 # Of MLflow, Weights & Biases, Lightning: each run reads what earlier ones left.
 TRACKING_FOLDERS = ("mlruns", "mlartifacts", "wandb", "lightning_logs")
@@ -45,6 +46,13 @@ class Workspace:
             for dep in local_items(data_deps(stage.deps)):
                 inputs.setdefault(Path(dep.fs_path), stage.addressing)
         return inputs
+
+    @cached_property
+    def dvc_files(self) -> list[Path]:
+        """List the files in which DVC describes stages and data: dvc.yaml, dvc.lock and .dvc."""
+        described = {Path(stage.path) for stage in self._repo.index.stages}
+        locks = {path.with_name("dvc.lock") for path in described if path.name == "dvc.yaml"}
+        return sorted(filter(Path.is_file, described | locks))
 
     def owner(self, path: Path) -> str | None:
         """Say which stage writes or reads the path, or what lies in it; None where none does."""
@@ -81,9 +89,14 @@ class Workspace:
         return name in self.tracked or Path(name) in self._tracked_folders
 
     def _list_files(self, *options: str) -> list[str]:
-        """Do `git ls-files`."""
+        """Do `git ls-files`. Raises PipelineError if git refuses, as in another user's checkout."""
         command = ["git", "ls-files", "-z", *options]
-        done = subprocess.run(command, cwd=self.root, capture_output=True, check=False)
+        environment = {**os.environ, "LC_ALL": "C"}
+        done = subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, check=False
+        )
+        if done.returncode != 0 and b"not a git repository" not in done.stderr:
+            raise PipelineError(f"git ls-files: {os.fsdecode(done.stderr.strip()).splitlines()[0]}")
         return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name]
 
     @cached_property
@@ -122,7 +135,7 @@ class Workspace:
 
     def is_cached_file(self, link: Path) -> bool:
         """Tell whether a symbolic link leads to a file in the cache."""
-        target = link.resolve()
+        target = Path(os.path.realpath(link))  # which may be a link that leads in a circle
         return target.is_file() and target.is_relative_to(self.cache)
 
     @cached_property
@@ -138,7 +151,7 @@ class Workspace:
         unmanaged: list[Path] = []
         tracking = {self.root / name for name in TRACKING_FOLDERS}
         candidates = sorted(self.ignored | set(filter(Path.is_dir, tracking)), reverse=True)
-        while candidates and len(unmanaged) < MOST_UNMANAGED:
+        while candidates:
             path = candidates.pop()
             if not managed.isdisjoint((path, *path.parents)):
                 continue
@@ -146,6 +159,12 @@ class Workspace:
                 candidates += sorted(path.iterdir(), reverse=True)
             else:
                 unmanaged.append(path)
+        folders = sum(map(Path.is_dir, unmanaged))
+        if folders > MOST_UNMANAGED:
+            raise PipelineError(
+                f"found {folders} folders that git ignores and DVC does not know, beside those that"
+                f" it does; expected at most {MOST_UNMANAGED}, or `sandbox: false`"
+            )
         return unmanaged
 
     def forget_unmanaged(self) -> None:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from reprise.dvc import Stage
 from reprise.errors import PipelineError
@@ -52,12 +53,14 @@ class Attempt:
         name: str,
         *,
         sandboxed: bool,
+        left: Sequence[Path] = (),
         reads_stdin: bool,
         ended: Callable[[JobResult], None],
     ) -> None:
         """Prepare the attempt; nothing is started yet.
 
         number: from 1. name: for its files in `folders`; begins with this process's number.
+        left: files that the stage left beside its outs before.
         reads_stdin: the commands get the standard input of this process.
         ended: called from the worker's thread.
         """
@@ -68,9 +71,8 @@ class Attempt:
         environment = stage.environment
         self.inputs = stage.take_inputs()
         if sandboxed:
-            self.sandbox = make_sandbox(
-                stage, folders.sandboxes / name, Contents(inputs=self.inputs)
-            )
+            contents = Contents(inputs=self.inputs, left=left)
+            self.sandbox = make_sandbox(stage, folders.sandboxes / name, contents)
             mounts = self.sandbox.mounts
             environment = {**environment, **self.sandbox.environment}
         else:
@@ -111,6 +113,11 @@ class Attempt:
                 "but nothing is recorded; the next run runs it again"
             )
 
+    def give_up(self) -> None:
+        """Keep of an attempt that counts for nothing what is to persist."""
+        if self.sandbox is not None:
+            self.sandbox.keep_persistent()
+
     def remove(self) -> None:
         """Remove the sandbox, with what is left in it."""
         if self.sandbox is not None:
@@ -124,4 +131,5 @@ def end_all(attempts: Collection[Attempt], number: int) -> None:
     deadline = time.monotonic() + GRACE
     for attempt in attempts:
         attempt.worker.stop(deadline - time.monotonic())
+        attempt.give_up()
         attempt.remove()

@@ -23,6 +23,7 @@ from reprise.sandbox.choice import overlay_obstacle
 from reprise.sandbox.worker import Worker
 from reprise.sandbox.writes import Writes
 from reprise.state.folders import StateFolders
+from reprise.state.left_files import LeftFiles
 
 TICK = 0.1  # seconds between looks at logs and at stages that other processes hold
 WRITES_SHOWN = 5  # files that a stage left beside its outs, in a note
@@ -60,6 +61,7 @@ class Runner:
         self._running: dict[Stage, Attempt] = {}
         self._holders: dict[Stage, str] = {}  # of stages that another process works on
         self._obstacle_noted = False
+        self._left = LeftFiles(self._folders.left_files)
         self._ended_jobs = EndedJobs()
         self._signal = PendingSignal(self._ended_jobs.wake)
         self._cleaner = ThreadPoolExecutor(1)  # removes sandboxes meanwhile
@@ -236,6 +238,7 @@ class Runner:
             self._folders,
             f"{os.getpid()}-{self._scheduler.position[stage]}-{number}",
             sandboxed=sandboxed,
+            left=[self.repository.workspace.root / name for name in self._left.of(stage.name)],
             reads_stdin=self.options.reads_stdin,
             ended=lambda result: self._ended_jobs.put(stage, result),
         )
@@ -286,6 +289,7 @@ class Runner:
         """Save what the attempt wrote, or schedule another. Raises PipelineError if it failed."""
         stage = attempt.stage
         if job_error is not None and attempt.number <= stage.settings.retries:
+            attempt.give_up()
             self._retry(attempt, job_error)
             return
         result = attempt.bring_back(job_error)
@@ -306,6 +310,7 @@ class Runner:
             files = shorten(writes.kept, WRITES_SHOWN, ", ")
             self.reporter.note(f"{stage}: left {files}, which no out names: not recorded")
             self.repository.forget_written(writes.kept)
+            self._left.add(stage.name, writes.kept)
         if writes.private:
             files = shorten(writes.private, WRITES_SHOWN, ", ")
             self.reporter.note(

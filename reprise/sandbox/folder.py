@@ -48,7 +48,7 @@ class FolderSandbox(Sandbox):
     def _list_inputs(self) -> dict[Path, list[Path] | None]:
         """Map each input that exists to its files if it is a folder, to None if it is a file."""
         inputs: dict[Path, list[Path] | None] = {}
-        for path in filter(self._mirrors, self._deps):
+        for path in filter(self._mirrors, [*self._deps, *self._contents.left]):
             if path.is_dir():
                 inputs[path] = list(self.stage.files(path))
             elif path.exists():
@@ -111,6 +111,10 @@ class FolderSandbox(Sandbox):
             # With a separator after both, `model.csv` is not taken for a part of `model`.
             if not f"{file}{os.sep}".startswith(outs):
                 yield self._base / os.path.relpath(file, self.folder)
+
+    def _given_at(self, path: Path) -> Path | None:
+        """Return the file of the workspace itself: the command may have replaced the link to it."""
+        return path if str(self._position(path)) in self._given else None
 
     def _deleted_files(self) -> Iterator[Path]:
         for file in self._given.keys() - self._files():

@@ -63,6 +63,8 @@ class OverlaySandbox(Sandbox):
     # What it shows
 
     def _list_inputs(self) -> None:
+        for path in self._contents.left:
+            self._add(path)
         if self._contents.everything:
             self._add_all(self._base)
         inside = [*filter(self._mirrors, self._deps)]
@@ -86,8 +88,14 @@ class OverlaySandbox(Sandbox):
                 self._add(path)
 
     def _list_tool_files(self) -> None:
-        """Show what tools look for beside the code and above it: dvc.yaml, pyproject.toml, .env."""
+        """Show what tools look for beside the code and above it: dvc.yaml, pyproject.toml, .env.
+
+        And all of DVC's own files, of which commands ask DVC.
+        """
         workspace = self.stage.workspace
+        for path in workspace.dvc_files:
+            if self._mirrors(path) and path not in workspace.inputs:
+                self._add(path)
         others = (workspace.data, workspace.inputs, workspace.unmanaged, self._params)
         folder = self.wdir
         while self._mirrors(folder):
@@ -100,6 +108,8 @@ class OverlaySandbox(Sandbox):
         """Show a file or folder of the workspace; what the command writes to it stays private."""
         if path in (self._base / ".git", self._base / ".dvc") and path.is_dir():
             return
+        if path in self._links or self._base.is_relative_to(path):
+            return  # by a link that leads in a circle, or above all
         if path.is_dir() and not path.is_symlink():
             self._folders.setdefault(path, self.folder / "deps" / str(len(self._folders)))
             return
@@ -240,6 +250,13 @@ class OverlaySandbox(Sandbox):
     def _undeclared_files(self) -> Iterator[Path]:
         for layer in self._layers():
             yield from layer.written(self.stage.outputs)
+
+    def _given_at(self, path: Path) -> Path | None:
+        for folder in self._folders:
+            if path.is_relative_to(folder):
+                return path if os.path.lexists(path) else None
+        given = self._position(path)
+        return given if os.path.lexists(given) else None
 
     def _deleted_files(self) -> Iterator[Path]:
         for layer in self._layers():

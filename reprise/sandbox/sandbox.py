@@ -13,7 +13,7 @@ from reprise.dvc import Inputs, Stage
 from reprise.params.cut import cut
 from reprise.process.namespace import Mount
 from reprise.sandbox.undeclared import Section, Undeclared
-from reprise.sandbox.writes import Writes, bring_writes, is_compiled
+from reprise.sandbox.writes import Write, Writes, bring_writes, is_compiled
 from reprise.state.folders import remove_sandbox
 
 WRITES_SHOWN = 3  # undeclared files, in a message
@@ -41,12 +41,14 @@ class Contents:
     path to copy it from.
     inputs: those that will be recorded; None where nothing will be.
     everything: all that the workspace has, but for the stage's own outs.
+    left: files that earlier runs of the stage left in the workspace beside its outs.
     """
 
     extra: Sequence[Undeclared] = ()
     replacements: Mapping[Path, Mapping[str, Path]] = field(default_factory=dict)
     inputs: Inputs | None = None
     everything: bool = False
+    left: Sequence[Path] = ()
 
 
 AS_DECLARED = Contents()
@@ -124,6 +126,10 @@ class Sandbox(ABC):
         """Iterate over what the command left beside the outs, by its path in the workspace."""
 
     @abstractmethod
+    def _given_at(self, path: Path) -> Path | None:
+        """Return what the command was shown at the path of the workspace; None for nothing."""
+
+    @abstractmethod
     def _deleted_files(self) -> Iterator[Path]:
         """Iterate over the files that the command deleted, by their path in the workspace."""
 
@@ -157,16 +163,31 @@ class Sandbox(ABC):
 
     def bring_back(self) -> Writes:
         """Move the outs that exist into the workspace, in place of the old ones; then the rest."""
-        for number, path in enumerate(self._outs):
-            new = self.written(path)
-            if not os.path.lexists(new):
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(path) and (path.is_dir() or new.is_dir()):
-                shutil.move(path, self.folder / f".replaced-{number}")
-            shutil.move(new, path)  # copies where .dvc/tmp is another mount
-        files = {path: self.written(path) for path in self._undeclared_files()}
-        return bring_writes(self.stage, files, self._deleted_files())
+        for path in self._outs:
+            self._bring_out(path)
+        writes = [
+            Write(path, self.written(path), self._given_at(path))
+            for path in self._undeclared_files()
+        ]
+        return bring_writes(self.stage, writes, self._deleted_files())
+
+    def keep_persistent(self) -> None:
+        """Move the outs that persist into the workspace, after an attempt that counts for nothing.
+
+        The next attempt goes on with them, as under `dvc repro`.
+        """
+        for path in self._outs:
+            if self.stage.outputs[path]:
+                self._bring_out(path)
+
+    def _bring_out(self, path: Path) -> None:
+        new = self.written(path)
+        if not os.path.lexists(new):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(path) and (path.is_dir() or new.is_dir()):
+            shutil.move(path, self.folder / f".replaced-{self._outs.index(path)}")
+        shutil.move(new, path)  # copies where .dvc/tmp is another mount
 
     def remove(self) -> None:
         """Remove the folder with all that is left in it."""
@@ -245,11 +266,12 @@ class Sandbox(ABC):
 def _copy_writable(path: Path, target: Path) -> None:
     """Copy a file or folder and make it writable: what links into the cache is read-only."""
     if path.is_dir():
-        shutil.copytree(path, target)
+        shutil.copytree(path, target, symlinks=True)
     else:
         shutil.copy2(path, target)
     for copy in [target, *target.rglob("*")]:
-        copy.chmod(copy.stat().st_mode | stat.S_IWUSR)
+        if not copy.is_symlink():
+            copy.chmod(copy.stat().st_mode | stat.S_IWUSR)
 
 
 def is_below(path: Path, folders: Iterable[Path]) -> bool:

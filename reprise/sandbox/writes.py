@@ -2,12 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from reprise.dvc import Stage
 from reprise.dvc.workspace import Workspace
+
+UNSEEN = "expected it among the outs (`persist: true`) or in .gitignore, or `sandbox: false`"
 
 
 @dataclass
@@ -24,34 +27,44 @@ class Writes:
     conflicts: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Write:
+    """Holds a file that a command wrote.
+
+    path: its place in the workspace; file: where it is; given: what the command was shown there,
+    None where that was nothing.
+    """
+
+    path: Path
+    file: Path
+    given: Path | None
+
+
 def is_compiled(path: Path) -> bool:
     """Tell whether the file is what Python makes of a module, beside the module."""
     return path.parent.name == "__pycache__"
 
 
-def bring_writes(stage: Stage, files: Mapping[Path, Path], deleted: Iterable[Path] = ()) -> Writes:
-    """Move files into the workspace, and delete others; but those that are not the stage's.
-
-    files: for each path in the workspace, where the file is that the command wrote.
-    """
+def bring_writes(stage: Stage, written: Iterable[Write], deleted: Iterable[Path] = ()) -> Writes:
+    """Move files into the workspace, and delete others; but those that are not the stage's."""
     workspace = stage.workspace
     own = {*map(Path, stage.dep_paths), *stage.params}
     private = set()
     writes = Writes()
-    for path, file in sorted(files.items()):
+    for write in sorted(written, key=attrgetter("path")):
+        path = write.path
         name = os.path.relpath(path, workspace.root)
         around = {path, *path.parents}
         if around & own and not is_compiled(path):
             private.update(around & own)
             continue
-        conflict = _conflict(workspace, path, file)
+        conflict = _write_conflict(workspace, write)
         if conflict is not None:
             writes.conflicts.append(f"wrote {name}, {conflict}")
-        elif _is_folder(file):
+        elif _is_folder(write.file):
             path.mkdir(parents=True, exist_ok=True)
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(file, path)
+            _replace(path, write.file)
             if not is_compiled(path):
                 writes.kept.append(name)
     for path in sorted(deleted):
@@ -59,7 +72,7 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path], deleted: Iterable[Pat
         around = {path, *path.parents}
         if around & own:
             private.update(around & own)
-        elif conflict := _conflict(workspace, path, path):
+        elif conflict := _conflict(workspace, path):
             writes.conflicts.append(f"deleted {name}, {conflict}")
         else:
             path.unlink(missing_ok=True)
@@ -67,21 +80,57 @@ def bring_writes(stage: Stage, files: Mapping[Path, Path], deleted: Iterable[Pat
     return writes
 
 
-def _conflict(workspace: Workspace, path: Path, file: Path) -> str | None:
-    """Say whose the path is if the stage may not write it; None if it may.
+def _replace(path: Path, file: Path) -> None:
+    """Move a file into the workspace."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        path.unlink()  # or the file would be moved to where it leads
+    shutil.move(file, path)
 
-    file: what it wrote there.
-    """
+
+def _write_conflict(workspace: Workspace, write: Write) -> str | None:
+    """Say why the workspace can't have what was written; None if it can."""
+    path = write.path
     if is_compiled(path):
         return None
+    if not _is_of_dvc(path):
+        conflict = _conflict(workspace, path)
+        if conflict is not None:
+            return conflict
+    if not os.path.lexists(path):
+        return None
+    if _is_folder(path) != _is_folder(write.file):
+        return "where the workspace has something else"
+    if _is_folder(path):
+        return None
+    if write.given is None:
+        return f"which was there and which it could not see: {UNSEEN}"
+    if not _is_as_given(path, write.given):
+        return "which changed while the command ran"
+    return None
+
+
+def _conflict(workspace: Workspace, path: Path) -> str | None:
+    """Say whose the path is if the stage may not write it; None if it may."""
     owner = workspace.owner(path)
     if owner is not None:
         return owner
     if os.path.relpath(path, workspace.root) in workspace.tracked:
         return "which git tracks"
-    if os.path.lexists(path) and _is_folder(path) != _is_folder(file):
-        return "where the workspace has something else"
     return None
+
+
+def _is_of_dvc(path: Path) -> bool:
+    """Tell whether DVC keeps its own notes in the file: tools add to them, such as DVCLive."""
+    return path.name in ("dvc.yaml", ".gitignore") or path.suffix == ".dvc"
+
+
+def _is_as_given(path: Path, given: Path) -> bool:
+    """Tell whether the workspace still has what the command was shown: a link to it, or a copy."""
+    if path.is_symlink():
+        return True
+    now, before = path.stat(), given.stat()
+    return (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
 
 def _is_folder(path: Path) -> bool:
