@@ -37,22 +37,31 @@ class Accesses:
 
     def note(self, access: Access, name: str) -> None:
         """Note an access to an absolute path of the command's."""
-        if (access, name) in self._seen or not name.startswith(self._root):
+        is_new = (access, name) not in self._seen
+        if not is_new or not name.startswith(self._root):
             return
         self._seen.add((access, name))
-        path = _source(self.sandbox.origin(Path(name)))
         if access is Access.WRITE:
             return
+        path = _source(self.sandbox.origin(Path(name)))
         self.used.add(path)
+        if is_below(path, self._declared):
+            return
+        if may_be_input(self.stage, path):
+            self._note_undeclared(access, name, path)
+
+    def _note_undeclared(self, access: Access, name: str, path: Path) -> None:
+        """Note an access to a file or folder that is not declared. name: the command's."""
+        is_input = os.path.isfile(path) and not self.sandbox.has_written(path)
+        if not is_input:
+            if access is Access.LIST and path not in self._around:
+                self.listed.add(path)
+            return
         # Past a sandbox elsewhere, git looks at all that it tracks.
         is_past = not Path(name).is_relative_to(self.sandbox.ground)
-        if is_below(path, self._declared) or not may_be_input(self.stage, path):
+        if access is Access.LOOK and is_past:
             return
-        if os.path.isfile(path) and not self.sandbox.has_written(path):
-            if access is not Access.LOOK or not is_past:
-                self.requested[path] = None
-        elif access is Access.LIST and path not in self._around:
-            self.listed.add(path)
+        self.requested[path] = None
 
     def used_and_above(self) -> set[Path]:
         """Return the used paths, and the folders in which they lie."""

@@ -97,15 +97,17 @@ def _values(item: Any) -> Values:
     These are words and numbers: DVC writes true for True. Of two keys with one value either may be
     meant, so neither is named.
     """
+    if _is_plain(item):
+        return {str(item): "${item}"}
+    if not isinstance(item, Mapping):
+        return {}
     values = {}
-    if isinstance(item, Mapping):
-        counts = Counter(map(str, item.values()))
-        for key, value in item.items():
-            nameable = isinstance(key, str) and NAME.fullmatch(key)
-            if nameable and _is_plain(value) and counts[str(value)] == 1:
-                values[str(value)] = f"${{item.{key}}}"
-    elif _is_plain(item):
-        values[str(item)] = "${item}"
+    counts = Counter(map(str, item.values()))
+    for key, value in item.items():
+        if not isinstance(key, str) or not NAME.fullmatch(key):
+            continue
+        if _is_plain(value) and counts[str(value)] == 1:
+            values[str(value)] = f"${{item.{key}}}"
     return values
 
 

@@ -52,10 +52,13 @@ def _first_difference(old: Path, new: Path) -> Path | None:
 
 
 def _are_same(old: Path, new: Path) -> bool:
+    """Tell whether both exist, and are links to the same path or files with the same bytes."""
     if old.is_symlink() and new.is_symlink():
         return old.readlink() == new.readlink()
-    both_exist = old.is_file() and new.is_file()
-    return both_exist and filecmp.cmp(old, new, shallow=False)
+    try:
+        return filecmp.cmp(old, new, shallow=False)
+    except FileNotFoundError:
+        return False
 
 
 def _file_names(out: Path) -> set[Path]:

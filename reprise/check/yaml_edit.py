@@ -140,13 +140,16 @@ def _last_end(node: Node) -> int:
 
 def _list_indents(node: Node) -> list[int]:
     """List by how much each list in block style is indented below its key."""
-    indents = []
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            if isinstance(value, SequenceNode) and not value.flow_style:
-                indents.append(value.start_mark.column - key.start_mark.column)
-            indents += _list_indents(value)
-    return [indent for indent in indents if indent >= 0]
+    indents: list[int] = []
+    if not isinstance(node, MappingNode):
+        return indents
+    for key, value in node.value:
+        is_list = isinstance(value, SequenceNode) and not value.flow_style
+        indent = value.start_mark.column - key.start_mark.column
+        if is_list and indent >= 0:  # it is less for an alias
+            indents.append(indent)
+        indents += _list_indents(value)
+    return indents
 
 
 def _block(item: Item) -> str:

@@ -139,7 +139,7 @@ class Workspace:
         return target.is_file() and target.is_relative_to(self.cache)
 
     @cached_property
-    def unmanaged(self) -> list[Path]:
+    def unmanaged(self) -> dict[Path, None]:
         """List the files and folders that git ignores and DVC has nothing to do with, absolute.
 
         Such as environments and caches; and folders in which tools track runs, whether git ignores
@@ -148,7 +148,7 @@ class Workspace:
         """
         managed = {*self.data, *self.inputs, self.root / ".dvc", self.root / ".git"}
         above = {parent for path in managed for parent in path.parents}
-        unmanaged: list[Path] = []
+        unmanaged: dict[Path, None] = {}
         tracking = {self.root / name for name in TRACKING_FOLDERS}
         candidates = sorted(self.ignored | set(filter(Path.is_dir, tracking)), reverse=True)
         while candidates:
@@ -158,7 +158,7 @@ class Workspace:
             if path in above:
                 candidates += sorted(path.iterdir(), reverse=True)
             else:
-                unmanaged.append(path)
+                unmanaged[path] = None
         folders = sum(map(Path.is_dir, unmanaged))
         if folders > MOST_UNMANAGED:
             raise PipelineError(

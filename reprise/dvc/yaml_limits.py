@@ -41,18 +41,18 @@ def parse_limited_yaml(text: str, path: str, typ: str = "safe") -> Any:
     if _may_be_deep(text) and _is_deep(text):
         raise ParseError(path, f"found more than {MOST_LEVELS} levels of values; expected less")
     most_values = max(MOST_VALUES, len(text))
-    if "<<" in text and _count_merged(text) > most_values:
-        raise _TooLargeError(path)
+    if "<<" in text:
+        _check_size(path, _count_merged(text), most_values)
     data = _parse_yaml(text, path, typ)
-    if "*" in text and _count_values(data, {}) > most_values:
-        raise _TooLargeError(path)
+    if "*" in text:
+        _check_size(path, _count_values(data, {}), most_values)
     return data
 
 
-class _TooLargeError(ParseError):
-    def __init__(self, path: str) -> None:
+def _check_size(path: str, values: int, most: int) -> None:
+    if values > most:
         found = f"found aliases that stand for more than {MOST_VALUES} values"
-        super().__init__(path, f"{found}; expected less")
+        raise ParseError(path, f"{found}; expected less")
 
 
 def _is_deep(text: str) -> bool:

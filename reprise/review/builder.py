@@ -15,6 +15,7 @@ from reprise.review.curves import compare_curves
 from reprise.review.data.changes import find_data_changes
 from reprise.review.predictions import compare_predictions, primary_predictions
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
+from reprise.shorten import shorten
 from reprise.state.durations import Durations
 
 
@@ -91,16 +92,9 @@ def _notes(old: Revision, new: Revision) -> list[str]:
             notes.append(f"{revision.name}: {error}")
     for record in new.records.values():
         if record.stale and record.command is not None:
-            causes = _shortened(record.stale)
+            causes = shorten(record.stale, 3)
             notes.append(f"{new.name}: stage {record.name} has not run since {causes} changed")
     return notes
-
-
-def _shortened(names: list[str]) -> str:
-    text = ", ".join(names[:3])
-    if len(names) > 3:
-        text += f" and {len(names) - 3} more"
-    return text
 
 
 def _compare_values(

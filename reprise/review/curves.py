@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 
 from reprise.dvc.history.plots import Plot
 from reprise.dvc.history.revision import Revision
@@ -31,7 +33,7 @@ def compare_curves(plots: Iterable[Plot], old: Revision, new: Revision) -> list[
     for plot in plots:
         if plot.template not in LINE_TEMPLATES:
             continue
-        fields = [point["field"] for point in plot.points]
+        fields = map(itemgetter("field"), plot.points)
         for field in dict.fromkeys(fields):
             old_points = _points(plot, field, old)
             new_points = _points(plot, field, new)
@@ -49,10 +51,9 @@ def _points(plot: Plot, field: str, revision: Revision) -> list[Point]:
     for point in plot.points:
         if (point["field"], point["rev"]) != (field, rev):
             continue
-        try:
-            x, y = float(point[plot.x]), float(point[plot.y])
-        except (KeyError, TypeError, ValueError):
-            continue  # a cell may be empty
-        if math.isfinite(x) and math.isfinite(y):  # a loss may be NaN
-            points.append((x, y))
+        with suppress(KeyError, TypeError, ValueError):  # a cell may be empty
+            x = float(point[plot.x])
+            y = float(point[plot.y])
+            if math.isfinite(x) and math.isfinite(y):  # a loss may be NaN
+                points.append((x, y))
     return points

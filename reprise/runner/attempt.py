@@ -12,12 +12,12 @@ from reprise.errors import PipelineError
 from reprise.process.job import GRACE, Job, JobResult
 from reprise.process.log import Log
 from reprise.process.namespace import Mount
-from reprise.runner.plan_format import shorten
 from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.diagnosis import diagnose
 from reprise.sandbox.sandbox import Contents, Sandbox
 from reprise.sandbox.worker import Worker
 from reprise.sandbox.writes import Writes
+from reprise.shorten import shorten
 from reprise.state.folders import StateFolders
 
 CHANGES_SHOWN = 3  # of inputs, in an error
@@ -90,15 +90,21 @@ class Attempt:
         if error is None:
             error = self.sandbox.outs_error()
         else:
-            output = self.log.tail()
-            undeclared = diagnose(self.sandbox, output)
-            error = "; ".join([error, *(item.describe(self.stage) for item in undeclared)])
-            if self.sandbox.mounts and os.strerror(errno.EBUSY) in output:
-                error = f"{error}; {BUSY}"
+            error = "; ".join([error, *self._hints(self.sandbox)])
         writes = self.sandbox.bring_back()
         if error is None and writes.conflicts:
             error = f"the command {'; '.join(writes.conflicts)}"
         return AttemptResult(error, writes)
+
+    def _hints(self, sandbox: Sandbox) -> list[str]:
+        """Say what in the sandbox may be why the command failed."""
+        output = self.log.tail()
+        hints = []
+        for item in diagnose(sandbox, output):
+            hints.append(item.describe(self.stage))
+        if sandbox.mounts and os.strerror(errno.EBUSY) in output:
+            hints.append(BUSY)
+        return hints
 
     def check_inputs(self) -> None:
         """Raise PipelineError if an input changed where the command may have read it.
@@ -109,7 +115,7 @@ class Attempt:
         if changes:
             raise PipelineError(
                 "inputs changed while the command ran "
-                f"({shorten(changes, CHANGES_SHOWN, ', ')}): its outs are there, "
+                f"({shorten(changes, CHANGES_SHOWN)}): its outs are there, "
                 "but nothing is recorded; the next run runs it again"
             )
 

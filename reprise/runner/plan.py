@@ -130,9 +130,11 @@ def _plan_stage(
     if options.allow_missing:
         changes = stage.without_missing(changes)
     forcing = "forced" if options.force else None
-    if options.force_downstream:
-        forcing = forcing or _forced_by(upstream)
-        inputs.waits_for |= {step.stage.name for step in upstream if step.kind is StepKind.MAY_RUN}
+    if options.force_downstream and forcing is None:
+        forcing = _forced_by(upstream)
+        for step in upstream:
+            if step.kind is StepKind.MAY_RUN:
+                inputs.waits_for.add(step.stage.name)
     if forcing is not None:
         forced = Change(ChangeKind.ALWAYS, stage.name, forcing)
         return Step(stage, StepKind.RUN, [*changes, forced])

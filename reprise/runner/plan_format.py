@@ -6,6 +6,7 @@ from typing import Any
 
 from reprise.dvc import MISSING, Change, ChangeKind
 from reprise.runner.plan import Step, StepKind
+from reprise.shorten import shorten
 from reprise.state.durations import Durations
 
 NAMES_SHOWN = 8  # of the stages that are unchanged or restored
@@ -29,7 +30,7 @@ def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[StepK
     for kind in (StepKind.UNCHANGED, StepKind.RESTORED):
         names = [step.stage.name for step in steps if step.kind is kind]
         if names:
-            lines.append((kind, f"{kind:<9}  {shorten(names, NAMES_SHOWN, ', ')}"))
+            lines.append((kind, f"{kind:<9}  {shorten(names, NAMES_SHOWN)}"))
     rest = [step for step in steps if step.kind not in (StepKind.UNCHANGED, StepKind.RESTORED)]
     width = max((len(step.stage.name) for step in rest), default=0)
     for step in rest:
@@ -54,14 +55,6 @@ def _format_reasons(step: Step) -> str:
     if len(step.waits_for) > REASONS_SHOWN:
         writers += " or others"
     return f"if {writers} changes"
-
-
-def shorten(items: Sequence[str], limit: int, separator: str) -> str:
-    """Join the items, and say how many follow the first `limit`."""
-    text = separator.join(items[:limit])
-    if len(items) > limit:
-        text += f" and {len(items) - limit} more"
-    return text
 
 
 def plan_json(steps: Sequence[Step], durations: Durations) -> str:

@@ -61,12 +61,13 @@ class Recorder:
         """
         if not self._unignored:
             return
-        folders = tuple(f"{path}{os.sep}" for path in stage.dep_paths if os.path.isdir(path))
-        if not folders:
+        folders = filter(os.path.isdir, stage.dep_paths)
+        prefixes = tuple(f"{folder}{os.sep}" for folder in folders)
+        if not prefixes:
             return
         writers = []
         for writer in self._unignored:
-            if any(str(out).startswith(folders) for out in writer.outputs):
+            if any(str(out).startswith(prefixes) for out in writer.outputs):
                 writers.append(writer)
         self._ignore(writers)
 

@@ -13,7 +13,6 @@ from reprise.process.signals import Interrupted, PendingSignal, handling_signals
 from reprise.runner.attempt import Attempt, end_all
 from reprise.runner.ended_jobs import EndedJobs
 from reprise.runner.options import OnError, RunOptions
-from reprise.runner.plan_format import shorten
 from reprise.runner.recorder import Recorder
 from reprise.runner.reporter import Reporter
 from reprise.runner.scheduler import Scheduler
@@ -22,6 +21,7 @@ from reprise.runner.updater import Updater
 from reprise.sandbox.choice import overlay_obstacle
 from reprise.sandbox.worker import Worker
 from reprise.sandbox.writes import Writes
+from reprise.shorten import shorten
 from reprise.state.folders import StateFolders
 from reprise.state.left_files import LeftFiles
 
@@ -192,32 +192,51 @@ class Runner:
 
     def _start(self, stage: Stage) -> None:
         """Bring the stage up to date, or wait for the process that is at work on it."""
-        if stage not in self._holders:  # which is every tick
-            self._recorder.ignore_in_deps(stage)
-            stage.refresh_folders()
-        if stage.ignores_deps:
-            self.reporter.note(f"{stage}: it is frozen; its dependencies are not looked at")
-        if self._updater.is_unchanged(stage):
-            self._end(stage, StageState.UNCHANGED)
+        claim = self._take_over if stage in self._holders else self._claim_changed
+        if not claim(stage):
             return
-        holder = self.repository.claim(stage)
-        if holder is not None:
-            if stage not in self._holders:
-                self.reporter.note(f"{stage}: waiting for {holder}")
-            self._holders[stage] = holder
-            return
-        if self._holders.pop(stage, None) is not None:
-            self.repository.forget_all()
-            self._recorder.reload(stage)
-            if self._updater.is_unchanged(stage):
-                self._end(stage, StageState.UNCHANGED)
-                return
         self._confirm(stage)
         state = self._updater.update(stage)
         if state is None:
             self._launch(stage, 1)
         else:
             self._record(stage, state)
+
+    def _claim_changed(self, stage: Stage) -> bool:
+        """Claim the stage if it changed; tell whether it did, and no other process has it."""
+        self._recorder.ignore_in_deps(stage)
+        stage.refresh_folders()
+        if stage.ignores_deps:
+            self.reporter.note(f"{stage}: it is frozen; its dependencies are not looked at")
+        if self._end_unchanged(stage):
+            return False
+        holder = self.repository.claim(stage)
+        if holder is None:
+            return True
+        self.reporter.note(f"{stage}: waiting for {holder}")
+        self._holders[stage] = holder
+        return False
+
+    def _take_over(self, stage: Stage) -> bool:
+        """Claim a stage that another process had; tell whether it is ours, and still changed.
+
+        Nothing is hashed as long as that process may write to it.
+        """
+        holder = self.repository.claim(stage)
+        if holder is not None:
+            self._holders[stage] = holder
+            return False
+        del self._holders[stage]
+        self.repository.forget_all()
+        self._recorder.reload(stage)
+        return not self._end_unchanged(stage)
+
+    def _end_unchanged(self, stage: Stage) -> bool:
+        """End the stage if it is unchanged; tell whether it is."""
+        is_unchanged = self._updater.is_unchanged(stage)
+        if is_unchanged:
+            self._end(stage, StageState.UNCHANGED)
+        return is_unchanged
 
     def _confirm(self, stage: Stage) -> None:
         """Ask whether to go on with the stage, if that is wanted. Raises PipelineError for a no."""
@@ -307,12 +326,12 @@ class Runner:
     def _note_writes(self, stage: Stage, writes: Writes) -> None:
         """Tell what the command wrote beside its outs."""
         if writes.kept:
-            files = shorten(writes.kept, WRITES_SHOWN, ", ")
+            files = shorten(writes.kept, WRITES_SHOWN)
             self.reporter.note(f"{stage}: left {files}, which no out names: not recorded")
             self.repository.forget_written(writes.kept)
             self._left.add(stage.name, writes.kept)
         if writes.private:
-            files = shorten(writes.private, WRITES_SHOWN, ", ")
+            files = shorten(writes.private, WRITES_SHOWN)
             self.reporter.note(
                 f"{stage}: changed its own dependency {files}: not kept;"
                 " declare an out, or `sandbox: false`"

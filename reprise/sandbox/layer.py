@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reprise.sandbox.writes import is_folder
+
 OPAQUE = "user.overlay.opaque"  # of a folder that was deleted and made anew
 
 
@@ -29,12 +31,14 @@ class Layer:
             place = Path(folder).relative_to(self.upper)
             shown_at = self.shown_at / place
             subfolders[:] = [name for name in subfolders if shown_at / name not in outs]
-            links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
-            for name in (*files, *links):
-                is_new = _was_written(Path(folder, name), self.lower / place / name)
-                if is_new and shown_at / name not in outs:
+            for name in (*files, *subfolders):
+                file = Path(folder, name)
+                if is_folder(file) or shown_at / name in outs:
+                    continue
+                if _was_written(file, self.lower / place / name):
                     yield shown_at / name
-            if not subfolders and not files and not (self.lower / place).is_dir():
+            is_empty = not subfolders and not files
+            if is_empty and not (self.lower / place).is_dir():
                 yield shown_at
 
     def deleted(self) -> Iterator[Path]:

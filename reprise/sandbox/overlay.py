@@ -12,6 +12,7 @@ from reprise.process.namespace import Bind, Mount, Overlay
 from reprise.sandbox.layer import Layer
 from reprise.sandbox.sandbox import AS_DECLARED, Contents, Sandbox, is_below
 from reprise.sandbox.tool_files import NAME_OF_A_TOOL
+from reprise.sandbox.writes import is_folder
 
 
 class OverlaySandbox(Sandbox):
@@ -43,7 +44,7 @@ class OverlaySandbox(Sandbox):
         self.wdir = stage.wdir
         self._mirror = folder / "lower"
         self._upper = folder / "upper"
-        self._links: list[Path] = []  # files of the workspace to link into the skeleton
+        self._links: dict[Path, None] = {}  # files of the workspace to link into the skeleton
         self._folders: dict[Path, Path] = {}  # folders of the workspace, and where their upper is
         # Folders that are the workspace's own: what is written there is there at once.
         self._own_folders: list[Path] = []
@@ -63,11 +64,9 @@ class OverlaySandbox(Sandbox):
     # What it shows
 
     def _list_inputs(self) -> None:
-        for path in self._contents.left:
-            self._add(path)
         if self._contents.everything:
             self._add_all(self._base)
-        inside = [*filter(self._mirrors, self._deps)]
+        inside = [*self._contents.left, *filter(self._mirrors, self._deps)]
         if self._base in inside:
             inside += sorted(self._base.iterdir())
             inside.remove(self._base)
@@ -93,40 +92,51 @@ class OverlaySandbox(Sandbox):
         And all of DVC's own files, of which commands ask DVC.
         """
         workspace = self.stage.workspace
-        for path in workspace.dvc_files:
-            if self._mirrors(path) and path not in workspace.inputs:
-                self._add(path)
-        others = (workspace.data, workspace.inputs, workspace.unmanaged, self._params)
+        paths = [*filter(self._mirrors, workspace.dvc_files)]
         folder = self.wdir
         while self._mirrors(folder):
             for path in sorted(folder.glob("*")):
-                if NAME_OF_A_TOOL.match(path.name) and not any(path in group for group in others):
-                    self._add(path)
+                if NAME_OF_A_TOOL.match(path.name):
+                    paths.append(path)
             folder = folder.parent
+        for others in (workspace.data, workspace.inputs, workspace.unmanaged, self._params):
+            paths = [path for path in paths if path not in others]
+        for path in paths:
+            self._add(path)
 
     def _add(self, path: Path) -> None:
         """Show a file or folder of the workspace; what the command writes to it stays private."""
-        if path in (self._base / ".git", self._base / ".dvc") and path.is_dir():
-            return
         if path in self._links or self._base.is_relative_to(path):
             return  # by a link that leads in a circle, or above all
-        if path.is_dir() and not path.is_symlink():
-            self._folders.setdefault(path, self.folder / "deps" / str(len(self._folders)))
+        if not is_folder(path):
+            self._links[path] = None
+            self._add_target(path)
             return
-        self._links.append(path)
-        if path.is_symlink():
-            target = Path(os.path.normpath(path.parent / path.readlink()))
-            if self._mirrors(target) and target != path:
-                self._add(target)
+        if path in (self._base / ".git", self._base / ".dvc"):
+            return  # they are shown in ways of their own
+        aside = self.folder / "deps" / str(len(self._folders))
+        self._folders.setdefault(path, aside)
+
+    def _add_target(self, path: Path) -> None:
+        """Show where the path leads, if it is a link to something in the workspace."""
+        if not path.is_symlink():
+            return
+        target = Path(os.path.normpath(path.parent / path.readlink()))
+        if self._mirrors(target):
+            self._add(target)
 
     def _list_unmanaged(self) -> None:
-        show_folder = self._add if self._private else self._own_folders.append
         beside = {path.parent for path in self._links}
         for path in self.stage.workspace.unmanaged:
             if not path.is_dir():
-                self._links.append(path)
-            elif path.name != "__pycache__" or path.parent in beside:
-                show_folder(path)
+                self._links[path] = None
+                continue
+            if path.name == "__pycache__" and path.parent not in beside:
+                continue
+            if self._private:
+                self._add(path)
+            else:
+                self._own_folders.append(path)
 
     def _list_folders_of_dvc(self) -> None:
         """Show what DVC keeps: its folder, and the cache, which may lie elsewhere.
@@ -183,14 +193,16 @@ class OverlaySandbox(Sandbox):
         """Put what the sandbox shows into the skeleton, and folders to mount the rest on."""
         for path in self._contents.replacements:
             self._copy_replacements(path)
+        shown_whole = {*self._links, *self._folders}
         for path in filter(self._mirrors, self._params):
             # If it is a dep too, or lies in one, it is there as a whole.
-            if not is_below(path, [*self._links, *self._folders]):
+            if not is_below(path, shown_whole):
                 self._write_params(path)
         for path in self._links:
             self._link(path)
-        for path in self._whole:
-            if self._mirrors(path) and not is_below(path.parent, self._folders):
+        for path in filter(self._mirrors, self._whole):
+            # In a folder of the workspace there is something to mount it on.
+            if not is_below(path.parent, self._folders):
                 self._position(path).mkdir(parents=True, exist_ok=True)
 
     def _link(self, path: Path) -> None:
@@ -252,11 +264,12 @@ class OverlaySandbox(Sandbox):
             yield from layer.written(self.stage.outputs)
 
     def _given_at(self, path: Path) -> Path | None:
-        for folder in self._folders:
-            if path.is_relative_to(folder):
-                return path if os.path.lexists(path) else None
         given = self._position(path)
-        return given if os.path.lexists(given) else None
+        if is_below(path, self._folders):
+            given = path
+        if os.path.lexists(given):
+            return given
+        return None
 
     def _deleted_files(self) -> Iterator[Path]:
         for layer in self._layers():

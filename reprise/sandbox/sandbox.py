@@ -14,6 +14,7 @@ from reprise.params.cut import cut
 from reprise.process.namespace import Mount
 from reprise.sandbox.undeclared import Section, Undeclared
 from reprise.sandbox.writes import Write, Writes, bring_writes, is_compiled
+from reprise.shorten import shorten
 from reprise.state.folders import remove_sandbox
 
 WRITES_SHOWN = 3  # undeclared files, in a message
@@ -151,7 +152,7 @@ class Sandbox(ABC):
         error = f"the command wrote no {', '.join(missing)}"
         others = self.undeclared_writes()
         if others:
-            shown = ", ".join(others[:WRITES_SHOWN])
+            shown = shorten(others, WRITES_SHOWN)
             error = f"{error}, but {shown}, which no out names"
         return error
 
@@ -185,8 +186,10 @@ class Sandbox(ABC):
         if not os.path.lexists(new):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(path) and (path.is_dir() or new.is_dir()):
-            shutil.move(path, self.folder / f".replaced-{self._outs.index(path)}")
+        has_folder = path.is_dir() or new.is_dir()
+        if has_folder and os.path.lexists(path):
+            aside = self.folder / f".replaced-{self._outs.index(path)}"
+            shutil.move(path, aside)
         shutil.move(new, path)  # copies where .dvc/tmp is another mount
 
     def remove(self) -> None:

@@ -49,35 +49,47 @@ def bring_writes(stage: Stage, written: Iterable[Write], deleted: Iterable[Path]
     """Move files into the workspace, and delete others; but those that are not the stage's."""
     workspace = stage.workspace
     own = {*map(Path, stage.dep_paths), *stage.params}
-    private = set()
+    private: set[Path] = set()
     writes = Writes()
     for write in sorted(written, key=attrgetter("path")):
-        path = write.path
-        name = os.path.relpath(path, workspace.root)
-        around = {path, *path.parents}
-        if around & own and not is_compiled(path):
-            private.update(around & own)
-            continue
-        conflict = _write_conflict(workspace, write)
-        if conflict is not None:
-            writes.conflicts.append(f"wrote {name}, {conflict}")
-        elif _is_folder(write.file):
-            path.mkdir(parents=True, exist_ok=True)
+        deps = own.intersection([write.path, *write.path.parents])
+        if deps and not is_compiled(write.path):
+            private |= deps
         else:
-            _replace(path, write.file)
-            if not is_compiled(path):
-                writes.kept.append(name)
+            _bring(workspace, write, writes)
     for path in sorted(deleted):
-        name = os.path.relpath(path, workspace.root)
-        around = {path, *path.parents}
-        if around & own:
-            private.update(around & own)
-        elif conflict := _conflict(workspace, path):
-            writes.conflicts.append(f"deleted {name}, {conflict}")
+        deps = own.intersection([path, *path.parents])
+        if deps:
+            private |= deps
         else:
-            path.unlink(missing_ok=True)
+            _delete(workspace, path, writes)
     writes.private = sorted(os.path.relpath(path, workspace.root) for path in private)
     return writes
+
+
+def _bring(workspace: Workspace, write: Write, writes: Writes) -> None:
+    """Move a file into the workspace, or note why not."""
+    name = os.path.relpath(write.path, workspace.root)
+    conflict = _write_conflict(workspace, write)
+    if conflict is not None:
+        writes.conflicts.append(f"wrote {name}, {conflict}")
+        return
+    if is_folder(write.file):
+        write.path.mkdir(parents=True, exist_ok=True)
+        return
+    _replace(write.path, write.file)
+    if not is_compiled(write.path):
+        writes.kept.append(name)
+
+
+def _delete(workspace: Workspace, path: Path, writes: Writes) -> None:
+    """Delete a file of the workspace, or note why not."""
+    conflict = _conflict(workspace, path)
+    if conflict is None:
+        path.unlink(missing_ok=True)
+        return
+    name = os.path.relpath(path, workspace.root)
+    writes.conflicts.append(f"deleted {name}, {conflict}")
 
 
 def _replace(path: Path, file: Path) -> None:
@@ -93,19 +105,24 @@ def _write_conflict(workspace: Workspace, write: Write) -> str | None:
     path = write.path
     if is_compiled(path):
         return None
+    conflict = None
     if not _is_of_dvc(path):
         conflict = _conflict(workspace, path)
-        if conflict is not None:
-            return conflict
-    if not os.path.lexists(path):
-        return None
-    if _is_folder(path) != _is_folder(write.file):
+    if conflict is None and os.path.lexists(path):
+        conflict = _difference(write)
+    return conflict
+
+
+def _difference(write: Write) -> str | None:
+    """Say why what was written can't take the place of what the workspace has; None if it can."""
+    had_folder = is_folder(write.path)
+    if had_folder != is_folder(write.file):
         return "where the workspace has something else"
-    if _is_folder(path):
+    if had_folder:
         return None
     if write.given is None:
         return f"which was there and which it could not see: {UNSEEN}"
-    if not _is_as_given(path, write.given):
+    if not _is_as_given(write.path, write.given):
         return "which changed while the command ran"
     return None
 
@@ -133,6 +150,6 @@ def _is_as_given(path: Path, given: Path) -> bool:
     return (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
 
-def _is_folder(path: Path) -> bool:
+def is_folder(path: Path) -> bool:
     """Tell whether the path is a folder; a link to one is none."""
     return path.is_dir() and not path.is_symlink()

@@ -23,10 +23,13 @@ def collect_values(result: Mapping[str, Any], errors: list[str]) -> Values:
     return values
 
 
-def flatten(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Iterate over the values of nested mappings, with dotted keys. An empty mapping is a value."""
+def flatten(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Iterate over the values of nested mappings, with dotted keys. An empty mapping is a value.
+
+    path: the keys of the mappings around the value.
+    """
     if not isinstance(value, Mapping) or not value:
-        yield key, value
+        yield ".".join(path), value
         return
     for name, inner in value.items():
-        yield from flatten(inner, f"{key}.{name}" if key else str(name))
+        yield from flatten(inner, (*path, str(name)))

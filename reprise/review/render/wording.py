@@ -16,6 +16,7 @@ from reprise.review.render.values import (
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.stats.results import Comparison, MetricComparison
+from reprise.shorten import shorten
 
 
 class Headline(NamedTuple):
@@ -169,8 +170,4 @@ def column_summary(values: dict[str, Any] | None) -> str:
 
 def first_few(texts: Sequence[str], limit: int = 5) -> str:
     """List the first `limit` texts, and say how many more there are."""
-    if not texts:
-        return NO_VALUE
-    listed = ", ".join(texts[:limit])
-    hidden = len(texts) - limit
-    return f"{listed} and {hidden} more" if hidden > 0 else listed
+    return shorten(texts, limit) or NO_VALUE

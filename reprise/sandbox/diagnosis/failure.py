@@ -54,10 +54,11 @@ class Failure:
         """List the texts of the files in tracebacks and of the scripts that the commands name."""
         files = [file for file, _ in self.frames]
         for word in WORD.findall(self.commands):
-            script = self.sandbox.wdir / word
-            if word.endswith((".py", ".sh")) and self.sandbox.holds(script):
+            if word.endswith((".py", ".sh")):
+                script = self.sandbox.wdir / word
                 files.append(script)
-        return list(map(_read, dict.fromkeys(files)))
+        given = filter(self.sandbox.holds, dict.fromkeys(files))
+        return list(map(_read, given))
 
     @cached_property
     def failed_lines(self) -> str:
