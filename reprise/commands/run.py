@@ -91,6 +91,8 @@ def _add_error_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Run the stages. Returns 1 when one failed, unless errors are ignored."""
+    if args.prefect and args.interactive:
+        raise PipelineError("-i: found --prefect; expected one of the two: a flow run can't ask")
     if args.prefect and not args.dry:
         from reprise.flows.launch import run_flow  # a second to import, and an extra
 

@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Self
@@ -143,10 +143,15 @@ class Repository:
         self._rwlock.drop_dead()
 
     def release(self, stage: Stage) -> None:
-        """Take back the stage's claim, if it has one."""
-        claim = self._claims.pop(stage, None)
+        """Take back the stage's claim, if it has one.
+
+        Where another process keeps the file of claims locked, `release_all` tries once more.
+        """
+        claim = self._claims.get(stage)
         if claim is not None:
-            self._rwlock.release(claim)
+            with suppress(LockError):
+                self._rwlock.release(claim)
+                del self._claims[stage]
 
     def release_all(self) -> None:
         """Take back every claim."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from reprise.errors import PipelineError
 from reprise.flows.engines import engine_options, make_task_runner
+from reprise.git import redacted
 from reprise.runner.options import OnError
 
 ENVIRONMENT = {
@@ -114,7 +115,7 @@ def _check_server(url: str) -> None:
         httpx.get(f"{url}/health", timeout=10, verify=is_tls).raise_for_status()
     except httpx.HTTPError as e:
         raise PipelineError(
-            f"PREFECT_API_URL: found no server at {url} ({e}); expected one, or no URL"
+            f"PREFECT_API_URL: found no server at {redacted(url)} ({e}); expected one, or no URL"
         ) from None
 
 

@@ -1,6 +1,5 @@
 """Bring stages up to date in parallel: each as soon as its upstream stages are, in a sandbox."""
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -255,7 +254,7 @@ class Runner:
             stage,
             number,
             self._folders,
-            f"{os.getpid()}-{self._scheduler.position[stage]}-{number}",
+            f"{self._folders.processes.own()}-{self._scheduler.position[stage]}-{number}",
             sandboxed=sandboxed,
             left=[self.repository.workspace.root / name for name in self._left.of(stage.name)],
             reads_stdin=self.options.reads_stdin,

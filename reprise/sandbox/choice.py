@@ -36,7 +36,8 @@ def _find_obstacle(root: Path, setting: str) -> str | None:
     """Look for an obstacle once. `setting`: the value of VARIABLE."""
     if setting == "folder":
         return f"{VARIABLE}=folder"
-    return try_overlay(root, StateFolders.in_repository(root).sandboxes / f"{os.getpid()}-trial")
+    folders = StateFolders.in_repository(root)
+    return try_overlay(root, folders.sandboxes / f"{folders.processes.own()}-trial")
 
 
 def try_overlay(root: Path, folder: Path) -> str | None:

@@ -1,6 +1,5 @@
 """Run one stage in a sandbox and leave the workspace, the cache and dvc.lock as they are."""
 
-import os
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +29,8 @@ class RunResult:
 
 def isolated_folder(stage: Stage) -> Path:
     """Return the folder to make a sandbox for `run_isolated` in."""
-    return StateFolders(stage.workspace.temporary).sandboxes / f"{os.getpid()}-isolated"
+    folders = StateFolders(stage.workspace.temporary)
+    return folders.sandboxes / f"{folders.processes.own()}-isolated"
 
 
 @contextmanager

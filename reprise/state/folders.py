@@ -2,11 +2,11 @@
 
 import re
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from reprise.process.groups import belongs_to_another, end_noted_group
+from reprise.process.groups import end_noted_group
+from reprise.state.process_numbers import ProcessNumbers
 
 # Of what a process made, by its number: `123-0-1`, `123.jsonl`.
 PROCESS_NAME = re.compile(r"([0-9]{1,9})[-.].+")
@@ -20,6 +20,7 @@ class StateFolders:
 
     def __init__(self, top: Path) -> None:
         """Name the paths below `top`, a repository's `.dvc/tmp/reprise`. Nothing is made yet."""
+        self.processes = ProcessNumbers(top / "processes")
         self.sandboxes = top / "sandbox"  # each begins with the number of the process that made it
         self.logs = top / "logs"  # the output of each stage's last run
         self.groups = top / "groups"  # notes of process groups, named as the sandboxes
@@ -35,10 +36,25 @@ class StateFolders:
 
     def clean_up_after_killed(self) -> None:
         """End the commands and remove the sandboxes of runs that were killed."""
-        for note in filter(Path.is_file, left_by_killed(self.groups)):
+        for note in filter(Path.is_file, self.left_by_killed(self.groups)):
             end_noted_group(note)
-        for sandbox in left_by_killed(self.sandboxes):
+        for sandbox in self.left_by_killed(self.sandboxes):
             remove_sandbox(sandbox)
+
+    def left_by_killed(self, folder: Path) -> list[Path]:
+        """List what processes made in one of the folders that are no longer alive.
+
+        Names without a process's number are not ours: a command may have written `../x` from its
+        sandbox.
+        """
+        left = []
+        for path in folder.glob("*"):
+            name = PROCESS_NAME.fullmatch(path.name)
+            if name is None:
+                continue
+            if not self.processes.is_of_another(int(name[1]), path):
+                left.append(path)
+        return left
 
 
 def remove_sandbox(folder: Path) -> None:
@@ -47,17 +63,3 @@ def remove_sandbox(folder: Path) -> None:
         with suppress(OSError):
             (mounted / "work" / "work").chmod(0o700)  # an overlay's own, which nobody may look into
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def left_by_killed(folder: Path) -> Iterator[Path]:
-    """Yield what processes made in the folder that are no longer alive.
-
-    Names without a process's number are not ours: a command may have written `../x` from its
-    sandbox.
-    """
-    for path in folder.glob("*"):
-        name = PROCESS_NAME.fullmatch(path.name)
-        if name is None:
-            continue
-        if not belongs_to_another(int(name[1]), path):
-            yield path

@@ -1,13 +1,13 @@
 """Keep the stages that finished since dvc.lock was last written."""
 
-import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from reprise.dvc.lock_file import Entry, Key, format_run, is_entry, parse_run
-from reprise.state.folders import StateFolders, left_by_killed
+from reprise.state.folders import StateFolders
 from reprise.state.json_lines import append_lines, read_lines
 
 JOURNAL_NAME = re.compile(r"[0-9]{1,9}\.jsonl")
@@ -26,13 +26,18 @@ class Journal:
 
         Nothing is written yet.
         """
-        self.folder = StateFolders(temporary).journals
-        self.path = self.folder / f"{os.getpid()}.jsonl"
+        self._folders = StateFolders(temporary)
+        self.folder = self._folders.journals
         self.adopted: list[Path] = []  # journals of killed runs
+
+    @cached_property
+    def path(self) -> Path:
+        """Return the path of this process's journal."""
+        return self.folder / f"{self._folders.processes.own()}.jsonl"
 
     def left_over(self) -> dict[Key, Entry]:
         """Return the entries of runs that were killed before they wrote dvc.lock."""
-        self.adopted = list(filter(_is_journal, left_by_killed(self.folder)))
+        self.adopted = list(filter(_is_journal, self._folders.left_by_killed(self.folder)))
         return _read_entries(self.adopted)
 
     def start(self) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from reprise.dvc.damage.damaged import set_aside
 
@@ -48,10 +48,19 @@ def append_lines(path: Path, values: Iterable[Any]) -> None:
     if path.is_dir():
         set_aside(path, "a folder")
     lines = [json.dumps(value, default=str) + "\n" for value in values]
-    with path.open("a+b") as file:
-        if file.tell() > 0:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-        file.write("".join(lines).encode())
+    try:
+        with path.open("a+b") as file:
+            _cut_to_lines(file)
+            file.write("".join(lines).encode())
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, str(path)) from None  # a full disk has no name
+
+
+def _cut_to_lines(file: BinaryIO) -> None:
+    """Cut off a last line without an end. The file is at its end before and after."""
+    if file.tell() == 0:
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)

@@ -208,9 +208,11 @@ def test_a_flow_retry_plans_again_and_runs_only_the_rest(
 
 def test_no_server_is_one_clear_line(make: Make, api: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = make(CHAIN)
-    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
+    monkeypatch.setenv("PREFECT_API_URL", "http://user:secret@127.0.0.1:1/api")
     output = flow(made, 1)
-    assert output.startswith("reprise: PREFECT_API_URL: found no server at http://127.0.0.1:1/api")
+    assert output.startswith("reprise: PREFECT_API_URL: found no server at http://")
+    assert "127.0.0.1:1/api (" in output
+    assert "secret" not in output
     assert len(output.splitlines()) == 1
 
 

@@ -1,5 +1,6 @@
 """Test runs while somebody else writes to the repository: an editor, DVC, another run."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.reprise.random_dags import text
-from tests.reprise.runner.repository import Make, make, stage, start, wait_for
+from tests.reprise.runner.repository import Make, make, meta, stage, start, wait_for
 
 __all__ = ["make"]  # the fixture
 
@@ -166,3 +167,72 @@ def test_what_a_process_of_our_number_left_is_taken_over(make: Make, age: float)
         made.run("reprise", "run")
         assert file.exists() == (age == 0)
         other.kill()
+
+
+CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--map-root-user"]
+
+
+def test_a_run_in_another_container_leaves_this_one_alone(make: Make) -> None:
+    """To each the other's number of a process means nothing."""
+    if subprocess.run([*CONTAINER, "true"]).returncode != 0:
+        pytest.skip("found no right to make a namespace of processes; expected `unshare --pid`")
+    made = make({})
+    pid = made.folder / "pid"
+    stages = {
+        "a": stage(f"touch {pid}; sleep 2; cat a.in > a", ["a.in"], "a"),
+        "b": stage("cat a.in > b", ["a.in"], "b"),
+    }
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    process = start(made, "a")
+    wait_for(pid)
+    made.run(*CONTAINER, sys.executable, "-m", "reprise.cli", "run", "b")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "Data and pipelines are up to date" in made.run("dvc", "status")
+
+
+def test_a_killed_run_s_number_is_free_again(make: Make) -> None:
+    made = make({"a": stage("touch ../started; sleep 60", ["a.in"], "a", **meta(sandbox=False))})
+    for _ in range(2):
+        process = start(made)
+        wait_for(made.folder / "started")
+        (made.folder / "started").unlink()
+        process.kill()
+        process.communicate()
+    made.edit({"dvc.yaml": text({"stages": {"a": stage("cat a.in > a", ["a.in"], "a")}})})
+    made.run("reprise", "run")
+    assert len(list((made.root / ".dvc/tmp/reprise/processes").iterdir())) <= 1
+
+
+def test_claims_that_are_locked_by_another_do_not_fail_a_stage(make: Make) -> None:
+    made = make(
+        {
+            "a": stage(
+                "touch ../started; sleep 1; cat a.in > a", ["a.in"], "a", **meta(sandbox=False)
+            )
+        }
+    )
+    process = start(made)
+    wait_for(made.folder / "started")
+    with (made.root / ".dvc/tmp/rwlock.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # as DVC does
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "a: done" in output
+    assert "Data and pipelines are up to date" in made.run("dvc", "status")
+
+
+def test_temporary_files_in_a_shared_cache_stay(make: Make) -> None:
+    """They may be another project's, which is at work."""
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    shared = made.folder / "shared"
+    made.run("dvc", "config", "cache.dir", str(shared))
+    temporary = shared / "files/md5/ab" / f".{'A' * 22}.tmp"
+    temporary.parent.mkdir(parents=True)
+    temporary.write_text("of another")
+    journal = made.root / ".dvc/tmp/reprise/journal/999999.jsonl"
+    journal.parent.mkdir(parents=True)
+    journal.touch()
+    made.run("reprise", "run")
+    assert temporary.exists()
+    assert not journal.exists()

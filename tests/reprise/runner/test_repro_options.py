@@ -452,3 +452,10 @@ def answer(made: Made, reply: str, *options: str) -> int:
         pass
     os.close(ours)
     return process.wait(30)
+
+
+def test_a_flow_run_can_not_ask(make: Make) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    output = made.run("reprise", "run", "--prefect", "-i", code=1)
+    assert output == "reprise: -i: found --prefect; expected one of the two: a flow run can't ask\n"
+    assert not (made.root / "a").exists()
