@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from reprise.shorten import shorten
 from reprise.state.folders import StateFolders
 
 CHANGES_SHOWN = 3  # of inputs, in an error
+FULL = 2**16  # bytes: a disk with less is as good as full
 BUSY = (
     "a folder that the sandbox shows can be emptied, but not removed or renamed:"
     " expected `rm -rf folder/*`, or `sandbox: false`"
@@ -90,7 +92,8 @@ class Attempt:
         if error is None:
             error = self.sandbox.outs_error()
         else:
-            error = "; ".join([error, *self._hints(self.sandbox)])
+            causes = self._full_disk(self.sandbox)
+            error = "; ".join([*causes, error, *self._hints(self.sandbox)])
         writes = self.sandbox.bring_back()
         if error is None and writes.conflicts:
             error = f"the command {'; '.join(writes.conflicts)}"
@@ -105,6 +108,12 @@ class Attempt:
         if sandbox.mounts and os.strerror(errno.EBUSY) in output:
             hints.append(BUSY)
         return hints
+
+    def _full_disk(self, sandbox: Sandbox) -> list[str]:
+        """Say that the sandbox's disk is full, if so: the log may lack the command's own word."""
+        if shutil.disk_usage(sandbox.folder).free >= FULL:
+            return []
+        return [f"{sandbox.folder.parent}: {os.strerror(errno.ENOSPC)}; make room and run again"]
 
     def check_inputs(self) -> None:
         """Raise PipelineError if an input changed where the command may have read it.
