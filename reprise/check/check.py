@@ -1,10 +1,10 @@
 """Find every undeclared input of a stage, by running it in sandboxes until it needs no more."""
 
 import os
-import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from reprise.check.lent_outs import LentOuts
 from reprise.check.needs import Accesses, undeclared_paths
 from reprise.check.result import CheckResult
 from reprise.check.supplying_sandbox import SupplyingSandbox
@@ -21,25 +21,25 @@ from reprise.sandbox.undeclared import Undeclared
 MAX_RUNS = 50  # each finds at least one more input
 
 
-def check(stage: Stage) -> CheckResult:
+def check(stage: Stage, lent: LentOuts) -> CheckResult:
     """Run the stage with all that the workspace has, and hear what it accesses.
 
     Then run it with what it declares and what was found, until it asks for no more: once, if all
     was heard.
 
-    The workspace stays as it is, but outs that it lacks are moved there, for the stages that read
-    them. Errors of the stage are in the result.
+    The workspace stays as it is, but for outs that it lacks: `lent` has them there, for the stages
+    that read them, until it ends. Errors of the stage are in the result.
     """
     try:
         with dvc_boundary():
             stage.check_inputs()
             stage.check_wdir()
-            return _check(stage)
+            return _check(stage, lent)
     except PipelineError as error:
         return CheckResult(stage, error=str(error))
 
 
-def _check(stage: Stage) -> CheckResult:
+def _check(stage: Stage, lent: LentOuts) -> CheckResult:
     undeclared: list[Undeclared] = []
     unopened = set(map(Path, stage.dep_paths))
     untraced = find_obstacle()
@@ -53,7 +53,7 @@ def _check(stage: Stage) -> CheckResult:
             new = _new_needs(accesses, run, undeclared)
             unopened -= accesses.used_and_above()
             if not new:
-                return _conclude(sandbox, run, undeclared, unopened, untraced)
+                return _conclude(sandbox, lent, run, undeclared, unopened, untraced)
             undeclared += new
     return CheckResult(stage, undeclared, error=f"{MAX_RUNS} inputs were not enough")
 
@@ -90,6 +90,7 @@ def _new_needs(
 
 def _conclude(
     sandbox: Sandbox,
+    lent: LentOuts,
     run: RunResult,
     undeclared: Sequence[Undeclared],
     unopened: Collection[Path],
@@ -100,7 +101,7 @@ def _conclude(
     if run.error is not None:
         error = f"{run.error}\n{run.output.strip()}"
         return CheckResult(stage, undeclared, error=error, untraced=untraced)
-    _move_missing_outs(sandbox)
+    lent.lend(sandbox)
     root = stage.workspace.root
     never_opened = []
     if untraced is None:
@@ -113,11 +114,3 @@ def _conclude(
         writes=sandbox.undeclared_writes(),
         untraced=untraced,
     )
-
-
-def _move_missing_outs(sandbox: Sandbox) -> None:
-    """Move the outs to the workspace that it lacks."""
-    for out in sandbox.stage.outputs:
-        if not out.exists():
-            out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(sandbox.written(out), out)

@@ -21,16 +21,17 @@ def execute(args: argparse.Namespace) -> int:
     """Check the stages. Returns 1 when one failed, or has undeclared inputs that were not fixed."""
     from reprise.check.check import check
     from reprise.check.fix import fix
+    from reprise.check.lent_outs import LentOuts
     from reprise.check.result import format_result
 
     undeclared: dict[Stage, Sequence[Undeclared]] = {}
     untraced: set[str] = set()  # reasons
     failed = 0
-    with Repository() as repository:
+    with Repository() as repository, LentOuts() as lent:
         for stage in chosen_stages(repository, args):
             if not stage.has_command or not stage.settings.sandbox:
                 continue
-            result = check(stage)
+            result = check(stage, lent)
             print("\n".join(format_result(result)), flush=True)
             undeclared[stage] = result.undeclared
             if result.error is not None:

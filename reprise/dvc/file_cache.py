@@ -75,6 +75,8 @@ class FileCache:
         """Begin with nothing."""
         self._parsed: dict[tuple[str, str], tuple[Signature, Any]] = {}
         self._built: dict[str, _Built] = {}
+        # Inodes and their times after this run has linked them: see `note_own_change`.
+        self._own_changes: set[tuple[int, int]] = set()
         self._under: dict[str, set[str]] = {}  # folder: the paths in `_built` that lie in it
 
     def load_path(self, path: str, fs: Any, **kwargs: Any) -> Any:
@@ -175,6 +177,14 @@ class FileCache:
             built.signatures = now
         else:
             self.forget(dep.fs_path)
+
+    def note_own_change(self, signature: Signature) -> None:
+        """Note that this run itself has just changed a file's inode, by a link. For any thread."""
+        self._own_changes.add((signature.inode, signature.changed))
+
+    def is_own_change(self, signature: Signature) -> bool:
+        """Tell whether this run itself was the last to change the file's inode."""
+        return (signature.inode, signature.changed) in self._own_changes
 
     def forget(self, path: str) -> None:
         """Forget the hashes of the path, of what lies in it, and of the folders that it lies in."""

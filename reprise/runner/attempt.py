@@ -137,6 +137,7 @@ class Attempt:
         """Remove the sandbox, with what is left in it."""
         if self.sandbox is not None:
             self.sandbox.remove()
+            self.inputs.note_unlinked()
 
 
 def end_all(attempts: Collection[Attempt], number: int) -> None:

@@ -34,6 +34,7 @@ class DataInput(DepInput):
         before = self._signatures[""]
         linked = Signature.of(str(link))
         if linked.is_same_file(before):
+            self._file_cache.note_own_change(linked)
             self._link = link
             self._signatures[""] = linked  # making it has changed the inode
         else:
@@ -41,6 +42,12 @@ class DataInput(DepInput):
             now = Signature.find(self.dep.fs_path)
             self.is_private = now is not None and now.is_same_file(before)
             self._is_foreign = not self.is_private
+
+    def note_unlinked(self) -> None:
+        """Note that the link that the command read was just removed. For any thread."""
+        now = Signature.find(self.dep.fs_path)
+        if self._link is not None and now is not None:
+            self._file_cache.note_own_change(now)
 
     def changes(self) -> list[Change]:
         """List the files that were written to, replaced, added or removed.
@@ -77,6 +84,8 @@ class DataInput(DepInput):
             return False
         if not now.is_same_file(before):
             return False
+        if self._file_cache.is_own_change(now):
+            return True  # another stage, which reads it too, has begun or ended
         if now.may_hide_a_write(before):
             return self._has_content(name, path)
         return True

@@ -58,6 +58,11 @@ class Inputs:
         if data is not None:
             data.note_link(link)
 
+    def note_unlinked(self) -> None:
+        """Note that the links that the command read were just removed. For any thread."""
+        for data in self._data.values():
+            data.note_unlinked()
+
     # After the command
 
     def changes(self) -> list[Change]:

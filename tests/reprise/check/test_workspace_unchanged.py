@@ -90,3 +90,18 @@ def test_hostile_commands_change_nothing(
         assert changed == [], output
         for name in HOSTILE["anywhere"]:  # each came to its turn
             assert f"{name}: " in output, output
+
+
+def test_a_check_takes_back_the_outs_that_it_needed(tmp_path: Path, commands: str) -> None:
+    """Stages below read them; nothing ever ran."""
+    stages = {
+        "one": stage("mkdir -p deep/er && cp a deep/er/one && cp a one", ["a"], "deep/er/one"),
+        "two": stage("cat deep/er/one one > two", ["deep/er/one", "one"], "two"),
+    }
+    stages["one"]["outs"].append("one")
+    files = {"a": "1\n", "dvc.yaml": text({"stages": stages})}
+    made = Made(tmp_path, {"files": files}, commands).create()
+    before = entries(made.root)
+    output = made.run("reprise", "check")
+    assert "2 stages checked: 0 undeclared, 0 failed" in output
+    assert entries(made.root) == before

@@ -227,3 +227,29 @@ def test_two_writes_in_a_tick_are_two_files(made: Made, monkeypatch: pytest.Monk
         in_place(made.root / "a.in", "4\n")
         in_place(made.root / "d/b.txt", "4\n")
         assert said(inputs) == ["a.in modified", "d/b.txt modified"]
+
+
+def test_links_of_other_sandboxes_make_no_file_be_read_again(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large file may be read by many stages, each with a link to it while it runs."""
+    with opened(made, monkeypatch) as stage:
+        workspace = stage.workspace
+        first = FolderSandbox(
+            stage, workspace.temporary / "first", Contents(inputs=stage.take_inputs())
+        )
+        first.build()
+        inputs = stage.take_inputs()
+        second = FolderSandbox(stage, workspace.temporary / "second", Contents(inputs=inputs))
+        second.build()
+        others = stage.take_inputs()
+        third = FolderSandbox(stage, workspace.temporary / "third", Contents(inputs=others))
+        third.build()
+        third.remove()
+        others.note_unlinked()  # as many links as before, and another time
+
+        def fail(*_: object, **__: object) -> str:
+            raise AssertionError("it was read again")
+
+        monkeypatch.setattr("reprise.dvc.inputs.data_input.file_md5", fail)
+        assert inputs.changes() == []
