@@ -12,6 +12,7 @@ from pathlib import Path
 from reprise.dvc import Inputs, Stage
 from reprise.params.cut import cut
 from reprise.process.namespace import Mount
+from reprise.sandbox.exchange import exchange
 from reprise.sandbox.undeclared import Section, Undeclared
 from reprise.sandbox.writes import Write, Writes, bring_writes, is_compiled
 from reprise.shorten import shorten
@@ -186,6 +187,8 @@ class Sandbox(ABC):
         if not os.path.lexists(new):
             return
         path.parent.mkdir(parents=True, exist_ok=True)
+        if exchange(new, path):
+            return
         has_folder = path.is_dir() or new.is_dir()
         if has_folder and os.path.lexists(path):
             aside = self.folder / f".replaced-{self._outs.index(path)}"

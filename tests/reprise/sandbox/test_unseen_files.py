@@ -1,7 +1,10 @@
 """Test that no file of the workspace is lost to a command that could not see it."""
 
+from pathlib import Path
+
 import pytest
 
+from reprise.sandbox.exchange import exchange
 from tests.reprise.corpus import Made
 from tests.reprise.runner.repository import Make, make, meta, stage
 
@@ -93,3 +96,15 @@ def test_links_that_lead_in_a_circle_show_nothing(make: Make) -> None:
     (made.root / ".two").symlink_to(".one")
     (made.root / ".here").symlink_to(".")
     assert "undeclared is not declared" in made.run("reprise", "run", code=1)
+
+
+def test_an_out_that_persists_is_never_away(tmp_path: Path) -> None:
+    """A kill between two moves would lose it."""
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "is").write_text(name)
+    assert exchange(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old/is").read_text() == "new"
+    assert (tmp_path / "new/is").read_text() == "old"
+    assert not exchange(tmp_path / "new", tmp_path / "none")
+    assert (tmp_path / "new/is").read_text() == "old"
