@@ -123,12 +123,6 @@ class Workspace:
         return [*map(Path, map(os.path.normpath, paths))]
 
     @cached_property
-    def linked_cache(self) -> Path | None:
-        """Return the cache's folder if files of the workspace may be symbolic links into it."""
-        has_links = "symlink" in self._repo.cache.local.cache_types
-        return self.cache if has_links and self.cache.is_dir() else None
-
-    @cached_property
     def cache(self) -> Path:
         """Return the folder of DVC's cache, which need not be there."""
         return Path(self._repo.cache.local.path).resolve()
@@ -136,7 +130,7 @@ class Workspace:
     def is_cached_file(self, link: Path) -> bool:
         """Tell whether a symbolic link leads to a file in the cache."""
         target = Path(os.path.realpath(link))  # which may be a link that leads in a circle
-        return target.is_file() and target.is_relative_to(self.cache)
+        return link.is_symlink() and target.is_file() and target.is_relative_to(self.cache)
 
     @cached_property
     def unmanaged(self) -> dict[Path, None]:

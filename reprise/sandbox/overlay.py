@@ -164,9 +164,13 @@ class OverlaySandbox(Sandbox):
             yield self._bind(path, read_only=True)
         if self._index is not None:
             yield Bind(str(self.folder / "index"), str(self._index))
-        linked_cache = self.stage.workspace.linked_cache
-        if linked_cache is not None and not self._private:
-            yield self._bind(linked_cache, read_only=True)
+        if not self._private and any(map(self._leads_into_cache, self._deps)):
+            yield self._bind(self.stage.workspace.cache, read_only=True)
+
+    def _leads_into_cache(self, dep: Path) -> bool:
+        """Tell whether the dep, or a file in its folder, is a link into the cache."""
+        workspace = self.stage.workspace
+        return any(map(workspace.is_cached_file, _links_in(dep)))
 
     @staticmethod
     def _bind(path: Path, *, read_only: bool = False) -> Bind:
@@ -294,3 +298,16 @@ class OverlaySandbox(Sandbox):
     def holds(self, file: Path) -> bool:
         """Tell whether a file, by the command's path, is one that the sandbox was given."""
         return is_below(file, self._deps) and os.path.isfile(file)
+
+
+def _links_in(path: Path) -> Iterator[Path]:
+    """Yield the links at a path and in its folder, without a look at each file of it."""
+    if path.is_symlink():
+        yield path
+    folders = [str(path)] if path.is_dir() else []
+    while folders:
+        for entry in os.scandir(folders.pop()):
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif entry.is_dir():
+                folders.append(entry.path)

@@ -108,3 +108,21 @@ def test_an_out_that_persists_is_never_away(tmp_path: Path) -> None:
     assert (tmp_path / "new/is").read_text() == "old"
     assert not exchange(tmp_path / "new", tmp_path / "none")
     assert (tmp_path / "new/is").read_text() == "old"
+
+
+@pytest.mark.parametrize("dep", ["a.in", "d"])
+def test_links_into_the_cache_are_not_written_through(
+    make: Make, monkeypatch: pytest.MonkeyPatch, dep: str
+) -> None:
+    """However DVC is set by now. In a folder of its own, a command reads copies."""
+    monkeypatch.delenv("REPRISE_SANDBOX", raising=False)
+    file = "a.in" if dep == "a.in" else "d/sub/b"
+    made = make(
+        {"a": stage(f"cat {file} > a; echo evil >> {file}", [dep], "a")}, {"d/sub/b": "1\n"}
+    )
+    made.run("dvc", "config", "cache.type", "symlink")
+    made.run("dvc", "add", dep)
+    made.run("dvc", "config", "--unset", "cache.type")
+    assert (made.root / file).is_symlink()
+    made.run("reprise", "run", code=None)
+    assert (made.root / file).read_text() == "1\n"
