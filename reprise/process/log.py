@@ -21,7 +21,9 @@ class Log:
             file.seek(self._position)
             new = file.read()
         if not whole:
-            new = new[: new.rfind(b"\n") + 1]
+            # A progress bar has no line ends, but returns. A last one may belong to a \n.
+            end = max(new.rfind(b"\n"), new.rfind(b"\r", 0, -1))
+            new = new[: end + 1]
         self._position += len(new)
         return new.decode("utf-8", "replace").splitlines()
 
