@@ -26,6 +26,7 @@ RECEIVE, SEND, CONTINUE = 0xC0502100, 0xC0182101, 1  # linux/seccomp.h
 NOTICE = struct.Struct("=QII iIQ 6Q")  # id, pid, flags; call, architecture, instruction; arguments
 ANSWER = struct.Struct("=QqiI")  # id, value, error, flags
 WORKING_FOLDER = 2**32 - 100  # AT_FDCWD, in place of a folder's descriptor: linux/fcntl.h
+LONGEST_FOLDER = 70  # bytes: a socket's path may have 107
 LONGEST_PATH = 4096  # bytes: linux/limits.h
 
 
@@ -45,7 +46,10 @@ class SyscallTracer:
         if MACHINE not in CALLS or sys.platform != "linux":
             self.refused = f"{sys.platform} on {MACHINE}"
         self._on_access = on_access
-        self._folder = tempfile.TemporaryDirectory(prefix="reprise-")
+        folder = tempfile.gettempdir()
+        if len(os.fsencode(folder)) > LONGEST_FOLDER:
+            folder = "/tmp"  # noqa: S108
+        self._folder = tempfile.TemporaryDirectory(prefix="reprise-", dir=folder)
         self._address = str(Path(self._folder.name, "socket"))
         self._thread = ThreadPoolExecutor(1)
         self._stop, self._stopped = socket.socketpair()

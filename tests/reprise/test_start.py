@@ -69,3 +69,10 @@ def test_a_flow_without_a_loopback_network_is_one_line(tmp_path: Path, commands:
     assert time.monotonic() - start < 30
     assert "reprise: --prefect: found that nothing can connect to 127.0.0.1" in output
     assert "Traceback" not in output
+
+
+def test_a_closed_output_is_as_good_as_none(make: Make) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    command = f"{sys.executable} -m reprise run >&- 2>&-"
+    made.run("sh", "-c", command)
+    assert (made.root / "a").read_text() == "1\n"

@@ -271,3 +271,17 @@ def test_verify_names_the_first_out_that_differs(tmp_path: Path, commands: str) 
         "same: the same\nlog: not verified: its outs persist from run to run\nother: o/b differs\n"
     )
     assert made.state() == before
+
+
+def test_a_long_folder_for_temporary_files(
+    tmp_path: Path, commands: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket's path may have 107 bytes."""
+    long = tmp_path / ("t" * 120)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    made = Made(tmp_path, {"files": {"a": "1\n", "dvc.yaml": ONE}}, commands).create()
+    assert "1 stages checked: 0 undeclared, 0 failed" in made.run("reprise", "check")
+
+
+ONE = "stages: {s: {cmd: cat a > o, deps: [a], outs: [o]}}\n"
