@@ -8,7 +8,7 @@ The rest is left to DVC's own writer.
 import copy
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
@@ -56,17 +56,21 @@ def is_entry(value: Any) -> bool:
 
 
 def replace_entries(
-    text: str, parsed: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
+    text: str,
+    parsed: Mapping[str, Any],
+    entries: Mapping[str, Mapping[str, Any]],
+    moved: Collection[str] = (),
 ) -> str:
     """Replace the entries of known stages in a dvc.lock, and append those of new ones.
 
     text: of the file, empty where there is none; parsed: what DVC reads in it; entries: by the
-    stages' names, in order. DVC parses and writes the whole file again for each stage.
+    stages' names, in order; moved: those of them that lose their place in the file, and are
+    appended. DVC parses and writes the whole file again for each stage.
     """
     try:
-        return _replace_blocks(text, parsed.get("stages") or {}, entries)
+        return _replace_blocks(text, parsed.get("stages") or {}, entries, moved)
     except _NotSimpleError:
-        return _rewrite(text, entries)
+        return _rewrite(text, entries, moved)
 
 
 def format_run(entry: Mapping[str, Any]) -> str:
@@ -88,7 +92,10 @@ def parse_run(text: str) -> Entry:
 
 
 def _replace_blocks(
-    text: str, parsed: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
+    text: str,
+    parsed: Mapping[str, Any],
+    entries: Mapping[str, Mapping[str, Any]],
+    moved: Collection[str],
 ) -> str:
     """Write a file block by block. Raises _NotSimpleError where it is more than its blocks."""
     lock = text or HEAD
@@ -100,6 +107,8 @@ def _replace_blocks(
         raise _NotSimpleError
     blocks = {}
     for name, (start, end) in zip(parsed, itertools.pairwise([*starts, len(stages)]), strict=True):
+        if name in moved:
+            continue
         if name in entries:
             blocks[name] = ""  # it keeps its place
         else:
@@ -151,12 +160,17 @@ def _only_block(text: str) -> str:
 # By DVC's own parser and writer
 
 
-def _rewrite(text: str, entries: Mapping[str, Mapping[str, Any]]) -> str:
+def _rewrite(text: str, entries: Mapping[str, Mapping[str, Any]], moved: Collection[str]) -> str:
     """Write a whole file, as Lockfile.dump_stages does.
 
     DVC writes it once a stage. The second time changes text that its writer does not write as it
     reads it; all others change nothing any more.
     """
+    if moved:
+        document = _parse(text)
+        for name in moved:
+            del document["stages"][name]
+        text = _dump_parsed(document)
     *others, last = entries
     for names in filter(None, (others, [last])):
         document = _parse(text)

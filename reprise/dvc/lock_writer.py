@@ -3,9 +3,10 @@
 import errno
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
@@ -33,18 +34,19 @@ class LockWriter:
         paths = {_lock_path(stage) for stage in stages if stage.has_entry}
         self._loaded = {path: _signature(path) for path in paths}
 
-    def write(self, stages: Iterable[Stage]) -> None:
+    def write(self, stages: Iterable[Stage], moved: Collection[Stage] = ()) -> None:
         """Write each lock file once. `stages` in plan order, as `dvc repro` writes them.
 
-        Raises PipelineError when a file can't be written.
+        moved: those of them that are at the end of their file ahead of others, and are appended
+        once more. Raises PipelineError when a file can't be written.
         """
         by_path: dict[str, list[Stage]] = {}
         for stage in stages:
             by_path.setdefault(_lock_path(stage), []).append(stage)
         for path, of_file in by_path.items():
-            self._write_file(path, of_file)
+            self._write_file(path, of_file, moved)
 
-    def _write_file(self, path: str, stages: list[Stage]) -> None:
+    def _write_file(self, path: str, stages: list[Stage], moved: Collection[Stage]) -> None:
         """Write the stages' entries into one lock file, if they change it."""
         if self._loaded.get(path) != _signature(path):
             # Another run wrote it since: its outs may be newer.
@@ -60,7 +62,7 @@ class LockWriter:
         for stage in stages:
             _, name = stage.key
             entries[name] = stage.entry()
-        new = replace_entries(text, parsed, entries)
+        new = replace_entries(text, parsed, entries, _names_at_end(parsed, moved))
         if new.encode() != old:  # line ends count
             _replace(file, new, self._part)
             self._repo.scm_context.track_file(os.path.relpath(path))
@@ -69,6 +71,15 @@ class LockWriter:
         """Remove what a killed run left beside the lock files."""
         for path in self._loaded:
             _beside(Path(path)).unlink(missing_ok=True)
+
+
+def _names_at_end(parsed: Mapping[str, Any], moved: Collection[Stage]) -> set[str]:
+    """Name the stages that are to be moved; none if others were written after them."""
+    names = {stage.key[1] for stage in moved}
+    in_file = [*parsed.get("stages", {})]
+    names.intersection_update(in_file)
+    at_end = in_file[len(in_file) - len(names) :]
+    return names if names == set(at_end) else set()
 
 
 def _lock_file(stage: Stage) -> Lockfile:

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -160,9 +160,12 @@ class Repository:
 
     # What runs leave
 
-    def write_locks(self, stages: Iterable[Stage]) -> None:
-        """Write the stages' entries into the lock files; `stages` in plan order."""
-        self._lock_writer.write(stages)
+    def write_locks(self, stages: Iterable[Stage], moved: Collection[Stage] = ()) -> None:
+        """Write the stages' entries into the lock files; `stages` in plan order.
+
+        moved: those of them that are there ahead of others, and go behind them.
+        """
+        self._lock_writer.write(stages, moved)
 
     @contextmanager
     def tracking(self) -> Iterator[None]:

@@ -257,13 +257,23 @@ class Stage(Declaration):
         if commit:
             self.dvc.commit()
 
-    def ignore(self) -> None:
-        """Write the outs' lines into .gitignore."""
+    def ignore(self) -> list[str]:
+        """Write the outs' lines into .gitignore; return the outs that had none."""
+        ignored = []
         for out in self.dvc.outs:
             folder, name = os.path.split(out.fs_path)
             lines = self.workspace.file_cache.lines(os.path.join(folder, ".gitignore"))
             if out.use_scm_ignore and f"/{name}" not in lines:
                 out.repo.scm_context.ignore(out.fs_path)
+                ignored.append(str(out.fs_path))
+        return ignored
+
+    def take_back_lines(self, outs: Collection[str]) -> None:
+        """Take the lines of outs, absolute paths, out of .gitignore."""
+        for out in self.dvc.outs:
+            if out.fs_path in outs:
+                out.repo.scm_context.ignore_remove(out.fs_path)
+                out.repo.scm._reset()  # it remembers the lines
 
     def entry(self) -> Entry:
         """Return the entry as it will stand in dvc.lock."""

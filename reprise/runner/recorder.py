@@ -1,13 +1,15 @@
 """Record a run's stages: in a journal as they finish; at the end in .gitignore and dvc.lock."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from reprise.dvc import Change, Repository, Stage
 from reprise.dvc.exceptions import dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
 from reprise.errors import PipelineError
 from reprise.state.durations import Durations
+from reprise.state.early_entries import EarlyEntries
+from reprise.state.folders import StateFolders
 from reprise.state.journal import Journal
 
 
@@ -22,11 +24,17 @@ class Recorder:
         self._left_over: dict[Key, Entry] = {}  # what killed runs had finished
         self._changed: set[Stage] = set()  # their entries are not in dvc.lock yet
         self._unignored: set[Stage] = set()  # their outs are not in .gitignore yet
+        self._ignored: dict[Stage, list[str]] = {}  # the outs for which this run wrote lines
+        self._new: set[Stage] = set()  # dvc.lock had no entries of theirs
+        self._early = EarlyEntries(StateFolders(repository.temporary).early_entries)
 
     def open(self) -> None:
         """Take over what killed runs left, and start a journal."""
         self._left_over = self._journal.left_over()
         self._journal.start()
+        for stage in self._position:
+            if stage.has_entry and (stage.adopted or not stage.locked):
+                self._new.add(stage)
         if self._journal.adopted:
             self._repository.remove_debris(self._position)
 
@@ -73,7 +81,7 @@ class Recorder:
 
     def _ignore(self, stages: Iterable[Stage]) -> None:
         for stage in self._in_plan_order(stages):
-            stage.ignore()
+            self._ignored.setdefault(stage, []).extend(stage.ignore())
             self._unignored.discard(stage)
 
     def _ignore_all(self) -> list[str]:
@@ -90,13 +98,20 @@ class Recorder:
     def _in_plan_order(self, stages: Iterable[Stage]) -> Sequence[Stage]:
         return sorted(stages, key=self._position.__getitem__)
 
-    def write(self, decided: Iterable[Stage], seconds: Mapping[Stage, float]) -> None:
+    def write(
+        self,
+        decided: Collection[Stage],
+        unfinished: Collection[Stage],
+        seconds: Mapping[Stage, float],
+    ) -> None:
         """Write .gitignore and dvc.lock, and clear the journals.
 
-        decided: stages that need no left-over entry any more. seconds: how long stages ran.
+        decided: stages that are up to date, and need no left-over entry any more. unfinished: those
+        that `dvc repro` would have finished before it began another. seconds: how long stages ran.
         Raises PipelineError where a .gitignore can't be written: the journal keeps the entries of
         its stages for the next run.
         """
+        moved = self._take_back_early(decided)
         # .gitignore comes first: after a kill in between, the journal still has the entries.
         errors = self._ignore_all()
         keep = dict(self._left_over)
@@ -104,10 +119,42 @@ class Recorder:
             keep.pop(stage.key, None)
         for stage in self._changed & self._unignored:
             keep[stage.key] = stage.entry()
-        self._repository.write_locks(self._in_plan_order(self._changed - self._unignored))
+        written = (self._changed | moved) - self._unignored
+        self._repository.write_locks(self._in_plan_order(written), moved)
         self._journal.clear(keep)
+        self._keep_early(written & (self._new | moved), unfinished)
         if seconds:
             durations = Durations(self._repository.temporary)
             durations.add((stage.name, value) for stage, value in seconds.items())
         if errors:
             raise PipelineError("; ".join(errors))
+
+    def _take_back_early(self, decided: Iterable[Stage]) -> set[Stage]:
+        """Choose the early entries that go behind one of this run; their lines do so too."""
+        moved: set[Stage] = set()
+        new = [self._position[stage] for stage in self._changed & self._new]
+        first = min(new, default=len(self._position))
+        for stage in decided:
+            outs = self._early.outs.get(stage.key)
+            if outs is not None and self._position[stage] > first:
+                stage.take_back_lines(outs)
+                moved.add(stage)
+        self._unignored |= moved
+        return moved
+
+    def _keep_early(self, appended: Iterable[Stage], unfinished: Collection[Stage]) -> None:
+        """Keep which entries are ahead of one that is still to come."""
+        before = self._early.outs
+        to_come = [self._position[stage] for stage in self._new.intersection(unfinished)]
+        first = min(to_come, default=len(self._position))
+        early = {}
+        planned = set()
+        for stage in self._position:
+            planned.add(stage.key)
+            is_early = stage in appended or stage.key in before
+            if is_early and self._position[stage] > first:
+                early[stage.key] = self._ignored.get(stage) or before.get(stage.key, [])
+        for key in before.keys() - planned:
+            early[key] = before[key]
+        if early != before:
+            self._early.keep(early)

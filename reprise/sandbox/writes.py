@@ -10,6 +10,7 @@ from pathlib import Path
 from reprise.dvc import Stage
 from reprise.dvc.workspace import Workspace
 
+ANOTHER_KIND = "where the workspace has something else"
 UNSEEN = "expected it among the outs (`persist: true`) or in .gitignore, or `sandbox: false`"
 
 
@@ -105,6 +106,9 @@ def _write_conflict(workspace: Workspace, write: Write) -> str | None:
     path = write.path
     if is_compiled(path):
         return None
+    if is_folder(write.file):  # an empty one, or one around an out: it is nobody's own
+        has_other = os.path.lexists(path) and not path.is_dir()
+        return ANOTHER_KIND if has_other else None
     conflict = None
     if not _is_of_dvc(path):
         conflict = _conflict(workspace, path)
@@ -115,11 +119,8 @@ def _write_conflict(workspace: Workspace, write: Write) -> str | None:
 
 def _difference(write: Write) -> str | None:
     """Say why what was written can't take the place of what the workspace has; None if it can."""
-    had_folder = is_folder(write.path)
-    if had_folder != is_folder(write.file):
-        return "where the workspace has something else"
-    if had_folder:
-        return None
+    if is_folder(write.path):
+        return ANOTHER_KIND
     if write.given is None:
         return f"which was there and which it could not see: {UNSEEN}"
     if not _is_as_given(write.path, write.given):

@@ -26,6 +26,7 @@ class StateFolders:
         self.groups = top / "groups"  # notes of process groups, named as the sandboxes
         self.mailboxes = top / "boxes"  # messages between a runner and Prefect's task runs
         self.journals = top / "journal"  # what finished since dvc.lock was written
+        self.early_entries = top / "early.jsonl"  # of dvc.lock, ahead of what did not finish
         self.left_files = top / "left.jsonl"  # what commands left that no out names
         self.durations = top / "history.jsonl"  # the seconds of recorded runs
 
