@@ -47,10 +47,14 @@ def _build(reader: RevisionReader, revisions: _Revisions, same_rows: bool) -> Re
     old, new = revisions.old, revisions.new
     notes = _notes(old, new)
     compared = compare_predictions(reader, old, new, notes, same_rows=same_rows)
-    plots, plotted_files = reader.plots([new] if revisions.is_first else [old, new])
+    plotted = [old, new]
+    if revisions.is_first:
+        plotted = [new]
+    plots, plotted_files = reader.plots(plotted)
     data, moved = find_data_changes(reader, old, new, plotted_files, notes)
-    # How long a stage took is known of runs in this working tree only.
-    durations = Durations(reader.records) if new.commit is None else None
+    durations = None
+    if new.commit is None:  # how long a stage took is known of runs in this working tree only
+        durations = Durations(reader.records)
     return Report(
         old=RevisionLabel(old.name, old.commit),
         new=RevisionLabel(new.name, new.commit),
@@ -67,21 +71,27 @@ def _build(reader: RevisionReader, revisions: _Revisions, same_rows: bool) -> Re
 
 
 def _read_revisions(reader: RevisionReader, old: str, new: str | None) -> _Revisions:
-    """Read `new`, and the merge base of it and `old`. Raises PipelineError if there is none."""
-    if new is None and not reader.has_commits:
-        return _Revisions(Revision("nothing", None), reader.read(WORKTREE, None), is_first=True)
-    tip = "HEAD" if new is None else new
-    new_commit = reader.commit(tip)
-    old_commit = merge_base(reader.commit(old), new_commit)
-    if old_commit is None:
-        message = f"{old}: found no common ancestor with {tip}; expected one"
-        if is_shallow():
-            message += "; this clone is shallow: fetch more of the history"
-        raise PipelineError(message)
-    old_revision = reader.read(old, old_commit)
-    if new is None:
+    """Read `new`, and where it branched off `old`. Before the first commit there is no `old`."""
+    if new is not None:
+        new_commit = reader.commit(new)
+        old_revision = _read_merge_base(reader, old, new, new_commit)
+        return _Revisions(old_revision, reader.read(new, new_commit), is_first=False)
+    if reader.has_commits:
+        old_revision = _read_merge_base(reader, old, "HEAD", reader.commit("HEAD"))
         return _Revisions(old_revision, reader.read(WORKTREE, None), is_first=False)
-    return _Revisions(old_revision, reader.read(new, new_commit), is_first=False)
+    nothing = Revision("nothing", None)
+    return _Revisions(nothing, reader.read(WORKTREE, None), is_first=True)
+
+
+def _read_merge_base(reader: RevisionReader, old: str, tip: str, tip_commit: str) -> Revision:
+    """Read the merge base of `old` and the tip. Raises PipelineError if there is none."""
+    commit = merge_base(reader.commit(old), tip_commit)
+    if commit is not None:
+        return reader.read(old, commit)
+    message = f"{old}: found no common ancestor with {tip}; expected one"
+    if is_shallow():
+        message += "; this clone is shallow: fetch more of the history"
+    raise PipelineError(message)
 
 
 def _notes(old: Revision, new: Revision) -> list[str]:

@@ -153,7 +153,9 @@ def _predict_all(
     tables = []
     for path, own in zip(group.paths, recorded, strict=True):
         predicted = predict_new_rows(revisions, old, new, path, group.spec, columns)
-        tables.append(own if predicted is None else predicted)
+        if predicted is None:
+            predicted = own
+        tables.append(predicted)
     return tables
 
 
@@ -209,7 +211,9 @@ def _column_or_nulls(table: pa.Table, column: str | None) -> Any:
 
 def _comparable_ids(ids: Any) -> Any:
     """Cast ids to one type on both sides, whatever their width, as `compare_metrics` pairs them."""
-    return ids.cast(pa.int64() if pa.types.is_integer(ids.type) else pa.string())
+    if pa.types.is_integer(ids.type):
+        return ids.cast(pa.int64())
+    return ids.cast(pa.string())
 
 
 def _most_changed(rows: pa.Table) -> list[ChangedRow]:

@@ -84,7 +84,9 @@ class Report:
         It is the first metric of the first predictions in dvc.yaml.
         """
         comparison = self.comparison
-        return comparison.primary if comparison else None
+        if comparison is None:
+            return None
+        return comparison.primary
 
 
 def values_equal(old: Any, new: Any) -> bool:
@@ -108,5 +110,6 @@ def _without_nan(value: Any) -> Any:
         case list() | tuple():
             return [_without_nan(item) for item in value]
         case float():
-            return value if math.isfinite(value) else None
+            if not math.isfinite(value):
+                return None
     return value

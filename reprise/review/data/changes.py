@@ -61,7 +61,8 @@ def find_data_changes(
     for path in dict.fromkeys([*old_version.hashes, *new_version.hashes]):
         if old_version.hashes.get(path) == new_version.hashes.get(path):
             continue
-        if any(file == path or file.startswith(f"{path}/") for file in no_data):
+        folder = f"{path}/"
+        if any(f"{file}/".startswith(folder) for file in no_data):
             continue  # it is one of these files, or a folder around one
         change = _compare_versions(reader, old_version, new_version, path)
         if change is not None:

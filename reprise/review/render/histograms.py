@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 from markupsafe import Markup
 
 from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
@@ -58,13 +59,11 @@ def _tails(edges: Sequence[float]) -> _Tails:
 def _bars(count: int, tails: _Tails) -> list[tuple[float, float]]:
     """Return the left and right side of each bin, in pixels."""
     axis = Axis(0, count + GAP * (tails.first + tails.last), LEFT, RIGHT)
+    lefts = np.arange(count, dtype=float)
+    lefts[1:] += GAP * tails.first
+    lefts[-1:] += GAP * tails.last
     bars = []
-    for index in range(count):
-        left = float(index)
-        if tails.first and index > 0:
-            left += GAP
-        if tails.last and index == count - 1:
-            left += GAP
+    for left in lefts.tolist():
         bars.append((axis.position(left), axis.position(left + 1)))
     return bars
 
@@ -88,10 +87,12 @@ def _edge_labels(
     first = int(tails.first)
     last = len(edges) - 1 - int(tails.last)
     middle = (first + last + 1) // 2
+    first_anchor = "middle" if tails.first else "start"
+    last_anchor = "middle" if tails.last else "end"
     y = GROUND + 16
-    yield label(bars[first][0], y, _edge(edges[first]), "middle" if tails.first else "start")
+    yield label(bars[first][0], y, _edge(edges[first]), first_anchor)
     yield label(bars[middle - 1][1], y, _edge(edges[middle]), "middle")
-    yield label(bars[last - 1][1], y, _edge(edges[last]), "middle" if tails.last else "end")
+    yield label(bars[last - 1][1], y, _edge(edges[last]), last_anchor)
 
 
 def _tail_labels(edges: Sequence[float], tails: _Tails) -> Iterator[Markup]:

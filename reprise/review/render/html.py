@@ -64,4 +64,6 @@ def escaped(value: Any, limit: int = CELL) -> Markup:
     It is set apart, so that text from right to left leaves its surroundings alone.
     """
     text = single_line(value, limit)
-    return Markup("<bdi>{}</bdi>").format(text) if text else Markup("<i>empty</i>")
+    if not text:
+        return Markup("<i>empty</i>")
+    return Markup("<bdi>{}</bdi>").format(text)

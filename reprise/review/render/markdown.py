@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from reprise.review.data.changes import DataChange
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.markdown_text import ROWS, escaped, folded
@@ -95,10 +96,17 @@ def _details(report: Report) -> Iterator[str]:
     if len(report.params) > ROWS:
         yield f"#### Params\n\n{tables.param_table(report.params, FOLDED_ROWS)}"
     for change in report.data:
-        if change.diff is not None:
-            classes = tables.class_table(change.diff.classes)
-            columns = tables.column_table(change.diff.columns)
-            yield from _section(f"#### {escaped(change.path)}", f"{classes}\n\n{columns}".strip())
+        yield from _table_details(change)
     for compared in report.compared:
         for metric in compared.comparison.metrics:
             yield f"{escaped(metric.name)}: {metric.method}"
+
+
+def _table_details(change: DataChange) -> Iterator[str]:
+    """Yield the classes and the columns of a table that both revisions have."""
+    if change.diff is None:
+        return
+    classes = tables.class_table(change.diff.classes)
+    columns = tables.column_table(change.diff.columns)
+    content = f"{classes}\n\n{columns}".strip()
+    yield from _section(f"#### {escaped(change.path)}", content)

@@ -38,7 +38,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], limit: int = ROW
     lines = [header, ["---"] * len(header), *listed[:limit]]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     hidden = len(listed) - limit
-    return f"{text}\n\nand {hidden} more" if hidden > 0 else text
+    if hidden <= 0:
+        return text
+    return f"{text}\n\nand {hidden} more"
 
 
 def folded(title: str, content: str) -> str:

@@ -30,7 +30,10 @@ def clamped(value: float) -> float:
 
 def _room(value: float) -> float:
     """Return how far an axis goes beyond values that are all the same."""
-    return abs(value) / 2 if abs(value) > TINY else 0.5
+    size = abs(value)
+    if size > TINY:
+        return size / 2
+    return 0.5
 
 
 def _round_step(step: float) -> float:

@@ -14,7 +14,9 @@ def number(value: Any, digits: int = 4) -> str:
     if not isinstance(value, float) or not math.isfinite(value):
         return str(value)
     size = f"{abs(value):.{digits}g}".replace("e-0", "e-").replace("e+0", "e+")
-    return f"−{size}" if value < 0 else size
+    if value < 0:
+        return f"−{size}"
+    return size
 
 
 def number_pair(old: Any, new: Any) -> tuple[str, str]:
@@ -49,7 +51,9 @@ def percentage_points(share: float, *, sign: bool = True) -> str:
     text = f"{size:.{decimals}f}"
     if not sign:
         return text
-    return f"−{text}" if points < 0 else f"+{text}"
+    if points < 0:
+        return f"−{text}"
+    return f"+{text}"
 
 
 def single_line(value: Any, limit: int = CELL) -> str:
@@ -58,13 +62,17 @@ def single_line(value: Any, limit: int = CELL) -> str:
     Characters that do not print, or that turn the text around them, are replaced.
     """
     text = "".join(map(_printable, number(value))).strip()
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit - 1]}…"
 
 
 def _printable(character: str) -> str:
     if character.isprintable():
         return character
-    return " " if character.isspace() else "\ufffd"
+    if character.isspace():
+        return " "
+    return "\ufffd"
 
 
 def is_number(value: Any) -> bool:

@@ -77,7 +77,9 @@ def difference(metric: MetricComparison, value: float | None, *, sign: bool = Tr
         return NO_VALUE
     if metric.proportion:
         return percentage_points(value, sign=sign)
-    return signed(value, 3) if sign else f"{value:.3g}"
+    if not sign:
+        return f"{value:.3g}"
+    return signed(value, 3)
 
 
 def difference_with_unit(metric: MetricComparison) -> str:
@@ -100,7 +102,9 @@ def interval(metric: MetricComparison) -> str:
 
 def p_value(metric: MetricComparison) -> str:
     """Format a metric's p-value in two significant digits."""
-    return NO_VALUE if metric.p_value is None else f"{metric.p_value:.2g}"
+    if metric.p_value is None:
+        return NO_VALUE
+    return f"{metric.p_value:.2g}"
 
 
 def paired_sentence(comparison: Comparison) -> str | None:
@@ -136,12 +140,16 @@ def value_difference(change: ValueChange) -> str:
 
 def param_name(change: ValueChange) -> str:
     """Name a param by its key, and by its file where that is not params.yaml."""
-    return change.key if change.file == "params.yaml" else f"{change.file}: {change.key}"
+    if change.file == "params.yaml":
+        return change.key
+    return f"{change.file}: {change.key}"
 
 
 def duration(stage: StageChange) -> str:
     """Write how long a stage ran, in seconds."""
-    return NO_VALUE if stage.seconds is None else f"{stage.seconds:.1f} s"
+    if stage.seconds is None:
+        return NO_VALUE
+    return f"{stage.seconds:.1f} s"
 
 
 def row_counts(diff: TableDiff) -> str:

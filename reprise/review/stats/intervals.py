@@ -67,7 +67,9 @@ def _t_statistic(mean: float, error: float) -> float:
     """Return |t|. Where all units differ alike it is infinite, or 0 if none differs."""
     if error:
         return abs(mean) / error
-    return math.inf if mean else 0.0
+    if mean:
+        return math.inf
+    return 0.0
 
 
 def _least_p(differences: Array, group: Array | None) -> float:

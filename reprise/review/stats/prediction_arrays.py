@@ -187,7 +187,9 @@ def _read_groups(side: str, values: Any, column: str) -> Any:
             "expected none"
         )
     groups = values.combine_chunks()
-    return groups.dictionary_decode() if pa.types.is_dictionary(groups.type) else groups
+    if pa.types.is_dictionary(groups.type):
+        return groups.dictionary_decode()
+    return groups
 
 
 def _read_numbers(side: str, table: pa.Table, column: str) -> Array:

@@ -214,12 +214,16 @@ def _verdict(
         return Verdict.NO_DIFFERENCE
     is_higher = difference > 0
     is_better = is_higher == (metric.better is Direction.HIGHER)
-    return Verdict.BETTER if is_better else Verdict.WORSE
+    if is_better:
+        return Verdict.BETTER
+    return Verdict.WORSE
 
 
 def _mean(values: Array | None) -> float | None:
     """Return the mean; None where a value is missing, or there is none."""
-    if values is None or not values.size or not np.isfinite(values).all():
+    if values is None or not values.size:
+        return None
+    if not np.isfinite(values).all():
         return None
     return round_result(values.mean())
 
