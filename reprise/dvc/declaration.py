@@ -93,7 +93,9 @@ class Declaration:
     def commands(self) -> list[str]:
         """Return the commands, in order."""
         cmd = self.dvc.cmd
-        return cmd if isinstance(cmd, list) else str(cmd).splitlines()
+        if isinstance(cmd, list):
+            return cmd
+        return str(cmd).splitlines()
 
     def argv(self, command: str) -> Any:
         """Return what runs the command: the user's shell, as DVC starts it."""
@@ -141,11 +143,18 @@ class Declaration:
         Its .dvc file or dvc.lock, outs that are not cached, and .gitignore beside those that are.
         Some may not exist yet.
         """
-        yield self.declared_in.with_suffix(".lock") if self.has_entry else self.declared_in
+        if self.has_entry:
+            yield self.declared_in.with_suffix(".lock")
+        else:
+            yield self.declared_in
         for out in local_items(self.dvc.outs):
             path = Path(out.fs_path)
-            if out.is_in_repo:
-                yield path.with_name(".gitignore") if out.use_cache else path
+            if not out.is_in_repo:
+                continue
+            if out.use_cache:
+                yield path.with_name(".gitignore")
+            else:
+                yield path
 
     def files(self, folder: Path) -> Iterator[Path]:
         """Iterate over the files of a folder dep that count: .dvcignore is heeded."""

@@ -145,7 +145,9 @@ class FileCache:
             is_true = built.has_signatures or not item.IS_DEPENDENCY
         else:
             is_true = built.is_of_file(path)
-        return built if is_true else None
+        if not is_true:
+            return None
+        return built
 
     def _begin(self, item: Output) -> _Built:
         """Begin to keep hashes of the item's path as it is now."""

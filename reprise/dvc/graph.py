@@ -74,7 +74,9 @@ def postorder(graph: Graph, starts: Iterable[DVCStage] | None = None) -> list[DV
     """
     order: list[DVCStage] = []
     seen: set[DVCStage] = set()
-    for start in graph if starts is None else starts:
+    if starts is None:
+        starts = graph
+    for start in starts:
         if start not in seen:
             _visit(start, graph, seen, order)
     return order

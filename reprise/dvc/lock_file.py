@@ -35,13 +35,16 @@ UNUSUAL = re.compile(r"(?:^|\s)#|[:?-] +[&*]", re.MULTILINE)
 # Blanks that may be lost where ruamel.yaml folds a line.
 BLANKS = re.compile(r"\S(?:  |\t| $)", re.MULTILINE)
 
-# Text that ruamel.yaml writes as it is. Of ASCII, without `: ` and ` #`.
-WORD = re.compile(r"(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{0,59}")
+# Text that ruamel.yaml writes as it is. Of ASCII, without `: ` and ` #`, and none of the words that
+# a YAML reader may take for another value.
+NOT_RESERVED = r"(?!(?i:null|true|false|yes|no|on|off|y|n)\Z)"
+WORD = re.compile(rf"{NOT_RESERVED}(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{{0,59}}")
 PLAIN = re.compile(
+    rf"{NOT_RESERVED}(?:"
     r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(?:\.dir)?"  # a hash with a letter that no number has
     r"|(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*"
+    r")"
 )
-RESERVED = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 NOT_FINITE = {"inf", "-inf", "nan"}
 WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 
@@ -261,7 +264,7 @@ class _Formatter:
         """Format a key, without the colon."""
         if type(key) is int:
             return str(key)
-        if type(key) is str and WORD.fullmatch(key) and key.lower() not in RESERVED:
+        if type(key) is str and WORD.fullmatch(key):
             return key
         raise _NotSimpleError
 
@@ -306,14 +309,9 @@ def _format_scalar(value: Any, indent: str, column: int) -> str:
         return f" {str(value).lower()}\n"
     if kind in (int, float) and repr(value) not in NOT_FINITE:
         return f" {value!r}\n"
-    if kind is str and _is_plain(value):
+    if kind is str and PLAIN.fullmatch(value):
         return f" {_fold(value, indent, column + 1)}\n"
     raise _NotSimpleError
-
-
-def _is_plain(text: str) -> bool:
-    """Tell whether the text is neither quoted nor read as anything but text."""
-    return PLAIN.fullmatch(text) is not None and text.lower() not in RESERVED
 
 
 def _fold(text: str, indent: str, column: int) -> str:

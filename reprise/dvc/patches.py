@@ -130,7 +130,8 @@ def try_links_once(
 def stop_if_hopeless(oid: str, exc: BaseException) -> None:
     """Raise what kept a file out of the cache, in place of _log_exception."""
     if isinstance(exc, OSError) and exc.errno in HOPELESS:
-        raise OSError(exc.errno, exc.strerror, exc.filename2 or "DVC's cache") from exc
+        place = exc.filename2 or "DVC's cache"
+        raise OSError(exc.errno, exc.strerror, place) from exc
     _log_exception(oid, exc)
 
 

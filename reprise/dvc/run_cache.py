@@ -78,7 +78,9 @@ class RunCache:
             run = self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
             if pull:
                 self._pull_outs(run)
-            return CachedRun(run) if run.outs_cached() else None
+            if not run.outs_cached():
+                return None
+            return CachedRun(run)
 
     @cached_property
     def remote_problem(self) -> str | None:

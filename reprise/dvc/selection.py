@@ -33,7 +33,8 @@ class Selection:
     @property
     def keeps_order(self) -> bool:
         """Tell whether only the targets run, in their order, whatever they depend on."""
-        return self.single_item and not (self.pipeline or self.all_pipelines)
+        runs_others = self.pipeline or self.all_pipelines
+        return self.single_item and not runs_others
 
 
 def select(
@@ -62,7 +63,8 @@ def _find_all(repo: Repo, targets: Sequence[str], selection: Selection) -> list[
     found: list[DVCStage] = []
     for target in targets:
         found += _find(repo, target, selection)
-    if not found and (selection.glob or selection.recursive):
+    may_find_none = selection.glob or selection.recursive
+    if may_find_none and not found:
         names = ", ".join(targets)
         raise PipelineError(f"found no stage in {names}; expected one, or dvc repro runs them all")
     return found
@@ -89,8 +91,7 @@ def _find(repo: Repo, target: str, selection: Selection) -> list[DVCStage]:
 def _writers(repo: Repo, path: str) -> list[DVCStage]:
     """Find the stages that have the path, absolute, among their outs."""
     writers = []
-    for stage in repo.index.stages:
-        outs = [out.fs_path for out in stage.outs]
-        if path in outs:
-            writers.append(stage)
+    for out in repo.index.outs:
+        if out.fs_path == path:
+            writers.append(out.stage)
     return writers

@@ -202,7 +202,8 @@ class Stage(Declaration):
     def check_outs(self) -> None:
         """Raise DVC's error for an out that git tracks; DVC raises it after the command."""
         for out in self.dvc.outs:
-            if out.use_scm_ignore and self.workspace.is_tracked(Path(out.fs_path)):
+            path = Path(out.fs_path)
+            if out.use_scm_ignore and self.workspace.is_tracked(path):
                 raise OutputAlreadyTrackedError(out)
 
     def settle(self, *, force: bool = False, commit: bool = True) -> None:

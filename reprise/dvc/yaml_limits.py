@@ -23,6 +23,7 @@ from ruamel.yaml.tokens import (
 MOST_LEVELS = 1000  # the C parser ends the process at some ten thousand
 MOST_VALUES = 100_000  # that aliases may stand for; a text may have more if it spells them out
 BRACKETS = re.compile(r"[\[\]{}]")
+BRACKET_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 DASHES = re.compile(rf"(?:[-?][ \t]+){{{MOST_LEVELS}}}")  # of lists in lists, in one line
 ENDLESS = 10**18
 STEPS: dict[type[Token], int] = {
@@ -70,7 +71,7 @@ def _may_be_deep(text: str) -> bool:
     """Tell whether brackets nest, or dashes follow each other, more than allowed; texts count."""
     depth = 0
     for bracket in BRACKETS.finditer(text):
-        depth += 1 if bracket[0] in "[{" else -1
+        depth += BRACKET_STEPS[bracket[0]]
         if depth > MOST_LEVELS:
             return True
         depth = max(0, depth)

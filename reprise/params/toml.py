@@ -95,10 +95,12 @@ class _Cutter:
 
     def _coverage(self, path: KeyPath) -> Coverage:
         for length in range(1, len(path) + 1):
-            if path[:length] in self._arrays:
-                if coverage(path[:length], self._keys) is Coverage.NONE:
-                    return Coverage.NONE
-                return Coverage.WHOLE
+            table = path[:length]
+            if table not in self._arrays:
+                continue
+            if coverage(table, self._keys) is Coverage.NONE:
+                return Coverage.NONE
+            return Coverage.WHOLE
         return coverage(path, self._keys)
 
 
@@ -129,8 +131,7 @@ def _logical_lines(text: str) -> Iterator[list[re.Match[str]]]:
         if token.group() == "\n" and depth == 0:
             yield line
             line = []
-    if line:
-        yield line
+    yield line  # the last may lack its line end, or be empty
 
 
 def _tokens(text: str) -> Iterator[tuple[re.Match[str], int]]:

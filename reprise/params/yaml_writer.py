@@ -51,7 +51,9 @@ class YamlWriter:
 
     def _merge(self, value: Node, parent: KeyPath, indent: str) -> str:
         """Write `<<` with a list of the mappings, as far as they are declared."""
-        mappings = value.value if isinstance(value, SequenceNode) else [value]
+        mappings = [value]
+        if isinstance(value, SequenceNode):
+            mappings = value.value
         items = []
         for mapping in mappings:
             part = self.entries(mapping, parent, f"{indent}    ")

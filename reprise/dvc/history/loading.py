@@ -47,7 +47,7 @@ def _note_differing(revision: Revision, outs: Outs) -> None:
     """Note the outs of the working tree that are not as recorded."""
     for path, out in outs.items():
         is_recorded = out.hash_info and out.use_cache  # else git has it
-        if is_recorded and out.exists and out.changed_checksum():
+        if is_recorded and "modified" in out.workspace_status().values():
             revision.errors.append(f"{path} is not what DVC recorded; it was taken as it is")
 
 
@@ -75,7 +75,9 @@ def _names(stage: DVCStage, root: str) -> tuple[str, str]:
     prefix = "" if file == PROJECT_FILE else f"{file}:"
     name = f"{prefix}{stage.name}"
     template: Any = stage.raw_data.generated_from
-    return name, f"{prefix}{template}" if template else name
+    if not template:
+        return name, name
+    return name, f"{prefix}{template}"
 
 
 def _locked_command(stage: DVCStage) -> str | None:

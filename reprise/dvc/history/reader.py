@@ -113,7 +113,9 @@ class RevisionReader:
         if self._is_in_worktree(revision, path):
             return list_files(self.root / path)
         out = revision.outs.get(path)
-        return None if out is None else list_names(out)
+        if out is None:
+            return None
+        return list_names(out)
 
     def files(self, revision: Revision, path: str) -> Files:
         """Find the files of a dep or out in the working tree or DVC's cache; else fetch them.

@@ -47,4 +47,6 @@ class Revision:
 
     def hash_of(self, path: str) -> str | None:
         """Return the recorded hash of an out; None for a path that is none."""
-        return self.outs[path].hash.value if path in self.outs else None
+        if path not in self.outs:
+            return None
+        return self.outs[path].hash.value

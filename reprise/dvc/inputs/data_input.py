@@ -65,7 +65,7 @@ class DataInput(DepInput):
             if COMPILED in Path(name).parts:
                 self._is_recompiled = True
                 continue
-            where = os.path.join(str(self.dep), name) if name else str(self.dep)
+            where = _join(str(self.dep), name)
             changes.append(Change(ChangeKind.DEP, where, self._what(name, now)))
         return changes
 
@@ -105,12 +105,14 @@ class DataInput(DepInput):
         return False
 
     def _path(self, name: str) -> str:
-        return os.path.join(self.dep.fs_path, name) if name else self.dep.fs_path
+        return _join(self.dep.fs_path, name)
 
     def _what(self, name: str, now: Signatures) -> str:
         if name not in now:
             return "deleted"
-        return "modified" if name in self._signatures else "added"
+        if name not in self._signatures:
+            return "added"
+        return "modified"
 
     def pins(self) -> dict[str, Any]:
         """Return methods that, on DVC's object, answer as if it were that moment."""
@@ -118,3 +120,10 @@ class DataInput(DepInput):
             self._file_cache.forget(self.dep.fs_path)
             return {}
         return super().pins()
+
+
+def _join(dep: str, name: str) -> str:
+    """Return the path of a file in a folder dep; of a dep that is a file, the name is empty."""
+    if not name:
+        return dep
+    return os.path.join(dep, name)
