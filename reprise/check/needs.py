@@ -16,7 +16,7 @@ class Accesses:
 
     used: all paths but those that it only wrote; requested: undeclared files that the workspace
     has, in the order of asking (a dictionary's keys); listed: undeclared folders whose entries the
-    command read.
+    command read; around: folders that every sandbox has.
     """
 
     def __init__(self, sandbox: Sandbox, known: Sequence[Undeclared] = ()) -> None:
@@ -30,9 +30,9 @@ class Accesses:
         deps = map(Path, self.stage.dep_paths)
         self._declared = {*deps, *self.stage.params, *(need.path for need in known)}
         # Every sandbox has these folders, if perhaps not all that is in them.
-        self._around: set[Path] = {self.stage.wdir}
+        self.around: set[Path] = {self.stage.wdir}
         for path in (self.stage.wdir, *self._declared, *self.stage.outputs):
-            self._around.update(path.parents)
+            self.around.update(path.parents)
         self._seen: set[tuple[Access, str]] = set()
 
     def note(self, access: Access, name: str) -> None:
@@ -54,7 +54,7 @@ class Accesses:
         """Note an access to a file or folder that is not declared. name: the command's."""
         is_input = os.path.isfile(path) and not self.sandbox.has_written(path)
         if not is_input:
-            if access is Access.LIST and path not in self._around:
+            if access is Access.LIST:
                 self.listed.add(path)
             return
         # Past a sandbox elsewhere, git looks at all that it tracks.
@@ -105,7 +105,7 @@ def undeclared_paths(accesses: Accesses) -> list[Path]:
     stage = accesses.stage
     paths = list(accesses.requested)
     passed: set[Path] = set()
-    for folder in sorted(accesses.listed):
+    for folder in sorted(accesses.listed - accesses.around):
         files = _inputs_in(stage, folder)
         if not _may_be_dep(stage, folder, files):
             continue

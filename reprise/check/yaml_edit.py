@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Item = str | dict[str, list[str]]  # of a list of deps or params
 ALIAS = re.compile(r"\s*:\s*(\*[^\s,\[\]{}]+)")
-DASH = re.compile(r"-\s+")
+DASH = re.compile(r"-[ \t]+(?=\S)")  # with its item in the same line
 WIDTH = 2  # of an indent, where the text has none to follow
 
 
@@ -78,7 +78,7 @@ class YamlText:
             return
         start = node.start_mark
         dash = DASH.match(self._text, start.index)
-        before_item = dash[0] if dash and "\n" not in dash[0] else "- "
+        before_item = dash[0] if dash else "- "
         indent = " " * start.column + before_item
         self._insert_lines(node, [f"{indent}{_block(item)}" for item in items])
 
@@ -131,8 +131,9 @@ def _last_end(node: Node) -> int:
     end: int = node.end_mark.index
     if isinstance(node, ScalarNode) or not node.value:
         return end
-    last = node.value[-1]
-    child = last[1] if isinstance(last, tuple) else last
+    child = node.value[-1]
+    if isinstance(child, tuple):
+        _, child = child  # of a mapping: key and value
     if isinstance(child, ScalarNode) or not child.flow_style:
         return _last_end(child)
     return int(child.end_mark.index)
