@@ -1,7 +1,6 @@
 """`reprise run`: bring the stages up to date, in parallel."""
 
 import argparse
-import os
 
 from reprise.commands.options import (
     Subparsers,
@@ -14,7 +13,7 @@ from reprise.dvc import Repository
 from reprise.errors import PipelineError
 from reprise.flows.engines import DEFAULT_ENGINE, ENGINES, engine_options
 from reprise.runner.console import ConsoleReporter
-from reprise.runner.options import OnError, RunOptions
+from reprise.runner.options import OnError, RunOptions, count_cores
 from reprise.runner.plan import plan_stages
 from reprise.runner.session import plan_and_run
 from reprise.state.durations import Durations
@@ -46,7 +45,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "-j",
         "--jobs",
         type=parse_jobs,
-        default=os.cpu_count() or 1,
+        default=count_cores(),
         metavar="N",
         help="at most N at a time (default: cores); with 1, commands read the standard input",
     )

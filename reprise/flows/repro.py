@@ -1,7 +1,6 @@
 """Define the flow `repro`: a run of the runner, in which a task run mirrors each stage."""
 
 import contextlib
-import os
 from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Any
 
@@ -22,7 +21,7 @@ from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
 from reprise.flows.states import StateName
-from reprise.runner.options import OnError, RunOptions
+from reprise.runner.options import OnError, RunOptions, count_cores
 from reprise.runner.plan import Step, plan_stages
 from reprise.runner.states import StageState
 from reprise.state.durations import Durations
@@ -63,13 +62,12 @@ def repro(
     Raises StagesFailed when a stage failed: Prefect retries a flow that raises, but not one that
     returns a failed state.
     """
-    on_error = OnError.KEEP_GOING if keep_going else OnError.FAIL
     options = RunOptions(
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=jobs or count_cores(),
         force=force,
         force_downstream=force_downstream,
         allow_missing=allow_missing,
-        on_error=OnError.IGNORE if ignore_errors else on_error,
+        on_error=_on_error(keep_going=keep_going, ignore_errors=ignore_errors),
         pull=pull,
         commit=commit,
         run_cache=run_cache,
@@ -104,6 +102,15 @@ def repro(
     if errors and not ignore_errors:
         raise StagesFailed(errors)
     return Completed(name=_state_name(states).value)
+
+
+def _on_error(*, keep_going: bool, ignore_errors: bool) -> OnError:
+    """Make one option of two parameters, of which `ignore_errors` goes further."""
+    if ignore_errors:
+        return OnError.IGNORE
+    if keep_going:
+        return OnError.KEEP_GOING
+    return OnError.FAIL
 
 
 def _plan(

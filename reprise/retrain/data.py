@@ -39,9 +39,9 @@ def bring_data(clone: Clone, echo: Echo) -> None:
 
 def _imports(root: Path) -> Iterator[str]:
     """Find the .dvc files of `dvc import`, `import-url` and `import-db`: those with deps."""
-    for file in sorted(root.rglob("*.dvc")):
+    for file in sorted(filter(Path.is_file, root.rglob("*.dvc"))):
         path = file.relative_to(root)
-        if ".dvc" in path.parts or not file.is_file():
+        if ".dvc" in path.parts:
             continue
         if YAML(typ="safe", pure=True).load(file).get("deps"):
             yield str(path)

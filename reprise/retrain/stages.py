@@ -1,6 +1,5 @@
 """Loads, plans and runs the stages of the clone, in this process."""
 
-import os
 import shlex
 from collections import deque
 from collections.abc import Iterable
@@ -14,7 +13,7 @@ from reprise.retrain.clone import Clone
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import LAST_LINES
 from reprise.runner.console import ConsoleReporter
-from reprise.runner.options import RunOptions
+from reprise.runner.options import RunOptions, count_cores
 from reprise.runner.plan import StepKind, plan_stages
 from reprise.runner.session import plan_and_run
 from reprise.runner.states import StageState
@@ -47,7 +46,7 @@ def run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
         command += ["-j", str(options.jobs)]
     echo(f"$ {shlex.join(command)}")
     reporter = EchoReporter(echo)
-    run_options = RunOptions(jobs=options.jobs or os.cpu_count() or 1, pull=True)
+    run_options = RunOptions(jobs=options.jobs or count_cores(), pull=True)
     try:
         with dvc_boundary(), chdir(clone.root), Repository() as repository:
             runner = plan_and_run(repository, _all_stages, run_options, reporter)

@@ -14,6 +14,11 @@ class OnError(DescribedEnum):
     IGNORE = "ignore", "all of them run, and the run counts as a success"
 
 
+def count_cores() -> int:
+    """Count the cores of this machine; 1 where the system does not tell."""
+    return os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """Holds the options of `reprise run`, of which its help says more.
@@ -23,7 +28,7 @@ class RunOptions:
     commands get the standard input.
     """
 
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
+    jobs: int = field(default_factory=count_cores)
     force: bool = False
     force_downstream: bool = False
     allow_missing: bool = False

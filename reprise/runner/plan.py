@@ -129,15 +129,13 @@ def _plan_stage(
     changes = stage.changes(inputs.hashes)
     if options.allow_missing:
         changes = stage.without_missing(changes)
-    forcing = "forced" if options.force else None
-    if options.force_downstream and forcing is None:
-        forcing = _forced_by(upstream)
-        for step in upstream:
-            if step.kind is StepKind.MAY_RUN:
-                inputs.waits_for.add(step.stage.name)
+    forcing = _forcing(upstream, options)
     if forcing is not None:
         forced = Change(ChangeKind.ALWAYS, stage.name, forcing)
         return Step(stage, StepKind.RUN, [*changes, forced])
+    if options.force_downstream:
+        undecided = [step.stage.name for step in upstream if step.kind is StepKind.MAY_RUN]
+        inputs.waits_for.update(undecided)
     if changes:
         return _plan_changed(stage, changes, inputs, run_cache=options.run_cache)
     if inputs.waits_for:
@@ -145,8 +143,15 @@ def _plan_stage(
     return Step(stage, StepKind.UNCHANGED)
 
 
-def _forced_by(upstream: Sequence[Step]) -> str | None:
-    """Name the first upstream stage that will be brought up to date; None where none will."""
+def _forcing(upstream: Sequence[Step], options: RunOptions) -> str | None:
+    """Say what has a stage run even if nothing changed; None where nothing does.
+
+    It is `--force`, or with `--force-downstream` the first upstream stage that will be renewed.
+    """
+    if options.force:
+        return "forced"
+    if not options.force_downstream:
+        return None
     for step in upstream:
         if step.kind in (StepKind.RUN, StepKind.RESTORED):
             return f"forced by {step.stage.name}"
