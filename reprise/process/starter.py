@@ -98,14 +98,19 @@ def _open_sources(mount: dict[str, Any]) -> dict[str, str]:
     return sources
 
 
+def _handle_ending(handler: Any) -> None:
+    """Handle the signals that end a process, but for those that we were told to ignore."""
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # by nohup, or for a background job
+            signal.signal(number, handler)
+
+
 def _reset_signals() -> None:
     """Handle signals as a command expects it: by default, or not at all if we were told so."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python ignores the first two
         signal.signal(number, signal.SIG_DFL)
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # by nohup, or for a background job
-            signal.signal(number, signal.SIG_DFL)
+    _handle_ending(signal.SIG_DFL)
 
 
 def _become(request: dict[str, Any], standard: list[int]) -> None:
@@ -133,9 +138,7 @@ class Starter:
         """Start a guard for each request."""
         gc.disable()  # it would copy the memory that forks share
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how guards ended
-        for number in ENDING:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, lambda *_: None)  # the runner ends the commands, and then us
+        _handle_ending(lambda *_: None)  # the runner ends the commands, and then us
         while self._receive():
             pass
 

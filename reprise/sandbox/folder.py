@@ -114,7 +114,9 @@ class FolderSandbox(Sandbox):
 
     def _given_at(self, path: Path) -> Path | None:
         """Return the file of the workspace itself: the command may have replaced the link to it."""
-        return path if str(self._position(path)) in self._given else None
+        if str(self._position(path)) not in self._given:
+            return None
+        return path
 
     def _deleted_files(self) -> Iterator[Path]:
         for file in self._given.keys() - self._files():
