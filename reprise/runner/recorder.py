@@ -147,14 +147,11 @@ class Recorder:
         before = self._early.outs
         to_come = [self._position[stage] for stage in self._new.intersection(unfinished)]
         first = min(to_come, default=len(self._position))
-        early = {}
-        planned = set()
-        for stage in self._position:
-            planned.add(stage.key)
-            is_early = stage in appended or stage.key in before
-            if is_early and self._position[stage] > first:
-                early[stage.key] = self._ignored.get(stage) or before.get(stage.key, [])
-        for key in before.keys() - planned:
-            early[key] = before[key]
+        early = dict(before)
+        for stage, position in self._position.items():
+            is_early = stage in appended or stage.key in early
+            outs = early.pop(stage.key, [])
+            if is_early and position > first:
+                early[stage.key] = self._ignored.get(stage) or outs
         if early != before:
             self._early.keep(early)
