@@ -133,13 +133,15 @@ class Runner:
         self.repository.release_all()
         up_to_date = []
         unfinished = []
+        seconds = {}
         for stage in self._scheduler.position:
             state = self.states.get(stage)
             if state is not None and state.is_up_to_date:
                 up_to_date.append(stage)
+                if stage in self.seconds:
+                    seconds[stage] = self.seconds[stage]
             elif state is None or self.options.on_error is OnError.FAIL:
                 unfinished.append(stage)
-        seconds = {stage: self.seconds[stage] for stage in up_to_date if stage in self.seconds}
         self._recorder.write(up_to_date, unfinished, seconds)
 
     @contextmanager
