@@ -5,7 +5,7 @@ import gc
 import os
 import shutil
 import signal
-import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,11 @@ class Project:
     def run(self, *command: str, code: int | None = 0, env: dict[str, str] | None = None) -> str:
         """Run a command and return its output, stderr too. code: its exit status, if any."""
         full = {**os.environ, "PATH": self.path, "OMP_NUM_THREADS": "1", **(env or {})}
-        done = subprocess.run(
-            command, cwd=self.root, env=full, text=True, capture_output=True, check=False
-        )
-        output = done.stdout + done.stderr
-        assert code is None or done.returncode == code, output
+        with tempfile.TemporaryFile("w+") as stderr:
+            output, status = warm.run(command, self.root, full, stderr.fileno())
+            stderr.seek(0)
+            output += stderr.read()
+        assert code is None or status == code, output
         return output
 
     def stage(self, name: str, *paths: str, code: int | None = 0) -> str:

@@ -15,6 +15,7 @@ import selectors
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -138,6 +139,52 @@ def start(folder: Path, run: int, *modules: str) -> None:
         command = [sys.executable, "-m", "tests.warm", f"{folder}/{name}.socket", str(run)]
         server = subprocess.Popen([*command, *imported], cwd=ROOT, env=os.environ | HUGE_PAGES)
         server.returncode = 0  # it ends by itself: nobody waits for it, and Python need not warn
+
+
+def run(
+    command: Sequence[str | Path], folder: Path, variables: Mapping[str, str], stderr: int
+) -> tuple[str, int]:
+    """Run a command as subprocess.run does; return its stdout and exit status.
+
+    A warm one is asked for at once, without a client. variables: its environment, with the PATH
+    of `start`; stderr: a descriptor, or subprocess.STDOUT.
+    """
+    name, *arguments = map(str, command)
+    bin_folder = Path(variables["PATH"].split(os.pathsep)[0])
+    is_warm = name in PREFIXES and (bin_folder / name).exists()
+    server = bin_folder.parent / f"{_server_of(arguments)}.socket"
+    if not is_warm or not server.exists():  # or it still imports, and the client waits
+        done = subprocess.run(
+            command, cwd=folder, env=variables, text=True, stdout=subprocess.PIPE, stderr=stderr
+        )
+        return done.stdout, done.returncode
+    texts = [*PREFIXES[name], *arguments]
+    request = [os.fspath(folder), str(len(texts)), *texts]
+    for variable in variables.items():
+        request.extend(variable)
+    output, its_output = os.pipe()
+    its_stderr = its_output if stderr == subprocess.STDOUT else stderr
+    with socket.socket(socket.AF_UNIX) as connection, os.fdopen(output) as stream:
+        connection.connect(os.fspath(server))
+        _send(connection, request, (0, its_output, its_stderr))
+        os.close(its_output)
+        return stream.read(), connection.recv(1)[0]
+
+
+def _server_of(arguments: list[str]) -> str:
+    """Name the server for a command, as CLIENT does."""
+    imports_torch = any(text.startswith(("src.", "torch", "safetensors")) for text in arguments)
+    return "stages" if imports_torch else "tools"
+
+
+def _send(connection: socket.socket, texts: list[str], standard: tuple[int, int, int]) -> None:
+    """Send a request, with the descriptors of its streams and of this process's namespaces."""
+    request = b"\0".join(map(os.fsencode, texts))
+    namespaces = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in ("user", "mnt")]
+    socket.send_fds(connection, [len(request).to_bytes(8, "big")], [*standard, *namespaces])
+    for descriptor in namespaces:
+        os.close(descriptor)
+    connection.sendall(request)
 
 
 def serve(address: str, run: str, *modules: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests import warm
+
 YAML_ = YAML(typ="safe", pure=True)
 REPOSITORIES: dict[str, dict[str, Any]] = YAML_.load(Path(__file__).with_name("corpus.yaml"))
 AUTHOR = {
@@ -75,18 +77,10 @@ class Made:
         """Run a command in the repository and return its output. code: its exit status, if any."""
         env = {**os.environ, "PATH": self.path, "DVC_NO_ANALYTICS": "1"}
         env |= {"DVC_SITE_CACHE_DIR": str(self.folder.parent / "site"), "COLUMNS": "200", **AUTHOR}
-        result = subprocess.run(
-            command,
-            cwd=self.root,
-            env=env,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        self.output = result.stdout
+        self.output, status = warm.run(command, self.root, env, subprocess.STDOUT)
         if code is not None:
-            assert result.returncode == code, result.stdout
-        return result.stdout
+            assert status == code, self.output
+        return self.output
 
     def reproduce(self, runner: str, *options: str, fails: bool = False) -> str:
         """Run the pipeline. runner: dvc or reprise; fails: a stage is broken."""

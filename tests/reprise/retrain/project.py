@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import warm
+
 SPLIT = """
 import csv
 rows = [*csv.DictReader(open("rows.csv"))]
@@ -138,17 +140,10 @@ class Retrainable:
         code: int = 0,
         more: dict[str, str] | None = None,
     ) -> str:
-        done = subprocess.run(
-            command,
-            cwd=cwd or self.folder,
-            env={**self.environment, **(more or {})},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout
-        return done.stdout
+        variables = {**self.environment, **(more or {})}
+        output, status = warm.run(command, cwd or self.folder, variables, subprocess.STDOUT)
+        assert status == code, output
+        return output
 
     def retrain(
         self, *options: str | Path, code: int = 0, more: dict[str, str] | None = None
