@@ -60,7 +60,7 @@ def _is_deep(text: str) -> bool:
     """Count the levels of values by YAML's tokens, which takes no stack but much time."""
     depth = 0
     with suppress(YAMLError):  # which the parser tells
-        for token in YAML(pure=True).scan(text):
+        for token in YAML(typ="safe").scan(text):
             depth += STEPS.get(type(token), 0)
             if depth > MOST_LEVELS:
                 return True

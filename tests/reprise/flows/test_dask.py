@@ -18,11 +18,13 @@ from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, st
 __all__ = ["api", "make"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
 DASK = ("--runner", "dask", "-j2")
+# A command's parent is its guard, whose parent is the worker's starter.
+WORKER = "$(ps -o ppid= -p $(ps -o ppid= -p $PPID))"
 
 
 def diamond(folder: Path) -> dict[str, object]:
     """b and c run at a time, each in a process of its own; every command says in whose process."""
-    said = f"echo $PPID >> {folder}/said"
+    said = f"echo {WORKER} >> {folder}/said"
     meet = f"touch {folder}/{{0}}; until test -e {folder}/{{1}}; do sleep 0.05; done"
     return {
         "a": stage(f"{said}; echo hello; cat a.in > a", ["a.in"], "a"),
@@ -113,7 +115,7 @@ def test_ctrl_c_ends_the_commands_in_dask_workers(make: Make, api: str, whole_gr
 
 
 def test_a_killed_dask_worker_fails_its_stage_and_no_other(make: Make, api: str) -> None:
-    kill = "echo $$ > ../pid; sleep 1; kill -9 $PPID"
+    kill = f"echo $$ > ../pid; sleep 1; kill -9 {WORKER}"
     made = make(
         {
             "hit": stage(f"{kill}; sleep 100; true", ["a.in"], "hit", **meta(sandbox=False)),
@@ -185,7 +187,7 @@ def test_an_existing_dask_cluster_runs_the_commands(
     make: Make, api: str, tmp_path: Path, cluster: tuple[str, str]
 ) -> None:
     address, pid = cluster
-    made = make({"a": stage(f"echo $PPID > {tmp_path}/said; cat a.in > a", ["a.in"], "a")})
+    made = make({"a": stage(f"echo {WORKER} > {tmp_path}/said; cat a.in > a", ["a.in"], "a")})
     flow(made, 0, "--runner", "dask", "--dask-address", address)
     assert (tmp_path / "said").read_text().strip() == pid
     assert states(api, 1) == {"a": "Completed"}
