@@ -1,11 +1,13 @@
 """Define what a runner and the task run of a stage tell each other."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reprise.flows.mailbox import Mailbox
 from reprise.flows.states import StateName
 from reprise.process.job import JobEnd, JobResult
+from reprise.process.namespace import Mount, make_mount
 
 LOST = JobResult(JobEnd.LOST, JobEnd.LOST.description, 0.0)
 END = "end"
@@ -14,10 +16,14 @@ SIGNAL = "signal"
 
 @dataclass(frozen=True)
 class Start:
-    """Asks for the job's commands. `note`: a file for the number of their process group."""
+    """Asks for the job's commands.
+
+    note: a file for the number of their process group. mounts: those of the attempt's own sandbox.
+    """
 
     folder: Path
     note: Path
+    mounts: Sequence[Mount] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,9 @@ class StageMailbox(Mailbox):
 
     def send_start(self, attempt: int, start: Start) -> None:
         """Ask the task run to run the job."""
-        self.send(f"start-{attempt}", {"folder": str(start.folder), "note": str(start.note)})
+        mounts = [asdict(mount) for mount in start.mounts]
+        message = {"folder": str(start.folder), "note": str(start.note), "mounts": mounts}
+        self.send(f"start-{attempt}", message)
 
     def send_signal(self, number: int) -> None:
         """Ask the task run to pass the signal to the commands, or not to start them."""
@@ -72,7 +80,8 @@ class StageMailbox(Mailbox):
     def start(self, attempt: int) -> Start:
         """Return what `wait_for_start` waited for."""
         message = self.receive(f"start-{attempt}")
-        return Start(Path(message["folder"]), Path(message["note"]))
+        mounts = [*map(make_mount, message["mounts"])]
+        return Start(Path(message["folder"]), Path(message["note"]), mounts)
 
     def signal(self) -> int | None:
         """Return the signal that the runner sent last; None if it sent none."""

@@ -96,7 +96,9 @@ class FlowReporter:
             mailbox = StageMailbox.create(self._folder, len(self._tasks))
             task_run = self._submit_job(stage, job, mailbox)
             self._tasks[stage] = _StageTask(mailbox, RemoteExecution(mailbox, task_run, 1))
-        return self._tasks[stage].execution
+        execution = self._tasks[stage].execution
+        execution.mounts = job.mounts
+        return execution
 
     def _submit_job(self, stage: Stage, job: Job, mailbox: StageMailbox) -> TaskRunFuture:
         settings = stage.settings

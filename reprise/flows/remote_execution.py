@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,7 @@ from reprise.flows.mailbox import POLL
 from reprise.flows.messages import LOST, StageMailbox, Start
 from reprise.process.groups import end_noted_group
 from reprise.process.job import JobEnd, JobResult
+from reprise.process.namespace import Mount
 
 TaskRunFuture: TypeAlias = PrefectWrappedFuture[Any, Any]
 
@@ -21,6 +23,7 @@ class RemoteExecution:
     def __init__(self, mailbox: StageMailbox, task_run: TaskRunFuture, attempt: int) -> None:
         """Prepare the attempt, which `run` starts."""
         self.attempt = attempt
+        self.mounts: Sequence[Mount] = ()  # of the attempt's sandbox
         self._mailbox = mailbox
         self._task_run = task_run
         self._result: JobResult | None = None
@@ -37,7 +40,7 @@ class RemoteExecution:
 
     def run(self, folder: Path, note: Path) -> JobResult:
         """Run the job in the folder. `note`: a file for the number of the process group."""
-        self._mailbox.send_start(self.attempt, Start(folder, note))
+        self._mailbox.send_start(self.attempt, Start(folder, note, self.mounts))
         self._result = self._wait_for_result()
         # The worker process may have been killed, or the commands must end now.
         end_noted_group(note)

@@ -3,6 +3,7 @@
 import logging
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from prefect import get_run_logger, task
@@ -69,7 +70,7 @@ def run_attempt(job: Job, mailbox: StageMailbox, group: str | None, attempt: int
 
 
 def _run_commands(job: Job, mailbox: StageMailbox, start: Start) -> JobResult:
-    execution = LocalExecution(job)
+    execution = LocalExecution(replace(job, mounts=start.mounts))
     log = Log(job.log)
     logger = get_run_logger()
     with ThreadPoolExecutor(1) as thread:

@@ -49,6 +49,13 @@ class Overlay:
 Mount = Bind | Overlay
 
 
+def make_mount(fields: Mapping[str, Any]) -> Mount:
+    """Make the mount that has these fields."""
+    if "upper" in fields:
+        return Overlay(**fields)
+    return Bind(**fields)
+
+
 class NamespaceProcess:
     """Runs a command in a session of its own, under a guard that knows all that comes of it.
 
