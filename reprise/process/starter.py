@@ -4,21 +4,24 @@ A process with threads can't enter a user namespace, and a new Python for each c
 than all the rest: so one process without threads forks for each command. It imports nothing of the
 project. What it is asked for comes over a socket: see `reprise.process.namespace`.
 
-Between it and each command is a guard. Whatever comes of the command and loses its parent becomes a
-child of the guard, also in a session of its own: prctl(2), PR_SET_CHILD_SUBREAPER.
+Each fork is the guard of one command. It enters the namespace, in which the folders of the stage's
+sandbox lie over the workspace: mount_namespaces(7), user_namespaces(7), the kernel's
+filesystems/overlayfs.rst. Whatever comes of the command and loses its parent becomes a child of the
+guard, also in a session of its own: prctl(2), PR_SET_CHILD_SUBREAPER.
 
-In the namespace, the folders of a stage's sandbox lie over the workspace: mount_namespaces(7),
-user_namespaces(7), the kernel's filesystems/overlayfs.rst.
+Messages are in Python's own format for plain values, since both ends are of one Python, and modules
+that read others take as long to import as all the rest.
 """
 
 import ctypes
 import gc
-import json
+import marshal
 import os
 import resource
 import select
 import signal
 import socket
+import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -76,26 +79,27 @@ def mount_all(mounts: list[dict[str, Any]]) -> None:
     few, many = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (many, many))
     opened = [_open_sources(mount) for mount in mounts]
-    for mount, sources in zip(mounts, opened, strict=True):
+    for mount, descriptors in zip(mounts, opened, strict=True):
+        sources = {name: f"/proc/self/fd/{number}" for name, number in descriptors.items()}
         target = mount["target"]
         if "upper" in mount:  # an Overlay, else a Bind
-            options = "userxattr,lowerdir={source},upperdir={upper},workdir={work}"
+            # index=off: what a command left running may still have the upper folder of the next.
+            options = "userxattr,index=off,lowerdir={source},upperdir={upper},workdir={work}"
             _mount("overlay", target, "overlay", options=options.format(**sources))
             continue
         _mount(sources["source"], target, flags=MS_BIND | MS_REC)
         if mount["read_only"]:
             _mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    for descriptors in opened:
+        for number in descriptors.values():
+            os.close(number)
     resource.setrlimit(resource.RLIMIT_NOFILE, (few, many))
 
 
-def _open_sources(mount: dict[str, Any]) -> dict[str, str]:
-    """Open the folders that a mount shows; return a path to each."""
-    sources: dict[str, str] = {}
-    for name in ("source", "upper", "work"):
-        if name in mount:
-            descriptor = os.open(mount[name], os.O_PATH)
-            sources[name] = f"/proc/self/fd/{descriptor}"
-    return sources
+def _open_sources(mount: dict[str, Any]) -> dict[str, int]:
+    """Open the folders that a mount shows; return their descriptors."""
+    names = [name for name in ("source", "upper", "work") if name in mount]
+    return {name: os.open(mount[name], os.O_PATH) for name in names}
 
 
 def _handle_ending(handler: Any) -> None:
@@ -105,26 +109,22 @@ def _handle_ending(handler: Any) -> None:
             signal.signal(number, handler)
 
 
-def _reset_signals() -> None:
-    """Handle signals as a command expects it: by default, or not at all if we were told so."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python ignores the first two
-        signal.signal(number, signal.SIG_DFL)
-    _handle_ending(signal.SIG_DFL)
+def _spawn(request: dict[str, Any], standard: list[int]) -> "subprocess.Popen[bytes]":
+    """Start the command of a request in this process's namespace, as the leader of a group.
 
-
-def _become(request: dict[str, Any], standard: list[int]) -> None:
-    """Become the command of a request, in its namespace. Raises OSError.
-
-    standard: what to take for stdin, stdout and stderr.
+    standard: what it takes for stdin, stdout and stderr. Raises OSError.
     """
-    if request["mounts"]:
-        enter_namespace()
-        mount_all(request["mounts"])
-    os.chdir(request["folder"])
-    for number, descriptor in enumerate(standard):
-        os.dup2(descriptor, number)
-    os.execvpe(request["argv"][0], request["argv"], request["environment"])  # noqa: S606
+    stdin, stdout, stderr = standard
+    return subprocess.Popen(
+        request["argv"],
+        cwd=request["folder"],
+        env=request["environment"],
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        process_group=0,
+        shell=False,
+    )
 
 
 class Starter:
@@ -149,7 +149,7 @@ class Starter:
             return False
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        request = json.loads(self._receive_whole(int.from_bytes(length, "big")))
+        request = marshal.loads(self._receive_whole(int.from_bytes(length, "big")))  # noqa: S302
         *standard, reply_descriptor = descriptors
         with socket.socket(fileno=reply_descriptor) as reply:
             try:
@@ -178,9 +178,7 @@ def _guard(request: dict[str, Any], standard: list[int], reply: socket.socket) -
     try:
         os.setsid()  # who kills the runner's group does not kill us
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        guard = Guard(reply)
-        guard.start(request, standard)
-        guard.serve()
+        Guard(request, standard, reply).serve()
     except OSError as error:
         _tell_error(reply, error)
     finally:
@@ -195,32 +193,19 @@ class Guard:
     end before that, everything is killed.
     """
 
-    def __init__(self, reply: socket.socket) -> None:
+    def __init__(self, request: dict[str, Any], standard: list[int], reply: socket.socket) -> None:
+        """Start the command, in its namespace. Raises OSError."""
         self._reply = reply
-        self._command = 0
         self._signals, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(self._signals, False)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-
-    def start(self, request: dict[str, Any], standard: list[int]) -> None:
-        """Start the command, as the leader of a session and a group. Raises OSError."""
-        self._command = os.fork()
-        if self._command == 0:
-            self._run(request, standard)
-
-    def _run(self, request: dict[str, Any], standard: list[int]) -> None:
-        """Become the command, in a fork; or say why not."""
-        try:
-            _reset_signals()
-            os.setsid()
-            _tell(self._reply, {"pid": os.getpid()})
-            _become(request, standard)
-        except OSError as error:
-            _tell_error(self._reply, error)
-        finally:
-            os._exit(127)
+        if request["mounts"]:
+            enter_namespace()
+            mount_all(request["mounts"])
+        self._process = _spawn(request, standard)
+        _tell(self._reply, {"pid": self._process.pid})
 
     def serve(self) -> None:
         """Do what the runner says until nothing is left of the command, or it is let go."""
@@ -248,15 +233,15 @@ class Guard:
                 return False
             if pid == 0:
                 return True
-            if pid == self._command:
+            if pid == self._process.pid:
                 _tell(self._reply, {"status": os.waitstatus_to_exitcode(status)})
 
     def _signal_all(self, number: int) -> None:
         """Send the signal to the command's group, and to what has left it."""
         with suppress(ProcessLookupError):
-            os.killpg(self._command, number)
+            os.killpg(self._process.pid, number)
         for pid, group in _descendants(os.getpid()):
-            if group != self._command:
+            if group != self._process.pid:
                 _kill(pid, number)
 
     def _kill_all(self) -> None:
@@ -288,7 +273,7 @@ def _descendants(parent: int) -> Iterator[tuple[int, int]]:
 
 def _tell(reply: socket.socket, message: dict[str, Any]) -> None:
     with suppress(BrokenPipeError):  # nobody waits any more
-        reply.sendall(json.dumps(message).encode())
+        reply.sendall(marshal.dumps(message))
 
 
 def _tell_error(reply: socket.socket, error: OSError) -> None:

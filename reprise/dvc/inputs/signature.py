@@ -112,5 +112,5 @@ def outlast_tick(modified: int) -> bool:
     age = time.time() - modified / 1e9
     if abs(age) >= TICK:
         return False
-    time.sleep(2 * TICK)
+    time.sleep(TICK - age)
     return True
