@@ -18,8 +18,10 @@ from tests import warm
 ROOT = Path(__file__).parent.parent
 YAML_ = YAML(typ="safe", pure=True)
 YAML_.default_flow_style = False  # a user writes `module:Class` in a line of its own
-# A shell's background jobs ignore Ctrl-C; so would the commands that tests start and interrupt.
+# A shell's background jobs ignore Ctrl-C, and under nohup all ignores SIGHUP; so would the commands
+# that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Of this machine perhaps, and not of a user's: they hide what Python leaves, and what it buffers.
 for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
     os.environ.pop(variable, None)

@@ -4,6 +4,7 @@ There is one such process for each process of ours that runs commands: the runne
 of Dask. It ends with it.
 """
 
+import atexit
 import errno
 import marshal
 import os
@@ -181,6 +182,14 @@ class _Starter:
                 stdin=subprocess.DEVNULL,
                 cwd="/",
             )
+
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """End it: nothing more will be asked."""
+        self._requests.shutdown(socket.SHUT_WR)  # forks of this process may have it too
+        self._process.wait()
+        self._requests.close()
 
     def is_alive(self) -> bool:
         """Tell whether nobody has killed it."""

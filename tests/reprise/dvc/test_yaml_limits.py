@@ -42,16 +42,16 @@ def test_what_is_too_large_is_refused(bomb: str) -> None:
         parse_limited_yaml(BOMBS[bomb], "params.yaml")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]\n",
-        f"a: [{', '.join(['[x, {y: 1}]'] * 25_000)}]\n",
-        f"a: &a [1]\nb: [{', '.join(['*a'] * 50_000)}]\n",
-        f"cmd: echo {'- ' * 900}\n",
-        "a: '[[[['\nb: ']]]]'\n",
-    ],
-)
+SPELLED_OUT = {
+    "merge keys": "a: &a {x: 1}\nb: {<<: *a, y: 2}\nc: [*a, *a]\n",
+    "many lists": f"a: [{', '.join(['[x, {y: 1}]'] * 25_000)}]\n",
+    "many aliases": f"a: &a [1]\nb: [{', '.join(['*a'] * 50_000)}]\n",
+    "dashes": f"cmd: echo {'- ' * 900}\n",
+    "brackets in texts": "a: '[[[['\nb: ']]]]'\n",
+}
+
+
+@pytest.mark.parametrize("text", SPELLED_OUT.values(), ids=SPELLED_OUT)
 def test_what_is_spelled_out_is_read_as_dvc_reads_it(text: str) -> None:
     assert parse_limited_yaml(text, "params.yaml") == parse_yaml(text, "params.yaml")
 
