@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from reprise.check import syscalls
+from reprise.check import syscall_filter
 from reprise.check.syscalls import CALLS, MACHINE, Access, Call
 
 RECEIVE, SEND, CONTINUE = 0xC0502100, 0xC0182101, 1  # linux/seccomp.h
@@ -74,8 +74,9 @@ class SyscallTracer:
         if self.refused:
             return [*command]
         # The command's sandbox may hide both this environment and the script's file.
-        python, script = os.path.realpath(sys.executable), inspect.getsource(syscalls)
-        return [python, "-I", "-S", "-c", script, self._address, *command]
+        python, script = os.path.realpath(sys.executable), inspect.getsource(syscall_filter)
+        calls = ",".join(map(str, CALLS[MACHINE]))
+        return [python, "-I", "-S", "-c", script, self._address, calls, *command]
 
     def _serve(self) -> None:
         """Answer commands, in the thread, until the `with` block ends."""

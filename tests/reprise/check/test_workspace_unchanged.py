@@ -71,8 +71,17 @@ def repository(folder: Path, commands: str, kind: str, cache_type: str) -> Made:
     return made
 
 
-@pytest.mark.parametrize("cache_type", ["copy", "hardlink", "symlink"])
-@pytest.mark.parametrize("kind", ["namespace", "folder"])
+@pytest.mark.parametrize(
+    ("kind", "cache_type"),
+    [
+        ("namespace", "symlink"),
+        ("folder", "hardlink"),
+        pytest.param("namespace", "hardlink", marks=pytest.mark.slow),
+        pytest.param("namespace", "copy", marks=pytest.mark.slow),
+        pytest.param("folder", "symlink", marks=pytest.mark.slow),
+        pytest.param("folder", "copy", marks=pytest.mark.slow),
+    ],
+)
 def test_hostile_commands_change_nothing(
     kind: str, cache_type: str, tmp_path: Path, commands: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,7 +100,10 @@ IN_SESSIONS = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, signal.SIGKILL, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("sandbox", [True, False])
 def test_what_commands_start_in_sessions_of_their_own_ends_with_the_run(
     make: Make, number: int, sandbox: bool
