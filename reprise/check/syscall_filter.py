@@ -18,13 +18,15 @@ ALLOW, NOTIFY = 0x7FFF0000, 0x7FC00000
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06  # linux/filter.h
 CALL_NUMBER, ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 NO_NEW_PRIVS = 38  # linux/prctl.h
+SIG_DFL = 0
+PYTHON_IGNORES = (13, 25)  # SIGPIPE, SIGXFSZ; to import signal takes longer than all the rest
 
 
 def _install_filter(calls: list[int]) -> int:
     """Put this process and its children under the filter.
 
     The filter is a program of struct sock_filter (code, jump if true, jump if false, operand). It
-    allows every call but these, of which the listener is to be told. Returns the listener's
+    allows every call but `calls`, of which the listener is to be told. Returns the listener's
     descriptor. Raises OSError if the kernel refuses: seccomp(2).
     """
     machine = os.uname().machine
@@ -64,6 +66,9 @@ def _main(address: str, calls: str, *command: str) -> None:
         socket.send_fds(connection, [b" "], [_install_filter([*map(int, calls.split(","))])])
     except OSError as error:
         connection.send(f"seccomp: {error.strerror}".encode())
+    libc = ctypes.CDLL(None)
+    for number in PYTHON_IGNORES:
+        libc.signal(number, SIG_DFL)
     os.execvpe(command[0], command, environment)  # noqa: S606
 
 

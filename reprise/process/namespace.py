@@ -23,6 +23,7 @@ from reprise.process import starter
 from reprise.process.groups import signal_group
 
 MESSAGE_SIZE = 2**16  # bytes: no reply is as long
+PATIENCE = 1.0  # seconds: a starter that is told to end does so at once
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ class NamespaceProcess:
         *,
         stdin: int | None = subprocess.DEVNULL,
     ) -> None:
-        """Start the command.
-
-        Raises ValueError for an argument that no process can be given, and OSError when the kernel
-        refuses the namespace or the command.
+        """Start the command. Raises ValueError for an argument that no process can be given.
 
         mounts: in order, in a namespace of its own; none: in that of this process. folder: where it
         runs, in that namespace; output: the descriptor for its
@@ -91,11 +89,7 @@ class NamespaceProcess:
             "environment": dict(environment),
         }
         self._reply = _starter().send(request, output, has_input=stdin is None)
-        try:
-            self.pid: int = self._receive()["pid"]
-        except OSError:
-            self._reply.close()
-            raise
+        self.pid: int = self._receive()["pid"]
 
     def __enter__(self) -> Self:
         """Return the process. With the end of the block, what is left of it is killed."""
@@ -108,7 +102,8 @@ class NamespaceProcess:
     def wait(self, timeout: float | None = None) -> int:
         """Return the command's exit status; -N after signal N. Call it once.
 
-        Raises subprocess.TimeoutExpired, and OSError when the guard is gone.
+        Raises subprocess.TimeoutExpired, and OSError when the kernel refused the namespace or the
+        command.
         """
         self._reply.settimeout(timeout)
         try:
@@ -183,13 +178,19 @@ class _Starter:
                 cwd="/",
             )
 
+        self._owner = os.getpid()
         atexit.register(self._end)
 
     def _end(self) -> None:
-        """End it: nothing more will be asked."""
-        self._requests.shutdown(socket.SHUT_WR)  # forks of this process may have it too
-        self._process.wait()
+        """End the starter with its process: nothing more will be asked of it."""
+        if os.getpid() != self._owner:
+            return  # a fork of the process ends, which goes on
         self._requests.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # somebody stopped it, or a fork keeps its socket open
+            self._process.kill()
+            self._process.wait()
 
     def is_alive(self) -> bool:
         """Tell whether nobody has killed it."""

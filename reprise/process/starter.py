@@ -4,13 +4,14 @@ A process with threads can't enter a user namespace, and a new Python for each c
 than all the rest: so one process without threads forks for each command. It imports nothing of the
 project. What it is asked for comes over a socket: see `reprise.process.namespace`.
 
-Each fork is the guard of one command. It enters the namespace, in which the folders of the stage's
-sandbox lie over the workspace: mount_namespaces(7), user_namespaces(7), the kernel's
-filesystems/overlayfs.rst. Whatever comes of the command and loses its parent becomes a child of the
-guard, also in a session of its own: prctl(2), PR_SET_CHILD_SUBREAPER.
+Between it and each command is a guard. Whatever comes of the command and loses its parent becomes a
+child of the guard, also in a session of its own: prctl(2), PR_SET_CHILD_SUBREAPER.
 
-Messages are in Python's own format for plain values, since both ends are of one Python, and modules
-that read others take as long to import as all the rest.
+In the namespace, the folders of a stage's sandbox lie over the workspace: mount_namespaces(7),
+user_namespaces(7), the kernel's filesystems/overlayfs.rst.
+
+Messages are marshalled: both ends are of one Python, and each run waits for what this file imports,
+to which json would add as much again.
 """
 
 import ctypes
@@ -21,7 +22,6 @@ import resource
 import select
 import signal
 import socket
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -79,27 +79,26 @@ def mount_all(mounts: list[dict[str, Any]]) -> None:
     few, many = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (many, many))
     opened = [_open_sources(mount) for mount in mounts]
-    for mount, descriptors in zip(mounts, opened, strict=True):
-        sources = {name: f"/proc/self/fd/{number}" for name, number in descriptors.items()}
+    for mount, sources in zip(mounts, opened, strict=True):
         target = mount["target"]
         if "upper" in mount:  # an Overlay, else a Bind
-            # index=off: what a command left running may still have the upper folder of the next.
-            options = "userxattr,index=off,lowerdir={source},upperdir={upper},workdir={work}"
+            options = "userxattr,lowerdir={source},upperdir={upper},workdir={work}"
             _mount("overlay", target, "overlay", options=options.format(**sources))
             continue
         _mount(sources["source"], target, flags=MS_BIND | MS_REC)
         if mount["read_only"]:
             _mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
-    for descriptors in opened:
-        for number in descriptors.values():
-            os.close(number)
     resource.setrlimit(resource.RLIMIT_NOFILE, (few, many))
 
 
-def _open_sources(mount: dict[str, Any]) -> dict[str, int]:
-    """Open the folders that a mount shows; return their descriptors."""
-    names = [name for name in ("source", "upper", "work") if name in mount]
-    return {name: os.open(mount[name], os.O_PATH) for name in names}
+def _open_sources(mount: dict[str, Any]) -> dict[str, str]:
+    """Open the folders that a mount shows; return a path to each."""
+    sources: dict[str, str] = {}
+    for name in ("source", "upper", "work"):
+        if name in mount:
+            descriptor = os.open(mount[name], os.O_PATH)
+            sources[name] = f"/proc/self/fd/{descriptor}"
+    return sources
 
 
 def _handle_ending(handler: Any) -> None:
@@ -109,22 +108,26 @@ def _handle_ending(handler: Any) -> None:
             signal.signal(number, handler)
 
 
-def _spawn(request: dict[str, Any], standard: list[int]) -> "subprocess.Popen[bytes]":
-    """Start the command of a request in this process's namespace, as the leader of a group.
+def _reset_signals() -> None:
+    """Handle signals as a command expects it: by default, or not at all if we were told so."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD):  # Python ignores the first two
+        signal.signal(number, signal.SIG_DFL)
+    _handle_ending(signal.SIG_DFL)
 
-    standard: what it takes for stdin, stdout and stderr. Raises OSError.
+
+def _become(request: dict[str, Any], standard: list[int]) -> None:
+    """Become the command of a request, in its namespace. Raises OSError.
+
+    standard: what to take for stdin, stdout and stderr.
     """
-    stdin, stdout, stderr = standard
-    return subprocess.Popen(
-        request["argv"],
-        cwd=request["folder"],
-        env=request["environment"],
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        process_group=0,
-        shell=False,
-    )
+    if request["mounts"]:
+        enter_namespace()
+        mount_all(request["mounts"])
+    os.chdir(request["folder"])
+    for number, descriptor in enumerate(standard):
+        os.dup2(descriptor, number)
+    os.execvpe(request["argv"][0], request["argv"], request["environment"])  # noqa: S606
 
 
 class Starter:
@@ -137,10 +140,10 @@ class Starter:
     def serve(self) -> None:
         """Start a guard for each request."""
         gc.disable()  # it would copy the memory that forks share
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how guards ended
         _handle_ending(lambda *_: None)  # the runner ends the commands, and then us
         while self._receive():
-            pass
+            _reap_guards()
+        _reap_guards()
 
     def _receive(self) -> bool:
         """Start the command of the next request. Returns False when there will be none."""
@@ -173,12 +176,21 @@ class Starter:
         return bytes(received)
 
 
+def _reap_guards() -> None:
+    """Wait for the guards that have ended, so that their commands' time counts as ours."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def _guard(request: dict[str, Any], standard: list[int], reply: socket.socket) -> None:
     """Be the guard of a request's command, in a fork."""
     try:
         os.setsid()  # who kills the runner's group does not kill us
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        Guard(request, standard, reply).serve()
+        guard = Guard(reply)
+        guard.start(request, standard)
+        guard.serve()
     except OSError as error:
         _tell_error(reply, error)
     finally:
@@ -193,19 +205,32 @@ class Guard:
     end before that, everything is killed.
     """
 
-    def __init__(self, request: dict[str, Any], standard: list[int], reply: socket.socket) -> None:
-        """Start the command, in its namespace. Raises OSError."""
+    def __init__(self, reply: socket.socket) -> None:
         self._reply = reply
+        self._command = 0
         self._signals, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(self._signals, False)
         signal.set_wakeup_fd(wake)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        if request["mounts"]:
-            enter_namespace()
-            mount_all(request["mounts"])
-        self._process = _spawn(request, standard)
-        _tell(self._reply, {"pid": self._process.pid})
+
+    def start(self, request: dict[str, Any], standard: list[int]) -> None:
+        """Start the command, as the leader of a session and a group. Raises OSError."""
+        self._command = os.fork()
+        if self._command == 0:
+            self._run(request, standard)
+
+    def _run(self, request: dict[str, Any], standard: list[int]) -> None:
+        """Become the command, in a fork; or say why not."""
+        try:
+            _reset_signals()
+            os.setsid()
+            _tell(self._reply, {"pid": os.getpid()})
+            _become(request, standard)
+        except OSError as error:
+            _tell_error(self._reply, error)
+        finally:
+            os._exit(127)
 
     def serve(self) -> None:
         """Do what the runner says until nothing is left of the command, or it is let go."""
@@ -233,15 +258,15 @@ class Guard:
                 return False
             if pid == 0:
                 return True
-            if pid == self._process.pid:
+            if pid == self._command:
                 _tell(self._reply, {"status": os.waitstatus_to_exitcode(status)})
 
     def _signal_all(self, number: int) -> None:
         """Send the signal to the command's group, and to what has left it."""
         with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
+            os.killpg(self._command, number)
         for pid, group in _descendants(os.getpid()):
-            if group != self._process.pid:
+            if group != self._command:
                 _kill(pid, number)
 
     def _kill_all(self) -> None:

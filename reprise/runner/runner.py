@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from reprise.dvc import Repository, Stage, dvc_boundary
+from reprise.dvc.inputs import signature
 from reprise.errors import PipelineError
 from reprise.process.job import JobResult
 from reprise.process.signals import Interrupted, PendingSignal, handling_signals, interruptible
@@ -25,6 +26,7 @@ from reprise.state.folders import StateFolders
 from reprise.state.left_files import LeftFiles
 
 TICK = 0.1  # seconds between looks at logs and at stages that other processes hold
+SETTLING = signature.TICK  # seconds; who hashed new outs earlier would have to wait for that
 WRITES_SHOWN = 5  # files that a stage left beside its outs, in a note
 
 
@@ -104,12 +106,13 @@ class Runner:
 
     def _step(self) -> None:
         """Wait a tick at most for a job to end; finish its stage and start those that are ready."""
-        self._ended_jobs.collect(TICK)
+        self._ended_jobs.collect(self._scheduler.patience(TICK))
         self._signal.check()
         for attempt in self._running.values():
             self.show_output(attempt)
         self.reporter.tick()
-        if self._ended_jobs.collected or self._holders or self._scheduler.has_due_retry():
+        has_ready = self._scheduler.take_settled() or self._scheduler.has_due_retry()
+        if self._ended_jobs.collected or self._holders or has_ready:
             with self._lock():
                 while self._ended_jobs.collected:
                     self._finish(*self._ended_jobs.collected.popleft())
@@ -363,4 +366,4 @@ class Runner:
         self._holders.pop(stage, None)
         self.states[stage] = state
         self.reporter.ended(stage, state, self.seconds.get(stage), self.errors.get(stage))
-        self._scheduler.ended(stage)
+        self._scheduler.ended(stage, SETTLING if state.has_new_outs else 0.0)

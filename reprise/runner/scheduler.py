@@ -4,6 +4,7 @@ Its upstream stages have ended, a job is free, and its group has room.
 """
 
 import heapq
+import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Scheduler:
         self._retries_keep_slots = retries_keep_slots
         self._retries: list[_Retry] = []
         self._ready: list[int] = []  # a heap of positions
+        # When the inputs of stages will have settled, by the monotonic clock, and their positions.
+        self._settling: list[tuple[float, int]] = []
         self.position: dict[Stage, int] = {}  # in the plan
         self._missing: dict[Stage, int] = {}  # stages to wait for that have not ended yet
         self._followers: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
@@ -57,7 +60,21 @@ class Scheduler:
 
     def is_empty(self) -> bool:
         """Tell whether no stage is ready or will be after its pause."""
-        return not self._ready and not self._retries
+        return not self._ready and not self._settling and not self._retries
+
+    def patience(self, most: float) -> float:
+        """Return for how many seconds nothing settles; `most` if that is longer."""
+        due, _ = min(self._settling, default=(math.inf, 0))
+        return min(most, max(0.0, due - time.monotonic()))
+
+    def take_settled(self) -> bool:
+        """Make the stages ready whose inputs have settled; tell whether there are any."""
+        now = time.monotonic()
+        settled = [item for item in self._settling if item[0] <= now]
+        for item in settled:
+            self._settling.remove(item)
+            heapq.heappush(self._ready, item[1])
+        return bool(settled)
 
     def ready(self, running: Collection[Stage]) -> Iterator[Stage]:
         """Take the stages to start, while there is room.
@@ -105,9 +122,18 @@ class Scheduler:
         """Try the stage again after a pause of so many seconds. number: of the attempt."""
         self._retries.append(_Retry(stage, number, time.monotonic() + pause))
 
-    def ended(self, stage: Stage) -> None:
-        """Make the stages ready that waited for this one last."""
+    def ended(self, stage: Stage, pause: float = 0.0) -> None:
+        """Make the stages ready that waited for this one last.
+
+        pause: seconds until what the stage wrote has settled. They are not ready before, if others
+        may start meanwhile; of a single job, the order is that of the plan.
+        """
         for follower in self._followers[stage]:
             self._missing[follower] -= 1
-            if self._missing[follower] == 0:
-                heapq.heappush(self._ready, self.position[follower])
+            if self._missing[follower] > 0:
+                continue
+            position = self.position[follower]
+            if pause and self._jobs > 1:
+                self._settling.append((time.monotonic() + pause, position))
+            else:
+                heapq.heappush(self._ready, position)

@@ -13,6 +13,11 @@ class StageState(DescribedEnum):
     SKIPPED = "skipped", "a stage before it failed"
 
     @property
+    def has_new_outs(self) -> bool:
+        """Tell whether the stage's outs were written."""
+        return self in (StageState.RAN, StageState.RESTORED)
+
+    @property
     def is_up_to_date(self) -> bool:
         """Tell whether the stage's outs are now those of its inputs."""
         return self in (StageState.RAN, StageState.RESTORED, StageState.UNCHANGED)

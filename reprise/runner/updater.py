@@ -41,8 +41,7 @@ class Updater:
             return True
         if not self._options.force_downstream:
             return False
-        renewed = (StageState.RAN, StageState.RESTORED)
-        return any(self._states[upstream] in renewed for upstream in stage.upstream)
+        return any(self._states[upstream].has_new_outs for upstream in stage.upstream)
 
     def update(self, stage: Stage) -> StageState | None:
         """Bring a changed stage up to date; None: its commands must run.

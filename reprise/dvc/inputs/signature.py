@@ -112,5 +112,5 @@ def outlast_tick(modified: int) -> bool:
     age = time.time() - modified / 1e9
     if abs(age) >= TICK:
         return False
-    time.sleep(TICK - age)
+    time.sleep(TICK - min(age, 0.0))  # a whole one from now, by the file system's clock
     return True
