@@ -134,7 +134,6 @@ ROOT = Path(__file__).resolve().parent
     assert checked(made) == {"s": {("deps", name) for name in ("one", "work.py", "two", "three")}}
 
 
-@pytest.mark.slow
 def test_a_traced_command_handles_signals_as_any_other(tmp_path: Path) -> None:
     """Python ignores SIGPIPE: `yes | head -1` would end with an error, and some loops never."""
     command = ["grep", "-E", "Sig(Ign|Blk)", "/proc/self/status"]
@@ -143,6 +142,7 @@ def test_a_traced_command_handles_signals_as_any_other(tmp_path: Path) -> None:
     assert traced.stdout == subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["namespace", "folder"])
 def test_what_a_command_does_without_is_named(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
