@@ -77,8 +77,8 @@ class NamespaceProcess:
         """Start the command. Raises ValueError for an argument that no process can be given.
 
         mounts: in order, in a namespace of its own; none: in that of this process. folder: where it
-        runs, in that namespace; output: the descriptor for its
-        stdout and stderr; stdin: DEVNULL, or None for this process's.
+        runs, in that namespace; output: the descriptor for its stdout and stderr; stdin: DEVNULL,
+        or None for this process's.
         """
         if any("\0" in argument for argument in argv):
             raise ValueError("embedded null byte")

@@ -26,11 +26,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import filterfalse
 from typing import Any
 
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000  # linux/sched.h
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_SLAVE = 0x1, 0x20, 0x1000, 0x4000, 0x80000  # mount.h
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PR_CAPBSET_READ, PR_CAPBSET_DROP = 23, 24  # linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
+CAPABILITIES = range(64)  # linux/capability.h: there are fewer
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LENGTH = 8  # bytes that say how long a request is
 LEAVE = 0  # told a guard in place of a signal: leave what is left of the command
@@ -54,10 +57,12 @@ def _mount(source: str, target: str, kind: str = "", flags: int = 0, options: st
 def enter_namespace() -> None:
     """Give this process a view of the file systems of its own: unshare(2).
 
-    Who may not mount is given a user namespace, in which he is who he was.
+    Who may not mount is given a user namespace, in which he is who he was. What his programs could
+    not gain outside, they can't gain in it: capabilities(7), on the bounding set.
     """
     user, group = os.geteuid(), os.getegid()
     if user != 0 or libc.unshare(CLONE_NEWNS) != 0:
+        lacking = [*filterfalse(_can_be_gained, CAPABILITIES)]
         _check(libc.unshare(CLONE_NEWUSER | CLONE_NEWNS), "unshare")
         for name, text in (
             ("setgroups", "deny"),
@@ -67,7 +72,15 @@ def enter_namespace() -> None:
             descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
             os.write(descriptor, text.encode())
             os.close(descriptor)
+        for number in lacking:
+            libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
     _mount("none", "/", flags=MS_REC | MS_SLAVE)
+
+
+def _can_be_gained(capability: int) -> bool:
+    """Tell whether a program of this process may gain the capability, or there is none."""
+    result: int = libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0)
+    return result != 0
 
 
 def mount_all(mounts: list[dict[str, Any]]) -> None:
