@@ -95,9 +95,9 @@ class OverlaySandbox(Sandbox):
         paths = [*filter(self._mirrors, workspace.dvc_files)]
         folder = self.wdir
         while self._mirrors(folder):
-            for path in sorted(folder.glob("*")):
-                if NAME_OF_A_TOOL.match(path.name):
-                    paths.append(path)
+            names = os.listdir(folder) if folder.is_dir() else []
+            for name in sorted(filter(NAME_OF_A_TOOL.match, names)):
+                paths.append(folder / name)
             folder = folder.parent
         for others in (workspace.data, workspace.inputs, workspace.unmanaged, self._params):
             paths = [path for path in paths if path not in others]
@@ -228,9 +228,12 @@ class OverlaySandbox(Sandbox):
         """
         copy = self.folder / "index"
         shutil.copyfile(index, copy)
+        hidden = self._hidden()
+        if not hidden:
+            return
         subprocess.run(
             ["git", "update-index", "-z", "--skip-worktree", "--stdin"],
-            input=os.fsencode("\0".join(self._hidden())),
+            input=os.fsencode("\0".join(hidden)),
             cwd=self._base,
             env={**os.environ, "GIT_INDEX_FILE": str(copy)},
             capture_output=True,
