@@ -83,7 +83,7 @@ class Scheduler:
         """
         without_room: list[int] = []  # their groups are full
         try:
-            while self._ready and len(self._busy(running)) < self._jobs:
+            while self._has_next() and len(self._busy(running)) < self._jobs:
                 position = heapq.heappop(self._ready)
                 if self.has_room(self._stages[position], running):
                     yield self._stages[position]
@@ -92,6 +92,11 @@ class Scheduler:
         finally:
             for position in without_room:
                 heapq.heappush(self._ready, position)
+
+    def _has_next(self) -> bool:
+        """Tell whether a stage is ready, and none that comes before it in the plan settles."""
+        settling = min((position for _, position in self._settling), default=math.inf)
+        return bool(self._ready) and self._ready[0] < settling
 
     def due_retries(self, running: Collection[Stage]) -> Iterator[tuple[Stage, int]]:
         """Take the stages to try again, each with the number of the attempt."""
@@ -125,15 +130,14 @@ class Scheduler:
     def ended(self, stage: Stage, pause: float = 0.0) -> None:
         """Make the stages ready that waited for this one last.
 
-        pause: seconds until what the stage wrote has settled. They are not ready before, if others
-        may start meanwhile; of a single job, the order is that of the plan.
+        pause: seconds until what the stage wrote has settled. They are not ready before.
         """
         for follower in self._followers[stage]:
             self._missing[follower] -= 1
             if self._missing[follower] > 0:
                 continue
             position = self.position[follower]
-            if pause and self._jobs > 1:
+            if pause:
                 self._settling.append((time.monotonic() + pause, position))
             else:
                 heapq.heappush(self._ready, position)

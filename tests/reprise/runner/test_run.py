@@ -53,3 +53,18 @@ def test_missing_data_is_pulled(make: Make) -> None:
 
 def test_corpus_has_at_least_30_repositories() -> None:
     assert len(REPOSITORIES) >= 30
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_stage_below_new_outs_starts_before_those_after_it_in_the_plan(
+    make: Make, jobs: int
+) -> None:
+    """Though what it reads was written in this tick, and nothing else has to wait for that."""
+    stages = {"a_job": stage("cat a.in > a_job; sleep 1", ["a.in"], "a_job")} if jobs == 2 else {}
+    stages["b_above"] = stage("cat a.in > b_above", ["a.in"], "b_above")
+    stages["c_below"] = stage("cat b_above > c_below", ["b_above"], "c_below")
+    stages["d_later"] = stage("cat a.in > d_later", ["a.in"], "d_later")
+    made = make(stages)
+    output = made.run("reprise", "run", f"-j{jobs}")
+    started = [line.partition(":")[0] for line in output.splitlines() if ": started" in line]
+    assert started == [*stages]
