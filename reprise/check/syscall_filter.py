@@ -20,6 +20,8 @@ CALL_NUMBER, ARCHITECTURE = 0, 4  # offsets in struct seccomp_data
 NO_NEW_PRIVS = 38  # linux/prctl.h
 SIGPIPE, SIGXFSZ, SIG_DFL = 13, 25, 0  # asm/signal.h; the module signal takes long to import
 
+libc = ctypes.CDLL(None, use_errno=True)
+
 
 def _install_filter(calls: list[int]) -> int:
     """Put this process and its children under the filter.
@@ -40,7 +42,6 @@ def _install_filter(calls: list[int]) -> int:
     program += [(RETURN, 0, 0, ALLOW), (RETURN, 0, 0, NOTIFY)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in program))
     argument = ctypes.create_string_buffer(struct.pack("@HP", len(program), ctypes.addressof(code)))
-    libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(NO_NEW_PRIVS, 1, 0, 0, 0)
     for flags in (NEW_LISTENER | WAIT_KILLABLE, NEW_LISTENER):  # before Linux 5.19
         listener: int = libc.syscall(SECCOMP[machine], SET_MODE_FILTER, flags, argument)
@@ -65,7 +66,6 @@ def _main(address: str, calls: str, *command: str) -> None:
         socket.send_fds(connection, [b" "], [_install_filter([*map(int, calls.split(","))])])
     except OSError as error:
         connection.send(f"seccomp: {error.strerror}".encode())
-    libc = ctypes.CDLL(None)
     libc.signal(SIGPIPE, SIG_DFL)  # which Python ignores
     libc.signal(SIGXFSZ, SIG_DFL)
     os.execvpe(command[0], command, environment)  # noqa: S606

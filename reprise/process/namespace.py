@@ -177,7 +177,6 @@ class _Starter:
                 stdin=subprocess.DEVNULL,
                 cwd="/",
             )
-
         self._owner = os.getpid()
         atexit.register(self._end)
 

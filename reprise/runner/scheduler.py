@@ -37,8 +37,8 @@ class Scheduler:
         self._retries_keep_slots = retries_keep_slots
         self._retries: list[_Retry] = []
         self._ready: list[int] = []  # a heap of positions
-        # When the inputs of stages will have settled, by the monotonic clock, and their positions.
-        self._settling: list[tuple[float, int]] = []
+        # By position, when a stage's inputs will have settled: times of the monotonic clock.
+        self._settling: dict[int, float] = {}
         self.position: dict[Stage, int] = {}  # in the plan
         self._missing: dict[Stage, int] = {}  # stages to wait for that have not ended yet
         self._followers: dict[Stage, list[Stage]] = {stage: [] for stage in stages}
@@ -64,16 +64,16 @@ class Scheduler:
 
     def patience(self, most: float) -> float:
         """Return for how many seconds nothing settles; `most` if that is longer."""
-        due, _ = min(self._settling, default=(math.inf, 0))
+        due = min(self._settling.values(), default=math.inf)
         return min(most, max(0.0, due - time.monotonic()))
 
     def take_settled(self) -> bool:
         """Make the stages ready whose inputs have settled; tell whether there are any."""
         now = time.monotonic()
-        settled = [item for item in self._settling if item[0] <= now]
-        for item in settled:
-            self._settling.remove(item)
-            heapq.heappush(self._ready, item[1])
+        settled = [position for position, due in self._settling.items() if due <= now]
+        for position in settled:
+            del self._settling[position]
+            heapq.heappush(self._ready, position)
         return bool(settled)
 
     def ready(self, running: Collection[Stage]) -> Iterator[Stage]:
@@ -95,8 +95,8 @@ class Scheduler:
 
     def _has_next(self) -> bool:
         """Tell whether a stage is ready, and none that comes before it in the plan settles."""
-        settling = min((position for _, position in self._settling), default=math.inf)
-        return bool(self._ready) and self._ready[0] < settling
+        first_settling = min(self._settling, default=math.inf)
+        return bool(self._ready) and self._ready[0] < first_settling
 
     def due_retries(self, running: Collection[Stage]) -> Iterator[tuple[Stage, int]]:
         """Take the stages to try again, each with the number of the attempt."""
@@ -138,6 +138,6 @@ class Scheduler:
                 continue
             position = self.position[follower]
             if pause:
-                self._settling.append((time.monotonic() + pause, position))
+                self._settling[position] = time.monotonic() + pause
             else:
                 heapq.heappush(self._ready, position)
