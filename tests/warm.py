@@ -7,6 +7,7 @@ takes three times as long.
 """
 
 import ctypes
+import fcntl
 import gc
 import importlib
 import os
@@ -15,6 +16,7 @@ import selectors
 import socket
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -113,15 +115,18 @@ for second in range(60):
     except FileNotFoundError:  # it still imports
         time.sleep(1)
 variables = [text for pair in os.environ.items() for text in pair]
-texts = [os.getcwd(), str(len(args)), *args, *variables]
+texts = ["", os.getcwd(), str(len(args)), *args, *variables]
 request = b"\\0".join(map(os.fsencode, texts))
 namespaces = [os.open(f"/proc/self/ns/{{name}}", os.O_RDONLY) for name in ("user", "mnt")]
 fds = b"".join(fd.to_bytes(4, sys.byteorder) for fd in (0, 1, 2, *namespaces))
 ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fds)]
 s.sendmsg([len(request).to_bytes(8, "big")], ancillary)
 s.sendall(request)
-os._exit(s.recv(1)[0])
+s.recv({pid_size})
+code = int.from_bytes(s.recv(2), sys.byteorder, signed=True)
+os._exit(code if code >= 0 else 128 - code)  # ended by a signal, as a shell says it
 """
+PID_SIZE = 8  # bytes, of the number that a server answers with; two for the exit status follow
 
 
 def start(folder: Path, run: int, *modules: str) -> None:
@@ -133,7 +138,8 @@ def start(folder: Path, run: int, *modules: str) -> None:
     (folder / "bin").mkdir()
     for name, prefix in PREFIXES.items():
         client = folder / "bin" / name
-        client.write_text(CLIENT.format(python=sys.executable, folder=folder, prefix=prefix))
+        values = {"python": sys.executable, "folder": folder, "pid_size": PID_SIZE}
+        client.write_text(CLIENT.format(prefix=prefix, **values))
         client.chmod(0o755)
     for name, imported in {"tools": (*TOOLS, *modules), "stages": STAGES}.items():
         command = [sys.executable, "-m", "tests.warm", f"{folder}/{name}.socket", str(run)]
@@ -151,30 +157,68 @@ def run(
     """
     name, *arguments = map(str, command)
     bin_folder = Path(variables["PATH"].split(os.pathsep)[0])
+    server = server_of(bin_folder, arguments)
     is_warm = name in PREFIXES and (bin_folder / name).exists()
-    server = bin_folder.parent / f"{_server_of(arguments)}.socket"
     if not is_warm or not server.exists():  # or it still imports, and the client waits
         done = subprocess.run(
             command, cwd=folder, env=variables, text=True, stdout=subprocess.PIPE, stderr=stderr
         )
         return done.stdout, done.returncode
-    texts = [*PREFIXES[name], *arguments]
-    request = [os.fspath(folder), str(len(texts)), *texts]
-    for variable in variables.items():
-        request.extend(variable)
     output, its_output = os.pipe()
     its_stderr = its_output if stderr == subprocess.STDOUT else stderr
-    with socket.socket(socket.AF_UNIX) as connection, os.fdopen(output) as stream:
-        connection.connect(os.fspath(server))
-        _send(connection, request, (0, its_output, its_stderr))
-        os.close(its_output)
-        return stream.read(), connection.recv(1)[0]
+    texts = [*PREFIXES[name], *arguments]
+    running = Command(server, texts, folder, variables, (0, its_output, its_stderr))
+    os.close(its_output)
+    with os.fdopen(output) as stream:
+        written = stream.read()
+    code = running.wait()
+    return written, code if code >= 0 else 128 - code
 
 
-def _server_of(arguments: list[str]) -> str:
-    """Name the server for a command, as CLIENT does."""
+class Command:
+    """Runs a command in a fork of a warm process, which answers when it has ended."""
+
+    def __init__(
+        self,
+        server: Path,
+        arguments: Sequence[str],
+        folder: Path,
+        variables: Mapping[str, str],
+        standard: tuple[int, int, int],
+        session: str = "",
+    ) -> None:
+        """Start it.
+
+        arguments: those of `python`; standard: its stdin, stdout and stderr; session: `new` for
+        one of its own.
+        """
+        request = [session, os.fspath(folder), str(len(arguments)), *arguments]
+        for variable in variables.items():
+            request.extend(variable)
+        self.returncode: int | None = None
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.connect(os.fspath(server))
+        _send(self._connection, request, standard)
+        self.pid = int.from_bytes(self._connection.recv(PID_SIZE), sys.byteorder)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status, negative where a signal ended it, as subprocess.Popen does."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                answer = self._connection.recv(2)
+            except TimeoutError:
+                raise subprocess.TimeoutExpired(["reprise"], timeout or 0) from None
+            self.returncode = int.from_bytes(answer, sys.byteorder, signed=True)
+            self._connection.close()
+        return self.returncode
+
+
+def server_of(bin_folder: Path, arguments: Sequence[str]) -> Path:
+    """Return the socket of the server for a command, as CLIENT chooses it."""
     imports_torch = any(text.startswith(("src.", "torch", "safetensors")) for text in arguments)
-    return "stages" if imports_torch else "tools"
+    name = "stages" if imports_torch else "tools"
+    return bin_folder.parent / f"{name}.socket"
 
 
 def _send(connection: socket.socket, texts: list[str], standard: tuple[int, int, int]) -> None:
@@ -239,6 +283,8 @@ def _start(listener: socket.socket, commands: selectors.BaseSelector) -> None:
         _run(*map(os.fsdecode, request.split(b"\0")))
     for fd in (*standard, user, mnt):
         os.close(fd)
+    with suppress(BrokenPipeError):
+        client.sendall(pid.to_bytes(PID_SIZE, sys.byteorder))
     ended = os.pidfd_open(pid)
     commands.register(ended, selectors.EVENT_READ, (pid, ended, client))
 
@@ -256,14 +302,19 @@ def _finish(pid: int, ended: int, client: socket.socket) -> None:
     _, status = os.waitpid(pid, 0)
     os.close(ended)
     code = os.waitstatus_to_exitcode(status)
-    if code < 0:
-        code = 128 - code  # ended by a signal, as a shell says it
     with client, suppress(BrokenPipeError):  # the client may be gone
-        client.sendall(bytes([code]))
+        client.sendall(code.to_bytes(2, sys.byteorder, signed=True))
 
 
-def _run(folder: str, count: str, *texts: str) -> None:
-    """Run a command in this process, and end it. texts: `count` arguments, names and values."""
+def _run(session: str, folder: str, count: str, *texts: str) -> None:
+    """Run a command in this process, and end it.
+
+    session: `new` for one of its own; texts: `count` arguments, names and values of variables.
+    """
+    if session:
+        os.setsid()
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     args = [*texts[: int(count)]]
     variables = iter(texts[len(args) :])
     os.chdir(folder)

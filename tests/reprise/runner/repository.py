@@ -1,15 +1,20 @@
 """Make small repositories for tests, and start `reprise run` in them."""
 
 import os
+import select
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from tests import warm
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 
@@ -40,17 +45,80 @@ def meta(**settings: Any) -> dict[str, Any]:
     return {"meta": {"reprise": settings}}
 
 
-def start(made: Made, *options: str) -> subprocess.Popen[str]:
+class Run(warm.Command):
+    """Runs `reprise run` in a session of its own, with the methods of subprocess.Popen."""
+
+    def __init__(self, made: Made, options: Sequence[str], terminal: int | None = None) -> None:
+        """Start it. terminal: where it reads and writes; without one `stdout` has the output."""
+        arguments = ["-m", "reprise", "run", *options]
+        server = warm.server_of(Path(made.path.split(os.pathsep)[0]), arguments)
+        with ExitStack() as opened:
+            if terminal is None:
+                output, its_output = os.pipe()
+                opened.callback(os.close, its_output)
+                self.stdout = os.fdopen(output)
+                nothing = opened.enter_context(Path(os.devnull).open())
+                standard = (nothing.fileno(), its_output, its_output)
+            else:
+                standard = (terminal, terminal, terminal)
+            super().__init__(server, arguments, made.root, variables(made), standard, "new")
+
+    def send_signal(self, number: int) -> None:
+        """Send it to the process alone."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL to the process alone."""
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """Return the exit status, if the process has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0.001)
+        return self.returncode
+
+    def communicate(self, timeout: float = 60) -> tuple[str, str]:
+        """Read what is left of the output, and wait for the end. timeout: seconds."""
+        last = time.monotonic() + timeout
+        text = b""
+        while select.select([self.stdout], [], [], last - time.monotonic())[0]:
+            part = os.read(self.stdout.fileno(), 1 << 16)
+            text += part
+            if not part:
+                break
+        self.wait(max(0.1, last - time.monotonic()))
+        self.stdout.close()
+        return text.decode(), ""
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.wait()
+        self.stdout.close()
+
+
+def start(made: Made, *options: str) -> "Run | subprocess.Popen[str]":
     """Start `reprise run` in a process group of its own, for signals as from a terminal."""
-    env = {
-        **os.environ,
-        "DVC_NO_ANALYTICS": "1",
-        "DVC_SITE_CACHE_DIR": str(made.folder.parent / "site"),
-    }
-    command = [sys.executable, "-m", "reprise.cli", "run", *options]
+    if "--prefect" not in options:
+        return Run(made, options)
+    # A whole process: Prefect sends the last states when Python exits, which a fork skips.
+    command = [sys.executable, "-m", "reprise", "run", *options]
     return subprocess.Popen(
-        command, cwd=made.root, env=env, text=True, stdout=-1, stderr=-2, start_new_session=True
+        command,
+        cwd=made.root,
+        env=variables(made),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
+
+
+def variables(made: Made) -> dict[str, str]:
+    """Return the environment of a run that is started."""
+    site = str(made.folder.parent / "site")
+    return {**os.environ, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": site}
 
 
 def wait_for(path: Path, seconds: float = 20) -> None:

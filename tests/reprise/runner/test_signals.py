@@ -1,12 +1,9 @@
 """Test how a run ends by a signal or a kill, and what the next run does."""
 
-import fcntl
 import os
 import pty
 import signal
-import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
@@ -14,7 +11,7 @@ import pytest
 
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
-from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, start, wait_for
+from tests.reprise.runner.repository import Make, Run, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["make"]  # the fixture
 
@@ -75,19 +72,10 @@ def test_a_closed_terminal_ends_the_commands(make: Make, jobs: int) -> None:
     assert not list((made.root / ".dvc/tmp/reprise/journal").iterdir())
 
 
-def start_in_terminal(made: Made, *options: str) -> tuple["subprocess.Popen[bytes]", int]:
+def start_in_terminal(made: Made, *options: str) -> tuple[Run, int]:
     """Start `reprise run` in a terminal. Return it, and the descriptor of the terminal's window."""
     window, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "reprise.cli", "run", *options],
-        cwd=made.root,
-        env={**os.environ, "DVC_NO_ANALYTICS": "1", "TERM": "xterm"},
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )
+    process = Run(made, options, terminal)
     os.close(terminal)
     return process, window
 
