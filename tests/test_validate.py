@@ -329,9 +329,8 @@ def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(
     minutes = "(SELECT count(*) AS n FROM range(100000), range(100000000))"
     slow = f"SELECT n FROM {{batch}}, {minutes} WHERE n < 0"
     entry = {"unexpected_rows_expectation": {"description": "slow", "unexpected_rows_query": slow}}
-    project.set(
-        {"validate.expectations": [entry, {"expect_column_to_exist": {"column": "pixel_00"}}]}
-    )
+    expectations = [entry, {"expect_column_to_exist": {"column": "pixel_00"}}]
+    project.set({"validate.expectations": expectations, "runtime.workers": 1})
     (tmp_path / "temporary").mkdir()
     stage = subprocess.Popen(
         [sys.executable, "-m", "src.validate", "data/prepared", "out"],

@@ -49,8 +49,8 @@ def test_an_interrupted_start_ends_at_once_and_without_a_word(make: Make, comman
     made = make({"a": stage("sleep 60; cat a.in > o", ["a.in"], "o")})
     made.run("git", "add", "-A")
     made.run("git", "commit", "-qm", "a state")
-    for number in range(10):
-        status, output, seconds = interrupt(made.root, number * 0.05, command)
+    for number in range(5):
+        status, output, seconds = interrupt(made.root, number * 0.1, command)
         assert "Traceback" not in output
         assert status in (130, 0) if command != "run" else status == 130, output
         assert seconds < 10

@@ -9,6 +9,7 @@ import pytest
 
 from tests.reprise.corpus import YAML_, Made
 from tests.reprise.runner.repository import Make, make, meta, stage, start, wait_for
+from tests.share import one_in
 
 __all__ = ["make"]  # the fixture
 
@@ -53,7 +54,7 @@ def interrupt(made: Made, folder: Path, *options: str) -> None:
     process.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("options", [[], ["-k"]])
+@pytest.mark.parametrize("options", one_in(2, [[], ["-k"]]))
 def test_after_an_interrupted_run(
     pair: tuple[Made, Made], tmp_path: Path, options: list[str]
 ) -> None:
@@ -85,7 +86,7 @@ def test_after_two_interrupted_runs(pair: tuple[Made, Made], tmp_path: Path) -> 
     check_same(ours, theirs)
 
 
-@pytest.mark.parametrize("options", [[], ["-k"]])
+@pytest.mark.parametrize("options", one_in(2, [[], ["-k"]]))
 def test_after_a_failure(pair: tuple[Made, Made], tmp_path: Path, options: list[str]) -> None:
     ours, theirs = pair
     for name in ("go", "fail"):

@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 from tests.reprise.runner.repository import Make, make, stage
+from tests.share import one_in
 
 __all__ = ["make"]  # the fixture
 
@@ -83,25 +84,28 @@ def compare(pair: tuple[Made, Made], *options: str, fails: bool = False) -> str:
 
 @pytest.mark.parametrize(
     "options",
-    [
-        "",
-        "two",
-        "sub/dvc.yaml:five",
-        "sub/dvc.yaml",
-        "-p two",
-        "--pipeline -s sub/dvc.yaml:five",
-        "-p four",
-        "-P",
-        "--all-pipelines -s four",
-        "--downstream one",
-        "-R sub",
-        "--recursive .",
-        "-R four",
-        "--glob t*",
-        "--glob sub/dvc.yaml:f* four",
-        "-s one four",
-        "--single-item -R .",
-    ],
+    one_in(
+        2,
+        [
+            "",
+            "two",
+            "sub/dvc.yaml:five",
+            "sub/dvc.yaml",
+            "-p two",
+            "--pipeline -s sub/dvc.yaml:five",
+            "-p four",
+            "-P",
+            "--all-pipelines -s four",
+            "--downstream one",
+            "-R sub",
+            "--recursive .",
+            "-R four",
+            "--glob t*",
+            "--glob sub/dvc.yaml:f* four",
+            "-s one four",
+            "--single-item -R .",
+        ],
+    ),
 )
 def test_targets_choose_the_stages_of_dvc_repro(make_pair: MakePair, options: str) -> None:
     compare(make_pair({**CHAIN, **OTHER}, SUB), *options.split())

@@ -9,6 +9,7 @@ import pytest
 
 from reprise.sandbox.choice import try_overlay
 from tests.reprise.corpus import YAML_, Made
+from tests.share import one_in
 
 HABITS: dict[str, dict[str, Any]] = YAML_.load(Path(__file__).with_name("habits.yaml"))
 FOLDER = [name for name, habit in HABITS.items() if "folder" in habit.get("modes", ["folder"])]
@@ -40,7 +41,7 @@ def left_by(runner: str, folder: Path, habit: dict[str, Any], commands: str) -> 
     return left
 
 
-@pytest.mark.parametrize("name", HABITS)
+@pytest.mark.parametrize("name", one_in(2, HABITS))
 def test_a_habit_leaves_what_dvc_repro_leaves(name: str, tmp_path: Path, commands: str) -> None:
     refused = try_overlay(tmp_path, tmp_path / "trial")
     if refused is not None and name not in FOLDER:
@@ -49,7 +50,7 @@ def test_a_habit_leaves_what_dvc_repro_leaves(name: str, tmp_path: Path, command
     assert left_by("reprise", tmp_path, HABITS[name], commands) == theirs
 
 
-@pytest.mark.parametrize("name", FOLDER)
+@pytest.mark.parametrize("name", one_in(3, FOLDER))
 def test_without_namespaces_too_where_no_path_is_absolute(
     name: str, tmp_path: Path, commands: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
