@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,14 @@ class Project:
         self.run("git", "add", "-A")
         self.run("git", "commit", "-qm", "a state")
         return self.run("git", "rev-parse", "HEAD").strip()
+
+
+def one_in(share: int, cases: Iterable[Any]) -> list[Any]:
+    """Mark all cases as slow but one in `share` of them, beginning with the first."""
+    marked = []
+    for i, case in enumerate(cases):
+        marked.append(case if i % share == 0 else pytest.param(case, marks=pytest.mark.slow))
+    return marked
 
 
 def pytest_collection_finish() -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project
-from tests.share import one_in
+from tests.conftest import Project, one_in
 from tests.test_contract import STAGES
 
 ADDED = """\

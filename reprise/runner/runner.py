@@ -133,6 +133,7 @@ class Runner:
                     self._finish(stage, result)
 
     def _close(self) -> None:
+        """Release the claims, and write the locks and what is known of each stage's time."""
         self.repository.release_all()
         up_to_date = []
         unfinished = []

@@ -126,6 +126,7 @@ class OverlaySandbox(Sandbox):
             self._add(target)
 
     def _list_unmanaged(self) -> None:
+        """Show what git ignores and DVC has nothing to do with: environments, caches, mlruns."""
         beside = {path.parent for path in self._links}
         for path in self.stage.workspace.unmanaged:
             if not path.is_dir():

@@ -11,7 +11,7 @@ from dvc.utils.serialize import dumps_yaml, loads_yaml, parse_yaml_for_update
 
 from reprise.dvc import lock_file
 from reprise.dvc.lock_file import format_run, parse_run, replace_entries
-from tests.share import one_in
+from tests.conftest import one_in
 
 # Text that needs quotes, folding, escapes or none of them.
 TEXTS = [

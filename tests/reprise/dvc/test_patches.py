@@ -3,6 +3,7 @@
 import json
 import os
 from contextlib import ExitStack, chdir
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,16 @@ def test_the_links_are_noted_as_dvc_notes_them(roots: list[Path]) -> None:
     with opened(roots[0]):
         state.set_link(str(roots[0] / "b"), 3, "4.0")
     assert {name: state.links[name] for name in state.links} == {"a": (1, "2.0"), "b": (3, "4.0")}
+
+
+def test_paths_lie_where_dvc_says_that_they_do(roots: list[Path]) -> None:
+    parts = ["", ".", "..", "a", "b", ".a", "a b", "a\nb", "aa"]
+    paths = ["/", "//", "a/b", "a", "."]
+    for first, second, third in product(parts, parts, parts[:5]):
+        paths.append(f"/{first}/{second}/{third}")
+        paths.append(f"/{first}/{second}")
+    pairs = [*product(paths[::3], paths[::5]), *product(paths[:5], paths)]
+    expected = [LocalFileSystem.isin(path, folder) for path, folder in pairs]
+    with opened(roots[0]):
+        assert [LocalFileSystem.isin(path, folder) for path, folder in pairs] == expected
+    assert 0 < sum(expected) < len(pairs)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import one_in
 from tests.reprise.corpus import YAML_, Made
 from tests.reprise.runner.repository import Make, make, meta, stage, start, wait_for
-from tests.share import one_in
 
 __all__ = ["make"]  # the fixture
 

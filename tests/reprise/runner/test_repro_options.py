@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 from dvc.cli.parser import get_main_parser
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, one_in
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 from tests.reprise.runner.repository import Make, make, stage
-from tests.share import one_in
 
 __all__ = ["make"]  # the fixture
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from reprise.sandbox.choice import try_overlay
+from tests.conftest import one_in
 from tests.reprise.corpus import YAML_, Made
-from tests.share import one_in
 
 HABITS: dict[str, dict[str, Any]] = YAML_.load(Path(__file__).with_name("habits.yaml"))
 FOLDER = [name for name, habit in HABITS.items() if "folder" in habit.get("modes", ["folder"])]
