@@ -13,12 +13,16 @@ from reprise.errors import PipelineError
 from reprise.runner.plan import Step
 from reprise.runner.plan_format import format_plan
 from reprise.state.durations import Durations
+from reprise.text.markdown import code_block, escaped, table
+from reprise.text.values import number_pair
+
+METRICS = 500  # of the artifact's table
 
 
 def show_plan(steps: Sequence[Step], durations: Durations) -> None:
     """Show the plan, as the command line does."""
     lines = "\n".join(line for _, line in format_plan(steps, durations))
-    create_markdown_artifact(key="plan", description="The plan", markdown=f"```\n{lines}\n```")
+    create_markdown_artifact(key="plan", description="The plan", markdown=code_block(lines))
 
 
 def show_metrics() -> None:
@@ -28,13 +32,13 @@ def show_metrics() -> None:
         RevisionReader(Path(temporary)) as reader,
     ):
         metrics = reader.metrics()
-    if not metrics:
-        return
-    lines = ["| file | metric | HEAD | now |", "|---|---|---|---|"]
+    rows = []
     for file, name, old, new in metrics:
-        lines.append(f"| {file} | {name} | {old} | {new} |")
-    table = "\n".join(lines)
-    create_markdown_artifact(key="metrics", description="Metrics and their change", markdown=table)
+        rows.append([*map(escaped, (file, name, *number_pair(old, new)))])
+    text = table(["file", "metric", "HEAD", "now"], rows, METRICS)
+    if text:
+        description = "Metrics and their change"
+        create_markdown_artifact(key="metrics", description=description, markdown=text)
 
 
 def show_report() -> None:

@@ -24,6 +24,9 @@ from reprise.retrain.retrain import RunStages
 from reprise.retrain.retrain import retrain as retrain_in_clone
 from reprise.retrain.shell import LAST_LINES
 from reprise.review import markdown
+from reprise.text.markdown import code_block, escaped, sentence, table
+
+WIDE = 300  # characters of a value of the decision
 
 
 def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
@@ -120,14 +123,15 @@ def lines_of_failed(errors: Mapping[str, str], lines: Mapping[str, Iterable[str]
 
 def _show(result: RetrainResult) -> None:
     decision = result.decision
-    rows = ["| | |", "|---|---|"]
-    for name, value in decision.model_dump(exclude_none=True).items():
-        rows.append(f"| {name} | {value} |")
-    create_markdown_artifact(key="decision", description=decision.reason, markdown="\n".join(rows))
+    fields = decision.model_dump(exclude_none=True)
+    rows = [[name, escaped(str(value), WIDE)] for name, value in fields.items()]
+    create_markdown_artifact(
+        key="decision", description=sentence(decision.reason), markdown=table(["", ""], rows)
+    )
     create_markdown_artifact(
         key="decision-json",
         description="The decision, as `--out` writes it",
-        markdown=f"```json\n{_to_json(decision)}\n```",
+        markdown=code_block(_to_json(decision), "json"),
     )
     if result.report is not None:
         create_markdown_artifact(

@@ -10,7 +10,8 @@ from reprise.retrain.decision import Decision, RetrainResult
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import run_command
 from reprise.review import markdown
-from reprise.review.render.values import number
+from reprise.text.markdown import plain_words
+from reprise.text.values import number
 
 
 class BranchMoved(Exception):  # noqa: N818
@@ -81,4 +82,5 @@ class Publisher:
 
 def describe_change(decision: Decision) -> str:
     """Name the metric, with its old and its new value."""
-    return f"{decision.metric} {number(decision.old)} -> {number(decision.new)}"
+    name = plain_words(str(decision.metric))
+    return f"{name} {number(decision.old)} -> {number(decision.new)}"

@@ -17,6 +17,7 @@ from reprise.retrain.publish import BranchMoved, Publisher, describe_change
 from reprise.retrain.shell import run_command
 from reprise.retrain.stages import has_work, load_stages, run_stages
 from reprise.review import Report, review
+from reprise.text.markdown import plain_words
 
 TRIES = 3  # when the base moves meanwhile
 
@@ -96,7 +97,7 @@ def _challenge(
     if options.dry_run or options.publish is PublishMode.NONE:
         return result
     if commit is None:
-        message = f"retrain: {describe_change(decision)}\n\n{decision.reason}"
+        message = f"retrain: {describe_change(decision)}\n\n{plain_words(decision.reason)}"
         commit = commit_index(clone, tip, message)
     return Publisher(clone, options, echo).publish(result, branch, commit)
 

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 # A file or folder of reprise/ imports only what stands above it. Those on one line never import
 # each other.
 LAYERS = [
-    ("described", "shorten"),
+    ("described", "shorten", "text"),
     ("errors", "process", "params"),
     ("git", "forge"),
     ("dvc",),

@@ -10,10 +10,10 @@ from reprise.review.render import wording
 from reprise.review.render.histograms import category_bars, histogram
 from reprise.review.render.interval_plot import interval_plot
 from reprise.review.render.line_chart import Line, line_chart
-from reprise.review.render.values import single_line
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.results import MetricComparison
+from reprise.text.values import single_line
 
 NAME = 40  # characters of a side or an axis
 

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
-from reprise.review.render.values import single_line
+from reprise.text.values import single_line
 
 LEFT, TOP, GROUND = 4, 6, 100  # of a histogram's bars, in pixels
 GAP = 0.4  # between a bin and one that stands apart, of a bin's width

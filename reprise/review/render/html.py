@@ -11,9 +11,9 @@ from reprise.review.change_state import ChangeState
 from reprise.review.render import wording
 from reprise.review.render.figures import column_figure, curve_figure, metric_figure
 from reprise.review.render.selection import changed_rows, most_drifted, other_metrics
-from reprise.review.render.values import CELL, number, number_pair, single_line
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report
+from reprise.text.values import CELL, number, number_pair, single_line
 
 ROWS = 100  # of a table that is not folded
 FOLDED_ROWS = 300  # of one that is

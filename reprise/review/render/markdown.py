@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from reprise.review.data.changes import DataChange
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
-from reprise.review.render.markdown_text import ROWS, escaped, folded
 from reprise.review.render.mermaid import mermaid
 from reprise.review.render.selection import changed_rows, other_metrics
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.results import Comparison
+from reprise.text.markdown import ROWS, escaped, folded, sentence
 
 MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
@@ -22,12 +22,16 @@ def markdown(report: Report) -> str:
 
     The folded part is left out where the text would pass LIMIT. Whatever data says is inert.
     """
-    shown = "\n\n".join(_sections(report))
+    sections = list(_sections(report))
+    shown = "\n\n".join(sections)
     details = folded("Full difference", "\n\n".join(_details(report)))
     whole = f"{shown}\n\n{details}\n"
     if len(whole) <= LIMIT:
         return whole
-    return f"{shown[:LIMIT]}\n\n_The full difference is too long for a comment._\n"
+    while len(shown) > LIMIT:  # a section that is cut may end within a code span
+        sections.pop()
+        shown = "\n\n".join(sections)
+    return f"{shown}\n\n_The full difference is too long for a comment._\n"
 
 
 def _sections(report: Report) -> Iterator[str]:
@@ -59,8 +63,8 @@ def _section(title: str, content: str) -> Iterator[str]:
 def _headline(report: Report) -> str:
     metric, result, details = wording.headline(report)
     name = escaped(metric)
-    answer = f"{name} {result}" if result else name
-    return f"{MARKER}\n**{answer}** ({details})"
+    answer = f"{name} {sentence(result)}".rstrip()
+    return f"{MARKER}\n**{answer}** ({sentence(details)})"
 
 
 def _side(side: RevisionLabel) -> str:
@@ -69,7 +73,7 @@ def _side(side: RevisionLabel) -> str:
 
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield tables.comparison_table(comparison)
-    yield comparison.note
+    yield sentence(comparison.note)
     paired = wording.paired_sentence(comparison)
     if paired:
         yield paired
@@ -83,7 +87,7 @@ def _data(report: Report) -> str:
     blocks = []
     for moved in report.moved:
         examples = wording.first_few(list(map(escaped, moved.examples)))
-        blocks.append(f"**{wording.moved_sentence(moved)}**: {examples}")
+        blocks.append(f"**{sentence(wording.moved_sentence(moved))}**: {examples}")
     blocks.append(tables.data_table(report.data))
     return "\n\n".join(blocks).strip()
 
@@ -99,7 +103,7 @@ def _details(report: Report) -> Iterator[str]:
         yield from _table_details(change)
     for compared in report.compared:
         for metric in compared.comparison.metrics:
-            yield f"{escaped(metric.name)}: {metric.method}"
+            yield f"{escaped(metric.name)}: {sentence(metric.method)}"
 
 
 def _table_details(change: DataChange) -> Iterator[str]:

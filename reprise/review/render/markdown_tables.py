@@ -6,12 +6,12 @@ from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRows
 from reprise.review.render import wording
-from reprise.review.render.markdown_text import ROWS, escaped, table
 from reprise.review.render.selection import drifted_columns
-from reprise.review.render.values import NO_VALUE, number, number_pair
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import StageChange, ValueChange
 from reprise.review.stats.results import Comparison
+from reprise.text.markdown import ROWS, escaped, sentence, table
+from reprise.text.values import NO_VALUE, number, number_pair
 
 
 def comparison_table(comparison: Comparison) -> str:
@@ -21,7 +21,7 @@ def comparison_table(comparison: Comparison) -> str:
     for metric in comparison.metrics:
         verdict = f"**{verdict_style(metric.verdict).label}**"
         if metric.why:
-            verdict += f": {metric.why}"
+            verdict += f": {sentence(metric.why)}"
         row = [
             escaped(metric.name),
             *number_pair(metric.old, metric.new),
@@ -126,9 +126,9 @@ def column_table(columns: list[ColumnDiff]) -> str:
         row = [
             escaped(column.name),
             f"{column.missing_old} → {column.missing_new}",
-            wording.column_summary(column.summary_old),
-            wording.column_summary(column.summary_new),
-            column.measure or NO_VALUE,
+            sentence(wording.column_summary(column.summary_old)),
+            sentence(wording.column_summary(column.summary_new)),
+            escaped(column.measure or NO_VALUE),
             drift,
         ]
         rows.append(row)

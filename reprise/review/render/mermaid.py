@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reprise.review.curves import Curve, Point
-from reprise.review.render.markdown_text import escaped
-from reprise.review.render.values import CELL
 from reprise.review.render.wording import side_name
 from reprise.review.report import Report, RevisionLabel
+from reprise.text.markdown import escaped
+from reprise.text.values import CELL
 
 POINTS = 60  # a line; more are thinned out
 

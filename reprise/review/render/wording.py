@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.render.values import (
+from reprise.review.render.verdict_style import verdict_style
+from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
+from reprise.review.stats.results import Comparison, MetricComparison
+from reprise.shorten import shorten
+from reprise.text.values import (
     NO_VALUE,
     arrow,
     is_number,
@@ -13,10 +17,6 @@ from reprise.review.render.values import (
     percentage_points,
     signed,
 )
-from reprise.review.render.verdict_style import verdict_style
-from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
-from reprise.review.stats.results import Comparison, MetricComparison
-from reprise.shorten import shorten
 
 
 class Headline(NamedTuple):

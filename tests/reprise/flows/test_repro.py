@@ -69,7 +69,7 @@ def test_artifacts_of_metrics_and_of_the_report_have_head_beside(make: Make, api
     run = last_run(api)["id"]
     shown = {a["key"]: a["data"] for a in post(api, "artifacts", flow_runs={"id": {"any_": [run]}})}
     assert shown.keys() == {"plan", "metrics", "report"}
-    assert shown["metrics"].splitlines()[2:] == ["| m.json | acc | 1 | 2 |"]
+    assert shown["metrics"].splitlines()[2:] == ["| `m.json` | acc | 1 | 2 |"]
     assert "| acc | 1 | 2 | +1 |" in shown["report"]
 
 

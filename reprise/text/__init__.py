@@ -1,0 +1,1 @@
+"""Writes values as text, for people: plain, and as Markdown."""
