@@ -10,6 +10,10 @@ from reprise.errors import PipelineError
 
 COMMAND = re.compile(r"[a-z][a-z-]*")
 LOGIN_IN_ADDRESS = re.compile(r"(?<=://)[^/\s]+(?=@)")
+# As in GIT_ALLOW_PROTOCOL. For any other, git starts git-remote-NAME; that of `ext` any command.
+PROTOCOLS = ("file", "git", "http", "https", "ssh")
+PROTOCOL_IN_ADDRESS = re.compile(r"([\w+.-]*)(?:::|://)")
+OPTION_IN_ADDRESS = re.compile(r"-|[^/]*@-|[^/]*://(?:[^/]*@)?-")  # git, or ssh, would take it so
 # Set by git in a hook to say which repository it runs in: `git rev-parse --local-env-vars`,
 # less the variables of its configuration.
 REPOSITORY_VARIABLES = {
@@ -73,10 +77,25 @@ def redacted(text: str) -> str:
     return LOGIN_IN_ADDRESS.sub("…", text)
 
 
+def check_address(address: str) -> str:
+    """Return a repository's address, whoever gave it, if git may be given it.
+
+    Raises PipelineError for one that git would take for an option, or run a command for.
+    """
+    protocol = PROTOCOL_IN_ADDRESS.match(address)
+    runs_command = protocol is not None and protocol[0] not in map("{}://".format, PROTOCOLS)
+    if runs_command or OPTION_IN_ADDRESS.match(address):
+        raise PipelineError(
+            f"{redacted(address)}: found an address that makes git run a command; "
+            f"expected a path, or an address of {', '.join(PROTOCOLS)}"
+        )
+    return address
+
+
 def merge_base(commit: str, other: str) -> str | None:
     """Find the newest commit that both commits come from; None if this clone knows none."""
     try:
-        return git("merge-base", commit, other)
+        return git("merge-base", "--", commit, other)
     except PipelineError:  # git exits with 1 for none, and with 128 for a commit that it lacks
         return None
 

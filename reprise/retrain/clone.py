@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reprise.errors import PipelineError
 from reprise.forge.git_credentials import Login, git_environment, split_login
-from reprise.git import git
+from reprise.git import check_address, git
 from reprise.process.groups import end_noted_group
 from reprise.state.folders import StateFolders
 
@@ -26,6 +26,7 @@ def find_source(repository: str) -> tuple[str, Path | None]:
     repository: an address, a bare repository, or a checkout, whose `origin` is meant.
     Raises PipelineError when it is none of these, or the checkout has no `origin`.
     """
+    check_address(repository)
     if ADDRESS.match(repository):
         return repository, None
     path = Path(repository).resolve()
@@ -47,7 +48,7 @@ def find_source(repository: str) -> tuple[str, Path | None]:
 def _origin(repository: str, checkout: Path) -> str:
     if "origin" not in git("remote", folder=checkout).split():
         raise PipelineError(f"{repository}: found no git remote 'origin'; expected one to push to")
-    address = git("remote", "get-url", "origin", folder=checkout)
+    address = check_address(git("remote", "get-url", "origin", folder=checkout))
     if ":" in address or address.startswith("/"):
         return address
     return str((checkout / address).resolve())
@@ -129,7 +130,7 @@ class Clone:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True, mode=0o700)  # data and models of a private repository
         git(
-            *("clone", "--quiet", "--no-checkout", self.address, str(part)),
+            *("clone", "--quiet", "--no-checkout", "--", self.address, str(part)),
             folder=part.parent,
             environment=git_environment(self.address, self._login),
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from reprise.errors import PipelineError
-from reprise.git import redacted
+from reprise.git import check_address, redacted
 from reprise.retrain.clone import Clone
 from reprise.retrain.options import Echo
 from reprise.retrain.shell import capture_command, run_command
@@ -32,16 +32,22 @@ def bring_data(clone: Clone, echo: Echo) -> None:
     if status != 0:
         raise PipelineError(f"dvc remote default: failed: {output}")
     run_command(clone, echo, "dvc", "pull", "--allow-missing")
-    imports = [*_imports(clone.root)]
+    imports = [*find_imports(clone.root)]
     if imports:
-        run_command(clone, echo, "dvc", "update", *imports)
+        run_command(clone, echo, "dvc", "update", "--", *imports)
 
 
-def _imports(root: Path) -> Iterator[str]:
-    """Find the .dvc files of `dvc import`, `import-url` and `import-db`: those with deps."""
+def find_imports(root: Path) -> Iterator[str]:
+    """Find the .dvc files of `dvc import`, `import-url` and `import-db`: those with deps.
+
+    Raises PipelineError for an import from a repository whose address git may not be given.
+    """
     for file in sorted(filter(Path.is_file, root.rglob("*.dvc"))):
         path = file.relative_to(root)
         if ".dvc" in path.parts:
             continue
-        if YAML(typ="safe", pure=True).load(file).get("deps"):
+        deps = YAML(typ="safe", pure=True).load(file).get("deps")
+        for dep in deps or []:
+            check_address(dep.get("repo", {}).get("url", ""))
+        if deps:
             yield str(path)

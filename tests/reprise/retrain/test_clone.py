@@ -1,6 +1,7 @@
 """The clone: where from, with which credentials, and what stays out."""
 
 import base64
+import json
 import os
 import signal
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.git import redacted
+from reprise.git import check_address, redacted
+from reprise.git import git as reprise_git
 from reprise.process.groups import note_group
 from reprise.retrain.clone import Clone, find_source
+from reprise.retrain.data import find_imports
 from reprise.retrain.environment import unattended_environment
 
 TOKEN = "t0ken-of-a-test"
@@ -102,6 +105,78 @@ def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
         match=r"found no git repository; expected one or its address \(git rev-parse: ",
     ):
         find_source(str(tmp_path))
+
+
+BAD_ADDRESSES = [
+    "-x@host:path",
+    "-u://host/path",
+    "--upload-pack=touch bad",
+    "-",
+    "ext::sh -c 'touch bad'",
+    "ext::sh -c 'touch bad' x://y",
+    "fd::17",
+    "persistent-https::https://host/path",
+    "ext://sh",
+    "file+x://host/path",
+    "::path",
+    "ssh://-oProxyCommand=touch/path",
+    "ssh://user@-oProxyCommand=touch/path",
+    "user@-oProxyCommand=touch:path",
+]
+
+
+@pytest.mark.parametrize("address", BAD_ADDRESSES)
+def test_no_address_makes_git_run_a_command(
+    address: str, origin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is that of the checkout's origin, or of an import, or git allows it."""
+    for key, value in {"COUNT": "1", "KEY_0": "protocol.allow", "VALUE_0": "always"}.items():
+        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    monkeypatch.chdir(tmp_path)
+    said = "found an address that makes git run a command; expected a path, or an address of file,"
+    with pytest.raises(PipelineError, match=said):
+        Clone(address, "main", tmp_path / "work")
+    checkout = origin.parent / "checkout"
+    git(checkout, "config", "remote.origin.url", address)
+    with pytest.raises(PipelineError, match=said):
+        Clone(str(checkout), "main", tmp_path / "work")
+    imported = {"deps": [{"path": "x", "repo": {"url": address}}], "outs": [{"path": "x"}]}
+    (tmp_path / "x.dvc").write_text(json.dumps(imported))
+    with pytest.raises(PipelineError, match=said):
+        list(find_imports(tmp_path))
+    assert not (tmp_path / "bad").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:t@host/o/r.git",
+        "ssh://git@host:22/o/r",
+        "git@host:o/r-x.git",
+        "file:///o/-r",
+        "[::1]:o/r",
+        "/a::b/c",
+        "./ext::x",
+        "https://host/o/r?x=a::b",
+    ],
+)
+def test_addresses_that_git_may_be_given(address: str) -> None:
+    assert check_address(address) == address
+
+
+def test_git_follows_no_address_to_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server may lead git elsewhere, and a repository's configuration may rewrite addresses."""
+    monkeypatch.delenv("GIT_ALLOW_PROTOCOL", raising=False)
+    rewrite = f"url.ext::sh -c touch% {tmp_path}/bad%.insteadOf=https://host/"
+    allow = ("-c", rewrite, "-c", "protocol.ext.allow=always")
+    with unattended_environment(), pytest.raises(PipelineError, match="transport 'ext' not allow"):
+        reprise_git(*allow, "ls-remote", "https://host/", folder=tmp_path)
+    assert not (tmp_path / "bad").exists()
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "https")
+    with unattended_environment():
+        assert os.environ["GIT_ALLOW_PROTOCOL"] == "https"
 
 
 def test_what_a_checkout_has_uncommitted_stays_out(origin: Path, tmp_path: Path) -> None:
