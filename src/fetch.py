@@ -30,9 +30,8 @@ def run(params: Params, raw: Path) -> None:
     """Write the dataset as `<name>.parquet`."""
     name = params.fetch.dataset
     if name == "fashion-mnist":
-        sources = FASHION_MNIST_SOURCES
-        with obtain(sources, params.fetch.folder, params.runtime.progress) as folder:
-            table = fashion_mnist(folder)
+        folder = obtain(FASHION_MNIST_SOURCES, params.fetch.folder, params.runtime.progress)
+        table = fashion_mnist(folder)
     elif name == "diabetes":
         table = diabetes()
     else:

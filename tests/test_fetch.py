@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import struct
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from src.errors import InputError
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 FILE = gzip.compress(CONTENT)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Server(BaseHTTPRequestHandler):
@@ -78,7 +80,7 @@ def test_what_is_not_there_or_unreachable_is_one_line(
 
 
 def test_other_content_than_the_official_is_refused(server: str, tmp_path: Path) -> None:
-    good = hashlib.sha256(CONTENT).hexdigest()
+    good = SHA256
     (tmp_path / "file.gz").write_bytes(
         gzip.compress(CONTENT, 1)
     )  # compressed otherwise: the same content
@@ -88,11 +90,72 @@ def test_other_content_than_the_official_is_refused(server: str, tmp_path: Path)
     (tmp_path / "file.gz").write_bytes(FILE[:-100])
     with pytest.raises(InputError, match="a whole gzip file"):
         verify(tmp_path / "file.gz", good)
-    with (
-        pytest.raises(InputError, match="no such file"),
-        obtain([Source(server, "file.gz", good)], str(tmp_path / "none"), progress=False),
-    ):
-        pass
+    with pytest.raises(InputError, match="no such file"):
+        obtain([Source(server, "file.gz", good)], str(tmp_path / "none"), progress=False)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the downloads, not made yet; nothing may go into temporary folders."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "shared").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "shared"))
+    return tmp_path / "cache" / "reprise" / "datasets" / SHA256[:12]
+
+
+def obtained(server: str) -> Path:
+    return obtain([Source(server, "file.gz", SHA256)], None, progress=False)
+
+
+def test_downloads_are_kept_in_a_folder_that_nobody_else_may_enter(
+    server: str, cache: Path, tmp_path: Path
+) -> None:
+    cache.parents[1].mkdir(parents=True, mode=0o777)
+    cache.parents[1].chmod(0o777)  # as another program, or an older umask, left it
+    assert obtained(server) == cache
+    assert (cache / "file.gz").read_bytes() == FILE
+    for folder in (cache, *cache.parents[:2]):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert [*(tmp_path / "shared").iterdir()] == []
+    obtained(server)
+    assert Server.ranges == [None]  # the second time it is there
+
+
+@pytest.mark.parametrize("place", ["..", "../..", ".", "file.gz", "file.part"])
+@pytest.mark.parametrize("dangling", [False, True])
+def test_nothing_is_written_through_a_link(
+    server: str, cache: Path, tmp_path: Path, place: str, dangling: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    link = Path(os.path.normpath(cache / place))
+    if not dangling:
+        elsewhere.write_bytes(b"mine") if link.suffix else elsewhere.mkdir()
+    link.parent.mkdir(parents=True)
+    link.symlink_to(elsewhere)
+    with pytest.raises(InputError, match=f"{link}: found a link; expected none; remove it, or set"):
+        obtained(server)
+    assert Server.ranges == []
+    assert elsewhere.exists() is not dangling
+    if elsewhere.is_file():
+        assert elsewhere.read_bytes() == b"mine"
+    elif not dangling:
+        assert [*elsewhere.iterdir()] == []
+
+
+def test_another_user_s_folder_is_refused(
+    server: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(InputError, match="found another user's folder; expected yours; set XDG_"):
+        obtained(server)
+
+
+def test_a_broken_download_is_not_kept(server: str, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    (cache / "file.gz").write_bytes(FILE[:-100])
+    with pytest.raises(InputError, match="a whole gzip file"):
+        obtained(server)
+    assert [*cache.iterdir()] == []
 
 
 def test_idx_files_are_read_in_their_shape(tmp_path: Path) -> None:

@@ -2,13 +2,13 @@
 
 import gzip
 import hashlib
-import shutil
+import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, NamedTuple
+
+from platformdirs import user_cache_path
 
 from src.errors import InputError
 
@@ -27,22 +27,22 @@ class Source(NamedTuple):
     sha256: str  # of the content that the gzip file holds
 
 
-@contextmanager
-def obtain(sources: list[Source], folder: str | None, progress: bool) -> Iterator[Path]:
-    """Yield a folder that holds every file, its checksum verified.
+def obtain(sources: list[Source], folder: str | None, progress: bool) -> Path:
+    """Return a folder that holds every file, its checksum verified.
 
-    Without a folder given they are downloaded; a download that breaks off stays, and the next run
-    goes on from there. Raises InputError where a file is missing, differs or can't be fetched.
+    Without a folder given it is one in the user's cache, to which they are downloaded once. Where
+    a download breaks off, the next run goes on. Raises InputError where a file is missing, differs
+    or can't be fetched.
     """
     if folder is not None:
         for source in sources:
             verify(Path(folder) / source.name, source.sha256)
-        yield Path(folder)
-        return
-    parts = Path(gettempdir()) / f"reprise-{sources[0].sha256[:12]}"
-    parts.mkdir(exist_ok=True)
+        return Path(folder)
+    cache = private_folder(user_cache_path("reprise"))
+    files = private_folder(private_folder(cache / "datasets") / sources[0].sha256[:12])
     for source in sources:
-        path = parts / source.name
+        path = files / source.name
+        refuse_link(path)
         if not path.exists():
             download(source.url, path, progress)
         try:
@@ -50,8 +50,28 @@ def obtain(sources: list[Source], folder: str | None, progress: bool) -> Iterato
         except InputError:
             path.unlink()  # else the next run would stop at the same broken file
             raise
-    yield parts
-    shutil.rmtree(parts)
+    return files
+
+
+def private_folder(path: Path) -> Path:
+    """Make the folder, which nobody but the user may enter, and return its path.
+
+    Raises InputError where something else is in its place: somebody may have put it there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    refuse_link(path)
+    if path.stat().st_uid != os.geteuid():
+        raise InputError(path, "another user's folder", "yours; set XDG_CACHE_HOME to another one")
+    path.chmod(0o700)
+    return path
+
+
+def refuse_link(path: Path) -> None:
+    """Raise InputError if the path is a link: what is written there might end elsewhere."""
+    if path.is_symlink():
+        raise InputError(path, "a link", "none; remove it, or set XDG_CACHE_HOME to another folder")
 
 
 def verify(path: Path, expected: str) -> None:
@@ -78,6 +98,7 @@ def download(url: str, path: Path, progress: bool) -> None:
     from urllib3.util import Retry
 
     part = path.with_suffix(".part")
+    refuse_link(part)
     retry = Retry(TRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
     with requests.Session() as session:
         session.mount("http://", HTTPAdapter(max_retries=retry))
