@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from src.errors import InputError, OwnCodeError
+from src.errors import InputError, OwnCodeError, is_out_of_memory
 
 # Without these, libraries pick instructions by the CPU at hand, and their sums differ in the last
 # bit. torch, MKL and oneDNN read them at their first operation, so this is early enough.
@@ -56,6 +56,10 @@ def guarded(name: str, work: Callable[[], None]) -> None:
     except OwnCodeError as e:
         lines = traceback.format_exception(e.cause)
         sys.exit(f"{name}: {e}\n{''.join(lines).rstrip()}")
+    except (MemoryError, RuntimeError) as e:
+        if not is_out_of_memory(e):
+            raise
+        sys.exit(f"{name}: out of memory")
     except OSError as e:
         reason = os.strerror(e.errno) if e.errno else e
         sys.exit(f"{name}: {e.filename or 'input/output'}: {reason}")

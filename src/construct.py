@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager
 from types import ModuleType, TracebackType
 from typing import Any
 
-from src.errors import InputError, OwnCodeError, one_of, shown
+from src.errors import InputError, OwnCodeError, is_out_of_memory, one_of, shown
 
 
 class Refusing(AbstractContextManager[None]):
     """Turns whatever a class of torch raises of its arguments into InputError.
 
-    Some it refuses only at their first use.
+    Some it refuses only at their first use. A full memory is none of the arguments' errors.
     """
 
     def __init__(self, where: str, cls: type, kwargs: dict[str, Any]) -> None:
@@ -28,13 +28,15 @@ class Refusing(AbstractContextManager[None]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not is_out_of_memory(error):
             expected = f"arguments that {self.cls.__module__}.{self.cls.__name__} takes ({error})"
             raise InputError(self.where, shown(self.kwargs), expected) from None
 
 
 class OwnCode(AbstractContextManager[None]):
     """Turns any error of the user's own code into OwnCodeError, for which the traceback is shown.
+
+    So too its sys.exit, which would end the stage as if it were done; a full memory passes.
 
     name: of a class, as params.yaml has it; where it is none of the user's (`mlp`), errors pass.
     passing: errors that pass all the same, where code of ours runs beside the user's.
@@ -50,9 +52,9 @@ class OwnCode(AbstractContextManager[None]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, self.passing) or not is_own(self.name):
+        if isinstance(error, self.passing) or is_out_of_memory(error) or not is_own(self.name):
             return
-        if isinstance(error, Exception):
+        if isinstance(error, Exception | SystemExit):
             raise OwnCodeError(self.where, self.name, error) from error
 
 

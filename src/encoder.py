@@ -53,10 +53,7 @@ class Encoder:
     @property
     def width(self) -> int:
         """Count the encoded features."""
-        width = len(self.schema.numbers)
-        for column in self.schema.columns:
-            width += len(column.categories or [])
-        return width
+        return encoded_width(self.schema)
 
     @property
     def outputs(self) -> int:
@@ -115,6 +112,14 @@ class Encoder:
         """Turn class indices [rows] into classes."""
         assert self.schema.classes is not None
         return [self.schema.classes[i] for i in index.tolist()]
+
+
+def encoded_width(schema: Schema) -> int:
+    """Count the encoded features: one a number, one a category of a column."""
+    width = len(schema.numbers)
+    for column in schema.columns:
+        width += len(column.categories or [])
+    return width
 
 
 def moments(table: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:

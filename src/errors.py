@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from types import TracebackType
 
 
 class InputError(Exception):
@@ -14,9 +16,40 @@ class InputError(Exception):
 class OwnCodeError(Exception):
     """Reports an error inside a class of the user's own: one line, then its traceback."""
 
-    def __init__(self, where: str, name: str, cause: Exception) -> None:
+    def __init__(self, where: str, name: str, cause: Exception | SystemExit) -> None:
         super().__init__(f"{where}: {name} raised {type(cause).__name__}; its traceback:")
         self.cause = cause
+
+
+class Memory(AbstractContextManager[None]):
+    """Turns a full memory into InputError, which says what was to fit into it.
+
+    columns: encoded ones; smaller: what needs less memory when it is made smaller.
+    """
+
+    def __init__(self, where: object, rows: int, columns: int, smaller: str) -> None:
+        self.where, self.found = where, f"{rows} rows x {columns} columns, too much for the memory"
+        self.expected = f"{smaller}, or more memory"
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if is_out_of_memory(error):
+            raise InputError(self.where, self.found, self.expected) from None
+
+
+# Of torch, which has no class of its own for what the CPU's memory does not hold.
+OUT_OF_MEMORY = ("can't allocate memory", "size calculation overflowed", "std::bad_alloc")
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether the error says that the memory is full."""
+    if isinstance(error, RuntimeError):
+        return any(text in str(error) for text in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError)
 
 
 def shown(value: object) -> str:

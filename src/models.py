@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src.construct import construct, construct_own, import_class, is_own
+from src.construct import OwnCode, construct, construct_own, import_class, is_own
 from src.errors import InputError, one_of, shown
 
 
@@ -119,3 +119,53 @@ def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: i
         raise InputError(f"{where}.name", shown(name), "a class of torch.nn.Module")
     network = construct_own(where, name, cls, given, kwargs)
     return network
+
+
+def try_batch(
+    where: str, name: str, network: nn.Module, criterion: nn.Module, x: Tensor, y: Tensor, n: int
+) -> None:
+    """Pass a batch through the network and back, as training will, and leave the network as it was.
+
+    x: [rows, inputs]; y: targets of the criterion; n: outputs that the network should have. Raises
+    InputError for other outputs, OwnCodeError for an error inside a class of the user's own.
+    """
+    with OwnCode(where, name), torch.random.fork_rng(devices=()):
+        with torch.no_grad():  # layers that are lazy have no buffers before
+            check_outputs(where, network.eval()(x), len(x), n)
+        buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+        outputs = first_outputs(where, network.train(), x)
+        check_outputs(where, outputs, len(x), n)
+        criterion(outputs, y).backward()
+    network.zero_grad()
+    for name, buffer in network.named_buffers():  # the statistics of batch norm, say
+        buffer.copy_(buffers[name])
+
+
+def first_outputs(where: str, network: nn.Module, x: Tensor) -> Tensor:
+    """Compute the outputs of a batch; raise InputError if the network refuses one for its one row.
+
+    That is so of batch norm: one row has no deviation.
+    """
+    try:
+        outputs: Tensor = network(x)
+    except ValueError:
+        if len(x) > 1:
+            raise
+        network(torch.cat([x, x]))  # what fails here too is another error
+        expected = "a larger train.batch_size, or more rows to train on"
+        raise InputError(where, "a network that refuses batches of one row", expected) from None
+    return outputs
+
+
+def check_outputs(where: str, outputs: object, rows: int, n: int) -> None:
+    """Raise InputError unless the outputs are floats of so many rows and columns.
+
+    Losses broadcast other shapes, or learn classes that are none, without a word.
+    """
+    found = type(outputs).__name__
+    if isinstance(outputs, Tensor):
+        if outputs.shape == (rows, n) and outputs.is_floating_point():
+            return
+        found = f"{outputs.dtype} of shape {list(outputs.shape)}".removeprefix("torch.")
+    expected = f"a tensor of floats of shape [{rows}, {n}], a row a row, a column an output"
+    raise InputError(where, f"a network that returns {found} for {rows} rows", expected)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from pydantic import Field
@@ -14,12 +15,12 @@ from tqdm import tqdm
 
 from src.cli import main
 from src.construct import OwnCode
-from src.encoder import Encoder, Scale
-from src.errors import InputError
+from src.encoder import Encoder, Scale, encoded_width
+from src.errors import InputError, Memory, shown
 from src.files import write_csv
 from src.losses import Loss, build_loss
 from src.model_file import Model
-from src.models import build
+from src.models import build, try_batch
 from src.optimizers import Scheduler, build_optimizer, build_scheduler
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
@@ -56,10 +57,14 @@ Row = dict[str, float]  # one epoch of history.csv
 
 
 class Examples(NamedTuple):
-    """Holds the encoded rows of one split: x [rows, features], y as `Encoder.targets` gives it."""
+    """Holds the encoded rows of one split: x [rows, features], y as `Encoder.targets` gives it.
+
+    ids: what names the rows in errors.
+    """
 
     x: Tensor
     y: Tensor
+    ids: pa.ChunkedArray
 
 
 def train_epoch(
@@ -74,12 +79,13 @@ def train_epoch(
 ) -> float:
     """Train on each batch once; return the loss, averaged over rows.
 
-    batches: row numbers, int64 [batch]; train: y as the criterion takes it.
+    batches: row numbers, int64 [batch]; train: y as the criterion takes it. Raises InputError for a
+    loss that is not finite.
     """
     p, runtime = params.train, params.runtime
     by_batch = p.scheduler is not None and p.scheduler.every == "batch"
     network.train()  # dropout and batch norm do something else in evaluation
-    total = torch.zeros(())  # a tensor, for a float would wait for each step's loss
+    total = torch.zeros(())  # of the losses' own precision
     hidden = not runtime.progress or None  # None: hidden where stderr is no terminal
     bar = tqdm(batches, f"Epoch {epoch}/{p.epochs}", leave=False, disable=hidden)
     for step, rows in enumerate(bar, 1):
@@ -93,6 +99,9 @@ def train_epoch(
         if by_batch:
             step_scheduler(loss.item())
         total += loss.detach() * len(rows)  # detached, or it would keep every step's graph
+        if not math.isfinite(total.item()):
+            position = f"in epoch {epoch}, step {step}"
+            raise diverged(f"loss {loss.item()} {position}", outputs, train.ids.take(rows.numpy()))
         if step % runtime.log_every == 0:
             position = f"Epoch [{epoch}/{p.epochs}], Step [{step}/{len(batches)}]"
             tqdm.write(f"{position}, Loss: {loss.item():.4f}")
@@ -112,7 +121,7 @@ def fit(
     by_epoch = p.scheduler is not None and p.scheduler.every == "epoch"
     # The order of rows has a generator of its own: a layer more in the model changes no order.
     generator = torch.Generator().manual_seed(params.seed)
-    train = Examples(train.x, loss.targets(train.y))
+    train = train._replace(y=loss.targets(train.y))
     history: list[Row] = []
     best, best_epoch, weights = math.inf, 0, network.state_dict()
     for epoch in range(1, p.epochs + 1):
@@ -121,8 +130,8 @@ def fit(
         train_loss = train_epoch(
             params, epoch, network, loss.criterion, optimizer, step_scheduler, batches, train
         )
-        row = {"epoch": epoch, "lr": lr, "train_loss": train_loss, **assess(model, loss, val)}
-        check_finite(row)
+        scores = assess(epoch, model, loss, val)
+        row = {"epoch": epoch, "lr": lr, "train_loss": train_loss, **scores}
         history.append(row)
         if by_epoch:
             step_scheduler(row["val_loss"])
@@ -136,16 +145,27 @@ def fit(
 
 
 def split_rows(rows: int, p: Train, generator: torch.Generator) -> Sequence[Tensor]:
-    """Split the row numbers into batches, in an order that is drawn anew each epoch."""
+    """Split the row numbers into batches, in an order that is drawn anew each epoch.
+
+    A row that is left over joins the batch before: batch norm refuses one row.
+    """
     order = torch.randperm(rows, generator=generator) if p.shuffle else torch.arange(rows)
-    return torch.split(order, p.batch_size)
+    batches = torch.split(order, p.batch_size)
+    if p.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+        return (*batches[:-2], torch.cat(batches[-2:]))
+    return batches
 
 
 @torch.inference_mode()
-def assess(model: Model, loss: Loss, val: Examples) -> Row:
-    """Compute the validation loss, and accuracy or R²."""
+def assess(epoch: int, model: Model, loss: Loss, val: Examples) -> Row:
+    """Compute the validation loss, and accuracy or R²; raise InputError if the loss is not finite.
+
+    epoch: for the error.
+    """
     outputs = model.outputs(val.x)
     val_loss = loss.criterion(outputs, loss.targets(val.y)).item()
+    if not math.isfinite(val_loss):
+        raise diverged(f"val loss {val_loss} in epoch {epoch}", outputs, val.ids)
     if model.encoder.schema.task == "classification":
         correct = outputs.argmax(dim=1) == val.y
         return {"val_loss": val_loss, "val_accuracy": correct.double().mean().item()}
@@ -155,13 +175,17 @@ def assess(model: Model, loss: Loss, val: Examples) -> Row:
     return {"val_loss": val_loss, "val_r2": r2}
 
 
-def check_finite(row: Row) -> None:
-    """Raise InputError where training has diverged."""
-    train_loss, val_loss = row["train_loss"], row["val_loss"]
-    if not math.isfinite(train_loss) or not math.isfinite(val_loss):
-        found = f"loss {train_loss} (val {val_loss}) in epoch {row['epoch']}"
-        expected = "finite losses; a smaller lr or a clip_norm may give them"
-        raise InputError(f"{WHERE}.optimizer", found, expected)
+def diverged(found: str, outputs: Tensor, ids: pa.ChunkedArray) -> InputError:
+    """Name the first rows whose outputs are not finite, or else the row of the largest output.
+
+    outputs: [rows, n]; ids: of these rows.
+    """
+    size = outputs.abs().nan_to_num(nan=math.inf).amax(dim=1)
+    rows = torch.nonzero(size == size.max()).squeeze(1)[:3]
+    names = ", ".join(shown(name) for name in ids.take(rows.numpy()).to_pylist())
+    found = f"{found}, first in the rows with id {names}"
+    expected = "finite losses; a smaller optimizer.lr or a clip_norm may give them"
+    return InputError(WHERE, found, expected)
 
 
 def check_monitor(p: Train, task: Task) -> None:
@@ -181,6 +205,18 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     check_passed(prepared, validated)
     schema = Schema.read(prepared)
     check_monitor(p, schema.task)
+    file = prepared / "train.parquet"
+    smaller = "a smaller model or batch_size, fewer rows or columns"
+    with Memory(file, schema.rows.train, encoded_width(schema), smaller):
+        trained, history = trained_model(params, schema, prepared)
+    trained.save(model / "model.safetensors")
+    write_csv(model / "history.csv", list(history[0]), history)
+    print("  ".join(f"{name} {value:.6g}" for name, value in history[-1].items()))
+
+
+def trained_model(params: Params, schema: Schema, prepared: Path) -> tuple[Model, list[Row]]:
+    """Build the model that the params name, and train it; return also a row an epoch."""
+    p = params.train
     torch.set_num_threads(p.threads)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(params.seed)  # initial weights, dropout
@@ -191,15 +227,18 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     encoder = Encoder.fit(schema, tables["train"], p.scale)
     network = build(f"{WHERE}.model", p.model.name, p.model.kwargs, encoder.width, encoder.outputs)
     loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
-    trained = Model(network, encoder, p.model.model_dump(), p.loss.name)
-    train, val = (Examples(encoder.features(t), encoder.targets(t)) for t in tables.values())
-    # A full disk or memory is none of the model's errors.
-    with OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError, MemoryError)):
-        history, weights = fit(params, trained, loss, train, val)
+    model = Model(network, encoder, p.model.model_dump(), p.loss.name)
+    train, val = (
+        Examples(encoder.features(t), encoder.targets(t), t.column("id")) for t in tables.values()
+    )
+    rows = slice(p.batch_size)
+    x, y = train.x[rows], loss.targets(train.y[rows])
+    try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
+    # A full disk is none of the model's errors.
+    with OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,)):
+        history, weights = fit(params, model, loss, train, val)
     network.load_state_dict(weights)
-    trained.save(model / "model.safetensors")
-    write_csv(model / "history.csv", list(history[0]), history)
-    print("  ".join(f"{name} {value:.6g}" for name, value in history[-1].items()))
+    return model, history
 
 
 if __name__ == "__main__":

@@ -38,7 +38,12 @@ BROKEN = {
     "a missing file": ("nn.Tanh()", "open('a.txt')", "FileNotFoundError: "),
     "a name in forward": ("self.layers(x)", "self.layer(x)", "AttributeError: 'Net' object"),
     "a shape in forward": ("self.layers(x)", "self.layers(x.T)", "RuntimeError: mat1 and mat2"),
-    "outputs of another shape": ("self.layers(x)", "self.layers(x)[0]", "Error: "),
+    "a missing file in forward": (
+        "self.layers(x)",
+        "self.layers(open('a.txt'))",
+        "FileNotFoundError: ",
+    ),
+    "an exit": ("self.layers(x)", "exit(0)", "SystemExit: 0"),
     "no gradient": ("self.layers(x)", "self.layers(x).detach()", "RuntimeError: element 0"),
     "an import": ("\nfrom torch", "import no_such\nfrom torch", "ModuleNotFoundError: No module"),
     "a name to import": ("import nn", "import nnn", "ImportError: cannot import name 'nnn'"),
@@ -68,7 +73,7 @@ def test_an_error_inside_the_class_is_its_traceback_below_one_line(
     assert first == f"train: params.yaml: train.model: own_net:Net raised {name}; its traceback:"
     assert second == "Traceback (most recent call last):"
     assert error in last
-    if kind not in ("outputs of another shape", "no gradient"):  # torch finds these later
+    if kind != "no gradient":  # torch finds it later
         assert "own_net.py" in "".join(traceback)
         assert new.strip().splitlines()[0] in output or kind == "a key in a base class"
     assert not (tmp_path / "out").exists()
@@ -82,6 +87,12 @@ def test_an_error_inside_the_class_is_its_traceback_below_one_line(
         (GOOD.replace("inputs, outputs,", "outputs,"), {}, "unexpected keyword argument 'inputs'"),
         (GOOD.replace("class Net", "class Nett"), {}, "module 'own_net' has no attribute 'Net'"),
         ("Net = 5", {}, "train.model.name: found 'own_net:Net'; expected a class of torch.nn"),
+        (
+            GOOD.replace("self.layers(x)", "self.layers(x)[0]"),
+            {},
+            "train.model: found a network that returns float32 of shape [10] for 100 rows; "
+            "expected a tensor of floats of shape [100, 10]",
+        ),
     ],
 )
 def test_what_does_not_fit_the_class_is_one_line(

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from src.encoder import Encoder
-from src.errors import InputError
+from src.errors import InputError, OwnCodeError
 from src.files import sha256
 from src.losses import build_loss
 from src.model_file import Model
-from src.models import build
+from src.models import build, try_batch
 from src.optimizers import build_optimizer
 from src.passed import check_passed
 from src.schema import SPLITS, Column, Rows, Schema
-from src.train import Examples, Params, fit, run
+from src.train import Examples, Params, fit, run, split_rows
 
 N = 103  # rows: the last batch is shorter
 
@@ -43,6 +43,7 @@ def table() -> pa.Table:
     score = x[:, 0] + 0.5 * x[:, 1]
     return pa.table(
         {
+            "id": [f"row {i}" for i in range(N)],
             **columns,
             "value": score.numpy(),
             "label": (score > 0).long().numpy() + (score > 1).long().numpy(),
@@ -79,7 +80,7 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
         "loss", p.train.loss.name, p.train.loss.kwargs, encoder.schema.task, encoder.outputs
     )
     model = Model(network, encoder, p.train.model.model_dump(), p.train.loss.name)
-    examples = Examples(encoder.features(data), encoder.targets(data))
+    examples = Examples(encoder.features(data), encoder.targets(data), data.column("id"))
     history, _ = fit(p, model, loss, examples, examples)
     return model, history
 
@@ -327,10 +328,33 @@ def test_clipping_limits_the_step() -> None:
     assert 0 < max(moved) < 11 * 0.1 * 1e-6 * 1.01  # steps x lr x norm
 
 
-def write_prepared(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("rows", "batch_size", "sizes"),
+    [
+        (20, 10, [10, 10]),
+        (29, 10, [10, 10, 9]),
+        (21, 10, [10, 11]),
+        (11, 10, [11]),
+        (3, 2, [3]),
+        (1, 10, [1]),
+        (3, 1, [1, 1, 1]),
+        (3, 10, [3]),
+    ],
+)
+def test_a_row_left_over_joins_the_batch_before(
+    rows: int, batch_size: int, sizes: list[int]
+) -> None:
+    p = params(batch_size=batch_size, shuffle=True).train
+    batches = split_rows(rows, p, torch.Generator().manual_seed(3))
+    assert [len(batch) for batch in batches] == sizes
+    order = torch.randperm(rows, generator=torch.Generator().manual_seed(3))
+    assert torch.equal(torch.cat(list(batches)), order)
+
+
+def write_prepared(folder: Path, task: str = "regression", rows: pa.Table | None = None) -> None:
     for split in SPLITS:
-        pq.write_table(table(), folder / f"{split}.parquet")
-    schema("regression").write(folder)
+        pq.write_table(table() if rows is None else rows, folder / f"{split}.parquet")
+    schema(task).write(folder)
 
 
 def pass_all(folder: Path) -> None:
@@ -360,3 +384,109 @@ def test_your_own_class_trains_and_loads_again(tmp_path: Path) -> None:
     run(p, tmp_path, tmp_path, again)
     for name in ("model.safetensors", "history.csv"):
         assert (again / name).read_bytes() == (tmp_path / "model" / name).read_bytes()
+
+
+def train_odd(folder: Path, kind: str, task: str = "classification", rows: Any = None) -> None:
+    """Train a network that is odd in this way, in batches of 10 unless the split has fewer rows."""
+    write_prepared(folder, task, rows)
+    pass_all(folder)
+    loss = {"name": "CrossEntropyLoss" if task == "classification" else "MSELoss"}
+    p = params(model={"name": "tests.own:Odd", "kind": kind}, loss=loss, epochs=1, batch_size=17)
+    run(p, folder, folder, folder / "model")
+
+
+def test_batch_norm_trains_where_one_row_is_left_over(tmp_path: Path) -> None:
+    assert N % 17 == 1
+    train_odd(tmp_path, "normed")
+
+
+def test_a_single_row_trains_unless_the_network_refuses_it(tmp_path: Path) -> None:
+    train_odd(tmp_path, "plain", rows=table().slice(0, 1))
+    with pytest.raises(InputError, match=r"train\.model: found a network that refuses"):
+        train_odd(tmp_path, "normed", rows=table().slice(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ("wide", r"float32 of shape \[17, 6\]"),
+        ("squeezed", r"float32 of shape \[17\]"),
+        ("fewer", r"float32 of shape \[1, 3\]"),
+        ("deep", r"float32 of shape \[17, 3, 1\]"),
+        ("whole", r"int64 of shape \[17, 3\]"),
+        ("several", "tuple"),
+        ("wide_in_evaluation", r"float32 of shape \[17, 6\]"),
+    ],
+)
+def test_other_outputs_than_the_tasks_are_one_line_before_training(
+    kind: str, found: str, tmp_path: Path
+) -> None:
+    expected = r"a tensor of floats of shape \[17, 3\]"
+    with pytest.raises(InputError, match=f"returns {found} for 17 rows; expected {expected}"):
+        train_odd(tmp_path, kind)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("kind", ["squeezed", "wide"])
+def test_a_regression_never_broadcasts(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected a tensor of floats of shape \[17, 1\]"):
+        train_odd(tmp_path, kind, "regression")
+
+
+@pytest.mark.parametrize("kind", ["unread", "exits"])
+def test_what_forward_raises_is_the_users_own_error(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(OwnCodeError, match=r"train\.model: tests\.own:Odd raised"):
+        train_odd(tmp_path, kind)
+
+
+@pytest.mark.parametrize("kind", ["huge", "huge_list"])
+def test_a_full_memory_is_one_line_of_rows_and_columns(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"found {N} rows x 4 columns, too much for the memory"):
+        train_odd(tmp_path, kind)
+
+
+def test_a_model_too_large_for_the_memory_is_one_line_too(tmp_path: Path) -> None:
+    write_prepared(tmp_path)
+    pass_all(tmp_path)
+    p = params(model={"name": "mlp", "hidden": [1000, 10**12]})
+    with pytest.raises(InputError, match=f"found {N} rows x 4 columns, too much for the memory"):
+        run(p, tmp_path, tmp_path, tmp_path / "model")
+
+
+def table_with_outliers() -> pa.Table:
+    """Make the first feature of three rows of the fourth batch, and of one later, far from all."""
+    x = table().column("x0").to_numpy().copy()
+    x[[55, 53, 60, 90]] = 1e6
+    return table().set_column(1, "x0", pa.array(x))
+
+
+@pytest.mark.parametrize("kind", ["undefined", "infinite"])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_loss_that_is_not_finite_says_where_it_came_from(split: str, kind: str) -> None:
+    rows = table_with_outliers()
+    encoder = Encoder.fit(schema("regression"), table(), "column")
+    every = Examples(encoder.features(rows), encoder.targets(rows), rows.column("id"))
+    good = Examples(every.x[:51], every.y[:51], every.ids[:51])
+    network = build("model", "tests.own:Odd", {"kind": kind}, 4, 1)
+    model = Model(network, encoder, {"name": "mlp"}, "MSELoss")
+    loss = build_loss("loss", "MSELoss", {}, "regression", 1)
+    with pytest.raises(InputError) as e:
+        fit(params(batch_size=17), model, loss, every if split == "train" else good, every)
+    value = "nan" if kind == "undefined" else "inf"
+    place = f"loss {value} in epoch 1, step 4"
+    if split == "val":
+        place = f"val loss {value} in epoch 1"
+    ids = "'row 53', 'row 55', 'row 60'"
+    assert f"found {place}, first in the rows with id {ids}; " in str(e.value)
+
+
+def test_the_trial_leaves_the_network_and_the_random_numbers_as_they_were() -> None:
+    network = build("model", "tests.own:Odd", {"kind": "normed"}, 4, 3)
+    x, y = torch.randn(8, 4), torch.zeros(8, dtype=torch.int64)
+    network(x)  # its lazy layer
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    drawn = torch.random.get_rng_state()
+    try_batch("model", "mlp", network, nn.CrossEntropyLoss(), x, y, 3)
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
