@@ -10,6 +10,7 @@ from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import WORKTREE, Revision, StageRecord
 from reprise.errors import PipelineError
 from reprise.git import is_shallow, merge_base
+from reprise.review.baselines import Baseline, find_baselines
 from reprise.review.change_state import ChangeState, change_state
 from reprise.review.curves import compare_curves
 from reprise.review.data.changes import find_data_changes
@@ -52,6 +53,12 @@ def _build(reader: RevisionReader, revisions: _Revisions, same_rows: bool) -> Re
         plotted = [new]
     plots, plotted_files = reader.plots(plotted)
     data, moved = find_data_changes(reader, old, new, plotted_files, notes)
+    first: str | None = None
+    baselines: list[Baseline] = []
+    primary = primary_predictions(new)
+    if primary is not None:
+        first, spec = primary
+        baselines = find_baselines(new, spec, notes)
     durations = None
     if new.commit is None:  # how long a stage took is known of runs in this working tree only
         durations = Durations(reader.records)
@@ -66,7 +73,8 @@ def _build(reader: RevisionReader, revisions: _Revisions, same_rows: bool) -> Re
         moved=moved,
         curves=compare_curves(plots, old, new),
         notes=notes,
-        first=primary_predictions(new),
+        first=first,
+        baselines=baselines,
     )
 
 

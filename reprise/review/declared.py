@@ -5,7 +5,7 @@ That is `meta: {reprise: {predictions: …}}` or `meta: {reprise: {table: …}}`
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from reprise.described import DescribedEnum
 from reprise.errors import PipelineError
@@ -28,30 +28,51 @@ class MetricSpec(_Spec):
     """Declares a metric that is a mean over rows.
 
     column: holds its value in each row; margin: a difference that is too small to matter, in the
-    column's unit.
+    column's unit; same_rows: a row's value depends on the other rows of its table, so that only
+    tables of the same rows can be compared.
     """
 
     column: Column
     better: Direction = Field(strict=False)  # text in YAML
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
+    same_rows: bool = False
 
 
 class PredictionsSpec(_Spec):
-    """Declares a table with one row for each test row. The first of `metrics` is the primary one.
+    """Declares a table with one row for each test row.
 
-    id: the column by which rows of two revisions pair; group: a column, rows with one value of it
-    are not independent; target, prediction: columns shown for rows that were fixed or broken;
-    model: the deps of the stage that hold the model; seeds: the stages of its foreach differ in
-    nothing but the seed of training.
+    primary: the metric that decides, the first one if None; baselines: the section of the metrics
+    files that holds `<section>.<name>.<metric>`, what a metric has to beat; id: the column by which
+    rows of two revisions pair; group: a column, rows with one value of it are not independent;
+    target, prediction: columns shown for rows that were fixed or broken; model: the deps of the
+    stage that hold the model; seeds: the stages of its foreach differ in nothing but the seed of
+    training.
     """
 
     id: Column = "id"
     metrics: dict[str, MetricSpec] = Field(min_length=1)
+    primary: Column | None = None
+    baselines: Column | None = None
     group: Column | None = None
     target: Column | None = None
     prediction: Column | None = None
     seeds: bool = False
     model: list[Column] = []
+
+    @field_validator("primary")
+    @classmethod
+    def _check_primary(cls, primary: str | None, info: ValidationInfo) -> str | None:
+        metrics = info.data.get("metrics", {})
+        if primary is not None and metrics and primary not in metrics:
+            raise ValueError(f"one of its metrics: {', '.join(metrics)}")
+        return primary
+
+    @property
+    def ordered_metrics(self) -> dict[str, MetricSpec]:
+        """Return the metrics by name, the primary one first."""
+        if self.primary is None:
+            return self.metrics
+        return {self.primary: self.metrics[self.primary], **self.metrics}
 
 
 class TableSpec(_Spec):
@@ -86,7 +107,8 @@ def parse_meta(where: str, meta: Any) -> OutSpec:
     except ValidationError as e:
         first = e.errors()[0]
         key = ".".join(map(str, ("meta", "reprise", *first["loc"])))
-        expected = first["msg"].lower()
+        expected = first["msg"].removeprefix("Value error, ")
+        expected = expected[0].lower() + expected[1:]
         raise PipelineError(
             f"{where}: {key}: found {first['input']!r}; expected {expected}"
         ) from None

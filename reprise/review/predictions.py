@@ -24,7 +24,7 @@ Value = str | int | float | bool | None
 class ChangedRow:
     """Holds a test row whose result changed.
 
-    old, new: the predictions; change: new − old of the primary metric's column.
+    old, new: the predictions; change: new − old of the first metric's column.
     """
 
     id: Value
@@ -51,8 +51,8 @@ class ChangedRows:
 class ComparedPredictions:
     """Holds the comparison of one declared table of predictions.
 
-    name: the out, or the foreach stage whose outs are the seeds of one model; rows: None where a
-    side has several seeds, or lacks the primary metric's column.
+    name: the out, or the foreach stage whose outs are the seeds of one model; rows: by the first
+    metric that is declared, None where a side has several seeds, or lacks that metric's column.
     """
 
     name: str
@@ -99,9 +99,11 @@ def compare_predictions(
     return results
 
 
-def primary_predictions(revision: Revision) -> str | None:
-    """Return the name of the first predictions that dvc.yaml declares; None if there are none."""
-    return next(iter(_declared_groups(revision)), None)
+def primary_predictions(revision: Revision) -> tuple[str, PredictionsSpec] | None:
+    """Return the first predictions that dvc.yaml declares, with their name; None without any."""
+    for name, group in _declared_groups(revision).items():
+        return name, group.spec
+    return None
 
 
 def _declared_groups(revision: Revision) -> dict[str, _Group]:
@@ -171,7 +173,7 @@ def _compare(
 
 
 def _changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
-    """Find the rows that changed by the primary metric. None where a side lacks its column."""
+    """Find the rows that changed by the first metric. None where a side lacks its column."""
     metric = next(iter(spec.metrics.values()))
     if metric.column not in old.column_names or metric.column not in new.column_names:
         return None

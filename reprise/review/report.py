@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from reprise.review.baselines import Baseline
 from reprise.review.change_state import ChangeState
 from reprise.review.curves import Curve
 from reprise.review.data.changes import DataChange
@@ -51,7 +52,8 @@ class Report:
 
     compared: predictions compared row by row, the primary ones first; metrics: unchanged ones too;
     notes: what a reader should know about what is not here; first: the name of the first
-    predictions in dvc.yaml, whether or not they could be compared.
+    predictions in dvc.yaml, whether or not they could be compared; baselines: of their primary
+    metric.
     """
 
     old: RevisionLabel
@@ -65,6 +67,7 @@ class Report:
     curves: list[Curve]
     notes: list[str] = field(default_factory=list)
     first: str | None = None
+    baselines: list[Baseline] = field(default_factory=list)
 
     @property
     def comparison(self) -> Comparison | None:
@@ -81,12 +84,17 @@ class Report:
     def primary(self) -> MetricComparison | None:
         """Return the metric that decides `--fail-on` and the headline.
 
-        It is the first metric of the first predictions in dvc.yaml.
+        It is that of the first predictions in dvc.yaml.
         """
         comparison = self.comparison
         if comparison is None:
             return None
         return comparison.primary
+
+    @property
+    def unbeaten(self) -> list[Baseline]:
+        """Return the baselines that the new side is no better than."""
+        return [baseline for baseline in self.baselines if not baseline.beaten]
 
 
 def values_equal(old: Any, new: Any) -> bool:

@@ -7,6 +7,7 @@ from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
 from reprise.review.render.selection import changed_rows, other_metrics
+from reprise.review.render.values import number, number_pair
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.results import Comparison
 from reprise.text.markdown import ROWS, escaped, folded, sentence
@@ -36,6 +37,7 @@ def markdown(report: Report) -> str:
 
 def _sections(report: Report) -> Iterator[str]:
     yield _headline(report)
+    yield from _baselines(report)
     yield f"{_side(report.new)} against {_side(report.old)}"
     for compared in report.compared:
         if len(report.compared) > 1:
@@ -65,6 +67,21 @@ def _headline(report: Report) -> str:
     name = escaped(metric)
     answer = f"{name} {sentence(result)}".rstrip()
     return f"{MARKER}\n**{answer}** ({sentence(details)})"
+
+
+def _baselines(report: Report) -> Iterator[str]:
+    """Yield what the baselines of the primary metric reach, first those that it does not beat."""
+    for baseline in report.unbeaten:
+        value, other = number_pair(baseline.value, baseline.baseline)
+        name = escaped(baseline.name)
+        yield f"**{escaped(baseline.metric)} {value} does not beat {name} ({other})**"
+    beaten = [
+        f"{escaped(baseline.name)} {number(baseline.baseline)}"
+        for baseline in report.baselines
+        if baseline.beaten
+    ]
+    if beaten:
+        yield f"Beats the baseline: {', '.join(beaten)}"
 
 
 def _side(side: RevisionLabel) -> str:

@@ -7,11 +7,16 @@ from reprise.review.report import Report, ValueChange
 
 
 def other_metrics(report: Report) -> list[ValueChange]:
-    """Return the metrics that were not compared row by row already."""
+    """Return the metrics that were not compared row by row already, without those of baselines."""
     names = set()
     for compared in report.compared:
         names |= {metric.name for metric in compared.comparison.metrics}
-    return [change for change in report.metrics if change.key not in names]
+    sections = tuple(f"{baseline.name}." for baseline in report.baselines)
+    return [
+        change
+        for change in report.metrics
+        if change.key not in names and not change.key.startswith(sections)
+    ]
 
 
 def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:

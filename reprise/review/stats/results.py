@@ -85,5 +85,5 @@ class Comparison:
 
     @property
     def primary(self) -> MetricComparison:
-        """Return the first metric that is declared, which stands for all of them."""
+        """Return the metric that stands for all of them: the one declared as such, or the first."""
         return self.metrics[0]

@@ -54,7 +54,7 @@ def compare_metrics(
     refused = _why_refused(predictions)
     reasons = {}
     for name, metric in spec.metrics.items():
-        reasons[name] = refused or _why_untested(predictions, metric.column)
+        reasons[name] = refused or _why_untested(predictions, metric)
 
     tested = [name for name, reason in reasons.items() if reason is None]
     estimates = {}
@@ -65,7 +65,7 @@ def compare_metrics(
     adjusted = dict(zip(tested, p_values, strict=True))
 
     metrics = []
-    for name, metric in spec.metrics.items():
+    for name, metric in spec.ordered_metrics.items():
         comparison = _describe(predictions, name, metric, reasons[name])
         if name in estimates:
             comparison = _judge(comparison, estimates[name], adjusted[name])
@@ -98,8 +98,14 @@ def _why_refused(predictions: PairedPredictions) -> str | None:
     return None
 
 
-def _why_untested(predictions: PairedPredictions, column: str) -> str | None:
-    """Say why this column has no verdict; None if it has one."""
+def _why_untested(predictions: PairedPredictions, metric: MetricSpec) -> str | None:
+    """Say why this metric has no verdict; None if it has one."""
+    column = metric.column
+    unpaired = len(predictions.only_old) + len(predictions.only_new)
+    if metric.same_rows and unpaired:
+        return (
+            f"a row's value depends on the other rows, and {unpaired:,} rows are on one side only"
+        )
     old_reason = _why_unusable("old", predictions.old, column, predictions.old_rows)
     if old_reason is not None:
         return old_reason
@@ -162,6 +168,9 @@ def _describe(
     old_values = predictions.old.values.get(metric.column)
     new_values = predictions.new.values.get(metric.column)
     present = [values for values in (old_values, new_values) if values is not None]
+    unpaired = None
+    if not metric.same_rows:
+        unpaired = compare_unpaired(predictions, metric.column)
     return MetricComparison(
         name=name,
         column=metric.column,
@@ -178,7 +187,7 @@ def _describe(
         why=reason,
         detectable=None,
         method="none",
-        unpaired=compare_unpaired(predictions, metric.column),
+        unpaired=unpaired,
     )
 
 

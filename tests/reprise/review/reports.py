@@ -1,5 +1,6 @@
 """Makes reports by hand: a common one, and the parts of others."""
 
+from reprise.review.baselines import Baseline
 from reprise.review.change_state import ChangeState
 from reprise.review.curves import Curve
 from reprise.review.data.changes import DataChange
@@ -98,6 +99,7 @@ def common() -> Report:
             ValueChange("metrics.json", "f1_macro", ChangeState.CHANGED, 0.97101, 0.97633),
             ValueChange("metrics.json", "ece", ChangeState.ADDED, None, float("nan")),
             ValueChange("metrics.json", "auc", ChangeState.CHANGED, float("nan"), float("nan")),
+            ValueChange("metrics.json", "simple.line.auc", ChangeState.CHANGED, 0.51234, 0.52345),
         ],
         params=[
             ValueChange("params.yaml", "train.optimizer.lr", ChangeState.CHANGED, 0.1, 0.05),
@@ -136,4 +138,8 @@ def common() -> Report:
             ),
         ],
         notes=["the working tree: stage evaluate has not run since evaluate.bins changed"],
+        baselines=[
+            Baseline("accuracy", 0.9778, "simple.mean", 0.1017, beaten=True),
+            Baseline("accuracy", 0.9778, "simple.line", 0.9781, beaten=False),
+        ],
     )

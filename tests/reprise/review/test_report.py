@@ -87,6 +87,47 @@ def test_the_headline(made: Made) -> None:
     assert reach > 0
 
 
+BASELINES = """
+json.dump({"accuracy": 0.7, "log_loss": 0.1, "simple": {"line": {"accuracy": 0.7, "log_loss": 0.2},
+    "mean": {"accuracy": 0.5, "log_loss": None}}}, open("metrics.json", "w"))
+"""
+
+
+def test_the_primary_metric_and_its_baselines_are_those_declared(made: Made) -> None:
+    """The key's value comes from params.yaml: an edit there changes which metric decides."""
+    declared = "predictions:\n                primary: ${judge}\n                baselines: simple"
+    files = {
+        "dvc.yaml": PIPELINE.replace("predictions:\n", f"{declared}\n"),
+        "work.py": (made.root / "work.py").read_text() + BASELINES,
+    }
+    change(made, {**files, "params.yaml": NEW_PARAMS + "judge: log_loss\n"})
+    lines = report(made, "main").splitlines()
+    assert lines[1].startswith("**log_loss 0.7 → ")
+    assert not [line for line in lines if "does not beat" in line]
+    change(made, {"params.yaml": NEW_PARAMS + "judge: accuracy\n"})
+    lines = report(made, "main").splitlines()
+    assert lines[1].startswith("**accuracy 0.7 → ")
+    assert lines[3] == "**accuracy 0.7 does not beat `simple.line` (0.7)**"
+    found = json.loads(report(made, "main", "--format", "json"))["baselines"]
+    assert [(entry["name"], entry["beaten"]) for entry in found] == [
+        ("simple.line", False),
+        ("simple.mean", True),
+    ]
+    change(made, {"dvc.yaml": files["dvc.yaml"].replace("simple", "elsewhere")})
+    note = "no metrics file has accuracy and elsewhere.*.accuracy, its baseline"
+    assert f"- `{note}`" in report(made, "main").splitlines()
+
+
+def test_a_primary_metric_that_is_not_declared_is_one_line(made: Made) -> None:
+    text = PIPELINE.replace("predictions:\n", "predictions:\n                primary: auc\n")
+    (made.root / "dvc.yaml").write_text(text)
+    (line,) = report(made, "main", code=1).splitlines()
+    assert line.endswith(
+        "meta.reprise.predictions.primary: found 'auc'; "
+        "expected one of its metrics: accuracy, log_loss"
+    )
+
+
 def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
     change(made, {"raw.csv": rows(400, start=60), "params.yaml": PARAMS.replace("0.7", "0.9")})
     text = report(made, "main")

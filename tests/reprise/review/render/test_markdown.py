@@ -19,6 +19,10 @@ from tests.reprise.review.reports import common
 
 def test_it_shows_what_stands_in_the_html_too() -> None:
     lines = markdown(common()).splitlines()
+    assert lines[3] == "**accuracy 0.9778 does not beat `simple.line` (0.9781)**"
+    assert lines[5] == "Beats the baseline: `simple.mean` 0.1017"
+    shown = lines[: lines.index("<details><summary>Full difference</summary>")]
+    assert not [line for line in shown if "simple.line.auc" in line]
     for expected in (
         "| f1_macro | 0.971 | 0.9763 | +0.0053 |",
         "| ece | – | nan | – |",

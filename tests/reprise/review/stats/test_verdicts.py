@@ -228,6 +228,32 @@ def test_few_rows_have_no_verdict() -> None:
     )
 
 
+def test_the_primary_metric_comes_first() -> None:
+    metrics = {name: {"column": name, "better": "higher"} for name in ("a", "b", "c")}
+    spec = PredictionsSpec.model_validate({"metrics": metrics, "primary": "b"})
+    values = {name: np.arange(50.0) for name in metrics}
+    found = compare_metrics([table(**values)], [table(**values)], spec)
+    assert [metric.name for metric in found.metrics] == ["b", "a", "c"]
+    assert found.primary.name == "b"
+
+
+@pytest.mark.parametrize("same_rows", [True, False])
+def test_values_that_depend_on_other_rows_are_compared_over_the_same_rows_only(
+    same_rows: bool,
+) -> None:
+    metric = {"column": "x", "better": "higher", "same_rows": same_rows}
+    spec = PredictionsSpec.model_validate({"metrics": {"x": metric}})
+    old, new = pairs(20, 4, 200)
+    same = only(compare_metrics(old, new, spec))
+    assert (same.verdict, same.why) == ("better", None)
+    fewer = only(compare_metrics(old, [new[0].slice(3)], spec))
+    assert (fewer.verdict is None) == same_rows
+    if same_rows:
+        why = "a row's value depends on the other rows, and 3 rows are on one side only"
+        assert fewer.why == why
+    assert fewer.unpaired is None
+
+
 def test_other_test_rows_are_refused() -> None:
     old, new = (
         table(np.arange(100), x=np.zeros(100)),
