@@ -1,30 +1,55 @@
 """Scores the model on the test split: metrics, a row a prediction, what plots are drawn from."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from pydantic import Field
 from sklearn import metrics as sk
 
 from src.cli import main
-from src.errors import InputError
+from src.encoder import numbers
+from src.errors import InputError, Memory
 from src.files import whole, write_csv, write_json
 from src.model_file import Model
-from src.params import Section, StageParams
+from src.params import Fraction, Section, StageParams
+from src.schema import Schema, Task
+from src.scoring.baselines import class_counts, classifiers, regressors
+from src.scoring.metrics import (
+    Array,
+    Metrics,
+    Rows,
+    balanced_shares,
+    classification_metrics,
+    expected_calibration_error,
+    is_better,
+    positive_classes,
+    precision_shares,
+    regression_metrics,
+    rounded,
+)
 
-Array = np.ndarray
-Plot = list[dict[str, Any]]  # rows of a plot's CSV file
-Plots = dict[str, tuple[list[str], Plot]]  # header and rows by file name
-Metrics = dict[str, float | None]  # none where the rows do not define it
+Plots = dict[str, tuple[list[str], Rows]]  # header and rows of a CSV file, by its name
+# What can be judged by: means over rows, which `predictions.parquet` has. The first is the default.
+JUDGES: dict[Task, list[str]] = {
+    "classification": ["accuracy", "balanced_accuracy", "average_precision", "log_loss"],
+    "regression": ["mse", "mae"],
+}
+LOPSIDED = 0.8  # share of the largest class from which accuracy is no judge
 
 
 class Evaluate(Section):
     """Holds the section `evaluate` of params.yaml."""
 
+    metric: (
+        Literal["accuracy", "balanced_accuracy", "average_precision", "log_loss", "mse", "mae"]
+        | None
+    ) = None
+    precision: Fraction = 0.9
     bins: int = Field(10, ge=1, le=1000)
     plot_points: int = Field(200, ge=2, le=100_000)
 
@@ -39,75 +64,30 @@ class Scores(NamedTuple):
     """Holds what the stage writes: predictions has a row for each test row."""
 
     metrics: Metrics
+    baselines: dict[str, Metrics]
     predictions: pa.Table
     plots: Plots
 
-
-def expected_calibration_error(confidence: Array, correct: Array, bins: int) -> tuple[float, Plot]:
-    """Compute mean |accuracy − confidence| over equal-width bins, weighted by rows.
-
-    confidence: [rows] in 0…1; correct: [rows] of 0 and 1. Guo et al. 2017, equation 3. Returns also
-    its table, a row for each bin that has rows.
-    """
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    table: Plot = []
-    error = 0.0
-    for b, rows in enumerate(np.bincount(which, minlength=bins)):
-        if rows:
-            mean, accuracy = confidence[which == b].mean(), correct[which == b].mean()
-            table.append({"confidence": mean, "accuracy": accuracy, "rows": int(rows)})
-            error += int(rows) * abs(accuracy - mean)
-    return float(error / len(confidence)), table
+    def rounded(self) -> "Scores":
+        """Round the metrics, as they are written."""
+        baselines = {name: rounded(metrics) for name, metrics in self.baselines.items()}
+        return self._replace(metrics=rounded(self.metrics), baselines=baselines)
 
 
-def classification_metrics(truth: Array, predicted: Array, probability: Array) -> Metrics:
-    """Compute the metrics of scikit-learn that have these names.
-
-    truth, predicted: class indices [rows]; probability: [rows, classes].
-    """
-    classes = np.arange(probability.shape[1])
-    score = probability[:, 1] if len(classes) == 2 else probability
-    roc_auc = None
-    if len(np.unique(truth)) == len(classes):  # one-vs-rest needs rows of every class
-        roc_auc = sk.roc_auc_score(truth, score, multi_class="ovr")
-    return {
-        "accuracy": sk.accuracy_score(truth, predicted),
-        "f1_macro": sk.f1_score(truth, predicted, average="macro"),
-        "log_loss": sk.log_loss(truth, probability, labels=classes),
-        "roc_auc": roc_auc,
-    }
-
-
-def regression_metrics(truth: Array, predicted: Array) -> Metrics:
-    """Compute metrics of truth and predicted [rows], in the target's unit.
-
-    R² is none where all targets are equal.
-    """
-    r2 = None
-    if len(truth) > 1 and np.ptp(truth) > 0:
-        r2 = sk.r2_score(truth, predicted)
-    return {
-        "mse": sk.mean_squared_error(truth, predicted),
-        "rmse": sk.root_mean_squared_error(truth, predicted),
-        "mae": sk.mean_absolute_error(truth, predicted),
-        "r2": r2,
-    }
-
-
-def confusion(truth: list[Any], predicted: list[Any], classes: list[Any]) -> Plot:
+def confusion(truth: list[Any], predicted: list[Any], classes: list[Any]) -> Rows:
     """Count the rows of each pair of classes, zeros included."""
     names = [str(c) for c in classes]
     matrix = sk.confusion_matrix(list(map(str, truth)), list(map(str, predicted)), labels=names)
-    table: Plot = []
+    table: Rows = []
     for i, actual in enumerate(names):
         for j, name in enumerate(names):
             table.append({"actual": actual, "predicted": name, "rows": int(matrix[i, j])})
     return table
 
 
-def roc(truth: Array, probability: Array, classes: list[Any], points: int) -> Plot:
+def roc(truth: Array, probability: Array, classes: list[Any], points: int) -> Rows:
     """Compute one-vs-rest ROC curves of at most `points` each; for two classes, the second's."""
-    rows: Plot = []
+    rows: Rows = []
     for i in range(len(classes)) if len(classes) > 2 else [1]:
         positive = truth == i
         if not 0 < positive.sum() < len(truth):
@@ -119,83 +99,143 @@ def roc(truth: Array, probability: Array, classes: list[Any], points: int) -> Pl
     return rows
 
 
-def classify(p: Evaluate, model: Model, test: pa.Table) -> Scores:
+def classify(p: Evaluate, model: Model, train: Path, test: pa.Table) -> Scores:
     """Score a classifier.
 
-    Predictions have `correct`, 0 or 1, and `loss`, −ln of the true class's probability.
+    Predictions have `correct`, 0 or 1, `loss`, −ln of the true class's probability, and what each
+    row adds to `balanced_accuracy` and `average_precision`.
     """
-    schema = model.encoder.schema
+    encoder, schema = model.encoder, model.encoder.schema
     assert schema.classes is not None
     predicted, probability = model.classify(test)
-    labels = model.encoder.labels(predicted)
-    truth = model.encoder.targets(test)
+    labels = encoder.labels(predicted)
+    truth = encoder.targets(test)
     of_truth = probability[torch.arange(len(truth)), truth]
     loss = -of_truth.clamp_min(torch.finfo(torch.float32).tiny).log()
     correct = (predicted == truth).numpy()
     # Rows of float32 add up to 1 within 1e-7, of which scikit-learn warns.
     scores = probability.double().numpy()
     scores /= scores.sum(axis=1, keepdims=True)
-    metrics = classification_metrics(truth.numpy(), predicted.numpy(), scores)
+    counts = class_counts(train, schema)
+    positives = positive_classes(counts)
+    truths, guesses = truth.numpy(), predicted.numpy()
+    metrics = classification_metrics(truths, guesses, scores, positives, p.precision)
     metrics["ece"], calibration = expected_calibration_error(scores.max(axis=1), correct, p.bins)
+    baselines = {}
+    for name, simple in classifiers(encoder, train, counts, encoder.features(test)).items():
+        baselines[name] = classification_metrics(truths, *simple, positives, p.precision)
     target = test.column(schema.target)
     columns = {
         "id": test.column("id"),
         "target": target,
         "prediction": pa.array(labels, target.type),
     }
-    for i, name in enumerate(schema.classes):
-        columns[f"probability_{name}"] = probability[:, i].numpy()
+    for i, label in enumerate(schema.classes):
+        columns[f"probability_{label}"] = probability[:, i].numpy()
     columns["correct"] = correct.astype(np.int8)
     columns["loss"] = loss.numpy()
+    columns["balanced_accuracy"] = balanced_shares(truths, guesses)
+    columns["average_precision"] = precision_shares(truths, scores, positives)
     pairs = confusion(target.to_pylist(), labels, schema.classes)
-    curves = roc(truth.numpy(), scores, schema.classes, p.plot_points)
+    curves = roc(truths, scores, schema.classes, p.plot_points)
     plots = {
         "confusion": (["actual", "predicted", "rows"], pairs),
         "roc": (["class", "fpr", "tpr"], curves),
         "calibration": (["confidence", "accuracy", "rows"], calibration),
     }
-    return Scores(metrics, pa.table(columns), plots)
+    return Scores(metrics, baselines, pa.table(columns), plots)
 
 
-def regress(p: Evaluate, model: Model, test: pa.Table) -> Scores:
+def regress(p: Evaluate, model: Model, train: Path, test: pa.Table) -> Scores:
     """Score a regression, in the target's unit; the predictions' `loss` is the squared error."""
-    target = test.column(model.encoder.schema.target)
-    truth = np.asarray(target.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    encoder = model.encoder
+    truth = numbers(test.column(encoder.schema.target))
     predicted = model.estimate(test).double().numpy()
+    baselines = {}
+    for name, prediction in regressors(encoder, train, encoder.features(test)).items():
+        baselines[name] = regression_metrics(truth, prediction)
     columns = {
         "id": test.column("id"),
         "target": truth,
         "prediction": predicted,
         "loss": (truth - predicted) ** 2,
+        "absolute_error": np.abs(truth - predicted),
     }
     pairs = zip(truth[: p.plot_points], predicted[: p.plot_points], strict=True)
     points = [{"actual": float(a), "predicted": float(b)} for a, b in pairs]
     plots = {"predicted": (["actual", "predicted"], points)}
-    return Scores(regression_metrics(truth, predicted), pa.table(columns), plots)
+    return Scores(regression_metrics(truth, predicted), baselines, pa.table(columns), plots)
 
 
-def rounded(metrics: Metrics) -> Metrics:
-    """Round to six decimals: what is beyond differs between machines."""
-    return {k: None if v is None else round(float(v), 6) for k, v in metrics.items()}
+def judging_metric(p: Evaluate, task: Task) -> str:
+    """Return the metric to judge by; raise InputError for one that is not of the task."""
+    known = JUDGES[task]
+    if p.metric is None:
+        return known[0]
+    if p.metric not in known:
+        expected = f"a metric of {task} that is a mean over rows: {', '.join(known)}"
+        raise InputError("params.yaml: evaluate.metric", p.metric, expected)
+    return p.metric
+
+
+def judgement(metric: str, share: float, scores: Scores) -> str:
+    """Say which metric to judge by, and what it is of the model and of the baselines.
+
+    metric: that of the params; share: of the most frequent class in the test rows.
+    """
+    text = f"judge by {metric}"
+    if metric == "accuracy" and share >= LOPSIDED:
+        metric = "average_precision"
+        text = (
+            f"judge by {metric}, not by accuracy, for {share:.1%} of the test rows are of one class"
+            " (say so in evaluate.metric of params.yaml, or reports go by accuracy)"
+        )
+    value = scores.metrics[metric]
+    text += f": model {value}"
+    unbeaten = []
+    for name, metrics in scores.baselines.items():
+        baseline = metrics[metric]
+        text += f", {name} {baseline}"
+        if value is not None and baseline is not None and not is_better(metric, value, baseline):
+            unbeaten.append(name)
+    if unbeaten:
+        text += f"; the model does not beat {' and '.join(unbeaten)}"
+    return text
+
+
+def largest_share(test: pa.Table, schema: Schema) -> float:
+    """Compute the share of the most frequent class in the test rows; 0 for a regression."""
+    if schema.classes is None:
+        return 0.0
+    counts = pc.value_counts(test.column(schema.target)).field("counts")
+    return float(pc.max(counts).as_py() / test.num_rows)
 
 
 def run(params: Params, model: Path, prepared: Path, evaluation: Path) -> None:
-    """Score the test split, and write metrics, predictions and the data of plots."""
+    """Score the test split, and write metrics, predictions and the data of plots.
+
+    The training split is for the baselines.
+    """
     torch.set_num_threads(1)  # sums in more parts differ in the last bit
+    p = params.evaluate
     trained = Model.load(model / "model.safetensors")
-    test = pq.read_table(prepared / "test.parquet")
-    if test.num_rows == 0:
-        raise InputError(prepared / "test.parquet", "no rows", "rows to test on")
-    is_classifier = trained.encoder.schema.task == "classification"
-    score = classify if is_classifier else regress
-    scores = score(params.evaluate, trained, test)
-    for name, (header, rows) in scores.plots.items():
-        write_csv(evaluation / "plots" / f"{name}.csv", header, rows)
+    schema = trained.encoder.schema
+    metric = judging_metric(p, schema.task)
+    train, file = prepared / "train.parquet", prepared / "test.parquet"
+    rows = pq.read_metadata(file).num_rows
+    if rows == 0:
+        raise InputError(file, "no rows", "rows to test on")
+    score = classify if schema.task == "classification" else regress
+    with Memory(file, rows, trained.encoder.width, "fewer rows or columns"):
+        test = pq.read_table(file)
+        scores = score(p, trained, train, test).rounded()
+    for name, (header, points) in scores.plots.items():
+        write_csv(evaluation / "plots" / f"{name}.csv", header, points)
     with whole(evaluation / "predictions.parquet") as part:
         pq.write_table(scores.predictions, part)
-    metrics = rounded(scores.metrics)
-    write_json(evaluation / "metrics.json", metrics)
-    print("  ".join(f"{name} {value}" for name, value in metrics.items()))
+    write_json(evaluation / "metrics.json", {**scores.metrics, "baseline": scores.baselines})
+    print("  ".join(f"{name} {value}" for name, value in scores.metrics.items()))
+    print(judgement(metric, largest_share(test, schema), scores))
 
 
 if __name__ == "__main__":

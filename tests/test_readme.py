@@ -15,7 +15,7 @@ def test_the_first_screen_is_what_the_commands_print(commands: str, tmp_path_fac
     project.run("git", "checkout", "-qb", "main")
     repro = project.run("dvc", "repro").splitlines()
     shown = [line for line in BLOCKS[0].splitlines() if not line.startswith("$")]
-    assert len(shown) == 4
+    assert len(shown) == 5
     assert [line for line in repro if line in shown] == shown
     edit, rerun, *expected = BLOCKS[1].splitlines()
     assert rerun == "$ dvc repro"

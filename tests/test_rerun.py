@@ -84,6 +84,8 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
         {"train.epochs": 4},
         MODEL,
     ),  # alone it changes the model on some CPUs only
+    "evaluate.metric": ("log_loss", {}, {"evaluate"}),
+    "evaluate.precision": (0.5, {}, {"evaluate"}),
     "evaluate.bins": (5, {}, {"evaluate"}),
     "evaluate.plot_points": (50, {}, {"evaluate"}),
     "runtime.log_every": (10, {}, set()),
