@@ -10,7 +10,6 @@ the objects.)
 """
 
 import errno
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ from dvc.dvcfile import Lockfile
 from dvc.fs import LocalFileSystem
 from dvc.utils import relpath
 from dvc.utils.serialize import _yaml
-from dvc_data.hashfile import checkout, transfer
+from dvc_data.hashfile import transfer
 from dvc_data.hashfile.state import State
 
 from reprise.dvc.file_cache import FileCache
@@ -69,13 +68,11 @@ _rwlock = dvc.rwlock.rwlock
 _load_path = dvc.dependency.param.load_path
 _load_lock = Lockfile._load_yaml
 _dump_yaml = dvc.utils.serialize.dump_yaml
-_test_links = checkout.test_links  # type: ignore[attr-defined]
 _log_exception = transfer._log_exception
 _isin = LocalFileSystem.isin
 
 # What is remembered while a repository is open.
 _file_caches: dict[int, FileCache] = {}  # of open repositories, by the id of their file system
-_links: dict[Any, list[str]] = {}  # the kinds of links that work, by kinds asked for and devices
 _schemas: dict[int, tuple[Any, voluptuous.Schema]] = {}  # compiled, by the id of the source
 
 
@@ -114,20 +111,6 @@ def dump_run(path: str, data: Any, *args: Any, **kwargs: Any) -> None:
         Path(path).write_text(format_run(data), encoding="utf-8")
     else:
         _dump_yaml(path, data, *args, **kwargs)
-
-
-def try_links_once(
-    links: list[str], from_fs: Any, source: str, to_fs: Any, target: str
-) -> list[str]:
-    """Try once for a pair of devices which kinds of links work, in place of test_links."""
-    if not isinstance(from_fs, LocalFileSystem) or not isinstance(to_fs, LocalFileSystem):
-        return _test_links(links, from_fs, source, to_fs, target)
-    folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
-    key = (*links, os.stat(source).st_dev, os.stat(folder).st_dev)
-    if key not in _links:
-        _links[key] = _test_links(links, from_fs, source, to_fs, target)
-    return _links[key]
 
 
 def stop_if_hopeless(oid: str, exc: BaseException) -> None:
@@ -203,14 +186,6 @@ PATCHES: tuple[Patch, ...] = (
         reason="ruamel.yaml is slow, and run-cache entries are simple",
         gain="4.9 of 37.0 from scratch (13 %)",
         test="tests/reprise/dvc/test_lock_file.py::test_entries_are_written_as_dvc_writes_them",
-    ),
-    Patch(
-        owner=checkout,
-        attribute="test_links",
-        replacement=try_links_once,
-        reason="DVC links a file on trial for each out",
-        gain="6.9 of 33.5 from scratch (20 %), 6.1 of 40.2 restored (15 %)",
-        test="tests/reprise/dvc/test_patches.py::test_links_are_tried_once_for_two_devices",
     ),
     Patch(
         owner=dvc.schema,
@@ -293,5 +268,4 @@ def _undo() -> None:
             delattr(patch.owner, patch.attribute)
         else:
             setattr(patch.owner, patch.attribute, original)
-    _links.clear()
     _schemas.clear()

@@ -60,7 +60,6 @@ INTERNALS = {
     "dvc.stage.serialize:to_single_stage_lockfile": "a85109472374",
     "dvc.repo.trie:build_outs_trie": "7022912b3e2c",
     "dvc.repo.index:Index.graph": "759afd365a86",
-    "dvc_data.hashfile.checkout:test_links": "622b81203f36",
     "dvc.repo.fetch:_collect_indexes": "473d966516d9",
     "dvc.render.match:match_defs_renderers": "fc0f220ab00e",
     "dvc_data.hashfile.transfer:_log_exception": "32636076077b",

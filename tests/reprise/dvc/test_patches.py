@@ -12,9 +12,8 @@ import dvc.schema
 import pytest
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
-from dvc_data.hashfile import checkout
 
-from reprise.dvc import Repository, Stage, file_cache, patches
+from reprise.dvc import Repository, Stage, file_cache
 from reprise.dvc.deps import params_deps
 from reprise.dvc.lock_file import replace_entries
 from reprise.dvc.patches import PATCHES
@@ -186,22 +185,6 @@ def test_a_lock_file_is_parsed_once_until_it_changes(
                 stage.reload()
                 assert stage.locked == entry
             assert len(calls) == 1
-
-
-def test_links_are_tried_once_for_two_devices(
-    roots: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    calls = count(monkeypatch, patches, "_test_links")
-    fs = LocalFileSystem()
-    cache = roots[0] / ".dvc"
-    for _ in range(2):
-        with opened(roots[0]):
-            for name in ("a", "new/b"):
-                target = str(roots[0] / name)
-                test_links = vars(checkout)["test_links"]
-                assert test_links(["copy"], fs, str(cache), fs, target) == ["copy"]
-        assert len(calls) == 1
-        calls.clear()
 
 
 def test_a_schema_is_compiled_once(roots: list[Path]) -> None:
