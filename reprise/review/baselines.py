@@ -1,10 +1,12 @@
 """Compares the primary metric with the baselines of it that the metrics files hold."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reprise.dvc.history.revision import Revision
 from reprise.review.declared import Direction, PredictionsSpec
+from reprise.text.values import is_number
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,10 @@ def find_baselines(revision: Revision, spec: PredictionsSpec, notes: list[str]) 
 
 def _pairs(revision: Revision, section: str, metric: str) -> Iterator[tuple[str, float, float]]:
     """Yield the name of each baseline of the metric, the metric's value, and the baseline's."""
+    pattern = re.compile(rf"({re.escape(section)}\..+)\.{re.escape(metric)}")
     for values in revision.metrics.values():
         value = values.get(metric)
         for key, baseline in values.items():
-            is_baseline = key.startswith(f"{section}.") and key.endswith(f".{metric}")
-            if is_baseline and isinstance(value, int | float) and isinstance(baseline, int | float):
-                yield key.removesuffix(f".{metric}"), value, baseline
+            name = pattern.fullmatch(key)
+            if name is not None and is_number(value) and is_number(baseline):
+                yield name[1], value, baseline

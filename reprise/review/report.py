@@ -91,11 +91,6 @@ class Report:
             return None
         return comparison.primary
 
-    @property
-    def unbeaten(self) -> list[Baseline]:
-        """Return the baselines that the new side is no better than."""
-        return [baseline for baseline in self.baselines if not baseline.beaten]
-
 
 def values_equal(old: Any, new: Any) -> bool:
     """Compare two values; NaN equals NaN."""

@@ -1,7 +1,7 @@
 """Format single values as plain text on one line: numbers, differences, anything that data says."""
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 NO_VALUE = "–"
 CELL = 80  # characters of a value in a table
@@ -75,6 +75,6 @@ def _printable(character: str) -> str:
     return "\ufffd"
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[int | float]:
     """Tell numbers from texts, lists, None and, as YAML and JSON do, from booleans."""
     return isinstance(value, int | float) and not isinstance(value, bool)

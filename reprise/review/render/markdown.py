@@ -7,10 +7,10 @@ from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
 from reprise.review.render.selection import changed_rows, other_metrics
-from reprise.review.render.values import number, number_pair
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.results import Comparison
 from reprise.text.markdown import ROWS, escaped, folded, sentence
+from reprise.text.values import number, number_pair
 
 MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
@@ -71,15 +71,14 @@ def _headline(report: Report) -> str:
 
 def _baselines(report: Report) -> Iterator[str]:
     """Yield what the baselines of the primary metric reach, first those that it does not beat."""
-    for baseline in report.unbeaten:
-        value, other = number_pair(baseline.value, baseline.baseline)
+    beaten = []
+    for baseline in report.baselines:
         name = escaped(baseline.name)
+        if baseline.beaten:
+            beaten.append(f"{name} {number(baseline.baseline)}")
+            continue
+        value, other = number_pair(baseline.value, baseline.baseline)
         yield f"**{escaped(baseline.metric)} {value} does not beat {name} ({other})**"
-    beaten = [
-        f"{escaped(baseline.name)} {number(baseline.baseline)}"
-        for baseline in report.baselines
-        if baseline.beaten
-    ]
     if beaten:
         yield f"Beats the baseline: {', '.join(beaten)}"
 
