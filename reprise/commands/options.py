@@ -1,9 +1,11 @@
 """Define the options that several commands share."""
 
 import argparse
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from reprise.dvc import Repository, Selection, Stage
+from reprise.retrain.choices import PublishMode
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -24,6 +26,21 @@ def parse_nonnegative(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a number from 0")
     return value
+
+
+def add_publication(parser: argparse.ArgumentParser, modes: Iterable[PublishMode]) -> None:
+    """Add what `retrain` and `publish` say of the repository, and how it is published."""
+    add = parser.add_argument
+    add(
+        "repository",
+        nargs="?",
+        default=".",
+        help="a git address or path (default: this checkout's origin)",
+    )
+    add("--base", default="main", metavar="BRANCH", help="the champion's branch (default: main)")
+    values = [mode.value for mode in modes]
+    add("--publish", choices=values, default="pr", help="of a better model (default: pr)")
+    add("--workplace", default="~/.cache/reprise", metavar="DIR", help="where clones are kept")
 
 
 def directory_parser() -> argparse.ArgumentParser:

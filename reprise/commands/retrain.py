@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from reprise.commands.options import Subparsers, parse_jobs, parse_nonnegative
+from reprise.commands.options import Subparsers, add_publication, parse_jobs, parse_nonnegative
 from reprise.retrain.choices import PromoteWhen, PublishMode
 
 
@@ -12,15 +12,9 @@ def add_parser(subparsers: Subparsers) -> None:
     help_ = "train on new data in a clone, and propose the model if it is better beyond noise"
     parser = subparsers.add_parser("retrain", help=help_)
     add = parser.add_argument
-    add(
-        "repository",
-        nargs="?",
-        default=".",
-        help="a git address or path (default: this checkout's origin)",
-    )
-    add("--base", default="main", metavar="BRANCH", help="the champion's branch (default: main)")
-    modes = [mode.value for mode in PublishMode]
-    add("--publish", choices=modes, default="pr", help="of a better model (default: pr)")
+    add_publication(parser, PublishMode)
+    hand_over = "push nothing, and write there what `reprise publish DIR` takes"
+    add("--hand-over", type=Path, metavar="DIR", help=hand_over)
     add("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
     least = "the least difference that is worth a promotion"
     add("--min-effect", type=parse_nonnegative, default=0.0, metavar="X", help=least)
@@ -29,7 +23,6 @@ def add_parser(subparsers: Subparsers) -> None:
     add("-j", "--jobs", type=parse_jobs, metavar="N", help="at most N stages at a time")
     add("--no-wait", action="store_true", help="skip when another retraining is at work")
     add("--dry-run", action="store_true", help="decide, and push nothing")
-    add("--workplace", default="~/.cache/reprise", metavar="DIR", help="where clones are kept")
     add("--out", metavar="FILE", help="write the decision there, as JSON")
     add("--report", metavar="FILE", help="write the report there, as Markdown")
 
@@ -52,6 +45,7 @@ def execute(args: argparse.Namespace) -> int:
         jobs=args.jobs,
         wait=not args.no_wait,
         dry_run=args.dry_run,
+        hand_over=args.hand_over,
     )
     result = retrain(options, lambda line: print(line, flush=True))
     if result.report is not None and args.report:

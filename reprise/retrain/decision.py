@@ -1,6 +1,6 @@
 """Holds what became of a retraining."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -45,6 +45,10 @@ class Decision(BaseModel):
     pushed: bool = False
     pull_request: str | None = None
 
+    def updated(self, **fields: Any) -> "Decision":
+        """Copy the decision with other values in these fields."""
+        return self.model_copy(update=fields)
+
 
 @dataclass(frozen=True)
 class RetrainResult:
@@ -52,7 +56,3 @@ class RetrainResult:
 
     decision: Decision
     report: Report | None = None
-
-    def updated(self, **fields: Any) -> "RetrainResult":
-        """Copy the result with other values in these fields of its decision."""
-        return replace(self, decision=self.decision.model_copy(update=fields))

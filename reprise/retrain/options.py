@@ -15,7 +15,8 @@ class RetrainOptions:
     """Holds what the command line of `reprise retrain` says.
 
     repository: an address or a path; folder: where clones are kept; jobs: stages at a time, as
-    many as there are cores if None; token: of the forge, in place of the environment's.
+    many as there are cores if None; hand_over: a folder for a better model, in place of its
+    publication; token: of the forge, in place of the environment's.
     """
 
     repository: str
@@ -26,4 +27,5 @@ class RetrainOptions:
     jobs: int | None = None
     wait: bool = True
     dry_run: bool = False
+    hand_over: Path | None = None
     token: str | None = field(default=None, repr=False)

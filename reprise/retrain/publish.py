@@ -6,10 +6,9 @@ from reprise.forge.registry import forge_of_address
 from reprise.retrain.branch import Branch
 from reprise.retrain.choices import PublishMode
 from reprise.retrain.clone import Clone
-from reprise.retrain.decision import Decision, RetrainResult
+from reprise.retrain.decision import Decision
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import run_command
-from reprise.review import markdown
 from reprise.text.markdown import plain_words
 from reprise.text.values import number
 
@@ -26,13 +25,14 @@ class Publisher:
     options: RetrainOptions
     echo: Echo
 
-    def publish(self, result: RetrainResult, branch: Branch, commit: str) -> RetrainResult:
+    def publish(self, decision: Decision, text: str, branch: Branch, commit: str) -> Decision:
         """Push the data and the commit, and propose it if that is asked for.
 
-        branch: the challenger's. Raises BranchMoved when it or the base moved meanwhile.
+        text: of the pull request; branch: the challenger's. Returns the decision, with what was
+        published. Raises BranchMoved when the branch or the base moved meanwhile.
         """
         base = self.options.base
-        if self.clone.has_moved(result.decision.base):
+        if self.clone.has_moved(decision.base):
             self.echo(f"{base} moved meanwhile: once more, from its new tip")
             raise BranchMoved
         run_command(self.clone, self.echo, "dvc", "push", "--run-cache")
@@ -44,14 +44,14 @@ class Publisher:
                 f"{branch.name} has commits of others: "
                 "it stays as it is, and so does its pull request"
             )
-            return result.updated(branch=branch.name)
+            return decision.updated(branch=branch.name)
         else:
             target = branch
             self._push(target, commit, replace=True)
-        result = result.updated(branch=target.name, commit=commit, pushed=True)
+        decision = decision.updated(branch=target.name, commit=commit, pushed=True)
         if self.options.publish is PublishMode.PULL_REQUEST:
-            return self._propose(result, target)
-        return result
+            return self._propose(decision, text, target)
+        return decision
 
     def _push(self, branch: Branch, commit: str, *, replace: bool) -> None:
         if branch.has(commit):
@@ -62,22 +62,20 @@ class Publisher:
             raise BranchMoved
         self.echo(f"pushed {commit[:12]} to {branch.name}")
 
-    def _propose(self, result: RetrainResult, branch: Branch) -> RetrainResult:
+    def _propose(self, decision: Decision, text: str, branch: Branch) -> Decision:
         forge = forge_of_address(self.clone.address, token=self.options.token)
         if forge is None:
             self.echo(
                 "no token of a forge: the branch is pushed, and a pull request is yours to open"
             )
-            return result
-        assert result.report is not None
-        title = f"Retrained: {describe_change(result.decision)}"
-        text = markdown(result.report)
+            return decision
+        title = f"Retrained: {describe_change(decision)}"
         proposal = forge.propose(branch.name, self.options.base, title, text)
         line = f"pull request: {proposal.address}"
         if proposal.closed:
             line = f"{line}: somebody closed it, and it stays closed"
         self.echo(line)
-        return result.updated(pull_request=proposal.address)
+        return decision.updated(pull_request=proposal.address)
 
 
 def describe_change(decision: Decision) -> str:

@@ -12,11 +12,12 @@ from reprise.retrain.decision import Decision, Outcome, RetrainResult
 from reprise.retrain.environment import unattended_environment
 from reprise.retrain.fingerprint import digest_of_inputs
 from reprise.retrain.gate import decide
+from reprise.retrain.handover import write_handover
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.publish import BranchMoved, Publisher, describe_change
 from reprise.retrain.shell import run_command
 from reprise.retrain.stages import has_work, load_stages, run_stages
-from reprise.review import Report, review
+from reprise.review import Report, markdown, review
 from reprise.text.markdown import plain_words
 
 TRIES = 3  # when the base moves meanwhile
@@ -80,7 +81,7 @@ def _retrain_once(
 def _challenge(
     clone: Clone, options: RetrainOptions, tip: str, branch: Branch, echo: Echo
 ) -> RetrainResult:
-    """Compare the challenger with the champion, and publish it if it is promoted.
+    """Compare the challenger with the champion, and publish it, or hand it over, if it is promoted.
 
     What the branch already has of the same inputs is the challenger, whatever was trained now.
     """
@@ -99,7 +100,13 @@ def _challenge(
     if commit is None:
         message = f"retrain: {describe_change(decision)}\n\n{plain_words(decision.reason)}"
         commit = commit_index(clone, tip, message)
-    return Publisher(clone, options, echo).publish(result, branch, commit)
+    text = markdown(report)
+    if options.hand_over is not None:
+        decision = decision.updated(branch=branch.name, commit=commit)
+        write_handover(clone, options.hand_over, decision, text, echo)
+    else:
+        decision = Publisher(clone, options, echo).publish(decision, text, branch, commit)
+    return RetrainResult(decision, report)
 
 
 def _end(decision: Decision, echo: Echo, report: Report | None = None) -> RetrainResult:

@@ -67,8 +67,11 @@ HOSTILE = [
     "`" * 60 + " @octocat",
     "`" * 100 + " @octocat",
     "    code()",
+    "/merge",
 ]
-ALIVE = re.compile(r"@|#\w|\bGH-\d|www\.|://|evil|octocat|[!~%&$]\d|\$|:\w+:|\b[0-9a-fA-F]{7,40}\b")
+ALIVE = re.compile(
+    r"(?m:^/\w)|@|#\w|\bGH-\d|www\.|://|evil|octocat|[!~%&$]\d|\$|:\w+:|\b[0-9a-fA-F]{7,40}\b"
+)
 
 
 def to_html(markdown: str) -> str:

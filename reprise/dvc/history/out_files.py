@@ -26,6 +26,11 @@ class RecordedOut:
     cache: HashFileDB | None
     dvc: Output
 
+    @property
+    def is_pushed(self) -> bool:
+        """Tell whether `dvc push` brings it to a remote."""
+        return bool(self.hash and self.cache is not None and self.dvc.can_push)
+
 
 def find_cached(out: RecordedOut, name: str) -> Files | None:
     """Find the out's files in DVC's cache; None unless all are there.
