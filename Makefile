@@ -21,10 +21,11 @@ repro: .venv/.installed  ## run the stages that changed, then print the metrics
 test: .venv/.installed  ## run the test suite
 	pytest
 
-check: .venv/.installed  ## lint, format and type checks
+check: .venv/.installed  ## lint, format, type checks, and the workflows' security
 	ruff check
 	ruff format --check
 	mypy
+	zizmor --offline --quiet .
 
 data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 	python -m src.data_docs data/prepared data/docs

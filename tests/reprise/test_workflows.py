@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,42 @@ def test_no_script_is_built_from_what_a_pull_request_says(name: str) -> None:
         assert "${{" not in step.get("run", ""), step
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_actions_are_github_s_own_and_of_a_major_version(name: str) -> None:
-    for step in steps(name):
-        assert "uses" not in step or re.fullmatch(r"actions/[a-z-]+@v[0-9]+", step["uses"]), step
+def test_actions_are_github_s_own_pinned_by_commit_and_each_in_one_version() -> None:
+    """A tag can be moved to other code. The comment says which version the commit is."""
+    pin = re.compile(r"uses: actions/([a-z-]+)@([0-9a-f]{40}  # v\d+\.\d+\.\d+)")
+    pins: dict[str, set[str]] = {}
+    for name in NAMES:
+        for line in (FOLDER / name).read_text().splitlines():
+            if "uses:" in line:
+                found = pin.search(line)
+                assert found, line
+                pins.setdefault(found[1], set()).add(found[2])
+    assert {action: len(found) for action, found in pins.items()} == dict.fromkeys(pins, 1)
+
+
+def test_zizmor_finds_nothing() -> None:
+    """What it is told to ignore is one trigger, for the reason beside it."""
+    zizmor = Path(sys.executable).with_name("zizmor")
+    command = [str(zizmor), "--offline", "--persona=auditor", str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "No findings to report. Good job! (1 ignored)" in done.stdout + done.stderr
+
+
+def test_pip_installs_by_the_constraints_file_everywhere() -> None:
+    files = [*FOLDER.glob("*.yml"), ROOT / ".gitlab-ci.example.yml", ROOT / "Makefile"]
+    installing = []
+    for file in files:
+        rule = ""
+        for line in file.read_text().splitlines():
+            rule = line if re.match(r"[\w.]\S*:", line) else rule
+            if "pip install" in line and not rule.startswith("constraints:"):  # which makes it
+                installing.append(line)
+    assert len(installing) >= 7
+    for line in installing:
+        assert "pip install -c constraints.txt " in line.replace(
+            "--quiet --disable-pip-version-check ", ""
+        ), line
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,6 +111,38 @@ def test_the_report_sees_the_base_and_fails_on_worse_after_it_was_written() -> N
         assert step["if"].startswith("${{ !cancelled() ")
     assert after[0]["run"] == 'cat report.md >> "$GITHUB_STEP_SUMMARY"'
     assert after[1]["with"]["path"].split() == ["report.md", "report.html"]
+
+
+def test_stages_never_see_a_token_that_may_write() -> None:
+    """In every job that runs them; and what may write takes the handover out of what runs."""
+    for name in NAMES:
+        text = workflow(name)
+        for job in text["jobs"].values():
+            scripts = "\n".join(step.get("run", "") for step in job["steps"])
+            if re.search(r"^(reprise (run|retrain|report|check|verify)|\.ci/run)", scripts, re.M):
+                permissions = job.get("permissions", text["permissions"])
+                assert permissions == {"contents": "read"}, name
+                assert "secrets" not in str(job)
+    train, publish = (workflow("retrain.yml")["jobs"][job] for job in ("train", "publish"))
+    assert publish["permissions"] == {"contents": "write", "pull-requests": "write"}
+    assert publish["needs"] == "train"
+    assert publish["if"] == "needs.train.outputs.outcome == 'promoted'"
+    assert [*train["outputs"].values()] == ["${{ steps.outcome.outputs.outcome }}"]
+    *_, install, download, last = publish["steps"]
+    assert install["run"] == "python -m pip install -c constraints.txt -e ."
+    assert download["with"] == {"name": "handover", "path": "${{ runner.temp }}/handover"}
+    assert last["run"] == 'reprise publish "$RUNNER_TEMP/handover"'
+    tokens = [step["run"] for step in publish["steps"] if "GITHUB_TOKEN" in step.get("env", {})]
+    assert tokens == [last["run"]]
+
+
+def test_the_outcome_of_a_retraining_is_read_from_its_decision(tmp_path: Path) -> None:
+    [script] = [s["run"] for s in steps("retrain.yml") if s.get("id") == "outcome"]
+    (tmp_path / "decision.json").write_text('{"outcome": "promoted", "reason": "x"}')
+    prints = 'import json; print(json.load(open("decision.json"))["outcome"])'
+    body = f"exec {sys.executable} -c '{prints}'"
+    assert run(script, tmp_path, "jq", body).returncode == 0
+    assert (tmp_path / "output").read_text() == "outcome=promoted\n"
 
 
 def test_only_the_comment_s_job_may_write_and_only_to_pull_requests() -> None:
