@@ -17,23 +17,30 @@ from src.errors import InputError, one_of
 from src.files import named, whole
 from src.model_file import Model
 from src.schema import Schema
-from src.tables.raw import Types, columns, connect, files, readable, source
-from src.tables.sql import INTEGERS, as_text, cast, ident, typed
+from src.tables.connection import Connection, connect
+from src.tables.raw import Part, Types, count_rows, files, first_misfit, parts, source
+from src.tables.sql import ident, typed
 
 
-def rows_sql(schema: Schema, paths: list[Path], types: Types) -> str:
+def rows_sql(con: Connection, schema: Schema, table: list[Part]) -> str:
     """Write the SQL of the feature columns as `prepare` stores them.
 
     Where the rows have the id column of the training data, `id` comes first.
     """
-    wanted = {column.name: column.type for column in schema.columns}
-    selected = [f"{typed(name, type_)} AS {ident(name)}" for name, type_ in wanted.items()]
-    if schema.id is not None and schema.id in types:
-        selected.insert(0, f"{as_text(schema.id, types[schema.id])} AS id")
-    casts = ", ".join(cast(name, type_) for name, type_ in wanted.items())
-    given = {} if paths[0].suffix == ".parquet" else wanted
-    raw = f"SELECT * REPLACE ({casts}) FROM {source(paths, given)}"
-    return f"SELECT {', '.join(selected)} FROM ({raw})"
+    read = wanted(schema, table)
+    selected = [f"{typed(c.name, c.type)} AS {ident(c.name)}" for c in schema.columns]
+    key = schema.id if schema.id in read else None
+    if key is not None:
+        selected.insert(0, f"{ident(key)} AS id")
+    return f"SELECT {', '.join(selected)} FROM {source(con, table, schema.format, read, key)}"
+
+
+def wanted(schema: Schema, table: list[Part]) -> dict[str, str]:
+    """Give the types of the columns to read."""
+    read = {column.name: column.type for column in schema.columns}
+    if schema.id is not None and schema.id in table[0].types:
+        read[schema.id] = "VARCHAR"
+    return read
 
 
 def check_columns(rows: Path, schema: Schema, types: Types) -> None:
@@ -44,49 +51,29 @@ def check_columns(rows: Path, schema: Schema, types: Types) -> None:
             raise InputError(rows, f"no column {column.name!r}", expected)
 
 
-def check_whole_numbers(
-    con: duckdb.DuckDBPyConnection, rows: Path, raw: str, wanted: Types
-) -> None:
-    """Raise InputError where a column has a fraction that was whole numbers in training.
-
-    DuckDB's casts would round it without a word.  raw: the SQL that reads the rows; wanted: the
-    types of the columns to check.
-    """
-    if not wanted:
-        return
-    fractions = []
-    for name in wanted:
-        number = f"TRY_CAST({ident(name)} AS DOUBLE)"
-        fractions.append(f"any_value({ident(name)}) FILTER ({number} <> trunc({number}))")
-    values = con.execute(f"SELECT {', '.join(fractions)} FROM {raw}").fetchone()
-    assert values is not None
-    for (name, type_), value in zip(wanted.items(), values, strict=True):
-        if value is not None:
-            expected = f"whole numbers ({type_}), as in training"
-            raise InputError(f"{rows}: column {name!r}", str(value), expected)
-
-
 def read(rows: Path, schema: Schema) -> pa.Table:
     """Read the feature columns of the raw rows, and `id` where they have it.
 
     Raises InputError if the file can't be read, or does not fit the model.
     """
     if not rows.is_file():
-        raise InputError(rows, "no such file", "a .parquet, .csv or .csv.gz file of rows")
+        raise InputError(rows, "no such file", "a .parquet, .csv, .csv.gz or .tsv file of rows")
     with TemporaryDirectory(prefix="reprise-") as spill, connect(Path(spill)) as con:
         paths = files(rows)
-        types = columns(con, paths, {})
-        check_columns(rows, schema, types)
-        query = rows_sql(schema, paths, types)
-        # Columns that are whole numbers in the file can have no fraction.
-        suspects = {
-            column.name: column.type
-            for column in schema.columns
-            if column.type in INTEGERS and types[column.name] not in INTEGERS
-        }
-        with readable(rows):
-            check_whole_numbers(con, rows, source(paths, {}), suspects)
-            return con.execute(query).to_arrow_table()
+        for path in paths:
+            count_rows(path, schema.format)  # it names the line of a row that is not whole
+        table = parts(con, paths, schema.format)
+        check_columns(rows, schema, table[0].types)
+        try:
+            return con.execute(rows_sql(con, schema, table)).to_arrow_table()
+        except duckdb.Error:
+            read = wanted(schema, table)
+            key = schema.id if schema.id in read else None
+            misfit = first_misfit(con, table, schema.format, read, key)
+            if misfit is None:
+                raise
+            expected = f"{misfit.expected}, as in training"
+            raise InputError(misfit.where, "another value", expected) from None
 
 
 def predict(model: Model, table: pa.Table) -> pa.Table:

@@ -13,6 +13,24 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Label = bool | int | float | str  # a class, as it stands in the target column
 
 
+class Format(BaseModel):
+    """Says how the text of the raw table is written, one way for all its files.
+
+    `prepare` decides it once, and `predict` reads by it. A table of Parquet files, whose columns
+    have types of their own, has the format by which CSV files to predict are read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    delimiter: str
+    quote: str  # empty: values are never quoted
+    encoding: str
+    decimal: str
+    thousands: str  # empty: digits are not grouped
+    units: list[str]  # signs before or after a number, which are passed over
+    nulls: list[str]  # what stands for a missing value
+    dates: dict[str, str]  # column of times that are text: strptime's format, or ISO
+
+
 class Column(BaseModel):
     """Describes a feature: a `number`, or a `category` (text of few values).
 
@@ -46,6 +64,7 @@ class Schema(BaseModel):
     target: str
     target_type: str
     id: str | None  # the raw column that `id` came from; none: a hash of the row
+    format: Format
     columns: list[Column]
     ignored: dict[str, str]  # raw column: why it is no feature
     classes: list[Label] | None

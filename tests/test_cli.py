@@ -12,7 +12,7 @@ INTERRUPTED = """
 import os, signal, threading, time
 import duckdb
 from src.cli import guarded
-from src.tables.raw import readable
+from src.tables.connection import readable
 
 def work():
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()

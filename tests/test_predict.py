@@ -127,9 +127,8 @@ def test_missing_and_unseen_values_are_handled_and_a_missing_column_is_an_error(
         "predict", "data/model/model.safetensors", "rows.csv", "-o", "no.csv", code=1
     )
     assert output == (
-        'predict: rows.csv: found CSV Error on Line: 2. Error when converting column "age". '
-        "Could not convert string \"old\" to 'BIGINT'. Original Line: a,old,50,Paris,x; "
-        "expected values of the column's type\n"
+        "predict: rows.csv:2: column 'age': found another value; "
+        "expected whole numbers, as in training\n"
     )
     output = own.stage("predict", "params.yaml", "rows.csv", "-o", "no.csv", code=1)
     assert "expected a whole model file" in output
@@ -156,8 +155,9 @@ def test_a_fraction_in_a_column_of_whole_numbers_is_refused_not_rounded(
         output = own.stage(
             "predict", "data/model/model.safetensors", name, "-o", "out.csv", code=code
         )
-    expected = "expected whole numbers (BIGINT), as in training"
-    assert output == f"predict: {name}: column 'age': found 45.5; {expected}\n"
+    where = "rows.csv:3" if name == "rows.csv" else "rows.parquet: row 2"
+    expected = "expected whole numbers, as in training"
+    assert output == f"predict: {where}: column 'age': found another value; {expected}\n"
 
 
 def test_predictions_go_through_links_and_to_devices_and_never_over_a_folder(own: Project) -> None:

@@ -173,9 +173,9 @@ def test_what_a_killed_run_left_is_removed_and_never_in_git(tmp_path: Path) -> N
         ({"drop": ["y"]}, "prepare.drop: found the target"),
         ({"types": {"w": "DOUBLE"}}, "prepare.types: found no column 'w'"),
         ({"types": {"x": "NUMBER"}}, "NUMBER"),
-        ({"types": {"key": "DOUBLE"}}, "Could not convert"),
+        ({"types": {"key": "DOUBLE"}}, "row 1: column 'key': found 'k0'; expected numbers"),
         ({"target": "key"}, "prepare.task is regression"),
-        ({"task": "classification"}, "over 100 classes"),
+        ({"task": "classification"}, "over 250 classes in 500 rows"),
         ({"split": {"column": "key"}}, "train, val or test in every row"),
     ],
 )

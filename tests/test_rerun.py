@@ -47,12 +47,14 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "prepare.id": ("pixel_36", NO_CHECKS, DATA),
     "prepare.drop": (["pixel_63"], {}, DATA),
     "prepare.types": ({"pixel_63": "INTEGER"}, {}, DATA),
+    "prepare.csv": ({"decimal": ","}, {}, DATA),  # schema.json says so, though digits is Parquet
     "prepare.max_categories": (50, {}, {"prepare"}),  # digits has no text: the same tables
     "prepare.split.column": (
         "pixel_36",
         {},
         {"prepare"},
     ),  # says no split: prepare fails, nothing follows
+    "prepare.split.names": ({"dev": "val"}, {}, {"prepare"}),  # of no column: the same tables
     "prepare.split.val": (0.2, {}, DATA),
     "prepare.split.test": (0.3, {}, DATA),
     "validate.derived": (False, {}, {"validate"}),

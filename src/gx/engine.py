@@ -21,8 +21,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.schema import Split
-from src.tables.raw import readable
-from src.tables.sql import text
+from src.tables.connection import readable
+from src.tables.sql import parquet, text
 
 # What it logs as errors are tracebacks; results name the cause.
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
@@ -99,8 +99,8 @@ def rows_of(
     """
     selects = []
     for split, path in splits.items():
-        file = f"read_parquet({text(path.resolve())})"
-        selects.append(f"SELECT *, {text(split)} AS split FROM {file}")
+        rows = parquet(path.resolve())
+        selects.append(f"SELECT *, {text(split)} AS split FROM {rows}")
     folder = next(iter(splits.values())).parent
     with TemporaryDirectory(prefix="reprise-") as temporary:
         database = Path(temporary) / "rows.duckdb"

@@ -1,92 +1,51 @@
-"""Reads raw tables through DuckDB: finds files, types columns, puts DuckDB's errors in one line."""
+"""Reads raw tables through DuckDB: finds files, and reads them by one format for all."""
 
-import gzip
-import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
-import duckdb
+import pyarrow.parquet as pq
+from pyarrow import ArrowInvalid
 
-from src.errors import InputError, one_of
-from src.tables.sql import ident, text
+from src.errors import InputError
+from src.schema import Format
+from src.tables.connection import Connection, readable
+from src.tables.csv_files import count_records, dataset, header, line_of
+from src.tables.readings import Reading, reading_of
+from src.tables.sql import FLOATS, INTEGERS, ident, is_a, parquet
 
-SUFFIXES = (".parquet", ".csv", ".csv.gz")
-MEMORY = "400MB"  # what DuckDB may hold; past it, it spills to disk
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 Types = Mapping[str, str]  # column: DuckDB's name of its type
 
 
-def connect(spill: Path, threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """Open an in-memory DuckDB that keeps the order of rows and spills to the folder."""
-    con = duckdb.connect()
-    con.execute(f"SET temp_directory = {text(spill)}; SET memory_limit = '{MEMORY}'")
-    if threads is not None:
-        con.execute(f"SET threads = {threads}")
-    con.execute("SET enable_progress_bar = false; SET TimeZone = 'UTC'")
-    return con
-
-
-@contextmanager
-def readable(where: object) -> Iterator[None]:
-    """Turn DuckDB's errors about the data into an InputError of one line."""
-    try:
-        yield
-    except duckdb.Error as e:
-        raise InputError(where, cause(e)[:400], remedy(e)) from None
-
-
-SNIFFING = "error when sniffing"  # DuckDB then lists all that it tried
-UTF8 = "UTF-8 (`iconv -f latin1 -t utf-8` converts Latin-1)"
-# Words of DuckDB's message, and what would have been right.
-REMEDIES = (
-    ("invalid unicode", UTF8),
-    ("not utf-8 encoded", UTF8),
-    (SNIFFING, "as many values as columns in every row"),
-    ("no space left", "free disk space"),
-)
-
-
-def cause(error: duckdb.Error) -> str:
-    """Shorten DuckDB's message to what it found, and where."""
-    message = first_lines(error)
-    return "rows that don't fit the header" if SNIFFING in message.lower() else message
-
-
-def remedy(error: duckdb.Error) -> str:
-    """Say what would have been right."""
-    message = str(error).lower()
-    for words, expected in REMEDIES:
-        if words in message:
-            return expected
-    if isinstance(error, duckdb.ConversionException):
-        return "values of the column's type"
-    return "a table that can be read whole"
-
-
-def first_lines(error: duckdb.Error) -> str:
-    """Join the lines of DuckDB's message that name the error, the column and the row."""
-    first, *lines = [line.strip() for line in str(error).strip().splitlines()]
-    parts = [first.split(": ", 1)[-1]]  # without the name of the class
-    for start in ("Error when conv", "Original Line:"):
-        parts += [line for line in lines if line.startswith(start)][:1]
-    return ". ".join(filter(None, parts))
+# Files
 
 
 def files(raw: Path) -> list[Path]:
     """List every table in the folder, by name.
 
-    Raises InputError if there is none, one is empty or cut off, or they are of two formats.
+    Raises InputError if there is none, or they are of two formats.
     """
     found = [raw] if raw.is_file() else sorted(raw.rglob("*"))
     paths = [path for path in found if is_table(path)]
     if not paths:
         raise InputError(raw, "no table", f"files ending in {', '.join(SUFFIXES)}")
-    if len({path.suffix == ".parquet" for path in paths}) > 1:
-        both = f"{paths[0].name} and {paths[-1].name}"
-        raise InputError(raw, both, "either Parquet or CSV files")
+    kinds = {kind(path): path for path in paths}
+    if len(kinds) > 1:
+        both = " and ".join(path.name for path in kinds.values())
+        raise InputError(raw, both, "Parquet, CSV or TSV files alone: convert or remove the others")
     for path in paths:
-        check_whole(path)
+        if path.stat().st_size == 0:
+            raise InputError(path, "an empty file", "a header and rows; else remove it")
     return paths
+
+
+def kind(path: Path) -> str:
+    """Tell how the file is written, by its name."""
+    return path.name.removesuffix(".gz").rsplit(".", 1)[-1]
 
 
 def is_table(path: Path) -> bool:
@@ -96,111 +55,198 @@ def is_table(path: Path) -> bool:
     return path.name.endswith(SUFFIXES) and path.is_file()
 
 
-def check_whole(path: Path) -> None:
-    """Raise InputError for an empty or truncated file: of the latter DuckDB reads what there is."""
-    if path.stat().st_size == 0:
-        raise InputError(path, "an empty file", "a header and rows")
-    if path.suffix != ".gz":
-        return
-    try:
-        with gzip.open(path) as file:
-            while file.read(1 << 20):
-                pass
-    except (EOFError, gzip.BadGzipFile, zlib.error) as e:
-        raise InputError(path, str(e), "a whole gzip file") from None
+@dataclass(frozen=True)
+class Part:
+    """Holds files, one after the other, that have the same columns in the same order."""
+
+    paths: tuple[Path, ...]
+    types: dict[str, str]  # as they are stored: of CSV all VARCHAR
+
+    @property
+    def is_text(self) -> bool:
+        """Tell CSV from Parquet."""
+        return kind(self.paths[0]) != "parquet"
+
+    def each(self) -> "Iterator[Part]":
+        """Yield the files one by one."""
+        for path in self.paths:
+            yield Part((path,), self.types)
 
 
-def delimiter(path: Path) -> str:
-    """Find the delimiter of the header.
+def parts(con: Connection, paths: list[Path], form: Format) -> list[Part]:
+    """Read the columns of each file, and put files of the same columns together.
 
-    DuckDB's own guess fits a ragged row by taking other lines for the header.
+    Raises InputError when a file can't be read, names a column twice, or lacks one of another file.
     """
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        header = file.readline().decode("utf-8", "replace")
-    return max(",;\t|", key=header.count)
+    described = [(tuple(stored(con, path, form).items()), path) for path in paths]
+    for columns, path in described:
+        check_same(dict(described[0][0]), paths[0], dict(columns), path)
+    return [
+        Part(tuple(path for _, path in run), dict(columns))
+        for columns, run in groupby(described, key=lambda pair: pair[0])
+    ]
 
 
-NULLS = "['', 'NA', 'N/A', 'NaN', 'nan', 'null', 'NULL']"  # what stands for a missing value in CSV
-# No BOOLEAN: `yes` and `no` would come back as `true` and `false`.
-CSV_TYPES = "['BIGINT', 'DOUBLE', 'DATE', 'TIMESTAMP', 'VARCHAR']"
-
-
-def source(paths: list[Path], types: Types) -> str:
-    """Write SQL that reads the files as one table.
-
-    Types of CSV columns are inferred from all rows, or as given.
-    """
-    names = "[" + ", ".join(map(text, paths)) + "]"
-    if paths[0].suffix == ".parquet":
-        return f"read_parquet({names})"
-    given = "{" + ", ".join(f"{text(c)}: {text(t)}" for c, t in types.items()) + "}"
-    options = f", types = {given}" if types else ""
-    inference = f"sample_size = -1, auto_type_candidates = {CSV_TYPES}, nullstr = {NULLS}"
-    form = f"skip = 0, delim = {text(delimiter(paths[0]))}, quote = '\"', escape = '\"'"
-    return f"read_csv({names}, header = true, {form}, union_by_name = true, {inference}{options})"
-
-
-def columns(con: duckdb.DuckDBPyConnection, paths: list[Path], types: Types) -> dict[str, str]:
-    """Type the columns of all files together, by the given types where there are any.
-
-    Raises InputError when a file can't be read, lacks columns that another has, or has other types.
-    """
-    first, *others = paths
-    merged = describe(con, first)
-    # Columns without a value so far; with one file it does not matter which these are.
-    valueless = empty_columns(con, first, merged) if others else set()
-    for path in others:
-        found = describe(con, path)
-        check_columns(first, merged, path, found)
-        empty = empty_columns(con, path, found)
-        for name in merged:
-            if name in valueless and name not in empty:
-                merged[name] = found[name]
-            elif name not in empty:
-                merged[name] = wider(merged[name], found[name])
-        valueless &= empty
-    for name in types:
-        if name not in merged:
-            found_none = f"no column {name!r}"
-            raise InputError("params.yaml: prepare.types", found_none, one_of(merged, name))
-    return {**merged, **types}
-
-
-def describe(con: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
-    """Read the names and types of one file's columns."""
+def stored(con: Connection, path: Path, form: Format) -> dict[str, str]:
+    """Read the names and stored types of one file's columns."""
+    if kind(path) != "parquet":
+        names = [name or f"(column {i + 1})" for i, name in enumerate(header(path, form))]
+        check_names(path, names)
+        return dict.fromkeys(names, "VARCHAR")
+    with suppress(ArrowInvalid), path.open("rb") as file:  # DuckDB says it in fewer words
+        check_names(path, pq.read_schema(file).names)
     with readable(path):
-        rows = con.execute(f"DESCRIBE SELECT * FROM {source([path], {})}").fetchall()
+        rows = con.execute(f"DESCRIBE SELECT * FROM {parquet(path)}").fetchall()
     return {str(name): str(type_) for name, type_, *_ in rows}
 
 
-def empty_columns(con: duckdb.DuckDBPyConnection, path: Path, types: Types) -> set[str]:
-    """Find the columns of a CSV file that hold no value at all, whose type is thus unknown."""
-    if path.suffix == ".parquet":
-        return set()
-    texts = [name for name, type_ in types.items() if type_ == "VARCHAR"]
-    if not texts:
-        return set()
-    counts = ", ".join(f"count({ident(name)})" for name in texts)
-    with readable(path):
-        row = con.execute(f"SELECT {counts} FROM {source([path], {})}").fetchone()
-    assert row is not None
-    return {name for name, count in zip(texts, row, strict=True) if count == 0}
+def check_names(path: Path, names: list[str]) -> None:
+    """Raise InputError for a name that stands twice: to DuckDB, in upper or lower case."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in seen:
+            found = f"columns {seen[name.lower()]!r} and {name!r}"
+            raise InputError(path, found, "names that differ: rename one in the file")
+        seen[name.lower()] = name
 
 
-def check_columns(first: Path, types: Types, path: Path, found: Types) -> None:
-    """Raise InputError where a file has other columns than the first, or Parquet other types."""
-    for name in [*types, *found]:
+def check_same(wanted: Types, first: Path, found: Types, path: Path) -> None:
+    """Raise InputError where a file has other columns than the first."""
+    for name in [*wanted, *found]:
         if name not in found:
             raise InputError(path, f"no column {name!r}", f"the columns of {first.name}")
-        if name not in types:
+        if name not in wanted:
             raise InputError(first, f"no column {name!r}", f"the columns of {path.name}")
-        if path.suffix == ".parquet" and found[name] != types[name]:
-            other = f"column {name!r} of type {found[name]}"
-            raise InputError(path, other, f"{types[name]}, as in {first.name}")
 
 
-def wider(one: str, other: str) -> str:
-    """Choose the type of a CSV column that two files have: `1` and `1.5` are both numbers."""
-    if one == other:
-        return one
-    return "DOUBLE" if {one, other} == {"BIGINT", "DOUBLE"} else "VARCHAR"
+def count_rows(path: Path, form: Format) -> int:
+    """Count a file's rows without DuckDB; raise InputError where it is not whole."""
+    if kind(path) != "parquet":
+        return count_records(path, form)
+    with path.open("rb") as file:
+        rows: int = pq.read_metadata(file).num_rows
+    return rows
+
+
+# Reading
+
+
+def relation(con: Connection, part: Part, form: Format) -> str:
+    """Write SQL that reads the files as they are stored, columns under the names c0, c1, ….
+
+    Of CSV it scans a dataset, which stays registered with the connection.
+    """
+    if not part.is_text:
+        renamed = ", ".join(f"{ident(name)} AS c{i}" for i, name in enumerate(part.types))
+        return f"(SELECT {renamed} FROM {parquet(*part.paths)})"
+    names = [f"c{i}" for i in range(len(part.types))]
+    key = hashlib.md5("\0".join(map(str, part.paths)).encode(), usedforsecurity=False).hexdigest()
+    con.register(f"csv_{key}", dataset(list(part.paths), names, form))
+    return f"csv_{key}"
+
+
+def columns_of(part: Part, names: Iterable[str]) -> Iterator[str]:
+    """Name the columns as `relation` does."""
+    positions = {name: i for i, name in enumerate(part.types)}
+    for name in names:
+        yield f"c{positions[name]}"
+
+
+def reading(name: str, part: Part, type_: str, form: Format) -> Reading | None:
+    """Find how a column becomes the type; none: as it is stored."""
+    (column,) = columns_of(part, [name])
+    from_type = part.types[name]
+    if from_type == "VARCHAR":
+        return reading_of(column, name, type_, form)
+    if from_type == type_:
+        return None
+    value = f"TRY_CAST({column} AS {type_})"
+    fits = f"{value} IS NOT NULL"
+    if type_ in INTEGERS and is_a(from_type, FLOATS):
+        fits += f" AND {column} = trunc({column})"
+    if type_ in INTEGERS and from_type in ("FLOAT", "DOUBLE"):
+        fits += f" OR isnan({column})"  # pandas' missing value
+    return Reading("other", type_, fits, value, "whole numbers" if type_ in INTEGERS else type_)
+
+
+def key_reading(name: str, part: Part) -> Reading | None:
+    """Find how a key becomes text: with all its digits, and never through a float."""
+    (column,) = columns_of(part, [name])
+    type_ = part.types[name]
+    if type_ == "VARCHAR":
+        return None
+    value = f"CAST({column} AS VARCHAR)"
+    fits = "true"
+    if type_.startswith("DECIMAL"):
+        # 1.00 in one file is 1.0 in another, of other width.
+        short = f"rtrim(rtrim({value}, '0'), '.')"
+        value = f"CASE WHEN contains({value}, '.') THEN {short} ELSE {value} END"
+    elif type_ in ("FLOAT", "DOUBLE"):
+        exact = 2**24 if type_ == "FLOAT" else 2**53
+        fits = f"{column} = trunc({column}) AND abs({column}) < {exact}"
+        value = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
+    return Reading("other", "VARCHAR", fits, value, "whole numbers that a float holds exactly")
+
+
+def source(
+    con: Connection, table: list[Part], form: Format, types: Types, key: str | None = None
+) -> str:
+    """Write SQL that reads the columns in `types`, as these types, in the order of the files.
+
+    A value that does not fit its type is an error of DuckDB's, never NULL: `first_misfit` finds it.
+    key: the column that is read as text, digit by digit.
+    """
+    selects = []
+    for part in table:
+        columns = []
+        for name, type_ in types.items():
+            how = key_reading(name, part) if name == key else reading(name, part, type_, form)
+            (column,) = columns_of(part, [name])
+            columns.append(f"{strict(column, how)} AS {ident(name)}")
+        selects.append(f"SELECT {', '.join(columns)} FROM {relation(con, part, form)}")
+    return f"({' UNION ALL '.join(selects)})"
+
+
+def strict(column: str, how: Reading | None) -> str:
+    """Write the value, or an error where it does not fit."""
+    if how is None:
+        return column
+    error = f"CAST(error('a value that does not fit its type') AS {how.type})"
+    return f"CASE WHEN {how.fits} THEN {how.value} WHEN {column} IS NOT NULL THEN {error} END"
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """Says where a value stands that its column's format can't read, and what was expected."""
+
+    where: str  # file, line and column
+    value: str
+    expected: str
+
+
+def first_misfit(
+    con: Connection, table: list[Part], form: Format, types: Types, key: str | None = None
+) -> Misfit | None:
+    """Find the first value, by files and columns, that does not fit."""
+    for part in table:
+        for one in part.each():
+            for name, type_ in types.items():
+                how = key_reading(name, one) if name == key else reading(name, one, type_, form)
+                misfit = how and misfit_in(con, one, form, name, how)
+                if misfit:
+                    return misfit
+    return None
+
+
+def misfit_in(con: Connection, part: Part, form: Format, name: str, how: Reading) -> Misfit | None:
+    """Find the first value of one file's column that does not fit."""
+    (column,) = columns_of(part, [name])
+    path = part.paths[0]
+    rows = f"SELECT row_number() OVER () AS n, {column} FROM {relation(con, part, form)}"
+    wrong = f"{column} IS NOT NULL AND NOT coalesce({how.fits}, false)"
+    query = f"SELECT n, CAST({column} AS VARCHAR) FROM ({rows}) WHERE {wrong} ORDER BY n LIMIT 1"
+    row = con.execute(query).fetchone()
+    if row is None:
+        return None
+    where = f"{path}:{line_of(path, form, row[0])}" if part.is_text else f"{path}: row {row[0]}"
+    return Misfit(f"{where}: column {name!r}", row[1], how.name)

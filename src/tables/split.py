@@ -5,7 +5,7 @@ from pydantic import model_validator
 
 from src.errors import InputError, shown
 from src.params import Fraction, Section
-from src.schema import SPLITS
+from src.schema import SPLITS, Split
 from src.tables.sql import as_text, ident, text
 
 
@@ -16,6 +16,7 @@ class SplitBy(Section):
     """
 
     column: str | None = None
+    names: dict[str, Split] = {}  # what the column says: the split; beside train, val and test
     val: Fraction = 0.1
     test: Fraction = 0.2
 
@@ -50,18 +51,32 @@ def split_sql(by: SplitBy, named: set[str], seed: int) -> str:
     drawn = f"CASE WHEN {u} < {test} THEN 'test' {not_test}"
     if by.column is None:
         return drawn
-    column = ident(by.column)
-    return f"CASE WHEN {column} = 'train' THEN {drawn} ELSE {column} END"
+    said = said_sql(by)
+    return f"CASE WHEN {said} = 'train' THEN {drawn} ELSE {said} END"
+
+
+def said_sql(by: SplitBy) -> str:
+    """Write the SQL of the split that the column says, in any case, or by a name that is mapped."""
+    assert by.column is not None
+    folded = f"lower(trim(CAST({ident(by.column)} AS VARCHAR)))"
+    cases = [f"WHEN {text(fold(name))} THEN {text(split)}" for name, split in by.names.items()]
+    return f"CASE {folded} {' '.join(cases)} ELSE {folded} END" if cases else folded
+
+
+def fold(name: str) -> str:
+    """Write a split's name as `said_sql` compares it."""
+    return name.strip().lower()
 
 
 def splits_named(con: duckdb.DuckDBPyConnection, by: SplitBy) -> set[str]:
     """Find the splits that the split column says; raise InputError if it says anything else."""
     if by.column is None:
         return set()
-    rows = con.execute(f"SELECT DISTINCT {ident(by.column)} FROM typed").fetchall()
+    rows = con.execute(f"SELECT DISTINCT {said_sql(by)} FROM typed").fetchall()
     values = {value for (value,) in rows}
     wrong = sorted(shown(value) for value in values if value not in SPLITS)
     if wrong:
-        expected = "train, val or test in every row"
+        names = f"prepare.split.names: {{{wrong[0]}: train}}, or val or test"
+        expected = f"train, val or test in every row; else params.yaml: {names}"
         raise InputError(f"column {by.column!r}", ", ".join(wrong[:3]), expected)
     return values

@@ -1,4 +1,7 @@
-"""Writes raw columns in DuckDB's SQL, by the name that DuckDB has for their type."""
+"""Writes names, values and columns in DuckDB's SQL, by the name that DuckDB has for their type."""
+
+import re
+from pathlib import Path
 
 from src.errors import InputError
 
@@ -27,14 +30,28 @@ def text(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
+# In a path with a `*`, `?` or `[`, DuckDB takes all of these for parts of a pattern. A class of one
+# character stands for itself; DuckDB splits at a backslash even in one, unless a range hides it.
+PATTERN = {"[": "[[]", "*": "[*]", "?": "[?]", "\\": "[[-]]"}
+
+
+def file(path: Path) -> str:
+    """Quote a path so that DuckDB reads this one file, whatever its name."""
+    name = str(path)
+    if any(character in name for character in "*?["):
+        name = "".join(PATTERN.get(character, character) for character in name)
+    return text(name)
+
+
+def parquet(*paths: Path) -> str:
+    """Write SQL that reads Parquet files of one schema; names such as `k=1` add no column."""
+    return f"read_parquet([{', '.join(map(file, paths))}], hive_partitioning = false)"
+
+
 def is_a(type_: str, names: tuple[str, ...]) -> bool:
     """Compare a type, such as `DECIMAL(9,2)` or `TIMESTAMP WITH TIME ZONE`, with those named."""
-    return type_.split("(")[0].split(" ")[0].removesuffix("_NS").removesuffix("_MS") in names
-
-
-def cast(name: str, type_: str) -> str:
-    """Write the column as another type, under its own name."""
-    return f"CAST({ident(name)} AS {type_}) AS {ident(name)}"
+    name = type_.split("(")[0].split(" ")[0]
+    return re.sub("_(S|MS|NS)$", "", name) in names
 
 
 def typed(name: str, type_: str) -> str:
