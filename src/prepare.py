@@ -117,7 +117,8 @@ def typed_sql(con: Connection, p: Prepare, table: list[Part], decision: Decision
     is_boolean = types[p.target] == "BOOLEAN"
     target = ident(p.target) if is_boolean else typed(p.target, types[p.target])
     selected.append(f"{target} AS {ident(p.target)}")
-    return f"SELECT {', '.join(selected)} FROM {source(con, table, decision.format, read, p.id)}"
+    rows = source(con, table, decision.format, read, p.id, decided=True)
+    return f"SELECT {', '.join(selected)} FROM {rows}"
 
 
 def ingest(con: Connection, query: str, typed_file: Path) -> None:

@@ -35,7 +35,7 @@ def readable(where: object) -> Iterator[None]:
 # Words of DuckDB's or Arrow's message, and what would have been right.
 REMEDIES = (
     ("no space left", "free disk space"),
-    ("straddling object", "rows of at most 4 MiB"),
+    ("straddling object", "rows of at most 1 MiB"),
     ("parquet", "a whole Parquet file: fetch or write it again"),
 )
 

@@ -22,7 +22,7 @@ from src.tables.format import Csv
 
 DELIMITERS = ",;\t|"
 SAMPLE = 1000  # records of each file that the delimiter must split as it splits the header
-LONGEST = 4 << 20  # bytes of a record at most
+LONGEST = 1 << 20  # bytes of a record at most
 NEWLINES = ("\n", "\r\n", "\r")
 KEY = "params.yaml: prepare.csv"
 

@@ -1,6 +1,8 @@
 """Decides how the text of raw tables is read: one type and one format a column, for all files."""
 
+import re
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import duckdb
 
@@ -25,6 +27,8 @@ from src.tables.sql import text
 from src.tables.wider import widest
 
 MOST = 0.9  # of a column's values; where so many are numbers or times, the others are errors
+FIRST = 100  # rows that show which readings are worth a test
+SHORT = 18  # digits that BIGINT always holds
 WIDE = "DECIMAL(38,0)"  # of whole numbers beyond 64 bits
 
 
@@ -40,27 +44,25 @@ class Decision:
 
 @dataclass(frozen=True)
 class Facts:
-    """Counts what a text column's values look like: values, those that are numbers, and so on."""
+    """Counts what a text column's values look like."""
 
     present: int
-    numbers: int
-    wholes: int
+    fitting: int  # that are numbers of the likely type
     longest: int  # bytes
     low: str | None
     high: str | None
 
     @property
-    def samples(self) -> list[str]:
+    def ends(self) -> list[str]:
         """Return the first and the last value, in the order of text."""
         return [value for value in (self.low, self.high) if value is not None]
 
     def plus(self, other: "Facts") -> "Facts":
         """Add the facts of another file."""
-        samples = self.samples + other.samples
+        samples = self.ends + other.ends
         return Facts(
             self.present + other.present,
-            self.numbers + other.numbers,
-            self.wholes + other.wholes,
+            self.fitting + other.fitting,
             max(self.longest, other.longest),
             min(samples, default=None),
             max(samples, default=None),
@@ -77,13 +79,20 @@ def decide(
     given = {name: known_type(con, name, type_) for name, type_ in given.items()}
     check_dates(con, csv, table)
     texts = [name for name in names if is_text(table, name) and is_decided(table, name, given, csv)]
-    rows, facts = survey(con, table, form, texts)
-    decision = Decision(form, rows)
+    rows = count_files(table, form)
+    samples = first_values(con, table[0], form, texts)
+    likely = {name: likely_type(values, form) for name, values in samples.items()}
+    facts = survey(con, table, form, likely, rows)
+    decision = Decision(form, sum(rows.values()))
     for name in names:
         if name not in texts:
             decision.types[name] = given.get(name) or widest(table, name)
-    decide_texts(con, table, form, csv, given, facts, decision)
-    check_given(con, table, decision, given)
+    for name in texts:
+        if name in given or name in csv.dates:
+            settle(name, given.get(name), csv.dates.get(name), decision)
+            del likely[name]
+    decide_texts(con, table, decision, likely, facts, samples)
+    check_given(con, table, decision, {*given, *csv.dates})
     decision.types = {name: decision.types[name] for name in names}
     return decision
 
@@ -130,40 +139,67 @@ def check_dates(con: Connection, csv: Csv, table: list[Part]) -> None:
 # What is there
 
 
-def survey(
-    con: Connection, table: list[Part], form: Format, names: list[str]
-) -> tuple[int, dict[str, Facts]]:
-    """Read each file once, and gather the facts of the named text columns over all files.
+def first_values(
+    con: Connection, part: Part, form: Format, names: list[str]
+) -> dict[str, list[str]]:
+    """Read the values that text columns have in the first rows."""
+    if not names:
+        return {}
+    listed = [f"list({c}) FILTER ({c} IS NOT NULL)" for c in columns_of(part, names)]
+    first = f"SELECT * FROM {relation(con, part, form)} LIMIT {FIRST}"
+    row = con.execute(f"SELECT {', '.join(listed)} FROM ({first})").fetchone()
+    assert row is not None
+    return {name: values or [] for name, values in zip(names, row, strict=True)}
 
-    Raises InputError where DuckDB reads other rows than the file has.
+
+def likely_type(samples: list[str], form: Format) -> str:
+    """Guess by some values whether a column's numbers are whole.
+
+    It spares all rows one of two tests; what the column is read as does not depend on the guess.
     """
-    rows = 0
-    facts: dict[str, Facts] = {}
+    whole = re.compile(number_pattern(form, zeros=False, whole=True))
+    return "BIGINT" if all(map(whole.fullmatch, samples)) else "DOUBLE"
+
+
+def count_files(table: list[Part], form: Format) -> dict[Path, int]:
+    """Count the rows of each file without DuckDB; InputError names the line of a broken one."""
+    return {path: count_rows(path, form) for part in table for path in part.paths}
+
+
+def survey(
+    con: Connection,
+    table: list[Part],
+    form: Format,
+    likely: dict[str, str],
+    rows: dict[Path, int],
+) -> dict[str, Facts]:
+    """Read each file once, and gather the facts of text columns over all files.
+
+    likely: their likely types; rows: what each file has. Raises InputError where other rows are
+    read.
+    """
+    facts = dict.fromkeys(likely, Facts(0, 0, 0, None, None))
     for part in table:
         for one in part.each():
-            expected = count_rows(one.paths[0], form)  # first: it says the line of a broken row
-            count, found = survey_file(con, one, form, names)
-            if count != expected:
-                fix = f"{expected}, as the file has: please report this file's form"
-                raise InputError(one.paths[0], f"{count} rows read", fix)
-            rows += count
-            for name in names:
-                facts[name] = facts[name].plus(found[name]) if name in facts else found[name]
-    return rows, facts
+            count, found = survey_file(con, one, form, likely)
+            (path,) = one.paths
+            if count != rows[path]:
+                fix = f"{rows[path]}, as the file has: is it being written?"
+                raise InputError(path, f"{count} rows read", fix)
+            facts = {name: facts[name].plus(found[name]) for name in facts}
+    return facts
 
 
 def survey_file(
-    con: Connection, part: Part, form: Format, names: list[str]
+    con: Connection, part: Part, form: Format, likely: dict[str, str]
 ) -> tuple[int, dict[str, Facts]]:
     """Count the rows of a file, and gather the facts of its columns."""
-    number = number_pattern(form, zeros=False, whole=False)
-    whole = number_pattern(form, zeros=False, whole=True)
     selected = ["count(*)"]
-    for column in columns_of(part, names):
+    for column, type_ in zip(columns_of(part, likely), likely.values(), strict=True):
+        pattern = number_pattern(form, zeros=False, whole=type_ == "BIGINT")
         selected += [
             f"count({column})",
-            f"count_if({full_match(column, number)})",
-            f"count_if({full_match(column, whole)})",
+            f"count(*) FILTER ({full_match(column, pattern)})",
             f"coalesce(max(strlen({column})), 0)",
             f"min({column})",
             f"max({column})",
@@ -171,8 +207,8 @@ def survey_file(
     row = con.execute(f"SELECT {', '.join(selected)} FROM {relation(con, part, form)}").fetchone()
     assert row is not None
     count, *values = row
-    facts = [Facts(*values[i : i + 6]) for i in range(0, len(values), 6)]
-    return count, dict(zip(names, facts, strict=True))
+    facts = [Facts(*values[i : i + 5]) for i in range(0, len(values), 5)]
+    return count, dict(zip(likely, facts, strict=True))
 
 
 # What it is read as
@@ -185,37 +221,36 @@ class Choice:
     plain: list[Reading]  # those that need no setting; the first that fits is taken
     dates: list[Reading]  # of these only one may fit
     disguised: list[Reading]  # those that need a setting
-    padded: Reading  # numbers that may begin with zeros
+    padded: list[Reading]  # numbers that may begin with zeros
 
     @property
     def all(self) -> list[Reading]:
         """List them all."""
-        return [*self.plain, *self.dates, *self.disguised, self.padded]
+        return [*self.plain, *self.dates, *self.disguised, *self.padded]
 
 
 def decide_texts(
     con: Connection,
     table: list[Part],
-    form: Format,
-    csv: Csv,
-    given: Types,
-    facts: dict[str, Facts],
     decision: Decision,
+    likely: dict[str, str],
+    facts: dict[str, Facts],
+    samples: dict[str, list[str]],
 ) -> None:
     """Decide the columns of text: most by the facts, the others by a second pass."""
+    form = decision.format
     open_: dict[str, Choice] = {}
-    for name, fact in facts.items():
-        if name in given or name in csv.dates:
-            settle(name, given.get(name), csv.dates.get(name), decision)
-        elif fact.present == 0:
+    for name, type_ in likely.items():
+        fact = facts[name]
+        is_short = type_ == "DOUBLE" or fact.longest <= SHORT
+        if fact.present == 0:
             decision.types[name] = "VARCHAR"
-        elif fact.wholes == fact.present and fact.longest < 19:
-            decision.types[name] = "BIGINT"
-        elif fact.wholes < fact.present == fact.numbers:
-            decision.types[name] = "DOUBLE"
+        elif fact.fitting == fact.present and is_short:
+            decision.types[name] = type_
         else:
-            open_[name] = choices(name, form, fact)
-    counts = count_fits(con, table, form, open_)
+            open_[name] = choices(name, form, {*samples[name], *fact.ends})
+    fits = {name: [reading.fits for reading in choice.all] for name, choice in open_.items()}
+    counts = count_fits(con, table, form, fits)
     for name, choice in open_.items():
         judge = Judge(con, table, form, name, facts[name], choice, counts[name])
         reading = judge.reading()
@@ -247,61 +282,49 @@ def set_date(decision: Decision, name: str, date: str) -> None:
 COLUMN = "$column"  # stands in a choice's SQL for the column, which files have in other places
 
 
-def choices(name: str, form: Format, fact: Facts) -> Choice:
-    """List the ways in which a column with such values might be read."""
-    if fact.wholes == fact.present:
-        plain = [number_reading(COLUMN, type_, form, zeros=False) for type_ in ("BIGINT", WIDE)]
-        return Choice(plain, [], [], number_reading(COLUMN, "DOUBLE", form))
-    plain = [number_reading(COLUMN, "DOUBLE", form, zeros=False), *iso_readings(COLUMN)]
-    formats = [date for sample in fact.samples for date in date_formats(sample)]
+def choices(name: str, form: Format, samples: set[str]) -> Choice:
+    """List the ways in which a column might be read: those that fit some of the samples."""
+    values = sorted(samples)
+    formats = [date for sample in values for date in date_formats(sample)]
     dates = [date_reading(COLUMN, name, date) for date in dict.fromkeys(formats)]
     disguised = [
         number_reading(COLUMN, "DOUBLE", other, zeros=False, setting=setting)
-        for other, setting in disguises(form, fact.samples)
+        for other, setting in disguises(form, values)
     ]
-    return Choice(plain, dates, disguised, number_reading(COLUMN, "DOUBLE", form))
+    whole = number_reading(COLUMN, "BIGINT", form, zeros=False)
+    plain = [
+        whole,
+        number_reading(COLUMN, WIDE, form, zeros=False),
+        # Longer whole numbers stay text: as floats they would lose digits.
+        replace(whole, type="VARCHAR", fits=full_match(COLUMN, whole.pattern)),
+        number_reading(COLUMN, "DOUBLE", form, zeros=False),
+        *iso_readings(COLUMN),
+    ]
+    padded = number_reading(COLUMN, "DOUBLE", form)
+    worth = [reading for reading in plain if fits_any(reading.pattern, values)]
+    return Choice(worth, dates, disguised, [padded] if fits_any(padded.pattern, values) else [])
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Counts the values of a column that each of its readings fits, and any of a family."""
-
-    of: list[int]
-    any_number: int
-    any_time: int
+def fits_any(pattern: str, samples: list[str]) -> bool:
+    """Tell whether all of a sample matches the pattern."""
+    return any(re.fullmatch(pattern, sample) for sample in samples)
 
 
 def count_fits(
-    con: Connection, table: list[Part], form: Format, open_: dict[str, Choice]
-) -> dict[str, Counts]:
-    """Count for each undecided column the values that fit its readings, over all files."""
-    if not open_:
-        return {}
-    totals: list[int] = []
-    for part in table:
-        selected = []
-        for column, choice in zip(columns_of(part, list(open_)), open_.values(), strict=True):
-            for condition in conditions(choice):
-                selected.append(f"count_if({condition.replace(COLUMN, column)})")
-        query = f"SELECT {', '.join(selected)} FROM {relation(con, part, form)}"
+    con: Connection, table: list[Part], form: Format, conditions: dict[str, list[str]]
+) -> dict[str, list[int]]:
+    """Count for each column the values that meet each of its conditions, over all files."""
+    selected = [(name, condition) for name, listed in conditions.items() for condition in listed]
+    totals = [0] * len(selected)
+    for part in table if selected else ():
+        columns = dict(zip(conditions, columns_of(part, conditions), strict=True))
+        counts = [f"count(*) FILTER ({c.replace(COLUMN, columns[name])})" for name, c in selected]
+        query = f"SELECT {', '.join(counts)} FROM {relation(con, part, form)}"
         row = con.execute(query).fetchone()
         assert row is not None
-        totals = [a + b for a, b in zip(totals or [0] * len(row), row, strict=True)]
-    found = {}
+        totals = [a + b for a, b in zip(totals, row, strict=True)]
     values = iter(totals)
-    for name, choice in open_.items():
-        of = [next(values) for _ in choice.all]
-        found[name] = Counts(of, next(values), next(values))
-    return found
-
-
-def conditions(choice: Choice) -> list[str]:
-    """Write the conditions to count: each reading's, then any number's and any time's."""
-    written = [reading.fits for reading in choice.all]
-    for family in ("numbers", "times"):
-        fits = [f"coalesce({r.fits}, false)" for r in choice.all if r.family == family]
-        written.append(" OR ".join(fits) or "false")
-    return written
+    return {name: [next(values) for _ in listed] for name, listed in conditions.items()}
 
 
 @dataclass
@@ -314,12 +337,12 @@ class Judge:
     name: str
     fact: Facts
     choice: Choice
-    counts: Counts
+    counts: list[int]  # of the values that fit each reading
     note: str = ""
 
     def fitting(self, readings: list[Reading]) -> list[Reading]:
         """List those of the readings that fit every value."""
-        count = dict(zip(map(id, self.choice.all), self.counts.of, strict=True))
+        count = dict(zip(map(id, self.choice.all), self.counts, strict=True))
         return [r for r in readings if count[id(r)] == self.fact.present]
 
     def reading(self) -> Reading | None:
@@ -328,6 +351,8 @@ class Judge:
         Raises InputError where several fit, one that needs a setting, or one that almost fits.
         """
         if plain := self.fitting(self.choice.plain):
+            if plain[0].type == "VARCHAR":
+                self.note = "text, as its whole numbers have more than 38 digits"
             return plain[0]
         if dates := self.fitting(self.choice.dates):
             if len(dates) > 1:
@@ -335,12 +360,9 @@ class Judge:
             return dates[0]
         if disguised := self.fitting(self.choice.disguised):
             raise self.disguised(disguised)
-        if self.fitting([self.choice.padded]):
+        if self.fitting(self.choice.padded):
             as_numbers = f"prepare.types: {{{self.name}: DOUBLE}} reads them as numbers"
             self.note = f"text, as its numbers begin with zeros; {as_numbers}"
-            return None
-        if self.fact.wholes == self.fact.present:
-            self.note = "text, as its whole numbers have more than 38 digits"
             return None
         self.check_mixed()
         return None
@@ -366,13 +388,22 @@ class Judge:
     def check_mixed(self) -> None:
         """Raise InputError where values are numbers or times of several forms, or most are."""
         present = self.fact.present
-        best = max(zip(self.counts.of, self.choice.all, strict=True), key=lambda pair: pair[0])
-        count, reading = best
-        for family in (self.counts.any_number, self.counts.any_time):
-            if family == present and len(self.choice.all) > 1:
-                raise self.misfit(reading, "one way to write them in all rows and files")
+        if not self.choice.all:
+            return
+        pairs = zip(self.counts, self.choice.all, strict=True)
+        count, reading = max(pairs, key=lambda pair: pair[0])
+        if count and any(total == present for total in self.families()):
+            raise self.misfit(reading, "one way to write them in all rows and files")
         if count >= MOST * present:
             raise self.misfit(reading, "")
+
+    def families(self) -> list[int]:
+        """Count the values that are numbers of any form, and those that are times of any."""
+        conditions = []
+        for family in ("numbers", "times"):
+            fits = [f"coalesce({r.fits}, false)" for r in self.choice.all if r.family == family]
+            conditions.append(" OR ".join(fits) or "false")
+        return count_fits(self.con, self.table, self.form, {self.name: conditions})[self.name]
 
     def misfit(self, reading: Reading, expected: str) -> InputError:
         """Name the first value that does not fit the reading that most do."""
@@ -395,15 +426,13 @@ class Judge:
 # Types that are given, and Parquet's
 
 
-def check_given(con: Connection, table: list[Part], decision: Decision, given: Types) -> None:
-    """Raise InputError, with the line, for a value that does not fit the type or format given."""
-    for name, type_ in decision.types.items():
-        asked = name in given or name in decision.format.dates
-        if not asked:
-            continue
-        for part in table:
-            for one in part.each():
-                check_column(con, one, decision.format, name, type_)
+def check_given(con: Connection, table: list[Part], decision: Decision, given: set[str]) -> None:
+    """Raise InputError, with the line, for a value that does not fit what params say."""
+    for name in decision.types:
+        if name in given:
+            for part in table:
+                for one in part.each():
+                    check_column(con, one, decision.format, name, decision.types[name])
 
 
 def check_column(con: Connection, part: Part, form: Format, name: str, type_: str) -> None:

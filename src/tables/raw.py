@@ -189,12 +189,18 @@ def key_reading(name: str, part: Part) -> Reading | None:
 
 
 def source(
-    con: Connection, table: list[Part], form: Format, types: Types, key: str | None = None
+    con: Connection,
+    table: list[Part],
+    form: Format,
+    types: Types,
+    key: str | None = None,
+    decided: bool = False,
 ) -> str:
     """Write SQL that reads the columns in `types`, as these types, in the order of the files.
 
     A value that does not fit its type is an error of DuckDB's, never NULL: `first_misfit` finds it.
-    key: the column that is read as text, digit by digit.
+    key: the column that is read as text, digit by digit; decided: whether the types were decided
+    from these very rows, so that values need not be matched again.
     """
     selects = []
     for part in table:
@@ -202,17 +208,18 @@ def source(
         for name, type_ in types.items():
             how = key_reading(name, part) if name == key else reading(name, part, type_, form)
             (column,) = columns_of(part, [name])
-            columns.append(f"{strict(column, how)} AS {ident(name)}")
+            columns.append(f"{strict(column, how, decided)} AS {ident(name)}")
         selects.append(f"SELECT {', '.join(columns)} FROM {relation(con, part, form)}")
     return f"({' UNION ALL '.join(selects)})"
 
 
-def strict(column: str, how: Reading | None) -> str:
+def strict(column: str, how: Reading | None, decided: bool) -> str:
     """Write the value, or an error where it does not fit."""
     if how is None:
         return column
+    fits = f"{how.value} IS NOT NULL" if decided else how.fits
     error = f"CAST(error('a value that does not fit its type') AS {how.type})"
-    return f"CASE WHEN {how.fits} THEN {how.value} WHEN {column} IS NOT NULL THEN {error} END"
+    return f"CASE WHEN {fits} THEN {how.value} WHEN {column} IS NOT NULL THEN {error} END"
 
 
 @dataclass(frozen=True)

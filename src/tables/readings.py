@@ -18,8 +18,8 @@ Family = Literal["numbers", "times", "other"]
 class Reading:
     """One way to read a column of text, in SQL.
 
-    fits: whether a value can be so read; value: what it becomes. setting: the params that choose
-    this reading, where it is not among those that need none.
+    fits: whether a value can be so read; value: what it becomes. pattern: what the values match;
+    setting: the params that choose this reading, where it is not among those that need none.
     """
 
     family: Family
@@ -27,6 +27,7 @@ class Reading:
     fits: str
     value: str
     name: str
+    pattern: str = ""
     setting: str = ""
     date: str = ""  # strptime's format, or ISO
 
@@ -34,6 +35,14 @@ class Reading:
 def full_match(column: str, pattern: str) -> str:
     """Write the condition that all of a value matches."""
     return f"regexp_full_match({column}, {text(pattern)})"
+
+
+def known(column: str, pattern: str, value: str) -> str:
+    """Write the condition that a text matches and has a value, as a 30th of February has not.
+
+    Casts that fail take long: only what matches is cast.
+    """
+    return f"CASE WHEN {full_match(column, pattern)} THEN {value} IS NOT NULL ELSE false END"
 
 
 # Numbers
@@ -77,11 +86,10 @@ def number_reading(
     """Read numbers of the type given; whole numbers have no fraction to be rounded."""
     whole = type_ in (*INTEGERS, "HUGEINT", "UHUGEINT") or type_.endswith(",0)")
     value = f"TRY_CAST({plain(column, form)} AS {type_})"
-    fits = full_match(column, number_pattern(form, zeros, whole))
-    if type_ != "DOUBLE":
-        fits += f" AND {value} IS NOT NULL"
+    pattern = number_pattern(form, zeros, whole)
+    fits = full_match(column, pattern) if type_ == "DOUBLE" else known(column, pattern, value)
     name = "whole numbers" if whole else "numbers"
-    return Reading("numbers", type_, fits, value, name, setting)
+    return Reading("numbers", type_, fits, value, name, pattern, setting)
 
 
 CURRENCIES = ("USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR")
@@ -209,14 +217,9 @@ def iso_readings(column: str) -> list[Reading]:
         (ZONED, ISO_ZONED, zoned, "times with a zone"),
     )
     return [
-        Reading("times", type_, known(full_match(column, pattern), value), value, name, "", ISO)
+        Reading("times", type_, known(column, pattern, value), value, name, pattern, "", ISO)
         for type_, pattern, value, name in forms
     ]
-
-
-def known(fits: str, value: str) -> str:
-    """Add to a condition that the value is one, such as no 30th of February."""
-    return f"{fits} AND {value} IS NOT NULL"
 
 
 def date_reading(column: str, name: str, form: str) -> Reading:
@@ -231,7 +234,7 @@ def date_reading(column: str, name: str, form: str) -> Reading:
     # strptime takes `24` for %Y, and 1,976 years less.
     fits = f"year({time}) BETWEEN 1000 AND 9999"
     key = f"prepare.csv.dates: {{{quoted(name)}: {quoted(form)}}}"
-    return Reading("times", type_, fits, f"CAST({time} AS {type_})", form, key, form)
+    return Reading("times", type_, fits, f"CAST({time} AS {type_})", form, "", key, form)
 
 
 def time_reading(column: str, name: str, type_: str, form: str) -> Reading:
@@ -246,7 +249,7 @@ def time_reading(column: str, name: str, type_: str, form: str) -> Reading:
     else:
         reading = date_reading(column, name, form)
     value = reading.value if reading.type == type_ else f"CAST({reading.value} AS {type_})"
-    return Reading("times", type_, reading.fits, value, reading.name, "", form)
+    return Reading("times", type_, reading.fits, value, reading.name, "", "", form)
 
 
 def reading_of(column: str, name: str, type_: str, form: Format) -> Reading | None:

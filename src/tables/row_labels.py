@@ -35,7 +35,7 @@ def counts(con: Connection, part: Part, form: Format, name: str) -> tuple[int, i
     numbers = f"SELECT {column} AS value, TRY_CAST({column} AS BIGINT) AS number"
     last = "SELECT *, lag(number) OVER () AS last"
     query = (
-        f"SELECT count(*), count(value), count_if(number IS NULL OR number <= last) "
+        f"SELECT count(*), count(value), count(*) FILTER (number IS NULL OR number <= last) "
         f"FROM ({last} FROM ({numbers} FROM {relation(con, part, form)}))"
     )
     row = con.execute(query).fetchone()
