@@ -14,7 +14,7 @@ from src.tables.connection import Connection, connect, readable
 from src.tables.csv_files import dialect
 from src.tables.decide import Decision, decide
 from src.tables.format import Csv
-from src.tables.raw import Part, files, parts, source
+from src.tables.raw import Part, files, first_misfit, parts, source
 from src.tables.row_labels import left_out
 from src.tables.split import SplitBy, content_hash, split_sql, splits_named
 from src.tables.split_files import write_splits
@@ -98,6 +98,15 @@ def decide_types(
     if p.task == "classification" and is_a(decision.types[p.target], ("DECIMAL", "HUGEINT")):
         decision.types[p.target] = "VARCHAR"  # a class keeps its digits
     return decision
+
+
+def check_key(con: Connection, p: Prepare, table: list[Part], form: Format) -> None:
+    """Raise InputError for keys that are floats, unless these hold whole numbers exactly."""
+    if p.id is not None:
+        misfit = first_misfit(con, table, form, {p.id: "VARCHAR"}, p.id)
+        if misfit:
+            expected = f"{misfit.expected}; write keys as text or whole numbers"
+            raise InputError(misfit.where, misfit.value, expected)
 
 
 def typed_sql(con: Connection, p: Prepare, table: list[Part], decision: Decision) -> str:
@@ -264,6 +273,7 @@ def run(params: Params, raw: Path, prepared: Path) -> None:
         if not names:
             found = "no column besides those of the params"
             raise InputError(paths[0].parent, found, "features: columns in no key of prepare")
+        check_key(con, p, table, form)
         decision = decide_types(con, p, table, form, names)
         types = decision.types
         # One pass over the raw files into one typed table, then a pass over that a question.

@@ -381,7 +381,10 @@ class Judge:
     def disguised(self, readings: list[Reading]) -> InputError:
         """Say that numbers are written in a way that a setting reads."""
         found = f"numbers such as {shown(self.fact.high)}"
-        settings = " or ".join(reading.setting for reading in readings)
+        simplest: dict[str, Reading] = {}
+        for numbers in readings:  # simpler ones first
+            simplest.setdefault(numbers.decimal, numbers)
+        settings = " or ".join(numbers.setting for numbers in simplest.values())
         as_text = f"prepare.types: {{{self.name}: VARCHAR}} if it is text"
         return InputError(self.where(), found, f"in params.yaml {settings}; or {as_text}")
 

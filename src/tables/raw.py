@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import ArrowInvalid
 
@@ -18,6 +18,7 @@ from src.tables.readings import Reading, reading_of
 from src.tables.sql import FLOATS, INTEGERS, ident, is_a, parquet
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
+NO_TYPE = "NULL"
 Types = Mapping[str, str]  # column: DuckDB's name of its type
 
 
@@ -93,11 +94,19 @@ def stored(con: Connection, path: Path, form: Format) -> dict[str, str]:
         names = [name or f"(column {i + 1})" for i, name in enumerate(header(path, form))]
         check_names(path, names)
         return dict.fromkeys(names, "VARCHAR")
-    with suppress(ArrowInvalid), path.open("rb") as file:  # DuckDB says it in fewer words
-        check_names(path, pq.read_schema(file).names)
+    try:
+        with path.open("rb") as file:
+            schema = pq.read_schema(file)
+    except ArrowInvalid as e:
+        fix = "a whole Parquet file: fetch or write it again"
+        raise InputError(path, str(e)[:200], fix) from None
+    check_names(path, schema.names)
     with readable(path):
         rows = con.execute(f"DESCRIBE SELECT * FROM {parquet(path)}").fetchall()
-    return {str(name): str(type_) for name, type_, *_ in rows}
+    types = {str(name): str(type_) for name, type_, *_ in rows}
+    # To DuckDB a column without any type is one of integers, until it reads two files.
+    types |= {field.name: NO_TYPE for field in schema if pa.types.is_null(field.type)}
+    return types
 
 
 def check_names(path: Path, names: list[str]) -> None:
@@ -160,6 +169,8 @@ def reading(name: str, part: Part, type_: str, form: Format) -> Reading | None:
         return reading_of(column, name, type_, form)
     if from_type == type_:
         return None
+    if from_type == NO_TYPE:
+        return Reading("other", type_, "true", f"CAST(NULL AS {type_})", type_)
     value = f"TRY_CAST({column} AS {type_})"
     fits = f"{value} IS NOT NULL"
     if type_ in INTEGERS and is_a(from_type, FLOATS):
@@ -200,7 +211,7 @@ def source(
 
     A value that does not fit its type is an error of DuckDB's, never NULL: `first_misfit` finds it.
     key: the column that is read as text, digit by digit; decided: whether the types were decided
-    from these very rows, so that values need not be matched again.
+    from these very rows, so that values, except keys, need not be matched again.
     """
     selects = []
     for part in table:
@@ -208,7 +219,7 @@ def source(
         for name, type_ in types.items():
             how = key_reading(name, part) if name == key else reading(name, part, type_, form)
             (column,) = columns_of(part, [name])
-            columns.append(f"{strict(column, how, decided)} AS {ident(name)}")
+            columns.append(f"{strict(column, how, decided and name != key)} AS {ident(name)}")
         selects.append(f"SELECT {', '.join(columns)} FROM {relation(con, part, form)}")
     return f"({' UNION ALL '.join(selects)})"
 

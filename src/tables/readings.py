@@ -29,6 +29,7 @@ class Reading:
     name: str
     pattern: str = ""
     setting: str = ""
+    decimal: str = ""  # its mark
     date: str = ""  # strptime's format, or ISO
 
 
@@ -89,7 +90,7 @@ def number_reading(
     pattern = number_pattern(form, zeros, whole)
     fits = full_match(column, pattern) if type_ == "DOUBLE" else known(column, pattern, value)
     name = "whole numbers" if whole else "numbers"
-    return Reading("numbers", type_, fits, value, name, pattern, setting)
+    return Reading("numbers", type_, fits, value, name, pattern, setting, form.decimal)
 
 
 CURRENCIES = ("USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR")
@@ -107,7 +108,6 @@ def disguises(form: Format, samples: list[str]) -> Iterator[tuple[Format, str]]:
     units = [unit for sample in samples for unit in units_in(sample)]
     units = list(dict.fromkeys([*form.units, *units]))
     for decimal in (form.decimal, "," if form.decimal == "." else "."):
-        simpler = False
         for thousands in ("", ",", ".", " ", "'", "’", "_", "\u00a0", "\u202f"):
             if thousands == decimal:
                 continue
@@ -116,9 +116,8 @@ def disguises(form: Format, samples: list[str]) -> Iterator[tuple[Format, str]]:
             other = form.model_copy(update=changes)
             pattern = number_pattern(other, zeros=False, whole=False)
             fits = any(re.fullmatch(pattern, sample) for sample in samples)
-            if changed and fits and not simpler:
+            if changed and fits:
                 yield other, "prepare.csv: {" + ", ".join(map(setting, changed.items())) + "}"
-                simpler = not thousands
 
 
 def setting(change: tuple[str, object]) -> str:
@@ -217,7 +216,7 @@ def iso_readings(column: str) -> list[Reading]:
         (ZONED, ISO_ZONED, zoned, "times with a zone"),
     )
     return [
-        Reading("times", type_, known(column, pattern, value), value, name, pattern, "", ISO)
+        Reading("times", type_, known(column, pattern, value), value, name, pattern, date=ISO)
         for type_, pattern, value, name in forms
     ]
 
@@ -234,7 +233,7 @@ def date_reading(column: str, name: str, form: str) -> Reading:
     # strptime takes `24` for %Y, and 1,976 years less.
     fits = f"year({time}) BETWEEN 1000 AND 9999"
     key = f"prepare.csv.dates: {{{quoted(name)}: {quoted(form)}}}"
-    return Reading("times", type_, fits, f"CAST({time} AS {type_})", form, "", key, form)
+    return Reading("times", type_, fits, f"CAST({time} AS {type_})", form, "", key, date=form)
 
 
 def time_reading(column: str, name: str, type_: str, form: str) -> Reading:
@@ -249,7 +248,7 @@ def time_reading(column: str, name: str, type_: str, form: str) -> Reading:
     else:
         reading = date_reading(column, name, form)
     value = reading.value if reading.type == type_ else f"CAST({reading.value} AS {type_})"
-    return Reading("times", type_, reading.fits, value, reading.name, "", "", form)
+    return Reading("times", type_, reading.fits, value, reading.name, date=form)
 
 
 def reading_of(column: str, name: str, type_: str, form: Format) -> Reading | None:

@@ -3,7 +3,7 @@
 import re
 
 from src.errors import InputError
-from src.tables.raw import Part
+from src.tables.raw import NO_TYPE, Part
 from src.tables.readings import ZONED
 from src.tables.sql import FLOATS, INTEGERS, TEXTS, TIMES, is_a
 
@@ -19,14 +19,14 @@ def widest(table: list[Part], name: str) -> str:
             fix = f"{merged}, as in {first.paths[0].name}; or prepare.types: {{{name}: …}} for both"
             raise InputError(f"{part.paths[0]}: column {name!r}", found, fix)
         merged = wide
-    return "VARCHAR" if merged == '"NULL"' else merged
+    return "VARCHAR" if merged == NO_TYPE else merged
 
 
 def wider(one: str, other: str) -> str | None:
     """Find the type that holds both; None where they are of other kinds."""
-    if one == other or other == '"NULL"':
+    if one == other or other == NO_TYPE:
         return one
-    if one == '"NULL"':
+    if one == NO_TYPE:
         return other
     if is_a(one, TEXTS) and is_a(other, TEXTS):
         return "VARCHAR"
