@@ -6,9 +6,12 @@ arguments that do not fit its signature are; an error inside it shows his traceb
 
 import importlib
 import inspect
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType, TracebackType
 from typing import Any
+
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from src.errors import InputError, OwnCodeError, is_out_of_memory, one_of, shown
 
@@ -28,8 +31,10 @@ class Refusing(AbstractContextManager[None]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if isinstance(error, Exception) and not is_out_of_memory(error):
-            expected = f"arguments that {self.cls.__module__}.{self.cls.__name__} takes ({error})"
+        passes = isinstance(error, InputError) or is_out_of_memory(error)
+        if isinstance(error, Exception) and not passes:
+            reason = str(error).partition("\n")[0][:200]  # torch may write pages
+            expected = f"arguments that {self.cls.__module__}.{self.cls.__name__} takes ({reason})"
             raise InputError(self.where, shown(self.kwargs), expected) from None
 
 
@@ -61,6 +66,32 @@ class OwnCode(AbstractContextManager[None]):
 def is_own(name: str) -> bool:
     """Tell a class of the user's own, `your.module:Class`, from one of ours."""
     return ":" in name
+
+
+@contextmanager
+def at_most(where: str, count: int) -> Iterator[None]:
+    """Refuse a network while it is built, as soon as it has made more than so many parameters.
+
+    One that memory can't hold is refused likewise.
+    """
+    made = 0
+    expected = "arguments that fit the tensors beside them"
+
+    def register(*_: object) -> None:
+        nonlocal made
+        made += 1
+        if made > count:
+            raise InputError(where, f"arguments for over {count} parameters", expected)
+
+    hook = register_module_parameter_registration_hook(register)
+    try:
+        yield
+    except (RuntimeError, MemoryError) as e:
+        if not is_out_of_memory(e):
+            raise
+        raise InputError(where, "arguments too large for the memory", expected) from None
+    finally:
+        hook.remove()
 
 
 def import_class(where: str, name: str) -> Any:

@@ -21,12 +21,15 @@ class Encoder:
     """Standardises numbers, and makes categories one-hot; missing or unseen values become zeros.
 
     A missing number so takes the mean that it is standardised by.  mean, std: float32 [numbers];
-    target_mean, target_std: float32 [1], 0 and 1 for classification.
+    smallest, largest: of the training rows, float64 [numbers]; target_mean, target_std: float32
+    [1], 0 and 1 for classification.
     """
 
     schema: Schema
     mean: Tensor
     std: Tensor
+    smallest: Tensor
+    largest: Tensor
     target_mean: Tensor
     target_std: Tensor
 
@@ -36,7 +39,9 @@ class Encoder:
 
         scale: whether each column has its own mean and deviation, or the table one for all.
         """
-        mean, std = moments(number_matrix(train, schema.numbers), scale)
+        matrix = number_matrix(train, schema.numbers)
+        mean, std = moments(matrix, scale)
+        smallest, largest = extremes(matrix)
         target = np.zeros(1)
         if schema.task == "regression":
             target = numbers(train.column(schema.target))
@@ -46,6 +51,8 @@ class Encoder:
             schema=schema.model_copy(update={"columns": columns}),
             mean=float32(mean),
             std=float32(positive(std, mean)),
+            smallest=torch.from_numpy(smallest),
+            largest=torch.from_numpy(largest),
             target_mean=float32(target_mean),
             target_std=float32(positive(target_std, target_mean)),
         )
@@ -93,9 +100,21 @@ class Encoder:
         return {
             "encoder.mean": self.mean,
             "encoder.std": self.std,
+            "encoder.smallest": self.smallest,
+            "encoder.largest": self.largest,
             "encoder.target_mean": self.target_mean,
             "encoder.target_std": self.target_std,
         }
+
+    @staticmethod
+    def layout(schema: Schema) -> dict[str, Tensor]:
+        """Name the tensors of an encoder of this schema: shapes and types, without memory."""
+        count = len(schema.numbers)
+        sizes = {"mean": count, "std": count, "target_mean": 1, "target_std": 1}
+        layout = {f"encoder.{name}": torch.empty(n, device="meta") for name, n in sizes.items()}
+        for name in ("encoder.smallest", "encoder.largest"):
+            layout[name] = torch.empty(count, dtype=torch.float64, device="meta")
+        return layout
 
     @classmethod
     def of(cls, schema: Schema, tensors: Mapping[str, Tensor]) -> "Encoder":
@@ -104,6 +123,8 @@ class Encoder:
             schema,
             mean=tensors["encoder.mean"],
             std=tensors["encoder.std"],
+            smallest=tensors["encoder.smallest"],
+            largest=tensors["encoder.largest"],
             target_mean=tensors["encoder.target_mean"],
             target_std=tensors["encoder.target_std"],
         )
@@ -135,6 +156,15 @@ def moments(table: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     std = np.sqrt(squares.sum(axis=axes, keepdims=True) / count)
     shape = (1, table.shape[1])
     return np.broadcast_to(mean, shape)[0], np.broadcast_to(std, shape)[0]
+
+
+def extremes(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the smallest and the largest number of each column, missing values (NaN) left out.
+
+    [rows, columns] → [columns], [columns]; 0 for a column without a value.
+    """
+    smallest, largest = np.fmin.reduce(table, axis=0), np.fmax.reduce(table, axis=0)
+    return np.nan_to_num(smallest), np.nan_to_num(largest)
 
 
 def with_seen_categories(column: Column, train: pa.Table) -> Column:

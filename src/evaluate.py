@@ -16,7 +16,7 @@ from src.encoder import numbers
 from src.errors import InputError, Memory
 from src.files import whole, write_csv, write_json
 from src.model_file import Model
-from src.params import Fraction, Section, StageParams
+from src.params import Fraction, Section, StageParams, TrainedModel
 from src.schema import Schema, Task
 from src.scoring.baselines import class_counts, classifiers, regressors
 from src.scoring.metrics import (
@@ -58,6 +58,7 @@ class Params(StageParams):
     """Holds what the stage reads of params.yaml."""
 
     evaluate: Evaluate
+    train: TrainedModel
 
 
 class Scores(NamedTuple):
@@ -218,7 +219,7 @@ def run(params: Params, model: Path, prepared: Path, evaluation: Path) -> None:
     """
     torch.set_num_threads(1)  # sums in more parts differ in the last bit
     p = params.evaluate
-    trained = Model.load(model / "model.safetensors")
+    trained = Model.load(model / "model.safetensors", trusts=params.train.trusts)
     schema = trained.encoder.schema
     metric = judging_metric(p, schema.task)
     train, file = prepared / "train.parquet", prepared / "test.parquet"

@@ -1,28 +1,46 @@
-"""Writes and reads the model file: weights, architecture, encoder and schema, in safetensors."""
+"""Writes and reads the model file: weights, architecture, encoder and schema, in safetensors.
+
+A model file may come from anybody. It is data: all of it is checked before anything is built of it,
+and it imports nothing that the reader did not name.
+"""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from src.construct import OwnCode
+from src.construct import OwnCode, at_most, is_own
 from src.encoder import Encoder
-from src.errors import InputError
+from src.errors import InputError, OwnCodeError, shown
 from src.files import whole
-from src.losses import probabilities
+from src.losses import check_name, probabilities
 from src.models import build
+from src.params import Named, check_finite, dotted
 from src.schema import Schema
 
-FORMAT = "reprise.model.1"
+FORMAT = "reprise.model.2"
 PREFIX = "network."  # of the weights' names
 BATCH = 1024  # rows at a time when predicting; a fixed number, for the last bits depend on it
+REGISTRATIONS = 10  # parameters that a network may make, for each tensor that the file has
+Trusts = Callable[[str], bool]  # whether a class of the user's own, `module:Class`, may be imported
+
+
+class About(BaseModel):
+    """Describes the model: the file's metadata."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model: Named  # the network, as in params.yaml
+    loss: str
+    table: Schema = Field(alias="schema")
 
 
 @dataclass(frozen=True)
@@ -39,41 +57,36 @@ class Model:
         tensors = self.encoder.tensors()
         for name, weight in self.network.state_dict().items():
             tensors[f"{PREFIX}{name}"] = weight.contiguous().clone()
-        about = {
-            "model": self.spec,
-            "loss": self.loss,
-            "schema": self.encoder.schema.model_dump(mode="json"),
-        }
+        about = About(model=Named(**self.spec), loss=self.loss, schema=self.encoder.schema)
         # One key: safetensors writes several in an order that changes from run to run.
-        metadata = {FORMAT: json.dumps(about, sort_keys=True, ensure_ascii=False)}
+        document = about.model_dump(mode="json", by_alias=True)
+        metadata = {FORMAT: json.dumps(document, sort_keys=True, ensure_ascii=False)}
         with whole(path) as part:
             part.write_bytes(save(tensors, metadata))
 
     @classmethod
-    def load(cls, path: Path) -> "Model":
-        """Read a model file; raise InputError if it is none of ours, or not whole."""
+    def load(cls, path: Path, trusts: Trusts) -> "Model":
+        """Read a model file.
+
+        Raises InputError if it is none of ours, not whole, or names a class that is not trusted.
+        """
         if not path.is_file():
             raise InputError(path, "no such file", "a model file that train wrote")
         try:
-            tensors, about = read(path)
-            encoder = Encoder.of(Schema.model_validate_json(json.dumps(about["schema"])), tensors)
-            spec, loss = about["model"], about["loss"]
-            kwargs = dict(spec)
-            name = kwargs.pop("name")
-        except (SafetensorError, KeyError, ValidationError) as e:
-            found = f"{type(e).__name__} ({e})"
-            raise InputError(path, found, f"a whole model file ({FORMAT})") from None
-        network = build(f"{path}: model", name, kwargs, encoder.width, encoder.outputs)
-        weights = {
-            key.removeprefix(PREFIX): tensor
-            for key, tensor in tensors.items()
-            if key.startswith(PREFIX)
-        }
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as e:
-            raise InputError(path, str(e)[:200], f"weights of {name} as it is now") from None
-        return cls(network, encoder, spec, loss)
+            with safe_open(path, framework="pt") as file:
+                about = read_about(path, file.metadata() or {})
+                check_trusted(path, about.model.name, trusts)
+                shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+                layout = {**Encoder.layout(about.table), **network_layout(path, about, len(shapes))}
+                check_shapes(path, shapes, layout)
+                tensors = {name: file.get_tensor(name) for name in layout}
+        except SafetensorError as e:
+            raise InputError(path, str(e), f"a whole model file ({FORMAT})") from None
+        check_values(path, tensors, layout)
+        weights = {name.removeprefix(PREFIX): tensors[name] for name in tensors if PREFIX in name}
+        network = build_network(path, about)
+        network.load_state_dict(weights)
+        return cls(network, Encoder.of(about.table, tensors), about.model.model_dump(), about.loss)
 
     @torch.inference_mode()
     def outputs(self, x: Tensor) -> Tensor:
@@ -97,9 +110,74 @@ class Model:
         return outputs * self.encoder.target_std + self.encoder.target_mean
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read the tensors and the metadata."""
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    return tensors, json.loads(metadata[FORMAT])
+def read_about(path: Path, metadata: Mapping[str, str]) -> About:
+    """Read and check the metadata."""
+    if FORMAT not in metadata:
+        found = f"metadata {shown(list(metadata))}"
+        raise InputError(path, found, f"a whole model file ({FORMAT}), as train writes it now")
+    try:
+        about = About.model_validate_json(metadata[FORMAT])
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        where = f"{path}: {dotted(first['loc']) or 'metadata'}"
+        expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        raise InputError(where, shown(first["input"]), expected) from None
+    check_finite(f"{path}: model", about.model.kwargs)
+    check_name(f"{path}: loss", about.loss, about.table.task)
+    return about
+
+
+def check_trusted(path: Path, name: str, trusts: Trusts) -> None:
+    """Raise InputError for a class of the user's own that the reader did not name."""
+    if is_own(name) and not trusts(name):
+        expected = "a class that train.model in params.yaml names, or --trust-model-class"
+        raise InputError(f"{path}: model.name", shown(name), expected)
+
+
+def build_network(path: Path, about: About) -> nn.Module:
+    """Build the network, with new weights."""
+    encoder = Encoder.of(about.table, Encoder.layout(about.table))
+    spec = about.model
+    return build(f"{path}: model", spec.name, spec.kwargs, encoder.width, encoder.outputs)
+
+
+def network_layout(path: Path, about: About, tensors: int) -> dict[str, Tensor]:
+    """Name the tensors of the network, without memory where its class allows that.
+
+    tensors: what the file has; a network of many more is refused while it is built.
+    """
+    with at_most(f"{path}: model", REGISTRATIONS * tensors):
+        try:
+            with torch.device("meta"):
+                network = build_network(path, about)
+        except OwnCodeError:
+            # Some classes compute with their weights; an error of their own comes once more.
+            network = build_network(path, about)
+    return {f"{PREFIX}{name}": tensor for name, tensor in network.state_dict().items()}
+
+
+def check_shapes(path: Path, shapes: Mapping[str, list[int]], layout: Mapping[str, Tensor]) -> None:
+    """Raise InputError where the file has other tensors than the model, or of other shapes."""
+    for name in [*layout, *shapes]:
+        if name not in shapes:
+            raise InputError(path, f"no tensor {shown(name)}", "every tensor of its model")
+        if name not in layout:
+            raise InputError(path, f"a tensor {shown(name)}", "tensors of its model alone")
+        if is_lazy(layout[name]):  # it takes the shape that is loaded
+            continue
+        if shapes[name] != list(layout[name].shape):
+            found = f"shape {shown(shapes[name])}"
+            raise InputError(f"{path}: {name}", found, f"{list(layout[name].shape)} of its model")
+
+
+def check_values(path: Path, tensors: Mapping[str, Tensor], layout: Mapping[str, Tensor]) -> None:
+    """Raise InputError for a tensor of another type, or with numbers that are none."""
+    for name, tensor in tensors.items():
+        where = f"{path}: {name}"
+        if tensor.dtype != layout[name].dtype:
+            raise InputError(where, f"{tensor.dtype}", f"{layout[name].dtype}")
+        if not tensor.isfinite().all():
+            raise InputError(where, "NaN or infinity", "finite numbers")
+    for name in ("encoder.std", "encoder.target_std"):
+        if not (tensors[name] > 0).all():
+            raise InputError(f"{path}: {name}", "0 or less", "deviations above 0")

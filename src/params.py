@@ -62,6 +62,19 @@ class StageParams(BaseModel):
             raise input_error(cls, file, document, error) from None
 
 
+class TrainedModel(StageParams):
+    """Holds what a reader of a model file needs of the section `train`: the model's name.
+
+    Of the classes of the user's own, a model file may have only this one imported.
+    """
+
+    model: Named
+
+    def trusts(self, name: str) -> bool:
+        """Tell whether a model file may name this class, `module:Class`."""
+        return name == self.model.name
+
+
 def read_yaml(file: Path) -> dict[str, Any]:
     """Read the mapping that a YAML file holds.
 

@@ -16,6 +16,7 @@ from src.cli import guarded
 from src.errors import InputError, one_of
 from src.files import named, whole
 from src.model_file import Model
+from src.params import FILE, StageParams, TrainedModel
 from src.schema import Schema
 from src.tables.connection import Connection, connect
 from src.tables.raw import Part, Types, count_rows, files, first_misfit, parts, source
@@ -108,12 +109,24 @@ def write(out: Path, content: pa.Buffer) -> None:
                 part.write_bytes(content)
 
 
-def run(model: Path, rows: Path, out: Path) -> None:
+class Params(StageParams):
+    """Holds of params.yaml the model, where it has one."""
+
+    train: TrainedModel | None = None
+
+
+def is_named(name: str) -> bool:
+    """Tell whether this project's params.yaml names the class, `module:Class`."""
+    train = Params.load().train if FILE.is_file() else None
+    return train is not None and train.trusts(name)
+
+
+def run(model: Path, rows: Path, out: Path, trusted: list[str]) -> None:
     """Predict the rows of one file, and write the predictions as CSV or Parquet, by the suffix."""
     if out.is_dir():
         raise InputError(out, "a folder", "a file to write")
     torch.set_num_threads(1)  # as in evaluate: sums in more parts differ in the last bit
-    trained = Model.load(model)
+    trained = Model.load(model, lambda name: name in trusted or is_named(name))
     table = read(rows, trained.encoder.schema)
     if table.num_rows == 0:
         raise InputError(rows, "no rows", "rows to predict")
@@ -133,5 +146,13 @@ if __name__ == "__main__":
     parser.add_argument("model", type=Path, help="model.safetensors")
     parser.add_argument("rows", type=Path, help=".parquet, .csv or .csv.gz")
     parser.add_argument("-o", "--out", type=Path, required=True, help=".csv or .parquet to write")
+    parser.add_argument(
+        "--trust-model-class",
+        dest="trusted",
+        metavar="MODULE:CLASS",
+        action="append",
+        default=[],
+        help="a class of your own that the model file may import, beside that of params.yaml",
+    )
     arguments = parser.parse_args()
     guarded("predict", lambda: run(**vars(arguments)))

@@ -1,16 +1,28 @@
 """Holds what `prepare` learned of a table: schema.json, which the other stages read."""
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FailFast, model_validator
+from typing_extensions import TypeAliasType
 
 from src.files import write_text
 
 Task = Literal["classification", "regression"]
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+# DuckDB's names of the types that a feature can have: they become part of SQL, also from a model
+# file, which anybody may have written.
+TYPES = {
+    "number": r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|BOOLEAN|FLOAT|DOUBLE|DECIMAL\(\d+, ?\d+\)|"
+    r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?",
+    "category": r"VARCHAR|UUID|ENUM\('([^']|'')*'(, ?'([^']|'')*')*\)",
+}
 Label = bool | int | float | str  # a class, as it stands in the target column
+# Lists of which the first wrong item is the only error, however many a model file has.
+Labels = TypeAliasType("Labels", Annotated[list[Label], FailFast()])
+Categories = TypeAliasType("Categories", Annotated[list[str], FailFast()])
 
 
 class Format(BaseModel):
@@ -37,18 +49,29 @@ class Column(BaseModel):
     Dates are numbers: seconds since 1970.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     name: str
     type: str  # DuckDB's name of the type
     kind: Literal["number", "category"]
     missing: int  # rows
-    categories: list[str] | None = None
+    categories: Categories | None = None
+
+    @model_validator(mode="after")
+    def is_consistent(self) -> "Column":
+        """Refuse a type or categories that do not go with the kind."""
+        if not re.fullmatch(TYPES[self.kind], self.type):
+            raise ValueError(f"a type of a {self.kind}")
+        if (self.categories is not None) != (self.kind == "category"):
+            raise ValueError("categories for a category, and for it alone")
+        if len(set(self.categories or [])) != len(self.categories or []):
+            raise ValueError("each category once")
+        return self
 
 
 class Rows(BaseModel):
     """Counts rows."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     read: int
     without_target: int
     train: int
@@ -59,16 +82,28 @@ class Rows(BaseModel):
 class Schema(BaseModel):
     """Describes the prepared tables: `id`, the features in this order, the target."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     task: Task
     target: str
     target_type: str
     id: str | None  # the raw column that `id` came from; none: a hash of the row
     format: Format
-    columns: list[Column]
+    columns: Annotated[list[Column], FailFast()]
     ignored: dict[str, str]  # raw column: why it is no feature
-    classes: list[Label] | None
+    classes: Labels | None
     rows: Rows
+
+    @model_validator(mode="after")
+    def is_consistent(self) -> "Schema":
+        """Refuse columns or classes that stand twice, and classes that do not go with the task."""
+        names = [column.name for column in self.columns]
+        if len({*names, self.target}) != len(names) + 1:
+            raise ValueError("each column once, and the target apart from them")
+        if (self.classes is not None) != (self.task == "classification"):
+            raise ValueError("classes for classification, and for it alone")
+        if self.classes is not None and not are_labels(self.classes):
+            raise ValueError("two classes or more, all of one type, each once")
+        return self
 
     @property
     def numbers(self) -> list[str]:
@@ -83,3 +118,9 @@ class Schema(BaseModel):
     def read(cls, folder: Path) -> "Schema":
         """Read schema.json."""
         return cls.model_validate_json((folder / "schema.json").read_bytes())
+
+
+def are_labels(classes: list[Label]) -> bool:
+    """Tell whether these can be the classes of one column."""
+    one_type = len({type(label) for label in classes}) == 1
+    return one_type and len(set(classes)) == len(classes) >= 2

@@ -134,3 +134,29 @@ def test_an_error_that_comes_only_in_evaluate_is_its_traceback_too(
         line = f"evaluate: {where}: own_net:Net raised AttributeError; its traceback:\n"
         assert output.startswith(f"{line}Traceback (most recent call last):\n")
         assert new in output
+
+
+def test_a_model_file_imports_only_the_class_that_params_yaml_names(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = copied(finished, tmp_path)
+    (tmp_path / "own_net.py").write_text(GOOD)
+    (tmp_path / "evilnet.py").write_text(f"print('imported')\n{GOOD}")
+    project.set({"train.model": {"name": "own_net:Net", "width": 5}})
+    project.stage("train", "data/prepared", "data/validated", "model")
+    file = tmp_path / "model" / "model.safetensors"
+    predict = ("predict", str(file), "data/raw/digits.parquet", "-o", "out.csv")
+    project.stage(*predict)
+    content = file.read_bytes()
+    assert content.count(b"own_net:Net") == 1
+    file.write_bytes(content.replace(b"own_net:Net", b"evilnet:Net"))
+    expected = "a class that train.model in params.yaml names, or --trust-model-class"
+    refused = f"model.name: found 'evilnet:Net'; expected {expected}\n"
+    for command in (("evaluate", "model", "data/prepared", "out"), predict):
+        output = project.stage(*command, code=1)
+        assert output.endswith(refused)
+        assert output.count("\n") == 1
+    file.write_bytes(content)
+    (tmp_path / "params.yaml").unlink()
+    project.stage(*predict, code=1)
+    project.stage(*predict, "--trust-model-class", "own_net:Net")

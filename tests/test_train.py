@@ -378,7 +378,7 @@ def test_your_own_class_trains_and_loads_again(tmp_path: Path) -> None:
     pass_all(tmp_path)
     p = params(model={"name": "tests.own:Net", "width": 5})
     run(p, tmp_path, tmp_path, tmp_path / "model")
-    model = Model.load(tmp_path / "model" / "model.safetensors")
+    model = Model.load(tmp_path / "model" / "model.safetensors", "tests.own:Net".__eq__)
     assert type(model.network).__name__ == "Net"
     again = tmp_path / "again"
     run(p, tmp_path, tmp_path, again)
