@@ -1,6 +1,6 @@
-"""Measure prepare and validate on big tables of 21 columns: wall time and peak memory.
+"""Measure prepare, validate and predict on big tables of 21 columns: wall time and peak memory.
 
-Each stage runs in a process of its own.
+The model is trained on a small one. Each stage runs in a process of its own.
 
 python -m benchmarks.big_table [ROWS …]        default: 1000000 5000000
 """
@@ -38,7 +38,7 @@ def write_table(path: Path, rows: int) -> None:
 
 
 def params() -> dict[str, Any]:
-    """Return the params of both stages."""
+    """Return the params of the stages."""
     ends = {"columns": "x*", "min_value": 0, "max_value": 16}
     return {
         "seed": 1,
@@ -50,19 +50,50 @@ def params() -> dict[str, Any]:
                 {"expect_column_mean_to_be_between": dict(ends)},
             ]
         },
+        "train": {
+            "model": {"name": "mlp", "hidden": [128]},
+            "loss": {"name": "CrossEntropyLoss"},
+            "optimizer": {"name": "Adam"},
+            "epochs": 1,
+            "batch_size": 100,
+        },
     }
 
 
+def run(root: Path, stage: str, *arguments: str) -> str:
+    """Run a stage in the folder; return what it printed, and what it took."""
+    command = [sys.executable, "-c", MEASURE, f"src.{stage}", *arguments]
+    result = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+    return "; ".join(result.stdout.splitlines())
+
+
+def train_small(root: Path) -> None:
+    """Train the model in the folder, on 20,000 rows."""
+    (root / "small").mkdir()
+    write_table(root / "small" / "small.parquet", 20_000)
+    run(root, "prepare", "small", "prepared")
+    run(root, "validate", "prepared", "validated")
+    run(root, "train", "prepared", "validated", "model")
+
+
 def measure(root: Path, rows: int) -> None:
-    """Print what both stages take for a table of so many rows, in the folder `root`."""
-    (root / "raw").mkdir()
-    write_table(root / "raw" / "big.parquet", rows)
+    """Print what the stages take for a table of so many rows, in the folder `root`."""
     YAML(typ="safe", pure=True).dump(params(), root / "params.yaml")
     (root / "src").symlink_to(Path("src").resolve())
-    for stage, paths in (("prepare", ["raw", "prepared"]), ("validate", ["prepared", "validated"])):
-        command = [sys.executable, "-c", MEASURE, f"src.{stage}", *paths]
-        result = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
-        print(f"{rows} rows: {stage}: {'; '.join(result.stdout.splitlines())}", flush=True)
+    train_small(root)
+    big = root / "raw" / "big.parquet"
+    big.parent.mkdir()
+    write_table(big, rows)
+    text = root / "big.csv"
+    duckdb.execute(f"COPY (FROM '{big}') TO '{text}' (HEADER)")
+    model = "model/model.safetensors"
+    for name, stage, *arguments in (
+        ("predict Parquet", "predict", model, str(big), "-o", "predictions.parquet"),
+        ("predict CSV", "predict", model, str(text), "-o", "predictions.csv"),
+        ("prepare", "prepare", "raw", "prepared"),
+        ("validate", "validate", "prepared", "validated"),
+    ):
+        print(f"{rows} rows: {name}: {run(root, stage, *arguments)}", flush=True)
 
 
 def main(sizes: list[int]) -> None:

@@ -60,6 +60,12 @@ def guarded(name: str, work: Callable[[], None]) -> None:
         if not is_out_of_memory(e):
             raise
         sys.exit(f"{name}: out of memory")
+    except BrokenPipeError as e:
+        if e.filename:
+            sys.exit(f"{name}: {e.filename}: {e.strerror}")
+        # Nobody reads stdout any more. Else Python would fail once more as it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as e:
         reason = os.strerror(e.errno) if e.errno else e
         sys.exit(f"{name}: {e.filename or 'input/output'}: {reason}")

@@ -67,6 +67,12 @@ class Encoder:
         """Count the model's outputs: one a class, or one for regression."""
         return len(self.schema.classes) if self.schema.classes else 1
 
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Give the smallest and the largest number of the training rows, by column."""
+        ends = zip(self.smallest.tolist(), self.largest.tolist(), strict=True)
+        return dict(zip(self.schema.numbers, ends, strict=True))
+
     def features(self, table: pa.Table) -> Tensor:
         """Encode the features as float32 [rows, width]."""
         encoded = torch.zeros(table.num_rows, self.width)

@@ -29,7 +29,7 @@ from src.schema import Schema
 
 FORMAT = "reprise.model.2"
 PREFIX = "network."  # of the weights' names
-BATCH = 1024  # rows at a time when predicting; a fixed number, for the last bits depend on it
+BATCH = 1024  # rows at a time when predicting: the last bits depend on it
 REGISTRATIONS = 10  # parameters that a network may make, for each tensor that the file has
 Trusts = Callable[[str], bool]  # whether a class of the user's own, `module:Class`, may be imported
 
@@ -90,10 +90,14 @@ class Model:
 
     @torch.inference_mode()
     def outputs(self, x: Tensor) -> Tensor:
-        """Compute raw outputs [rows, outputs] of encoded features [rows, width]."""
+        """Compute raw outputs [rows, outputs] of encoded features [rows, width].
+
+        Those of a row have the same bits whatever rows come with it.
+        """
         with OwnCode("params.yaml: train.model", self.spec["name"]):
             self.network.eval()
-            return torch.cat([self.network(batch) for batch in torch.split(x, BATCH)])
+            outputs = [self.network(filled(rows))[: len(rows)] for rows in torch.split(x, BATCH)]
+            return torch.cat(outputs)
 
     def classify(self, table: pa.Table) -> tuple[Tensor, Tensor]:
         """Predict the class of each row.
@@ -108,6 +112,11 @@ class Model:
         """Predict values in the target's own unit, float32 [rows]."""
         outputs = self.outputs(self.encoder.features(table)).squeeze(1)
         return outputs * self.encoder.target_std + self.encoder.target_mean
+
+
+def filled(rows: Tensor) -> Tensor:
+    """Fill up a batch with copies of its last row: [rows, width] → [BATCH, width]."""
+    return torch.cat([rows, rows[-1:].expand(BATCH - len(rows), -1)])
 
 
 def read_about(path: Path, metadata: Mapping[str, str]) -> About:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 from typing_extensions import TypeAliasType
 
 from src.files import write_text
@@ -33,14 +33,25 @@ class Format(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    delimiter: str
-    quote: str  # empty: values are never quoted
+    delimiter: str = Field(pattern=r"^[^\r\n\x00]$")
+    quote: str = Field(pattern=r"^[^\r\n\x00]?$")  # empty: values are never quoted
     encoding: str
-    decimal: str
-    thousands: str  # empty: digits are not grouped
+    decimal: Literal[".", ","]
+    thousands: str = Field(max_length=1)  # empty: digits are not grouped
     units: list[str]  # signs before or after a number, which are passed over
     nulls: list[str]  # what stands for a missing value
     dates: dict[str, str]  # column of times that are text: strptime's format, or ISO
+
+    @model_validator(mode="after")
+    def is_consistent(self) -> "Format":
+        """Refuse an encoding that is none of text, and one sign for two things."""
+        try:
+            "".encode(self.encoding)
+        except (LookupError, ValueError):
+            raise ValueError("an encoding of text that Python knows") from None
+        if self.delimiter == self.quote or self.decimal == self.thousands:
+            raise ValueError("another sign for each thing")
+        return self
 
 
 class Column(BaseModel):

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import pyarrow as pa
 import pyarrow.csv as pc
-import pyarrow.dataset as pd
 from pyarrow.fs import LocalFileSystem
 
 from src.errors import InputError, shown
@@ -215,28 +214,63 @@ def fitting_delimiters(path: Path, form: Format) -> list[str]:
     return [max(DELIMITERS, key=names.count)]
 
 
-def dataset(paths: list[Path], names: list[str], form: Format) -> pd.Dataset:
+def options(
+    names: list[str], form: Format, block: int = LONGEST
+) -> tuple[pc.ReadOptions, pc.ParseOptions, pc.ConvertOptions]:
+    """Have Arrow read columns of these names as text, so many bytes at a time."""
+    read = pc.ReadOptions(
+        column_names=names,
+        skip_rows_after_names=1,  # the header, whose names these are
+        encoding=form.encoding,
+        block_size=block,
+    )
+    parse = pc.ParseOptions(
+        delimiter=form.delimiter, quote_char=form.quote or False, newlines_in_values=True
+    )
+    convert = pc.ConvertOptions(
+        column_types=pa.schema([(name, pa.string()) for name in names]),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=True,
+        null_values=form.nulls,
+    )
+    return read, parse, convert
+
+
+def blocks(path: Path, names: list[str], form: Format) -> Iterator[pa.Table]:
+    """Read a file's text columns block by block: a scan of a dataset reads far ahead.
+
+    Blocks are small, as Arrow holds many, until a record is longer than one.
+    """
+    done = 0
+    try:
+        for table in blocks_of(path, names, form, LONGEST // 4):
+            yield table
+            done += table.num_rows
+    except pa.ArrowInvalid:
+        skip = done
+        for table in blocks_of(path, names, form, LONGEST):
+            yield table.slice(skip)
+            skip = max(skip - table.num_rows, 0)
+
+
+def blocks_of(path: Path, names: list[str], form: Format, block: int) -> Iterator[pa.Table]:
+    """Read a file's text columns, so many bytes at a time."""
+    read, parse, convert = options(names, form, block)
+    read.use_threads = False
+    with pc.open_csv(path, read, parse, convert) as batches:
+        for batch in batches:
+            yield pa.Table.from_batches([batch])
+
+
+def dataset(paths: list[Path], names: list[str], form: Format) -> Any:
     """Open files of one header as a dataset of text columns, for DuckDB to scan.
 
     Arrow opens just these paths. Values are those of Python's csv; null words are missing.
     """
+    import pyarrow.dataset as pd  # here, for it takes 50 MB, which predict can do without
+
     schema = pa.schema([(name, pa.string()) for name in names])
-    csv_format = pd.CsvFileFormat(
-        read_options=pc.ReadOptions(
-            column_names=names,
-            skip_rows_after_names=1,  # the header, whose names these are
-            encoding=form.encoding,
-            block_size=LONGEST,
-        ),
-        parse_options=pc.ParseOptions(
-            delimiter=form.delimiter, quote_char=form.quote or False, newlines_in_values=True
-        ),
-        convert_options=pc.ConvertOptions(
-            column_types=schema,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=True,
-            null_values=form.nulls,
-        ),
-    )
+    read, parse, convert = options(names, form)
+    csv_format = pd.CsvFileFormat(read_options=read, parse_options=parse, convert_options=convert)
     absolute = [str(path.absolute()) for path in paths]  # else `a:/b.csv` would be an address
     return pd.dataset(absolute, schema=schema, format=csv_format, filesystem=LocalFileSystem())

@@ -13,7 +13,7 @@ from pyarrow import ArrowInvalid
 from src.errors import InputError
 from src.schema import Format
 from src.tables.connection import Connection, readable
-from src.tables.csv_files import count_records, dataset, header, line_of
+from src.tables.csv_files import blocks, count_records, dataset, header, line_of
 from src.tables.readings import Reading, reading_of
 from src.tables.sql import FLOATS, INTEGERS, ident, is_a, parquet
 
@@ -149,8 +149,13 @@ def relation(con: Connection, part: Part, form: Format) -> str:
         renamed = ", ".join(f"{ident(name)} AS c{i}" for i, name in enumerate(part.types))
         return f"(SELECT {renamed} FROM {parquet(*part.paths)})"
     names = [f"c{i}" for i in range(len(part.types))]
+    con.register(view(part), dataset(list(part.paths), names, form))
+    return view(part)
+
+
+def view(part: Part) -> str:
+    """Name the view of CSV files."""
     key = hashlib.md5("\0".join(map(str, part.paths)).encode(), usedforsecurity=False).hexdigest()
-    con.register(f"csv_{key}", dataset(list(part.paths), names, form))
     return f"csv_{key}"
 
 
@@ -222,6 +227,21 @@ def source(
             columns.append(f"{strict(column, how, decided and name != key)} AS {ident(name)}")
         selects.append(f"SELECT {', '.join(columns)} FROM {relation(con, part, form)}")
     return f"({' UNION ALL '.join(selects)})"
+
+
+def stream(con: Connection, part: Part, form: Format, query: str, rows: int) -> Iterator[pa.Table]:
+    """Yield the result of a query that reads one file, in its order and little memory.
+
+    rows: so many at a time; of CSV, those of a block.
+    """
+    if not part.is_text:
+        for batch in con.execute(query).to_arrow_reader(rows):
+            yield pa.Table.from_batches([batch])
+        return
+    names = [f"c{i}" for i in range(len(part.types))]
+    for block in blocks(part.paths[0], names, form):
+        con.register(view(part), block)
+        yield con.execute(query).to_arrow_table()
 
 
 def strict(column: str, how: Reading | None, decided: bool) -> str:
