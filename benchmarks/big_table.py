@@ -15,12 +15,13 @@ from typing import Any
 import duckdb
 from ruamel.yaml import YAML
 
-MEASURE = """
-import resource, runpy, sys, time
+MEASURE = r"""
+import pathlib, re, runpy, sys, time
 sys.argv = sys.argv[1:]
 start = time.monotonic()
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not getrusage's, which counts the memory of the process that started this one.
+peak = int(re.search(r"VmHWM:\s*(\d+)", pathlib.Path("/proc/self/status").read_text())[1]) / 1024
 print(f"{time.monotonic() - start:.1f} s, {peak:.0f} MiB at most")
 """
 
