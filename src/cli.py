@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from src.errors import InputError, OwnCodeError, is_out_of_memory
 
@@ -60,15 +61,18 @@ def guarded(name: str, work: Callable[[], None]) -> None:
         if not is_out_of_memory(e):
             raise
         sys.exit(f"{name}: out of memory")
-    except BrokenPipeError as e:
-        if e.filename:
-            sys.exit(f"{name}: {e.filename}: {e.strerror}")
-        # Nobody reads stdout any more. Else Python would fail once more as it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
     except OSError as e:
-        reason = os.strerror(e.errno) if e.errno else e
-        sys.exit(f"{name}: {e.filename or 'input/output'}: {reason}")
+        fail(name, e)
     finally:
         if interrupted:  # however the work ended: libraries make errors of their own of Ctrl-C
             sys.exit(130)
+
+
+def fail(name: str, error: OSError) -> NoReturn:
+    """End with one line; where nobody reads stdout any more, with none."""
+    if isinstance(error, BrokenPipeError) and error.filename is None:
+        # Else Python would fail once more as it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    reason = os.strerror(error.errno) if error.errno else error
+    sys.exit(f"{name}: {error.filename or 'input/output'}: {reason}")

@@ -245,7 +245,7 @@ def write(file: BinaryIO, kind: Kind, tables: Iterator[pa.Table]) -> None:
             for table in chain([first], tables):
                 writer.write(table)
         return
-    with pq.ParquetWriter(file, first.schema) as parquet:
+    with pq.ParquetWriter(file, first.schema, use_dictionary=["prediction"]) as parquet:
         groups = SplitWriter(parquet, first.schema)
         for table in chain([first], tables):
             for batch in table.to_batches():
