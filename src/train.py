@@ -195,6 +195,32 @@ def check_monitor(p: Train, task: Task) -> None:
         raise InputError(f"{WHERE}.monitor", p.monitor, f"loss or a metric of {task}")
 
 
+def train_model(
+    params: Params, schema: Schema, train: pa.Table, val: pa.Table
+) -> tuple[Model, list[Row]]:
+    """Build the model that the params name, and train it; return also a row an epoch."""
+    p = params.train
+    torch.set_num_threads(p.threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(params.seed)  # initial weights, dropout
+    encoder = Encoder.fit(schema, train, p.scale)
+    network = build(f"{WHERE}.model", p.model.name, p.model.kwargs, encoder.width, encoder.outputs)
+    loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
+    model = Model(network, encoder, p.model.model_dump(), p.loss.name)
+    examples, val_examples = (
+        Examples(encoder.features(table), encoder.targets(table), table.column("id"))
+        for table in (train, val)
+    )
+    rows = slice(p.batch_size)
+    x, y = examples.x[rows], loss.targets(examples.y[rows])
+    try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
+    # A full disk is none of the model's errors.
+    with OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,)):
+        history, weights = fit(params, model, loss, examples, val_examples)
+    network.load_state_dict(weights)
+    return model, history
+
+
 def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     """Train on data that passed validation, and write the model and its history.
 
@@ -208,37 +234,14 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     file = prepared / "train.parquet"
     smaller = "a smaller model or batch_size, fewer rows or columns"
     with Memory(file, schema.rows.train, encoded_width(schema), smaller):
-        trained, history = trained_model(params, schema, prepared)
+        tables = {split: pq.read_table(prepared / f"{split}.parquet") for split in ("train", "val")}
+        for split, table in tables.items():
+            if table.num_rows == 0:
+                raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
+        trained, history = train_model(params, schema, tables["train"], tables["val"])
     trained.save(model / "model.safetensors")
     write_csv(model / "history.csv", list(history[0]), history)
     print("  ".join(f"{name} {value:.6g}" for name, value in history[-1].items()))
-
-
-def trained_model(params: Params, schema: Schema, prepared: Path) -> tuple[Model, list[Row]]:
-    """Build the model that the params name, and train it; return also a row an epoch."""
-    p = params.train
-    torch.set_num_threads(p.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(params.seed)  # initial weights, dropout
-    tables = {split: pq.read_table(prepared / f"{split}.parquet") for split in ("train", "val")}
-    for split, table in tables.items():
-        if table.num_rows == 0:
-            raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
-    encoder = Encoder.fit(schema, tables["train"], p.scale)
-    network = build(f"{WHERE}.model", p.model.name, p.model.kwargs, encoder.width, encoder.outputs)
-    loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
-    model = Model(network, encoder, p.model.model_dump(), p.loss.name)
-    train, val = (
-        Examples(encoder.features(t), encoder.targets(t), t.column("id")) for t in tables.values()
-    )
-    rows = slice(p.batch_size)
-    x, y = train.x[rows], loss.targets(train.y[rows])
-    try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
-    # A full disk is none of the model's errors.
-    with OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,)):
-        history, weights = fit(params, model, loss, train, val)
-    network.load_state_dict(weights)
-    return model, history
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ FINE = {
     ("train.scheduler", "null"),
     ("train.patience", "null"),
     ("train.clip_norm", "null"),
+    ("evaluate.metric", "null"),
     ("train.optimizer.lr", "zero"),
     ("train.model.hidden", "empty"),  # no hidden layer: a linear model
     ("runtime.workers", "null"),
