@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from src.errors import InputError, one_of, shown
 from src.schema import Column, Label, Schema
 
 FAR = 1e6  # deviations; beyond, float32 sums of the network would overflow
@@ -92,12 +93,17 @@ class Encoder:
     def targets(self, table: pa.Table) -> Tensor:
         """Encode the target: class indices as int64 [rows].
 
-        For regression: the standardised target as float32 [rows, 1].
+        For regression: the standardised target as float32 [rows, 1]. Raises InputError for a class
+        that the model does not know.
         """
         column = table.column(self.schema.target)
         if self.schema.classes is not None:
             index = {label: i for i, label in enumerate(self.schema.classes)}
-            return torch.tensor([index[label] for label in column.to_pylist()], dtype=torch.int64)
+            labels = column.to_pylist()
+            for label in set(labels) - index.keys():
+                expected = f"a class of the model: {one_of(map(str, index), str(label))}"
+                raise InputError(f"column {self.schema.target!r}", shown(label), expected)
+            return torch.tensor([index[label] for label in labels], dtype=torch.int64)
         raw = torch.from_numpy(numbers(column).astype(np.float32))
         return ((raw - self.target_mean) / self.target_std).unsqueeze(1)
 

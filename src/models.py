@@ -131,7 +131,7 @@ def try_batch(
     """
     with OwnCode(where, name), torch.random.fork_rng(devices=()):
         with torch.no_grad():  # layers that are lazy have no buffers before
-            check_outputs(where, network.eval()(x), len(x), n)
+            check_outputs(where, network.eval()(x.clone()), len(x), n)
         buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
         outputs = first_outputs(where, network.train(), x)
         check_outputs(where, outputs, len(x), n)
@@ -147,7 +147,7 @@ def first_outputs(where: str, network: nn.Module, x: Tensor) -> Tensor:
     That is so of batch norm: one row has no deviation.
     """
     try:
-        outputs: Tensor = network(x)
+        outputs: Tensor = network(x.clone())  # which may change its input
     except ValueError:
         if len(x) > 1:
             raise

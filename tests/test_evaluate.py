@@ -171,9 +171,10 @@ def scored(
     train: dict[str, Any],
     test: dict[str, Any],
     task: str = "classification",
+    model: dict[str, Any] | None = None,
     **p: Any,
 ) -> dict[str, Any]:
-    """Evaluate an untrained linear model of these columns; return metrics.json.
+    """Evaluate an untrained model of these columns, linear unless named; return metrics.json.
 
     Of a column's values, text is a category. `y` is the target.
     """
@@ -201,9 +202,12 @@ def scored(
     )
     encoder = Encoder.fit(schema, tables["train"], "column")
     torch.manual_seed(0)
-    network = build("model", "linear", {}, encoder.width, encoder.outputs)
+    spec = model or {"name": "linear"}
+    name, *arguments = spec
+    kwargs = {key: spec[key] for key in arguments}
+    network = build("model", spec[name], kwargs, encoder.width, encoder.outputs)
     loss = "CrossEntropyLoss" if task == "classification" else "MSELoss"
-    Model(network, encoder, {"name": "linear"}, loss).save(folder / "model.safetensors")
+    Model(network, encoder, spec, loss).save(folder / "model.safetensors")
     for split, table in tables.items():
         pq.write_table(table, folder / f"{split}.parquet", row_group_size=100)
     run(Params.model_validate({"evaluate": p}), folder, folder, folder)
@@ -304,6 +308,28 @@ def test_what_judges_is_the_mean_of_a_column(metric: str, tmp_path: Path) -> Non
         declared["metrics"][metric]["column"]
     )
     assert found[metric] == pytest.approx(np.mean(column.to_numpy()), abs=1e-6)
+
+
+def test_a_class_that_the_model_does_not_know_is_one_line(tmp_path: Path) -> None:
+    scored(tmp_path, rare(200), rare(100))
+    table = pq.read_table(tmp_path / "test.parquet")
+    new = table.slice(0, 1).set_column(3, "y", pa.array(["yes!"]))
+    pq.write_table(pa.concat_tables([table, new]), tmp_path / "test.parquet")
+    said = "column 'y': found 'yes!'; expected a class of the model: one of no, yes (did you mean"
+    with pytest.raises(InputError) as e:
+        run(Params.model_validate({"evaluate": {}}), tmp_path, tmp_path, tmp_path)
+    assert str(e.value).startswith(said)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_full_memory_is_one_line_of_rows_and_columns(task: str, tmp_path: Path) -> None:
+    table = {"x": [0.0, 1.0] * 20, "y": [0, 1] * 20}
+    model = {"name": "tests.own:Odd", "kind": "huge"}
+    with pytest.raises(InputError) as e:
+        scored(tmp_path, table, table, task, model)
+    said = "found 40 rows x 1 columns, too much for the memory; expected fewer rows or columns"
+    assert str(e.value).startswith(f"{tmp_path / 'test.parquet'}: {said}")
+    assert not (tmp_path / "metrics.json").exists()
 
 
 ODD: dict[str, tuple[dict[str, Any], dict[str, Any], set[str]]] = {

@@ -480,13 +480,15 @@ def test_a_loss_that_is_not_finite_says_where_it_came_from(split: str, kind: str
     assert f"found {place}, first in the rows with id {ids}; " in str(e.value)
 
 
-def test_the_trial_leaves_the_network_and_the_random_numbers_as_they_were() -> None:
-    network = build("model", "tests.own:Odd", {"kind": "normed"}, 4, 3)
-    x, y = torch.randn(8, 4), torch.zeros(8, dtype=torch.int64)
-    network(x)  # its lazy layer
+@pytest.mark.parametrize("kind", ["normed", "changing"])
+def test_the_trial_leaves_all_as_it_was(kind: str) -> None:
+    network = build("model", "tests.own:Odd", {"kind": kind}, 4, 3)
+    x, y = torch.ones(8, 4), torch.zeros(8, dtype=torch.int64)
+    network(x.clone())  # its lazy layer
     before = {name: value.clone() for name, value in network.state_dict().items()}
     drawn = torch.random.get_rng_state()
     try_batch("model", "mlp", network, nn.CrossEntropyLoss(), x, y, 3)
     assert torch.equal(torch.random.get_rng_state(), drawn)
+    assert torch.equal(x, torch.ones(8, 4))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
