@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import ArrowInvalid
+from pyarrow import ArrowException
 
 from src.errors import InputError
 from src.schema import Format
@@ -94,12 +94,7 @@ def stored(con: Connection, path: Path, form: Format) -> dict[str, str]:
         names = [name or f"(column {i + 1})" for i, name in enumerate(header(path, form))]
         check_names(path, names)
         return dict.fromkeys(names, "VARCHAR")
-    try:
-        with path.open("rb") as file:
-            schema = pq.read_schema(file)
-    except ArrowInvalid as e:
-        fix = "a whole Parquet file: fetch or write it again"
-        raise InputError(path, str(e)[:200], fix) from None
+    schema = metadata(path).schema.to_arrow_schema()
     check_names(path, schema.names)
     with readable(path):
         rows = con.execute(f"DESCRIBE SELECT * FROM {parquet(path)}").fetchall()
@@ -107,6 +102,29 @@ def stored(con: Connection, path: Path, form: Format) -> dict[str, str]:
     # To DuckDB a column without any type is one of integers, until it reads two files.
     types |= {field.name: NO_TYPE for field in schema if pa.types.is_null(field.type)}
     return types
+
+
+def metadata(path: Path) -> pq.FileMetaData:
+    """Read what a Parquet file says of itself; raise InputError where it is damaged."""
+    try:
+        with path.open("rb") as file:
+            found = pq.read_metadata(file)
+            found.schema.to_arrow_schema()
+            check_sizes(found)
+    except (ArrowException, OSError) as e:
+        if isinstance(e, OSError) and e.errno:
+            raise
+        fix = "a whole Parquet file: fetch or write it again"
+        raise InputError(path, str(e)[:200], fix) from None
+    return found
+
+
+def check_sizes(found: pq.FileMetaData) -> None:
+    """Raise OSError where a column has a size that none can have; DuckDB would read on."""
+    for group in range(found.num_row_groups):
+        for column in range(found.num_columns):
+            if found.row_group(group).column(column).total_compressed_size < 0:
+                raise OSError("columns of a size below zero")
 
 
 def check_names(path: Path, names: list[str]) -> None:
@@ -132,8 +150,7 @@ def count_rows(path: Path, form: Format) -> int:
     """Count a file's rows without DuckDB; raise InputError where it is not whole."""
     if kind(path) != "parquet":
         return count_records(path, form)
-    with path.open("rb") as file:
-        rows: int = pq.read_metadata(file).num_rows
+    rows: int = metadata(path).num_rows
     return rows
 
 
