@@ -185,9 +185,15 @@ def scored(
     columns = []
     for name, values in train.items():
         categories = sorted(set(values)) if isinstance(values[0], str) else None
-        kind = "category" if categories else "number"
-        column = Column(name=name, type="", kind=kind, missing=0, categories=categories)
-        columns += [column] if name != "y" else []
+        column = Column(
+            name=name,
+            type="",
+            kind="category" if categories else "number",
+            missing=0,
+            categories=categories,
+        )
+        if name != "y":
+            columns.append(column)
     schema = Schema.model_validate(
         {
             "task": task,
@@ -380,7 +386,7 @@ def test_big_tables_are_sampled_by_a_fixed_rule(
     simple, linear = whole
     assert part[simple] == whole[simple]
     assert part[linear] != whole[linear]
-    encoder = Model.load(tmp_path / "model.safetensors").encoder
+    encoder = Model.load(tmp_path / "model.safetensors", "".__eq__).encoder
     ids = baselines.sample(tmp_path / "train.parquet", encoder).column("id").to_pylist()
     numbers = [int(name.removeprefix("train ")) for name in ids]
     assert len(set(numbers)) == 200
