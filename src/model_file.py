@@ -65,7 +65,7 @@ class Model:
             part.write_bytes(save(tensors, metadata))
 
     @classmethod
-    def load(cls, path: Path, trusts: Trusts) -> "Model":
+    def load(cls, path: Path, trusts: Trusts = lambda name: False) -> "Model":
         """Read a model file.
 
         Raises InputError if it is none of ours, not whole, or names a class that is not trusted.

@@ -28,6 +28,8 @@ from src.scoring.metrics import (
     recall_at_precision,
     regression_metrics,
 )
+from src.tables.csv_files import dialect
+from src.tables.format import Csv
 from tests.conftest import ROOT, YAML_, Project
 
 
@@ -166,6 +168,10 @@ def test_the_committed_metrics_of_digits_are_good() -> None:
     assert all(found["accuracy"] > simple["accuracy"] for simple in found["baseline"].values())
 
 
+def params(evaluate: dict[str, Any]) -> Params:
+    return Params.model_validate({"evaluate": evaluate, "train": {"model": {"name": "linear"}}})
+
+
 def scored(
     folder: Path,
     train: dict[str, Any],
@@ -187,7 +193,7 @@ def scored(
         categories = sorted(set(values)) if isinstance(values[0], str) else None
         column = Column(
             name=name,
-            type="",
+            type="VARCHAR" if categories else "DOUBLE",
             kind="category" if categories else "number",
             missing=0,
             categories=categories,
@@ -200,6 +206,7 @@ def scored(
             "target": "y",
             "target_type": "",
             "id": None,
+            "format": dialect([Path("table.parquet")], Csv()),
             "columns": columns,
             "ignored": {},
             "classes": sorted({*train["y"], *test["y"]}) if task == "classification" else None,
@@ -216,7 +223,7 @@ def scored(
     Model(network, encoder, spec, loss).save(folder / "model.safetensors")
     for split, table in tables.items():
         pq.write_table(table, folder / f"{split}.parquet", row_group_size=100)
-    run(Params.model_validate({"evaluate": p}), folder, folder, folder)
+    run(params(p), folder, folder, folder)
     metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
     return metrics
 
@@ -400,5 +407,5 @@ def test_rows_of_a_class_that_the_model_does_not_know_are_left_out(tmp_path: Pat
     table = pq.read_table(tmp_path / "train.parquet")
     unknown = table.slice(0, 50).set_column(3, "y", pa.array(["new"] * 50))
     pq.write_table(pa.concat_tables([unknown, table]), tmp_path / "train.parquet")
-    run(Params.model_validate({"evaluate": {}}), tmp_path, tmp_path, tmp_path)
+    run(params({}), tmp_path, tmp_path, tmp_path)
     assert json.loads((tmp_path / "metrics.json").read_text())["baseline"] == before

@@ -168,7 +168,10 @@ def test_predictions_go_through_links_and_to_devices_and_never_over_a_folder(own
     own.stage(*command, "link.csv")
     assert (own.root / "link.csv").is_symlink()
     assert (own.root / "named.csv").read_text() == plain
-    assert own.stage(*command, "/dev/stdout") == f"{plain}/dev/stdout: 1500 predictions\n"
+    counts = [f"data/raw/customers.csv: column {c}" for c in ("'income': 144", "'city': 75")]
+    told = "".join(f"{count} missing\n" for count in counts)
+    assert own.stage(*command, "/dev/stdout") == f"{plain}{told}/dev/stdout: 1500 predictions\n"
+    assert own.stage(*command, "-") == f"{plain}{told}stdout: 1500 predictions\n"
     os.mkfifo(own.root / "pipe")
     with subprocess.Popen(["cat", own.root / "pipe"], text=True, stdout=subprocess.PIPE) as reader:
         own.stage(*command, "pipe")

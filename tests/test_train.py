@@ -19,6 +19,8 @@ from src.models import build, try_batch
 from src.optimizers import build_optimizer
 from src.passed import check_passed
 from src.schema import SPLITS, Column, Rows, Schema
+from src.tables.csv_files import dialect
+from src.tables.format import Csv
 from src.train import Examples, Params, fit, run, split_rows
 
 N = 103  # rows: the last batch is shorter
@@ -60,6 +62,7 @@ def schema(task: str) -> Schema:
             "target": target,
             "target_type": "BIGINT",
             "id": None,
+            "format": dialect([Path("table.parquet")], Csv()),
             "columns": columns,
             "ignored": {},
             "classes": classes,
