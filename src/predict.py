@@ -5,6 +5,7 @@ counted on stderr, a line a column.
 """
 
 import argparse
+import ctypes
 import os
 import shutil
 import sys
@@ -38,6 +39,7 @@ from src.tables.sql import TIMES, ident, is_a, typed
 Kind = Literal["csv", "parquet"]
 STREAM = Path("-")  # stdin or stdout
 ENCODED = 1 << 18  # numbers at a time, about
+MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 MEMORY = "64MB"  # what DuckDB may hold of rows that stream through
 
 
@@ -270,6 +272,13 @@ def forget_pandas() -> None:
     sys.meta_path.remove(WithoutPandas)
 
 
+def return_memory() -> None:
+    """Have glibc give freed blocks back; else it keeps more and more of them, of odd sizes."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(MMAP_THRESHOLD, 1 << 16)
+
+
 def run(
     model: Path, rows: Path, out: Path, kind: Kind | None, strict: bool, trusted: list[str]
 ) -> None:
@@ -337,4 +346,5 @@ if __name__ == "__main__":
     )
     arguments = parser.parse_args()
     forget_pandas()
+    return_memory()
     guarded("predict", lambda: run(**vars(arguments)))

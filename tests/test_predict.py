@@ -1,9 +1,12 @@
 """Own data, end to end: a CSV with numbers, categories, text ids and missing values."""
 
 import csv
+import gzip
 import os
 import random
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +183,133 @@ def test_predictions_go_through_links_and_to_devices_and_never_over_a_folder(own
         own.stage(*command, "data", code=1)
         == "predict: data: found a folder; expected a file to write\n"
     )
+
+
+ROWS = """customer,age,income,city,note
+00017,40,50,Paris,x
+b,200,,Atlantis,
+,,50,Paris,x
+"""
+COUNTS = (
+    "{}: column 'age': 1 missing, 1 outside 18 to 90\n"
+    "{}: column 'income': 1 missing\n"
+    "{}: column 'city': 1 of a category that training had not\n"
+)
+MODEL = "data/model/model.safetensors"
+
+
+def test_what_training_had_not_is_counted_and_under_strict_refused(own: Project) -> None:
+    (own.root / "odd.csv").write_text(ROWS)
+    output = own.stage("predict", MODEL, "odd.csv", "-o", "odd.out.csv")
+    assert output == f"{COUNTS.replace('{}', 'odd.csv')}odd.out.csv: 3 predictions\n"
+    kept = (own.root / "odd.out.csv").read_bytes()
+    with (own.root / "odd.out.csv").open() as file:
+        assert [row["id"] for row in csv.DictReader(file)] == ["00017", "b", ""]
+    counts = "; ".join(COUNTS.replace("{}: ", "").splitlines())
+    for out in ("odd.out.csv", "-"):
+        output = own.stage("predict", MODEL, "odd.csv", "-o", out, "--strict", code=1)
+        expected = "values as in training, under --strict"
+        assert output == f"predict: odd.csv: found {counts}; expected {expected}\n"
+    assert (own.root / "odd.out.csv").read_bytes() == kept
+    (own.root / "odd.csv").write_text("\n".join(ROWS.splitlines()[:2]))
+    output = own.stage("predict", MODEL, "odd.csv", "-o", "odd.out.csv", "--strict")
+    assert output == "odd.out.csv: 1 predictions\n"
+
+
+def streamed(own: Project, rows: bytes, *arguments: str, code: int = 0) -> tuple[bytes, str]:
+    """Predict rows from stdin to stdout; return what it wrote to stdout and stderr."""
+    command = [sys.executable, "-m", "src.predict", MODEL, "-", "-o", "-", *arguments]
+    done = subprocess.run(command, cwd=own.root, input=rows, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr.decode()
+
+
+def test_stdin_and_stdout_are_those_of_files(own: Project) -> None:
+    rows = (own.root / "data/raw/customers.csv").read_bytes()
+    own.stage("predict", MODEL, "data/raw/customers.csv", "-o", "file.csv")
+    expected = (own.root / "file.csv").read_bytes()
+    table = pc.read_csv(own.root / "data/raw/customers.csv")
+    pq.write_table(table, own.root / "rows.parquet")
+    parquet = (own.root / "rows.parquet").read_bytes()
+    for given in (rows, gzip.compress(rows), parquet):
+        found, told = streamed(own, given)
+        assert found == expected
+        assert told.endswith("stdout: 1500 predictions\n")
+    found, _ = streamed(own, parquet, "--format", "parquet")
+    written = pq.read_table(pa.BufferReader(found))
+    own.stage("predict", MODEL, "rows.parquet", "-o", "file.parquet")
+    assert written.equals(pq.read_table(own.root / "file.parquet"))
+    for nothing, reason in ((b"", "an empty file"), (rows.splitlines()[0], "no rows")):
+        out, told = streamed(own, nothing, code=1)
+        assert out == b""
+        assert f": found {reason}; expected " in told
+        assert told.count("\n") == 1
+
+
+def test_a_reader_that_leaves_ends_it_without_a_word(own: Project) -> None:
+    rows = own.root / "data/raw/customers.csv"
+    header, body = rows.read_text().split("\n", 1)
+    (own.root / "many.csv").write_text(f"{header}\n{body * 20}")
+    command = [sys.executable, "-m", "src.predict", MODEL, "many.csv", "-o", "-"]
+    with subprocess.Popen(
+        command, cwd=own.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as predict:
+        assert predict.stdout is not None
+        assert predict.stderr is not None
+        assert predict.stdout.readline().startswith(b'"id","prediction"')
+        predict.stdout.close()
+        assert predict.stderr.read() == b""
+    assert predict.returncode == 128 + signal.SIGPIPE
+
+
+def test_a_row_has_the_same_bits_alone_and_among_others(own: Project) -> None:
+    lines = (own.root / "data/raw/customers.csv").read_text().splitlines()
+    own.stage("predict", MODEL, "data/raw/customers.csv", "-o", "all.csv")
+    expected = (own.root / "all.csv").read_text().splitlines()[1:]
+    for rows in (slice(1, 2), slice(7, 10), slice(1499, 1501), slice(100, 1200)):
+        (own.root / "some.csv").write_text("\n".join([lines[0], *lines[rows]]))
+        own.stage("predict", MODEL, "some.csv", "-o", "some.out.csv")
+        found = (own.root / "some.out.csv").read_text().splitlines()[1:]
+        assert found == [expected[i - 1] for i in range(len(lines))[rows]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"),
+    [
+        (
+            "customer,age,income,city,note\na,40,50,Paris,x\nAnn,SECRET,50,Paris,x\n",
+            "3: column 'age'",
+        ),
+        ("customer,age,income,city,note\nAnn,40,SECRET,Paris,x\n", "2: column 'income'"),
+        ('note,customer,city,income,age\n"a\nb",Ann,Paris,50,SECRET\n', "2: column 'age'"),
+        ("customer,age,income,city,note\n\n\nAnn,4.5,50,SECRET,x\n", "4: column 'age'"),
+        ("customer,age,income,city,note\nAnn,40,SECRET\n", "2"),
+        ("customer,age,income,city,note\nAnn,40,50,Paris,x,SECRET,x\n", "2"),
+        ('customer,age,income,city,note\nAnn,40,50,"SECRET,x\n', "2"),
+    ],
+)
+def test_an_error_names_line_and_column_and_nothing_of_the_row(
+    rows: str, where: str, own: Project
+) -> None:
+    (own.root / "bad.csv").write_text(rows)
+    (own.root / "kept.csv").write_text("as it was")
+    output = own.stage("predict", MODEL, "bad.csv", "-o", "kept.csv", code=1)
+    assert output.startswith(f"predict: bad.csv:{where}: found ")
+    assert output.count("\n") == 1
+    assert "SECRET" not in output
+    assert "Ann" not in output
+    assert (own.root / "kept.csv").read_text() == "as it was"
+    out, told = streamed(own, rows.encode(), code=1)
+    assert out == b""
+    assert told.count("\n") == 1
+    assert "SECRET" not in told
+
+
+def test_columns_may_stand_in_any_order_beside_others(own: Project) -> None:
+    (own.root / "a.csv").write_text("customer,age,income,city,note\n01,40,50,Paris,x\n")
+    (own.root / "b.csv").write_text("more,city,income,age,amount\n?,Paris,50,40,\n")
+    for name in ("a", "b"):
+        own.stage("predict", MODEL, f"{name}.csv", "-o", f"{name}.out.csv")
+    a, b = ((own.root / f"{name}.out.csv").read_text().splitlines() for name in ("a", "b"))
+    assert a[0] == f'"id",{b[0]}'
+    assert a[1] == f'"01",{b[1]}'
