@@ -168,8 +168,8 @@ def test_the_committed_metrics_of_digits_are_good() -> None:
     assert all(found["accuracy"] > simple["accuracy"] for simple in found["baseline"].values())
 
 
-def params(evaluate: dict[str, Any]) -> Params:
-    return Params.model_validate({"evaluate": evaluate, "train": {"model": {"name": "linear"}}})
+def params(evaluate: dict[str, Any], model: str = "linear") -> Params:
+    return Params.model_validate({"evaluate": evaluate, "train": {"model": {"name": model}}})
 
 
 def scored(
@@ -223,7 +223,7 @@ def scored(
     Model(network, encoder, spec, loss).save(folder / "model.safetensors")
     for split, table in tables.items():
         pq.write_table(table, folder / f"{split}.parquet", row_group_size=100)
-    run(params(p), folder, folder, folder)
+    run(params(p, spec[name]), folder, folder, folder)
     metrics: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
     return metrics
 
