@@ -138,10 +138,7 @@ NUMBERS = {
         {"a.csv": comma("01234", "99999")},
         types={"x": "VARCHAR"},
         values={"x": ["01234", "99999"]},
-        says=(
-            "x: text, as its numbers begin with zeros; prepare.types: {x: DOUBLE} reads them as "
-            "numbers"
-        ),
+        says="x: text, as its numbers begin with zeros; prepare.types: {x: DOUBLE} reads them",
     ),
     "leading zeros, as numbers": Case(
         {"a.csv": comma("01234", "99999")},
@@ -489,12 +486,12 @@ WIDTHS = {
     ),
     "int8 and uint16": Case(
         {"a.parquet": table([-1], pa.int8()), "b.parquet": table([2**16 - 1], pa.uint16(), 1)},
-        types={"x": "INTEGER"},
+        types={"x": "BIGINT"},
         values={"x": [-1, 2**16 - 1]},
     ),
     "int64 and uint64": Case(
         {"a.parquet": table([-1], pa.int64()), "b.parquet": table([2**64 - 1], pa.uint64(), 1)},
-        types={"x": "HUGEINT"},
+        types={"x": "DOUBLE"},
         values={"x": [-1, 2.0**64]},
     ),
     "int64 and float": Case(
@@ -512,7 +509,7 @@ WIDTHS = {
             "a.parquet": table([1], pa.int64()),
             "b.parquet": table([Decimal("0.25")], pa.decimal128(4, 2), 1),
         },
-        types={"x": "DECIMAL(21,2)"},
+        types={"x": "DOUBLE"},
         values={"x": [1, 0.25]},
     ),
     "decimals that no decimal holds": Case(
@@ -549,7 +546,7 @@ WIDTHS = {
             "a.parquet": table([datetime(2024, 3, 1)], pa.timestamp("us")),
             "b.parquet": table([datetime(2024, 3, 2)], pa.timestamp("ns"), 1),
         },
-        types={"x": "TIMESTAMP_NS"},
+        types={"x": "TIMESTAMP"},
         values={"x": seconds(*MARCH[:2])},
     ),
     "timestamps with and without a zone": Case(

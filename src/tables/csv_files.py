@@ -72,7 +72,7 @@ class Records:
         csv.field_size_limit(sys.maxsize)
         self.path, self.delimiter, self.quote = path, delimiter, quote
         self.lines = iter(file)
-        self.line = 0  # the first of the last record
+        self.line = 1  # the first of the last record
         self.next_line = 1
 
     def widths(self) -> Iterator[int]:
@@ -85,16 +85,6 @@ class Records:
                 yield len(self.quoted(line))
             elif line not in NEWLINES:
                 yield line.count(delimiter) + 1
-
-    def values(self) -> Iterator[list[str]]:
-        """Read each record."""
-        for line in self.lines:
-            self.line = self.next_line
-            self.next_line += 1
-            if self.quote and self.quote in line:
-                yield self.quoted(line)
-            elif line not in NEWLINES:
-                yield line.rstrip("\r\n").split(self.delimiter)
 
     def quoted(self, line: str) -> list[str]:
         """Read a record that begins with this line."""
@@ -115,11 +105,12 @@ class Records:
 def header(path: Path, form: Format) -> list[str]:
     """Read the names in the first line."""
     with opened(path, form.encoding) as file:
-        records = Records(path, file, form.delimiter, form.quote)
-        names = next(records.values(), [])
-    if records.line != 1:
-        raise InputError(f"{path}:1", "an empty line", "the names of the columns")
-    return names
+        first = file.readline()
+        if first in NEWLINES:
+            raise InputError(f"{path}:1", "an empty line", "the names of the columns")
+        if form.quote and form.quote in first:
+            return Records(path, file, form.delimiter, form.quote).quoted(first)
+    return first.rstrip("\r\n").split(form.delimiter)
 
 
 def count_records(path: Path, form: Format) -> int:

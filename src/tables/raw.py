@@ -68,11 +68,6 @@ class Part:
         """Tell CSV from Parquet."""
         return kind(self.paths[0]) != "parquet"
 
-    def each(self) -> "Iterator[Part]":
-        """Yield the files one by one."""
-        for path in self.paths:
-            yield Part((path,), self.types)
-
 
 def parts(con: Connection, paths: list[Path], form: Format) -> list[Part]:
     """Read the columns of each file, and put files of the same columns together.
@@ -176,17 +171,18 @@ def view(part: Part) -> str:
     return f"csv_{key}"
 
 
-def columns_of(part: Part, names: Iterable[str]) -> Iterator[str]:
-    """Name the columns as `relation` does."""
-    positions = {name: i for i, name in enumerate(part.types)}
-    for name in names:
-        yield f"c{positions[name]}"
+def stored_rows(con: Connection, table: list[Part], form: Format, names: Iterable[str]) -> str:
+    """Write SQL that reads the named columns as they are stored, in the order of the files."""
+    selects = []
+    for part in table:
+        columns = [f"c{list(part.types).index(name)} AS {ident(name)}" for name in names]
+        selects.append(f"SELECT {', '.join(columns) or '1'} FROM {relation(con, part, form)}")
+    return f"({' UNION ALL '.join(selects)})"
 
 
 def reading(name: str, part: Part, type_: str, form: Format) -> Reading | None:
     """Find how a column becomes the type; none: as it is stored."""
-    (column,) = columns_of(part, [name])
-    from_type = part.types[name]
+    column, from_type = ident(name), part.types[name]
     if from_type == "VARCHAR":
         return reading_of(column, name, type_, form)
     if from_type == type_:
@@ -195,28 +191,28 @@ def reading(name: str, part: Part, type_: str, form: Format) -> Reading | None:
         return Reading("other", type_, "true", f"CAST(NULL AS {type_})", type_)
     value = f"TRY_CAST({column} AS {type_})"
     fits = f"{value} IS NOT NULL"
-    if type_ in INTEGERS and is_a(from_type, FLOATS):
-        fits += f" AND {column} = trunc({column})"
-    if type_ in INTEGERS and from_type in ("FLOAT", "DOUBLE"):
-        fits += f" OR isnan({column})"  # pandas' missing value
-    return Reading("other", type_, fits, value, "whole numbers" if type_ in INTEGERS else type_)
+    is_rounded = type_ in INTEGERS and is_a(from_type, FLOATS)
+    if is_rounded:
+        # NaN is pandas' missing value.
+        fits += f" AND {column} = trunc({column}) OR isnan(CAST({column} AS DOUBLE))"
+    return Reading("other", type_, fits, value, "whole numbers" if is_rounded else type_)
+
+
+EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # below it, a float holds every whole number
 
 
 def key_reading(name: str, part: Part) -> Reading | None:
     """Find how a key becomes text: with all its digits, and never through a float."""
-    (column,) = columns_of(part, [name])
-    type_ = part.types[name]
+    column, type_ = ident(name), part.types[name]
     if type_ == "VARCHAR":
         return None
-    value = f"CAST({column} AS VARCHAR)"
-    fits = "true"
+    fits, value = "true", f"CAST({column} AS VARCHAR)"
     if type_.startswith("DECIMAL"):
         # 1.00 in one file is 1.0 in another, of other width.
         short = f"rtrim(rtrim({value}, '0'), '.')"
         value = f"CASE WHEN contains({value}, '.') THEN {short} ELSE {value} END"
-    elif type_ in ("FLOAT", "DOUBLE"):
-        exact = 2**24 if type_ == "FLOAT" else 2**53
-        fits = f"{column} = trunc({column}) AND abs({column}) < {exact}"
+    elif type_ in EXACT:
+        fits = f"{column} = trunc({column}) AND abs({column}) < {EXACT[type_]}"
         value = f"CAST(TRY_CAST({column} AS BIGINT) AS VARCHAR)"
     return Reading("other", "VARCHAR", fits, value, "whole numbers that a float holds exactly")
 
@@ -240,9 +236,9 @@ def source(
         columns = []
         for name, type_ in types.items():
             how = key_reading(name, part) if name == key else reading(name, part, type_, form)
-            (column,) = columns_of(part, [name])
-            columns.append(f"{strict(column, how, decided and name != key)} AS {ident(name)}")
-        selects.append(f"SELECT {', '.join(columns)} FROM {relation(con, part, form)}")
+            columns.append(strict(name, how, decided and name != key))
+        rows = stored_rows(con, [part], form, types)
+        selects.append(f"SELECT {', '.join(columns)} FROM {rows}")
     return f"({' UNION ALL '.join(selects)})"
 
 
@@ -261,13 +257,15 @@ def stream(con: Connection, part: Part, form: Format, query: str, rows: int) -> 
         yield con.execute(query).to_arrow_table()
 
 
-def strict(column: str, how: Reading | None, decided: bool) -> str:
+def strict(name: str, how: Reading | None, decided: bool) -> str:
     """Write the value, or an error where it does not fit."""
+    column = ident(name)
     if how is None:
         return column
     fits = f"{how.value} IS NOT NULL" if decided else how.fits
     error = f"CAST(error('a value that does not fit its type') AS {how.type})"
-    return f"CASE WHEN {fits} THEN {how.value} WHEN {column} IS NOT NULL THEN {error} END"
+    cases = f"WHEN {fits} THEN {how.value} WHEN {column} IS NOT NULL THEN {error}"
+    return f"CASE {cases} END AS {column}"
 
 
 @dataclass(frozen=True)
@@ -282,26 +280,29 @@ class Misfit:
 def first_misfit(
     con: Connection, table: list[Part], form: Format, types: Types, key: str | None = None
 ) -> Misfit | None:
-    """Find the first value, by files and columns, that does not fit."""
-    for part in table:
-        for one in part.each():
-            for name, type_ in types.items():
-                how = key_reading(name, one) if name == key else reading(name, one, type_, form)
-                misfit = how and misfit_in(con, one, form, name, how)
-                if misfit:
-                    return misfit
+    """Find the first value, by columns and files, that does not fit."""
+    for name, type_ in types.items():
+        for part in table:
+            how = key_reading(name, part) if name == key else reading(name, part, type_, form)
+            misfit = how and misfit_in(con, [part], form, name, how)
+            if misfit:
+                return misfit
     return None
 
 
-def misfit_in(con: Connection, part: Part, form: Format, name: str, how: Reading) -> Misfit | None:
-    """Find the first value of one file's column that does not fit."""
-    (column,) = columns_of(part, [name])
-    path = part.paths[0]
-    rows = f"SELECT row_number() OVER () AS n, {column} FROM {relation(con, part, form)}"
-    wrong = f"{column} IS NOT NULL AND NOT coalesce({how.fits}, false)"
-    query = f"SELECT n, CAST({column} AS VARCHAR) FROM ({rows}) WHERE {wrong} ORDER BY n LIMIT 1"
-    row = con.execute(query).fetchone()
-    if row is None:
-        return None
-    where = f"{path}:{line_of(path, form, row[0])}" if part.is_text else f"{path}: row {row[0]}"
-    return Misfit(f"{where}: column {name!r}", row[1], how.name)
+def misfit_in(
+    con: Connection, table: list[Part], form: Format, name: str, how: Reading
+) -> Misfit | None:
+    """Find the first value of a column, by files, that does not fit a reading."""
+    wrong = f"{ident(name)} IS NOT NULL AND NOT coalesce({how.fits}, false)"
+    for part in table:
+        for path in part.paths:
+            stored = stored_rows(con, [Part((path,), part.types)], form, [name])
+            rows = f"SELECT row_number() OVER () AS n, {ident(name)} FROM {stored}"
+            value = f"CAST({ident(name)} AS VARCHAR)"
+            query = f"SELECT n, {value} FROM ({rows}) WHERE {wrong} ORDER BY n LIMIT 1"
+            row = con.execute(query).fetchone()
+            if row:
+                line = line_of(path, form, row[0]) if part.is_text else f" row {row[0]}"
+                return Misfit(f"{path}:{line}: column {name!r}", row[1], how.name)
+    return None

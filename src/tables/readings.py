@@ -1,9 +1,10 @@
 """Lists the ways to read text as numbers and times: which values fit one, and what they become."""
 
+import json
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from src.schema import Format
@@ -30,6 +31,7 @@ class Reading:
     pattern: str = ""
     setting: str = ""
     decimal: str = ""  # its mark
+    note: str = ""  # what is worth saying of a column that is so read
     date: str = ""  # strptime's format, or ISO
 
 
@@ -81,75 +83,64 @@ def plain(column: str, form: Format) -> str:
     return column
 
 
-def number_reading(
-    column: str, type_: str, form: Format, zeros: bool = True, setting: str = ""
-) -> Reading:
+def number_reading(column: str, type_: str, form: Format, zeros: bool = True) -> Reading:
     """Read numbers of the type given; whole numbers have no fraction to be rounded."""
     whole = type_ in (*INTEGERS, "HUGEINT", "UHUGEINT") or type_.endswith(",0)")
     value = f"TRY_CAST({plain(column, form)} AS {type_})"
     pattern = number_pattern(form, zeros, whole)
     fits = full_match(column, pattern) if type_ == "DOUBLE" else known(column, pattern, value)
     name = "whole numbers" if whole else "numbers"
-    return Reading("numbers", type_, fits, value, name, pattern, setting, form.decimal)
+    return Reading("numbers", type_, fits, value, name, pattern, decimal=form.decimal)
 
 
-CURRENCIES = ("USD", "EUR", "GBP", "CHF", "JPY", "CNY", "INR")
-
-
-def units_in(sample: str) -> list[str]:
-    """List the currency and percent signs in a value."""
-    signs = [c for c in sample if c in "%‰" or unicodedata.category(c) == "Sc"]
-    signs += [code for code in CURRENCIES if code in sample]
-    return list(dict.fromkeys(signs))
+UNIT = re.compile(r"USD|EUR|GBP|CHF|JPY|CNY|INR|[%‰$¢£¤¥₠-⃀]")  # currencies and shares
+GROUPS = ("", ",", ".", " ", "'", "’", "_", "\u00a0", "\u202f")  # between thousands
 
 
 def disguises(form: Format, samples: list[str]) -> Iterator[tuple[Format, str]]:
     """Yield other formats by which samples are numbers, simpler ones first, with their setting."""
-    units = [unit for sample in samples for unit in units_in(sample)]
-    units = list(dict.fromkeys([*form.units, *units]))
-    for decimal in (form.decimal, "," if form.decimal == "." else "."):
-        for thousands in ("", ",", ".", " ", "'", "’", "_", "\u00a0", "\u202f"):
-            if thousands == decimal:
-                continue
-            changes = {"decimal": decimal, "thousands": thousands, "units": units}
-            changed = {k: v for k, v in changes.items() if v != getattr(form, k)}
-            other = form.model_copy(update=changes)
-            pattern = number_pattern(other, zeros=False, whole=False)
-            fits = any(re.fullmatch(pattern, sample) for sample in samples)
-            if changed and fits:
-                yield other, "prepare.csv: {" + ", ".join(map(setting, changed.items())) + "}"
+    units = dict.fromkeys([*form.units, *UNIT.findall(" ".join(samples))])
+    for decimal, thousands in product((".", ","), GROUPS):
+        changes = {"decimal": decimal, "thousands": thousands, "units": [*units]}
+        changed = {key: new for key, new in changes.items() if new != getattr(form, key)}
+        if not changed or thousands == decimal:
+            continue
+        other = form.model_copy(update=changes)
+        pattern = number_pattern(other, zeros=False, whole=False)
+        if fits_any(pattern, samples):
+            # JSON is YAML; keys read better without quotes.
+            keys = [f"{key}: {json.dumps(new, ensure_ascii=False)}" for key, new in changed.items()]
+            yield other, f"prepare.csv: {{{', '.join(keys)}}}"
 
 
-def setting(change: tuple[str, object]) -> str:
-    """Write a key and its value as in params.yaml."""
-    key, value = change
-    if isinstance(value, list):
-        return f"{key}: [{', '.join(map(quoted, value))}]"
-    return f"{key}: {quoted(str(value))}"
-
-
-def quoted(value: str) -> str:
-    """Write a text as in params.yaml."""
-    return '"' + value + '"'
+def fits_any(pattern: str, samples: list[str]) -> bool:
+    """Tell whether all of a sample matches the pattern."""
+    return any(re.fullmatch(pattern, sample) for sample in samples)
 
 
 # Times
 
-DATE = re.compile(
-    r"""
-    (?P<iso>\d{4}-\d{1,2}-\d{1,2})
-    |(?P<year_first>\d{4}(?P<s1>[/. ])\d{1,2}(?P=s1)\d{1,2})
-    |(?P<year_last>\d{1,2}(?P<s2>[-/. ])\d{1,2}(?P=s2)\d{4})
-    |(?P<short>\d{1,2}(?P<s3>[-/. ])\d{1,2}(?P=s3)\d{2})
-    |(?P<day_name>\d{1,2}(?P<s4>[-/. ])[A-Za-z]{3,9}(?P=s4)(?P<y4>\d{4}|\d{2}))
-    |(?P<name_day>[A-Za-z]{3,9}\s\d{1,2}(?P<comma>,?)\s\d{4})
-    |(?P<year_name>\d{4}(?P<s5>[-/ ])[A-Za-z]{3,9}(?P=s5)\d{1,2})
-    """,
-    re.VERBOSE,
+# Times of day, and what strptime calls their parts.
+CLOCK = (
+    (r"\d{1,2}:\d{2}:\d{2}\.\d+(?=\s?[AaPp][Mm])", "%I:%M:%S.%f"),
+    (r"\d{1,2}:\d{2}:\d{2}(?=\s?[AaPp][Mm])", "%I:%M:%S"),
+    (r"\d{1,2}:\d{2}(?=\s?[AaPp][Mm])", "%I:%M"),
+    (r"(?<=%[SMf])(\s?)[AaPp][Mm]", r"\1%p"),
+    (r"\d{1,2}:\d{2}:\d{2}\.\d+", "%H:%M:%S.%f"),
+    (r"\d{1,2}:\d{2}:\d{2}", "%H:%M:%S"),
+    (r"(?<=[T\s])\d{1,2}:\d{2}", "%H:%M"),
+    (r"(?<=[SMfp])(\s?)(Z|[-+]\d{2}:?\d{2})$", r"\1%z"),
 )
-TIME = re.compile(
-    r"(?P<gap>T|,?\s)\d{1,2}:\d{2}(?P<seconds>:\d{2}(?P<part>\.\d+)?)?"
-    r"(?P<half>\s?[AaPp][Mm])?(?P<zone>\s?(?:Z|[-+]\d{2}:?\d{2}))?"
+A_CLOCK = r"((T|,?\s)%[HI]:%M(:%S(\.%f)?)?(\s?%p)?(\s?%z)?)?"
+# Dates, and the orders that they can have; a separator stands for -.
+DATES = (
+    (r"\d{4}(?P<s>[-/. ])\d{1,2}(?P=s)\d{1,2}", ["%Y-%m-%d"]),
+    (r"\d{1,2}(?P<s>[-/. ])\d{1,2}(?P=s)\d{4}", ["%d-%m-%Y", "%m-%d-%Y"]),
+    (r"\d{1,2}(?P<s>[-/. ])\d{1,2}(?P=s)\d{2}", ["%d-%m-%y", "%m-%d-%y", "%y-%m-%d"]),
+    (r"\d{1,2}(?P<s>[-/. ])[A-Za-z]{3,9}(?P=s)\d{4}", ["%d-%b-%Y"]),
+    (r"\d{1,2}(?P<s>[-/. ])[A-Za-z]{3,9}(?P=s)\d{2}", ["%d-%b-%y"]),
+    (r"\d{4}(?P<s>[-/ ])[A-Za-z]{3,9}(?P=s)\d{1,2}", ["%Y-%b-%d"]),
+    (r"[A-Za-z]{3,9} \d{1,2}(?P<s>,?) \d{4}", ["%b %d- %Y"]),
 )
 ISO_DATE = r"\s*\d{4}-\d{1,2}-\d{1,2}\s*"
 ISO_CLOCK = r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
@@ -159,46 +150,16 @@ ISO_ZONED = rf"\s*\d{{4}}-\d{{1,2}}-\d{{1,2}}{ISO_CLOCK}{ISO_ZONE}\s*"
 ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
-def orders(match: re.Match[str]) -> list[str]:
-    """List the formats of dates that look like this one."""
-    s = match["s1"] or match["s2"] or match["s3"] or match["s4"] or match["s5"] or "-"
-    if match["iso"]:
-        return ["%Y-%m-%d"]
-    if match["year_first"]:
-        return [f"%Y{s}%m{s}%d"]
-    if match["year_last"]:
-        return [f"%d{s}%m{s}%Y", f"%m{s}%d{s}%Y"]
-    if match["short"]:
-        return [f"%d{s}%m{s}%y", f"%m{s}%d{s}%y", f"%y{s}%m{s}%d"]
-    if match["day_name"]:
-        return [f"%d{s}%b{s}{'%Y' if len(match['y4']) == 4 else '%y'}"]
-    if match["name_day"]:
-        return [f"%b %d{match['comma']} %Y"]
-    return [f"%Y{s}%b{s}%d"]
-
-
-def clock(match: re.Match[str]) -> str:
-    """Write the format of times of day that look like this one."""
-    hours = "%I:%M" if match["half"] else "%H:%M"
-    seconds = ""
-    if match["seconds"]:
-        seconds = ":%S.%f" if match["part"] else ":%S"
-    half = match["half"] and match["half"][:-2] + "%p"
-    zone = match["zone"] and "%z"
-    return f"{match['gap']}{hours}{seconds}{half or ''}{zone or ''}"
-
-
 def date_formats(sample: str) -> list[str]:
-    """List the formats of dates or times that look like the sample, other than ISO's."""
-    sample = sample.strip()
-    date = DATE.match(sample)
-    if date is None:
-        return []
-    rest = sample[date.end() :]
-    time = TIME.fullmatch(rest)
-    if (rest and time is None) or (date["iso"] and not (time and time["half"])):
-        return []
-    return [order + (clock(time) if time else "") for order in orders(date)]
+    """List the formats of dates or times that look like the sample."""
+    form = sample.strip()
+    for pattern, part in CLOCK:
+        form = re.sub(pattern, part, form)
+    for pattern, orders in DATES:
+        date = re.match(pattern, form)
+        if date and re.fullmatch(A_CLOCK, form[date.end() :]):
+            return [order.replace("-", date["s"]) + form[date.end() :] for order in orders]
+    return []
 
 
 def iso_readings(column: str) -> list[Reading]:
@@ -232,7 +193,7 @@ def date_reading(column: str, name: str, form: str) -> Reading:
         type_ = ZONED
     # strptime takes `24` for %Y, and 1,976 years less.
     fits = f"year({time}) BETWEEN 1000 AND 9999"
-    key = f"prepare.csv.dates: {{{quoted(name)}: {quoted(form)}}}"
+    key = f"prepare.csv.dates: {{{json.dumps(name)}: {json.dumps(form)}}}"
     return Reading("times", type_, fits, f"CAST({time} AS {type_})", form, "", key, date=form)
 
 

@@ -5,7 +5,8 @@ import re
 from src.errors import InputError
 from src.schema import Format
 from src.tables.connection import Connection
-from src.tables.raw import Part, columns_of, relation
+from src.tables.raw import Part, stored_rows
+from src.tables.sql import ident
 
 # A column without a name, and the names that pandas gives such ones.
 UNNAMED = re.compile(r"\(column \d+\)|Unnamed: \d+(\.\d+)*|__index_level_\d+__")
@@ -18,10 +19,10 @@ def left_out(con: Connection, table: list[Part], form: Format, names: list[str])
     """
     found = {}
     for name in filter(UNNAMED.fullmatch, names):
-        counted = [counts(con, one, form, name) for part in table for one in part.each()]
-        if all(present == 0 for _, present, _ in counted):
+        present, steps_back = counts(con, table, form, name)
+        if present == 0:
             found[name] = "it has no name and no value"
-        elif all(steps_back == 0 for _, _, steps_back in counted):
+        elif steps_back == 0:
             found[name] = "it counts the rows, as pandas' index"
         elif name.startswith("("):
             expected = f"a name in the header; else prepare.drop: [{name!r}] leaves it out"
@@ -29,15 +30,16 @@ def left_out(con: Connection, table: list[Part], form: Format, names: list[str])
     return found
 
 
-def counts(con: Connection, part: Part, form: Format, name: str) -> tuple[int, int, int]:
-    """Count a file's rows, those with a value, and those whose number is not above the last."""
-    (column,) = columns_of(part, [name])
-    numbers = f"SELECT {column} AS value, TRY_CAST({column} AS BIGINT) AS number"
-    last = "SELECT *, lag(number) OVER () AS last"
-    query = (
-        f"SELECT count(*), count(value), count(*) FILTER (number IS NULL OR number <= last) "
-        f"FROM ({last} FROM ({numbers} FROM {relation(con, part, form)}))"
-    )
-    row = con.execute(query).fetchone()
-    assert row is not None
-    return row
+def counts(con: Connection, table: list[Part], form: Format, name: str) -> tuple[int, int]:
+    """Count the values of a column, and those that are no number above the one before in a file."""
+    total = (0, 0)
+    for part in table:
+        for path in part.paths:
+            stored = stored_rows(con, [Part((path,), part.types)], form, [name])
+            numbers = f"SELECT {ident(name)} AS value, TRY_CAST(value AS BIGINT) AS number"
+            ordered = f"SELECT *, lag(number) OVER () AS last FROM ({numbers} FROM {stored})"
+            wrong = "count(*) FILTER (number IS NULL OR number <= last)"
+            row = con.execute(f"SELECT count(value), {wrong} FROM ({ordered})").fetchone()
+            assert row is not None
+            total = (total[0] + row[0], total[1] + row[1])
+    return total
