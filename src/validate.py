@@ -59,7 +59,8 @@ def derived(schema: Schema, min_rows: int) -> list[Entry]:
         *entries,
         {"expect_column_distinct_values_to_be_in_set": labels},
         no_rows(
-            "every class in every split",
+            "every class in every split (drop or merge rare ones, name a prepare.split.column, "
+            "or set validate.derived: false)",
             f"SELECT c.{column}, s.split "
             f"FROM (SELECT DISTINCT {column} FROM {{batch}}) c, {splits} s "
             f"EXCEPT SELECT DISTINCT {column}, split FROM {{batch}} ORDER BY 1, 2",

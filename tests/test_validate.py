@@ -66,7 +66,7 @@ BAD: dict[str, tuple[Break, str]] = {
     ),
     "rare class": (
         replace("digit", lambda v: [12, *v[1:]]),
-        "every class in every split: observed",
+        "every class in every split (drop or merge rare ones",
     ),
     "missing column": (
         lambda t: t.drop_columns(["pixel_00"]),
