@@ -67,6 +67,10 @@ def check_named(p: Prepare, columns: list[str]) -> None:
             raise InputError(f"{WHERE}.{key}", f"no column {name!r}", one_of(columns, name))
         if key not in ("target", "types") and name == p.target:
             raise InputError(f"{WHERE}.{key}", "the target", "another column")
+        if key == "types" and name == p.id:
+            raise InputError(
+                f"{WHERE}.types", f"the key {name!r}", "no type: a key is text as it is"
+            )
 
 
 def check_taken(p: Prepare, columns: list[str]) -> None:

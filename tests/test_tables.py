@@ -432,6 +432,11 @@ KEYS = {
         {"id": "x"},
         values={"id": ["1", "2", "1.5", "A"]},
     ),
+    "a key of a type": Case(
+        {"a.csv": keyed("1", "2")},
+        {"id": "x", "types": {"x": "BIGINT"}},
+        line="prepare.types: found the key 'x'; expected no type: a key is text as it is",
+    ),
     "a null word as a key": Case(
         {"a.csv": keyed("DE", "NA")},
         {"id": "x"},
@@ -779,6 +784,16 @@ FILES = {
     ),
     "an encoding that is none": Case(
         {"a.csv": LATIN}, {"csv": {"encoding": "latin-one"}}, line="an encoding that Python knows"
+    ),
+    "one sign for two things": Case(
+        {"a.csv": comma("1")},
+        {"csv": {"decimal": ",", "thousands": ","}},
+        line="another sign for thousands than the decimal mark",
+    ),
+    "a delimiter of no use": Case(
+        {"a.csv": comma("1")},
+        {"csv": {"delimiter": "§"}},
+        line="a delimiter of one ASCII character",
     ),
     "gzip in two members": Case({"a.csv.gz": GZIP}, types={"x": "BIGINT"}, values={"x": [1, 2, 3]}),
     "gzip that is cut off": Case(

@@ -1,5 +1,6 @@
 """Opens DuckDB, and puts its errors in one line."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,9 +42,9 @@ REMEDIES = (
 
 
 def cause(error: duckdb.Error) -> str:
-    """Shorten DuckDB's message to its first line, without the name of the class."""
+    """Shorten DuckDB's message to its first line, without the class's name and a row's content."""
     first = str(error).strip().splitlines()[0]
-    return first.split(": ", 1)[-1]
+    return re.sub(r"(columns, got \d+):.*", r"\1", first.split(": ", 1)[-1])
 
 
 def remedy(error: duckdb.Error) -> str:

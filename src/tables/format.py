@@ -1,30 +1,46 @@
 """Holds what the params say of the way that CSV files are written."""
 
-import codecs
+import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import model_validator
 
 from src.params import Section
+
+# What the signs may be, and how to say it.
+SIGNS = {
+    "delimiter": (r"[\x01-\x09\x0b\x0c\x0e-\x7f]", "a delimiter of one ASCII character"),
+    "quote": (r"[\x21-\x7e]?", "a quote of one ASCII character, or none"),
+    "thousands": (r"[^-+0-9A-Za-z]?", "thousands: one sign, or none"),
+}
 
 
 class Csv(Section):
     """Holds the section `prepare.csv` of params.yaml; null: decided by the files."""
 
-    delimiter: str | None = Field(None, min_length=1, max_length=1)
-    quote: str | None = Field(None, max_length=1)  # empty: values are never quoted
+    delimiter: str | None = None
+    quote: str | None = None  # empty: values are never quoted
     encoding: str | None = None  # null: UTF-8
     decimal: Literal[".", ","] | None = None  # null: a point
-    thousands: str | None = Field(None, max_length=1)  # null: digits are not grouped
+    thousands: str | None = None  # null: digits are not grouped
     units: list[str] | None = None  # signs beside a number, such as $ and %
     nulls: list[str] | None = None  # words for a missing value
     dates: dict[str, str] = {}  # column: strptime's format
 
-    @field_validator("encoding")
-    @classmethod
-    def known(cls, name: str | None) -> str | None:
-        """Refuse a name that no codec has."""
+    @model_validator(mode="after")
+    def is_consistent(self) -> "Csv":
+        """Refuse an encoding that is none of text, and one sign for two things."""
+        for key, (pattern, expected) in SIGNS.items():
+            if not re.fullmatch(pattern, getattr(self, key) or ";"):
+                raise ValueError(expected)
+        if any(re.search(r"[-+.,\d]|^$", unit) for unit in self.units or []):
+            raise ValueError("units without digits, such as $ and %")
         try:
-            return name and codecs.lookup(name).name
-        except LookupError:
+            "".encode(self.encoding or "utf-8")
+        except (LookupError, ValueError):
             raise ValueError("an encoding that Python knows, such as utf-8 or latin1") from None
+        if (self.delimiter or ",") == self.quote:
+            raise ValueError("another quote than the delimiter")
+        if (self.decimal or ".") == self.thousands:
+            raise ValueError("another sign for thousands than the decimal mark")
+        return self
