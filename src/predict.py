@@ -145,7 +145,8 @@ def read(con: Connection, path: Path, schema: Schema, size: int) -> Iterator[pa.
     Raises InputError if the file can't be read, or does not fit the model.
     """
     files(path)
-    count_rows(path, schema.format)  # it names the line of a row that is not whole
+    if count_rows(path, schema.format) == 0:  # it names the line of a row that is not whole
+        raise InputError(path, "no rows", "rows to predict")
     table = parts(con, [path], schema.format)
     types = table[0].types
     check_columns(path, schema, types)
@@ -159,7 +160,8 @@ def read(con: Connection, path: Path, schema: Schema, size: int) -> Iterator[pa.
         rows = source(con, table, schema.format, wanted, key)
         query = f"SELECT {', '.join(selected)} FROM {rows}"
         yield from stream(con, table[0], schema.format, query, size)
-    except (duckdb.Error, OSError) as e:  # OSError is Arrow's, for an error of DuckDB's in a stream
+    except (duckdb.Error, OSError, pa.ArrowInvalid) as e:
+        # OSError is Arrow's, for an error of DuckDB's in a stream.
         raise unreadable(con, table, schema, wanted, key, e) from None
 
 
@@ -296,8 +298,6 @@ def run(
         for table in tables:
             departures.add(table)
             yield predict(trained, table)
-        if departures.rows == 0:
-            raise InputError(where, "no rows", "rows to predict")
         if strict and departures.lines():
             found = "; ".join(departures.lines())
             raise InputError(where, found, "values as in training, under --strict")
