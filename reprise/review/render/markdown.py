@@ -73,14 +73,14 @@ def _baselines(report: Report) -> Iterator[str]:
     """Yield what the baselines of the primary metric reach, first those that it does not beat."""
     beaten = []
     for baseline in report.baselines:
-        name = escaped(baseline.name)
+        metric, name = escaped(baseline.metric), escaped(baseline.name)
         if baseline.beaten:
             beaten.append(f"{name} {number(baseline.baseline)}")
             continue
         value, other = number_pair(baseline.value, baseline.baseline)
-        yield f"**{escaped(baseline.metric)} {value} does not beat {name} ({other})**"
+        yield f"**{metric} {value} does not beat {name} ({other})**"
     if beaten:
-        yield f"Beats the baseline: {', '.join(beaten)}"
+        yield f"{metric} beats {', '.join(beaten)}"
 
 
 def _side(side: RevisionLabel) -> str:

@@ -131,8 +131,7 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
     for expected in (
         "log_loss lower is better better 0.0913 0.0782 −0.0131",
         "recall higher is better worse 0.9722 0.9412 −3.1 pp",
-        "accuracy 0.9778 does not beat simple.line (0.9781) "
-        "Beats the baseline simple.mean (0.1017)",
+        "accuracy 0.9778 does not beat simple.line (0.9781) accuracy beats simple.mean (0.1017)",
         "ece – nan –",
         "auc nan nan same",
         "f1_macro 0.971 0.9763 +0.0053",
