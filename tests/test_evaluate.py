@@ -330,7 +330,12 @@ def test_a_class_that_the_model_does_not_know_is_one_line(tmp_path: Path) -> Non
     pq.write_table(pa.concat_tables([table, new]), tmp_path / "test.parquet")
     said = "column 'y': found 'yes!'; expected a class of the model: one of no, yes (did you mean"
     with pytest.raises(InputError) as e:
-        run(Params.model_validate({"evaluate": {}}), tmp_path, tmp_path, tmp_path)
+        run(
+            Params.model_validate({"evaluate": {}, "train": {"model": {"name": "linear"}}}),
+            tmp_path,
+            tmp_path,
+            tmp_path,
+        )
     assert str(e.value).startswith(said)
 
 
