@@ -53,7 +53,7 @@ def test_a_block_holds_its_lines(text: str) -> None:
         "McNemar's exact test, Tango's score interval",
         "0.7 → 0.8311: better",
         "+12.2 pp, 95 % CI +6.4 to +18.1, 400 rows paired (of them 9.6 pp)",
-        "min 0, q1 1e-5, sd −2.01; at least 50% are needed.",
+        "min 0, q1 1e-5, sd −2.01, mean 2e+20 +1.23e+06; at least 50% are needed.",
         "no results a row, so noise and real change can't be told apart",
     ],
 )
