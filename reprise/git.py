@@ -12,6 +12,7 @@ COMMAND = re.compile(r"[a-z][a-z-]*")
 LOGIN_IN_ADDRESS = re.compile(r"(?<=://)[^/\s]+(?=@)")
 # As in GIT_ALLOW_PROTOCOL. For any other, git starts git-remote-NAME; that of `ext` any command.
 PROTOCOLS = ("file", "git", "http", "https", "ssh")
+SCHEMES = (*PROTOCOLS, "git+ssh", "ssh+git")  # the last two are older names of ssh
 PROTOCOL_IN_ADDRESS = re.compile(r"([\w+.-]*)(?:::|://)")
 OPTION_IN_ADDRESS = re.compile(r"-|[^/]*@-|[^/]*://(?:[^/]*@)?-")  # git, or ssh, would take it so
 # Set by git in a hook to say which repository it runs in: `git rev-parse --local-env-vars`,
@@ -83,7 +84,7 @@ def check_address(address: str) -> str:
     Raises PipelineError for one that git would take for an option, or run a command for.
     """
     protocol = PROTOCOL_IN_ADDRESS.match(address)
-    runs_command = protocol is not None and protocol[0] not in map("{}://".format, PROTOCOLS)
+    runs_command = protocol is not None and protocol[0] not in map("{}://".format, SCHEMES)
     if runs_command or OPTION_IN_ADDRESS.match(address):
         raise PipelineError(
             f"{redacted(address)}: found an address that makes git run a command; "

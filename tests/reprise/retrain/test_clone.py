@@ -122,6 +122,7 @@ BAD_ADDRESSES = [
     "ssh://-oProxyCommand=touch/path",
     "ssh://user@-oProxyCommand=touch/path",
     "user@-oProxyCommand=touch:path",
+    "git+ssh://-oProxyCommand=touch/path",
 ]
 
 
@@ -152,6 +153,8 @@ def test_no_address_makes_git_run_a_command(
     [
         "https://user:t@host/o/r.git",
         "ssh://git@host:22/o/r",
+        "git+ssh://git@host/o/r",
+        "ssh+git://host/o/r",
         "git@host:o/r-x.git",
         "file:///o/-r",
         "[::1]:o/r",
