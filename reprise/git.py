@@ -56,6 +56,7 @@ def git(
         env=variables,
         capture_output=True,
         text=True,
+        errors="surrogateescape",  # names of files may be any bytes
         check=False,
         stdin=subprocess.DEVNULL,
     )

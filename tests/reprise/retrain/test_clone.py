@@ -182,6 +182,16 @@ def test_git_follows_no_address_to_a_command(
         assert os.environ["GIT_ALLOW_PROTOCOL"] == "https"
 
 
+def test_names_of_files_may_be_any_bytes(origin: Path) -> None:
+    checkout = origin.parent / "checkout"
+    name = os.fsdecode(b"caf\xe9")
+    (checkout / name).touch()
+    names = reprise_git("ls-files", "-z", "--others", folder=checkout)
+    assert names == f"{name}\0"
+    reprise_git("add", "--", name, folder=checkout)
+    assert reprise_git("ls-files", "-z", folder=checkout) == f"{name}\0"
+
+
 def test_what_a_checkout_has_uncommitted_stays_out(origin: Path, tmp_path: Path) -> None:
     checkout = origin.parent / "checkout"
     clone = Clone(str(checkout), "main", tmp_path / "work")
