@@ -32,13 +32,17 @@ def add_to_index(clone: Clone, tip: str, paths: Iterable[Path]) -> bool:
 
 
 def commit_index(clone: Clone, tip: str, message: str) -> str:
-    """Commit the index on top of the tip, and return the commit.
+    """Commit the index on top of the tip, and return the commit."""
+    return commit_tree(clone, tip, clone.git("write-tree"), message)
+
+
+def commit_tree(clone: Clone, tip: str, tree: str, message: str) -> str:
+    """Commit the tree on top of the tip, and return the commit.
 
     It carries the tip's time: no clock makes another commit of the same content.
     """
     time = clone.git("log", "-1", "--format=%cI", tip)
     dates = {"GIT_AUTHOR_DATE": time, "GIT_COMMITTER_DATE": time}
-    tree = clone.git("write-tree")
     return clone.git("commit-tree", tree, "-p", tip, "-m", message, **IDENTITY, **dates)
 
 

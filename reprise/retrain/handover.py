@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from reprise.dvc.history.out_files import find_cached
 from reprise.dvc.history.reader import RevisionReader
+from reprise.dvc.untrusted import check_files, check_record, is_record
 from reprise.errors import PipelineError
-from reprise.retrain.branch import Branch
+from reprise.retrain.branch import Branch, commit_tree
 from reprise.retrain.clone import Clone
 from reprise.retrain.decision import Decision, Outcome
 from reprise.retrain.environment import unattended_environment
 from reprise.retrain.options import Echo, RetrainOptions
-from reprise.retrain.publish import BranchMoved, Publisher
+from reprise.retrain.publish import BranchMoved, Publisher, commit_message
 from reprise.retrain.shell import run_command
 from reprise.retrain.stages import load_stages
 
@@ -72,11 +73,14 @@ def publish_handover(options: RetrainOptions, folder: Path, echo: Echo) -> Decis
             )
         commit = _fetch_commit(clone, folder, decision)
         _check_changes(clone, decision.base, commit)
+        branch = Branch(clone, str(decision.branch))
+        if not branch.has(commit):
+            _check_message(clone, decision)
+        check_files(folder / DATA)
         clone.git("checkout", "--quiet", "--force", "--detach", commit)
         _use_data(clone, folder, echo)
         run_command(clone, echo, "dvc", "fetch", "--remote", REMOTE)
         _check_data(clone, commit)
-        branch = Branch(clone, str(decision.branch))
         try:
             return Publisher(clone, options, echo).publish(decision, text, branch, commit)
         except BranchMoved:
@@ -86,10 +90,9 @@ def publish_handover(options: RetrainOptions, folder: Path, echo: Echo) -> Decis
 
 
 def _use_data(clone: Clone, folder: Path, echo: Echo) -> None:
-    """Make the folder's data a remote of DVC, whose hashes are computed anew when it is read."""
-    data = str((folder / DATA).resolve())
+    """Make the folder's data a remote of DVC."""
+    data = str((folder / DATA).absolute())
     run_command(clone, echo, "dvc", "remote", "add", "--local", "--force", REMOTE, "--", data)
-    run_command(clone, echo, "dvc", "remote", "modify", "--local", REMOTE, "verify", "true")
 
 
 def _read_decision(folder: Path) -> Decision:
@@ -131,6 +134,7 @@ def _fetch_commit(clone: Clone, folder: Path, decision: Decision) -> str:
     bundle = folder.absolute() / BUNDLE
     if not bundle.is_file() or bundle.is_symlink():
         raise PipelineError(f"{bundle}: found no such file; expected one of `--hand-over`")
+    clone.git("bundle", "verify", "--quiet", str(bundle))  # git would read a path to a repository
     checked_fetch = ("-c", "fetch.fsckObjects=true", "fetch", "--quiet", "--no-tags")
     clone.git(*checked_fetch, "--", str(bundle), f"+{REF}:{REF}")
     line = clone.git("rev-list", "--parents", "--max-count=1", REF)
@@ -157,13 +161,26 @@ def _check_changes(clone: Clone, base: str, commit: str) -> None:
                 f"{BUNDLE}: found a change of {name!r} (mode {mode}); "
                 "expected only files that stages leave to git"
             )
+        if is_record(path):
+            text, base_text = (clone.git("show", f"{c}:{name}") for c in (commit, base))
+            check_record(path, text, base_text)
+
+
+def _check_message(clone: Clone, decision: Decision) -> None:
+    """Raise PipelineError unless the commit has the author, times and message that we give it.
+
+    A message may close issues, or skip the forge's tests.
+    """
+    tree = clone.git("rev-parse", f"{decision.commit}^{{tree}}")
+    expected = commit_tree(clone, decision.base, tree, commit_message(decision))
+    if decision.commit != expected:
+        raise PipelineError(
+            f"{BUNDLE}: found another author, time or message; expected those of a retraining"
+        )
 
 
 def _check_data(clone: Clone, commit: str) -> None:
-    """Raise PipelineError unless DVC's cache has all data of the commit.
-
-    What has another hash than its name says did not get there, without a word from DVC.
-    """
+    """Raise PipelineError unless DVC's cache has all data of the commit."""
     with (
         chdir(clone.root),
         TemporaryDirectory(prefix="reprise-") as temporary,

@@ -82,3 +82,8 @@ def describe_change(decision: Decision) -> str:
     """Name the metric, with its old and its new value."""
     name = plain_words(str(decision.metric))
     return f"{name} {number(decision.old)} -> {number(decision.new)}"
+
+
+def commit_message(decision: Decision) -> str:
+    """Write the message of a challenger's commit. Forges find nothing to link in it."""
+    return f"retrain: {describe_change(decision)}\n\n{plain_words(decision.reason)}"

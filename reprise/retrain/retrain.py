@@ -14,11 +14,10 @@ from reprise.retrain.fingerprint import digest_of_inputs
 from reprise.retrain.gate import decide
 from reprise.retrain.handover import write_handover
 from reprise.retrain.options import Echo, RetrainOptions
-from reprise.retrain.publish import BranchMoved, Publisher, describe_change
+from reprise.retrain.publish import BranchMoved, Publisher, commit_message
 from reprise.retrain.shell import run_command
 from reprise.retrain.stages import has_work, load_stages, run_stages
 from reprise.review import Report, markdown, review
-from reprise.text.markdown import plain_words
 
 TRIES = 3  # when the base moves meanwhile
 
@@ -98,8 +97,7 @@ def _challenge(
     if options.dry_run or options.publish is PublishMode.NONE:
         return result
     if commit is None:
-        message = f"retrain: {describe_change(decision)}\n\n{plain_words(decision.reason)}"
-        commit = commit_index(clone, tip, message)
+        commit = commit_index(clone, tip, commit_message(decision))
     text = markdown(report)
     if options.hand_over is not None:
         decision = decision.updated(branch=branch.name, commit=commit)

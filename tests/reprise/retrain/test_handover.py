@@ -167,6 +167,7 @@ def test_a_commit_or_data_that_were_tampered_with_are_refused(made: Retrainable)
 
     def commit(file: str, text: str, *, link: bool = False) -> None:
         """Hand over a commit with another file."""
+        made.run("git", "checkout", "-qf", "--detach", decision["base"], cwd=work)
         path = work / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
@@ -175,7 +176,6 @@ def test_a_commit_or_data_that_were_tampered_with_are_refused(made: Retrainable)
         else:
             path.write_text(text)
         git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
-        made.run("git", "checkout", "-q", "--detach", decision["base"], cwd=work)
         made.run("git", "add", "-f", file, cwd=work)
         made.run(*git, "commit", "-qm", "x", cwd=work)
         new = made.run("git", "rev-parse", "HEAD", cwd=work).strip()
@@ -196,24 +196,35 @@ def test_a_commit_or_data_that_were_tampered_with_are_refused(made: Retrainable)
     (folder / "commit.bundle").unlink()
     (folder / "commit.bundle").symlink_to(secret)
     refused("commit.bundle: found no such file")
-    (folder / "commit.bundle").write_text("no bundle")
-    refused("git fetch: ")
+    for text in ("no bundle", f"gitdir: {work / '.git'}"):  # which git would follow
+        (folder / "commit.bundle").write_text(text)
+        refused("commit.bundle' does not look like a v2 or v3 bundle file")
     for file in (".dvc/config", ".github/workflows/x.yml", ".gitlab-ci.yml", "train.py"):
         commit(file, "x")
         refused(f"found a change of '{file}'")
     commit("metrics.json", str(secret), link=True)
     refused("found a change of 'metrics.json' (mode 120000)")
+    commit("metrics.json", "{}")
+    refused("found another author, time or message; expected those of a retraining")
+    commit("rows.csv.dvc", (work / "rows.csv.dvc").read_text().replace(str(made.source), "other"))
+    refused("rows.csv.dvc: found another import than the base's")
+    lock = (work / "dvc.lock").read_text()
+    commit("dvc.lock", re.sub("(?<=md5: )[0-9a-f]{32}", "30../../../../../secret", lock))
+    refused("dvc.lock: stages.split.deps.0.md5: found '30../")
+    assert secret.exists()  # DVC would take it for a broken file of its own
 
     def some_data() -> Path:
         path = next(path for path in (folder / "data").rglob("*") if path.is_file())
         path.chmod(0o644)
         return path
 
-    some_data().write_text("other bytes")
-    refused("data: ")
+    path = some_data()
+    path.write_text("other bytes")
+    path.chmod(0o444)  # by which DVC knows files that it has checked
+    refused("found other bytes; expected those of this hash")
     path = some_data()
     path.unlink()
     path.symlink_to(secret)
-    refused("data: ")
+    refused("found no file of DVC's; expected nothing else")
     some_data().unlink()
     refused(": ")
