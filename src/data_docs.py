@@ -12,7 +12,8 @@ from src.validate import Params, suite
 
 def run(params: Params, prepared: Path, docs: Path) -> None:
     """Validate the prepared data with GX's own reports, and print the address of the first page."""
-    checks = suite(params.validate_, Schema.read(prepared))
+    schema = Schema.read(prepared)
+    checks = suite(params.validate_, schema)
     splits = {split: prepared / f"{split}.parquet" for split in SPLITS}
     folder = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.resolve())}
     site = {
@@ -20,7 +21,7 @@ def run(params: Params, prepared: Path, docs: Path) -> None:
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         "store_backend": folder,
     }
-    with rows_of(splits, params.runtime.workers) as (context, batch):
+    with rows_of(splits, schema, params.runtime.workers) as (context, batch):
         context.add_data_docs_site("local", site)
         expectations = context.suites.add(gx.ExpectationSuite("validate", expectations=checks))
         definition = gx.ValidationDefinition(name="validate", data=batch, suite=expectations)

@@ -129,7 +129,7 @@ def run(params: Params, prepared: Path, validated: Path) -> None:
     schema = Schema.read(prepared)
     checks = suite(params.validate_, schema)
     splits = {split: prepared / f"{split}.parquet" for split in SPLITS}
-    with rows_of(splits, params.runtime.workers) as (_, batch):
+    with rows_of(splits, schema, params.runtime.workers) as (_, batch):
         entries = validate(batch, checks) if checks else []
     failed = [entry for entry in entries if not entry["success"]]
     report = {"checked": len(entries), "failed": len(failed), "results": entries}

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from src.errors import InputError
+from src.schema import Schema, Split
 from tests.conftest import Project, copied
 
 Break = Callable[[pa.Table], pa.Table]
@@ -249,11 +250,13 @@ def test_a_wrong_expectation_is_a_params_error(
     assert "\n" not in str(e.value)
 
 
-def test_prepared_rows_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+def test_prepared_rows_that_cannot_be_read_are_one_line(finished: Project, tmp_path: Path) -> None:
     from src.gx.engine import rows_of
 
+    schema = Schema.read(finished.root / "data/prepared")
     (tmp_path / "train.parquet").write_bytes(b"PAR1" + b"\0" * 100)
-    with pytest.raises(InputError) as e, rows_of({"train": tmp_path / "train.parquet"}, None):
+    splits: dict[Split, Path] = {"train": tmp_path / "train.parquet"}
+    with pytest.raises(InputError) as e, rows_of(splits, schema, None):
         pass
     assert str(e.value).startswith(f"{tmp_path}: found ")
     assert "train.parquet" in str(e.value)

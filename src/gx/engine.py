@@ -12,20 +12,23 @@ from typing import Any, Literal
 import duckdb
 import duckdb_engine.datatypes
 import great_expectations as gx
-import sqlalchemy.types
+import sqlalchemy
 from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.datasource.fluent import SQLDatasource
 from great_expectations.exceptions import GreatExpectationsError
 from great_expectations.execution_engine import SqlAlchemyExecutionEngine
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Subquery, Table, column, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from src.schema import Split
+from src.schema import Schema, Split
 from src.tables.connection import readable
-from src.tables.sql import parquet, text
+from src.tables.sql import TIMES, ident, is_a, parquet, text, time
 
 # What it logs as errors are tracebacks; results name the cause.
 logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+
+
+PRESENT = "present"  # the key, among what rows are selected by, of a column without missing values
 
 
 class DuckDBEngine(SqlAlchemyExecutionEngine):
@@ -49,7 +52,9 @@ class DuckDBEngine(SqlAlchemyExecutionEngine):
     @contextmanager
     def get_connection(self) -> Generator[Connection, None, None]:
         """Yield the one connection."""
-        self._connection = self._connection or self.engine.connect()
+        if not self._connection:
+            self._connection = self.engine.connect()
+            self._connection.exec_driver_sql("SET TimeZone = 'UTC'")
         try:
             yield self._connection
         except RuntimeError as e:
@@ -57,6 +62,31 @@ class DuckDBEngine(SqlAlchemyExecutionEngine):
             if isinstance(e.__cause__, KeyboardInterrupt):
                 raise e.__cause__ from None
             raise
+
+    def add_column_row_condition(
+        self,
+        domain_kwargs: dict[str, Any],
+        column_name: str | None = None,
+        filter_null: bool = True,
+        filter_nan: bool = False,
+    ) -> dict[str, Any]:
+        """Ask for the rows that have a value in the column.
+
+        GX writes a condition of the column's name and parses it, which a quote in the name breaks.
+        """
+        assert filter_null
+        assert not filter_nan
+        return {**domain_kwargs, PRESENT: column_name or domain_kwargs["column"]}
+
+    def get_domain_records(self, domain_kwargs: dict[str, Any]) -> Any:
+        """Select the rows that an expectation is about."""
+        rows = super().get_domain_records(domain_kwargs)
+        if PRESENT not in domain_kwargs:
+            return rows
+        if not isinstance(rows, Table | Subquery):
+            rows = rows.subquery()
+        present = column(domain_kwargs[PRESENT]).is_not(None)
+        return select(sqlalchemy.text("*")).select_from(rows).where(present)
 
     def resolve_metric_bundle(self, metric_fn_bundle: Iterable[Any]) -> dict[Any, Any]:
         """Compute metrics, and remember why one failed.
@@ -85,22 +115,33 @@ class DuckDBDatasource(SQLDatasource):
         return DuckDBEngine
 
 
+def declared_sql(schema: Schema) -> str:
+    """Write the SQL of the prepared rows' columns, dates and times as schema.json declares them."""
+    times = []
+    for feature in schema.columns:
+        if is_a(feature.type, TIMES):
+            times.append(f"{time(feature.name, feature.type)} AS {ident(feature.name)}")
+    return f"* REPLACE ({', '.join(times)})" if times else "*"
+
+
 MEMORY = "200MB"  # what DuckDB may hold beside GX itself; past it, it spills to disk
 Context = Any  # GX exports no type of its ephemeral context
 
 
 @contextmanager
 def rows_of(
-    splits: Mapping[Split, Path], threads: int | None
+    splits: Mapping[Split, Path], schema: Schema, threads: int | None
 ) -> Iterator[tuple[Context, BatchDefinition[Any]]]:
     """Yield a GX context, and a batch of all the Parquet files' rows with a `split` column.
 
-    Raises InputError for a file that can't be read.
+    Dates and times are such, not the seconds that are stored. Raises InputError for a file that
+    can't be read.
     """
+    rows = declared_sql(schema)
     selects = []
     for split, path in splits.items():
-        rows = parquet(path.resolve())
-        selects.append(f"SELECT *, {text(split)} AS split FROM {rows}")
+        file = parquet(path.resolve())
+        selects.append(f"SELECT {rows}, {text(split)} AS split FROM {file}")
     folder = next(iter(splits.values())).parent
     with TemporaryDirectory(prefix="reprise-") as temporary:
         database = Path(temporary) / "rows.duckdb"

@@ -10,6 +10,8 @@ from great_expectations.core.batch_definition import BatchDefinition
 from great_expectations.expectations.core import UnexpectedRowsExpectation
 from great_expectations.expectations.expectation import Expectation
 
+from src.construct import Refusing
+
 EXAMPLES = 3  # values or rows that a failure shows
 # What is kept of a result: GX's name, and ours.
 KEPT = {
@@ -26,6 +28,7 @@ def validate(batch: BatchDefinition[Any], expectations: list[Expectation]) -> li
 
     Returns an entry for each, in their order: what was expected, whether it held, what was found.
     """
+    check_arguments(batch, expectations)
     suite = gx.ExpectationSuite(name="validate", expectations=expectations)
     # GX orders results by column and type.
     for i, expectation in enumerate(suite.expectations):
@@ -38,6 +41,19 @@ def validate(batch: BatchDefinition[Any], expectations: list[Expectation]) -> li
             result.result["partial_unexpected_list"] = unexpected_rows(batch, expectation)
     causes = batch.data_asset.datasource.get_execution_engine().causes
     return [entry(result, causes) for result in results]
+
+
+def check_arguments(batch: BatchDefinition[Any], expectations: list[Expectation]) -> None:
+    """Raise InputError for arguments that an expectation refuses only when it is asked what to do.
+
+    In a suite GX lets these errors end the validation of all the others.
+    """
+    batch.get_batch()  # loads the rows, which an expectation may ask for
+    engine = batch.data_asset.datasource.get_execution_engine()
+    for expectation in expectations:
+        kwargs = expectation.configuration.kwargs
+        with Refusing(f"validate: {expectation.expectation_type}", type(expectation), kwargs):
+            expectation.get_validation_dependencies(engine, {"result_format": "BASIC"})
 
 
 def unexpected_rows(batch: BatchDefinition[Any], expectation: Expectation) -> list[str]:
@@ -57,7 +73,8 @@ def entry(result: Any, causes: dict[str, str]) -> dict[str, Any]:
     kept["kwargs"] = {name: value for name, value in kwargs.items() if name != "batch_id"}
     for theirs, ours in KEPT.items():
         value = outcome["result"].get(theirs)
-        if value not in (None, []):
+        is_empty = isinstance(value, list) and not value
+        if value is not None and not is_empty:
             kept[ours] = rounded(value)
     messages = sorted(set(error_messages(result.exception_info, causes)))
     if messages:

@@ -1,5 +1,6 @@
 """Makes Great Expectations' expectations by their names and arguments in params.yaml."""
 
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,6 +11,7 @@ from great_expectations.expectations.registry import (
     list_registered_expectation_implementations,
 )
 
+from src.construct import Refusing
 from src.errors import InputError, one_of, shown
 
 # Arguments of every expectation that say nothing of the data.
@@ -23,6 +25,8 @@ GENERAL = {
     "windows",
     "batch_id",
 }
+
+LIMITS = ("min_value", "max_value")
 
 
 def expectations(
@@ -62,7 +66,7 @@ def matching_columns(where: str, patterns: list[Any], columns: list[str]) -> lis
     """List the columns that match any of the patterns, each once."""
     matched: list[str] = []
     for pattern in patterns:
-        found = [column for column in columns if fnmatchcase(column, str(pattern))]
+        found = [name for name in columns if name == pattern or fnmatchcase(name, str(pattern))]
         if not found:
             expected = f"a pattern of columns: {one_of(columns, str(pattern))}"
             raise InputError(where, shown(pattern), expected)
@@ -76,21 +80,40 @@ def construct(where: str, cls: type[Expectation], kwargs: dict[str, Any]) -> Exp
         if isinstance(value, dict) and "$PARAMETER" in value:
             expected = "the value itself: nothing sets parameters of a suite"
             raise InputError(f"{where}.{key}", shown(value), expected)
-    try:
-        return cls(**kwargs)
-    except ValidationError as e:
-        raise input_error(where, cls, kwargs, e) from None
-    except (TypeError, ValueError) as e:
-        raise InputError(where, shown(kwargs), f"arguments it takes ({e})") from None
+    limits = {key: in_utc(value) for key, value in kwargs.items() if key in LIMITS}
+    with Refusing(where, cls, kwargs):
+        try:
+            return cls(**{**kwargs, **limits})
+        except ValidationError as e:
+            raise input_error(where, cls, kwargs, e) from None
+
+
+def in_utc(value: Any) -> Any:
+    """Take the offset off a time, as the prepared times have none; leave other values as they are.
+
+    Python, in which GX compares the largest and smallest times, compares none with and without.
+    """
+    time = value
+    if isinstance(value, str):
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+    if isinstance(time, datetime) and time.tzinfo:
+        return time.astimezone(UTC).replace(tzinfo=None)
+    return value
 
 
 def input_error(
     where: str, cls: type[Expectation], kwargs: dict[str, Any], error: ValidationError
 ) -> InputError:
     """Put the first of pydantic's errors in our words."""
-    first = error.errors()[0]
+    first, *more = error.errors()
     key = str(first["loc"][0])
     if first["type"] == "value_error.extra":
         known = [name for name in cls.__fields__ if name not in GENERAL]
         return InputError(f"{where}.{key}", "an unknown argument", one_of(known, key))
-    return InputError(f"{where}.{key}", shown(kwargs.get(key)), first["msg"])
+    expected = first["msg"]
+    if any(other["type"] == "value_error.date" and other["loc"] == first["loc"] for other in more):
+        expected = "a number, or a date such as '2024-01-31'"
+    return InputError(f"{where}.{key}", shown(kwargs.get(key)), expected)

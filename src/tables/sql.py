@@ -76,6 +76,12 @@ def typed(name: str, type_: str) -> str:
     raise InputError(f"column {name!r}", f"type {type_}", expected)
 
 
+def time(name: str, type_: str) -> str:
+    """Write the column of seconds since 1970 as a date, or as a timestamp in UTC."""
+    timestamp = f"make_timestamp(CAST({ident(name)} * 1e6 AS BIGINT))"
+    return f"CAST({timestamp} AS DATE)" if type_ == "DATE" else timestamp
+
+
 def as_text(name: str, type_: str) -> str:
     """Write the column as text, a whole number the same as an integer and as a float."""
     column = ident(name)
