@@ -73,7 +73,8 @@ def train_small(root: Path) -> None:
     (root / "small").mkdir()
     write_table(root / "small" / "small.parquet", 20_000)
     run(root, "prepare", "small", "prepared")
-    run(root, "validate", "prepared", "validated")
+    run(root, "reference", "prepared", "reference.json")
+    run(root, "validate", "prepared", "reference.json", "validated")
     run(root, "train", "prepared", "validated", "model")
 
 
@@ -92,7 +93,8 @@ def measure(root: Path, rows: int) -> None:
         ("predict Parquet", "predict", model, str(big), "-o", "predictions.parquet"),
         ("predict CSV", "predict", model, str(text), "-o", "predictions.csv"),
         ("prepare", "prepare", "raw", "prepared"),
-        ("validate", "validate", "prepared", "validated"),
+        ("reference", "reference", "prepared", "reference.json"),
+        ("validate", "validate", "prepared", "reference.json", "validated"),
     ):
         print(f"{rows} rows: {name}: {run(root, stage, *arguments)}", flush=True)
 

@@ -70,6 +70,8 @@ def main(folder: str | None, names: list[str]) -> None:
         for part in ("src", ".dvc/plots"):
             shutil.copytree(part, root / part)
         shutil.copy("dvc.yaml", root)
+        (root / "data").mkdir()
+        shutil.copy("data/reference.json", root / "data")
         subprocess.run(["dvc", "init", "-q", "--no-scm", "-f"], cwd=root, check=True)
         for name in names:
             yaml.dump(params(default, folder, name), root / "params.yaml")

@@ -8,10 +8,15 @@ from pydantic import Field
 
 from src.cli import main
 from src.errors import InputError, shown
-from src.files import write_json
+from src.files import scratch, write_json
 from src.params import Runtime, Section, StageParams
 from src.passed import write_passed
+from src.reference.bounds import Bounds
+from src.reference.compare import departures, drift
+from src.reference.measure import measure, open_rows
+from src.reference.model import Reference
 from src.schema import SPLITS, Schema
+from src.tables.connection import connect
 from src.tables.sql import ident
 
 Entry = dict[str, dict[str, Any] | None]  # expectation name: its arguments
@@ -22,6 +27,7 @@ class Validate(Section):
 
     derived: bool = True
     min_rows: int = Field(1, ge=0, le=10**12)
+    reference: Bounds | None = Bounds()  # how far data may depart from it; null: not compared
     expectations: list[Entry] = []
 
 
@@ -116,10 +122,11 @@ def observation(entry: dict[str, Any]) -> str:
     return found
 
 
-def run(params: Params, prepared: Path, validated: Path) -> None:
+def run(params: Params, prepared: Path, reference: Path, validated: Path) -> None:
     """Check the prepared data, and write report.json, and passed.json if all of it is as expected.
 
-    Raises InputError otherwise, after a line on stderr for each expectation that failed.
+    Raises InputError otherwise, after a line on stderr for each expectation that failed and each
+    departure from the reference.
     """
     # GX takes 4 s to import: after the params are known to be right.
     from src.gx.engine import rows_of
@@ -127,18 +134,44 @@ def run(params: Params, prepared: Path, validated: Path) -> None:
 
     (validated / "passed.json").unlink(missing_ok=True)
     schema = Schema.read(prepared)
+    bounds = params.validate_.reference
+    command = f"python -m src.reference {prepared} {reference}"
+    departed: list[str] = []
+    drifted: list[str] = []
+    if bounds is None:
+        print("no reference: validate.reference is null, so that other data than usual pass")
+    elif (good := Reference.read(reference, command)).target != schema.target:
+        print(f"no reference: {reference} is of target {good.target!r}; run `{command}`")
+    else:
+        validated.mkdir(parents=True, exist_ok=True)
+        with scratch(validated) as spill, connect(spill, params.runtime.workers) as con:
+            open_rows(con, prepared)
+            found = measure(con, schema, good.edges, good.far)
+        departed = [finding.line for finding in departures(good, found, schema.ignored, bounds)]
+        drifted = drift(good, found)
     checks = suite(params.validate_, schema)
     splits = {split: prepared / f"{split}.parquet" for split in SPLITS}
     with rows_of(splits, schema, params.runtime.workers) as (_, batch):
         entries = validate(batch, checks) if checks else []
     failed = [entry for entry in entries if not entry["success"]]
-    report = {"checked": len(entries), "failed": len(failed), "results": entries}
+    report = {
+        "checked": len(entries),
+        "failed": len(failed),
+        "departures": departed,
+        "drift": drifted,
+        "results": entries,
+    }
     write_json(validated / "report.json", report)
-    for entry in failed:
-        print(f"validate: {failure(entry)}", file=sys.stderr)
-    if failed:
-        found = f"{len(failed)} of {len(entries)} expectations failed"
-        raise InputError(prepared, found, f"none; see {validated}/report.json")
+    for line in drifted:
+        print(f"drift: {line}")
+    for line in [*departed, *map(failure, failed)]:
+        print(f"validate: {line}", file=sys.stderr)
+    wrong, expected = f"{len(failed)} of {len(entries)} expectations failed", "none"
+    if departed:
+        wrong += f" and {len(departed)} departures from {reference}"
+        expected += f", or `{command}` and a review of its diff if the data are right"
+    if failed or departed:
+        raise InputError(prepared, wrong, f"{expected}; see {validated}/report.json")
     write_passed(prepared, validated)
     print(f"{len(entries)} expectations passed")
 

@@ -33,6 +33,7 @@ TRACKED = (
     ".gitignore",
     "dvc.yaml",
     "params.yaml",
+    "data/reference.json",
 )
 
 

@@ -31,7 +31,18 @@ ALL = {*STAGES}
 DATA = downstream("prepare")
 MODEL = downstream("train")
 REGRESSION = {"train.loss.name": "MSELoss"}
-NO_CHECKS = {"validate.derived": False, "validate.expectations": []}
+NO_REFERENCE = {"validate.reference": None}
+NO_CHECKS: dict[str, Any] = {"validate.derived": False, "validate.expectations": [], **NO_REFERENCE}
+WIDE = {  # each bound another than the default
+    "rows": 0.4,
+    "missing": 0.2,
+    "without_target": 0.2,
+    "categories": 0.2,
+    "outside": 0.02,
+    "scale": 50,
+    "shift": 0.6,
+    "free": ["pixel_00"],
+}
 
 # key: (its new value, other keys that the value needs, the stages that run)
 TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
@@ -45,7 +56,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "prepare.target": ("pixel_36", NO_CHECKS, DATA),
     "prepare.task": ("regression", {**NO_CHECKS, **REGRESSION}, DATA),
     "prepare.id": ("pixel_36", NO_CHECKS, DATA),
-    "prepare.drop": (["pixel_63"], {}, DATA),
+    "prepare.drop": (["pixel_63"], NO_REFERENCE, DATA),
     "prepare.types": ({"pixel_63": "INTEGER"}, {}, DATA),
     "prepare.csv": ({"decimal": ","}, {}, DATA),  # schema.json says so, though digits is Parquet
     "prepare.max_categories": (50, {}, {"prepare"}),  # digits has no text: the same tables
@@ -59,6 +70,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "prepare.split.test": (0.3, {}, DATA),
     "validate.derived": (False, {}, {"validate"}),
     "validate.min_rows": (20, {}, {"validate"}),
+    "validate.reference": (WIDE, {}, {"validate"}),
     "validate.expectations": (
         [{"expect_column_to_exist": {"column": "pixel_01"}}],
         {},
@@ -102,7 +114,7 @@ def leaves(section: dict[str, Any], prefix: str = "") -> list[str]:
     for key, value in section.items():
         found += (
             leaves(value, f"{prefix}{key}.")
-            if isinstance(value, dict) and value
+            if isinstance(value, dict) and value and f"{prefix}{key}" not in TABLE
             else [f"{prefix}{key}"]
         )
     return found

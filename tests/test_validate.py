@@ -19,6 +19,7 @@ from src.errors import InputError
 from src.schema import Schema, Split
 from tests.conftest import Project, copied
 
+PATHS = ("data/prepared", "data/reference.json")
 Break = Callable[[pa.Table], pa.Table]
 
 
@@ -181,7 +182,7 @@ def test_an_id_in_two_splits_is_refused(good: Project, tmp_path: Path) -> None:
         pq.write_table(
             pa.concat_tables([pq.read_table(test), pq.read_table(train).slice(0, 1)]), test
         )
-        output = good.stage("validate", "data/prepared", str(tmp_path), code=1)
+        output = good.stage("validate", *PATHS, str(tmp_path), code=1)
     finally:
         test.write_bytes(kept)
     assert "validate: no id in two splits: observed 1" in output
@@ -193,11 +194,11 @@ def test_an_id_in_two_splits_is_refused(good: Project, tmp_path: Path) -> None:
 def test_a_passing_report_is_the_same_every_time_and_passed_does_not_depend_on_the_suite(
     good: Project, tmp_path: Path
 ) -> None:
-    good.stage("validate", "data/prepared", str(tmp_path / "a"))
-    good.stage("validate", "data/prepared", str(tmp_path / "b"))
+    good.stage("validate", *PATHS, str(tmp_path / "a"))
+    good.stage("validate", *PATHS, str(tmp_path / "b"))
     assert (tmp_path / "a/report.json").read_bytes() == (tmp_path / "b/report.json").read_bytes()
     good.set({"validate.expectations": CHECKS[:1]})
-    good.stage("validate", "data/prepared", str(tmp_path / "c"))
+    good.stage("validate", *PATHS, str(tmp_path / "c"))
     good.set({"validate.expectations": CHECKS})
     assert (tmp_path / "a/passed.json").read_bytes() == (tmp_path / "c/passed.json").read_bytes()
     assert (tmp_path / "a/report.json").read_bytes() != (tmp_path / "c/report.json").read_bytes()
@@ -276,10 +277,10 @@ def test_regex_and_types_work_on_duckdb(good: Project, tmp_path: Path) -> None:
         {"expect_column_values_to_be_of_type": {"column": "pixel_00", "type_": "UTinyInteger"}},
     ]
     good.set({"validate.expectations": entries})
-    good.stage("validate", "data/prepared", str(tmp_path))
+    good.stage("validate", *PATHS, str(tmp_path))
     entries[0]["expect_column_values_to_match_regex"]["regex"] = "^[a-f]"
     good.set({"validate.expectations": entries})
-    assert "column id" in good.stage("validate", "data/prepared", str(tmp_path), code=1)
+    assert "column id" in good.stage("validate", *PATHS, str(tmp_path), code=1)
     good.set({"validate.expectations": CHECKS})
 
 
@@ -302,7 +303,7 @@ def test_an_expectation_that_duckdb_refuses_is_one_line_with_the_cause_and_spoil
         {"expect_column_mean_to_be_between": {"column": "id", "min_value": 0}},
     ]
     good.set({"validate.expectations": entries})
-    output = good.stage("validate", "data/prepared", str(tmp_path), code=1)
+    output = good.stage("validate", *PATHS, str(tmp_path), code=1)
     good.set({"validate.expectations": CHECKS})
     unchecked = "could not be checked"
     assert output.splitlines() == [
@@ -336,7 +337,7 @@ def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(
     project.set({"validate.expectations": expectations, "runtime.workers": 1})
     (tmp_path / "temporary").mkdir()
     stage = subprocess.Popen(
-        [sys.executable, "-m", "src.validate", "data/prepared", "out"],
+        [sys.executable, "-m", "src.validate", *PATHS, "out"],
         cwd=project.root,
         env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
         text=True,
@@ -352,5 +353,5 @@ def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(
         assert (stage.communicate(timeout=20)[0], stage.returncode) == ("", 130)
     finally:
         stage.kill()
-    assert not (project.root / "out").exists()
+    assert list((project.root / "out").iterdir()) == []
     assert list((tmp_path / "temporary").iterdir()) == []

@@ -72,10 +72,9 @@ def entry(result: Any, causes: dict[str, str]) -> dict[str, Any]:
     kwargs = outcome["expectation_config"]["kwargs"]
     kept["kwargs"] = {name: value for name, value in kwargs.items() if name != "batch_id"}
     for theirs, ours in KEPT.items():
-        value = outcome["result"].get(theirs)
-        is_empty = isinstance(value, list) and not value
-        if value is not None and not is_empty:
-            kept[ours] = rounded(value)
+        value = rounded(outcome["result"].get(theirs))
+        if value not in (None, []):
+            kept[ours] = value
     messages = sorted(set(error_messages(result.exception_info, causes)))
     if messages:
         kept["error"] = duckdb_message(messages[0])

@@ -26,7 +26,7 @@ GENERAL = {
     "batch_id",
 }
 
-LIMITS = ("min_value", "max_value")
+LIMITS = {"min_value", "max_value"}
 
 
 def expectations(
@@ -80,10 +80,11 @@ def construct(where: str, cls: type[Expectation], kwargs: dict[str, Any]) -> Exp
         if isinstance(value, dict) and "$PARAMETER" in value:
             expected = "the value itself: nothing sets parameters of a suite"
             raise InputError(f"{where}.{key}", shown(value), expected)
-    limits = {key: in_utc(value) for key, value in kwargs.items() if key in LIMITS}
+    for key in LIMITS & kwargs.keys():
+        kwargs[key] = in_utc(kwargs[key])
     with Refusing(where, cls, kwargs):
         try:
-            return cls(**{**kwargs, **limits})
+            return cls(**kwargs)
         except ValidationError as e:
             raise input_error(where, cls, kwargs, e) from None
 
@@ -93,27 +94,25 @@ def in_utc(value: Any) -> Any:
 
     Python, in which GX compares the largest and smallest times, compares none with and without.
     """
-    time = value
-    if isinstance(value, str):
-        try:
-            time = datetime.fromisoformat(value)
-        except ValueError:
-            return value
-    if isinstance(time, datetime) and time.tzinfo:
-        return time.astimezone(UTC).replace(tzinfo=None)
-    return value
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return value
+    if time.tzinfo is None:
+        return value
+    return time.astimezone(UTC).replace(tzinfo=None)
 
 
 def input_error(
     where: str, cls: type[Expectation], kwargs: dict[str, Any], error: ValidationError
 ) -> InputError:
     """Put the first of pydantic's errors in our words."""
-    first, *more = error.errors()
+    first = error.errors()[0]
     key = str(first["loc"][0])
     if first["type"] == "value_error.extra":
         known = [name for name in cls.__fields__ if name not in GENERAL]
         return InputError(f"{where}.{key}", "an unknown argument", one_of(known, key))
     expected = first["msg"]
-    if any(other["type"] == "value_error.date" and other["loc"] == first["loc"] for other in more):
+    if "value_error.date" in {other["type"] for other in error.errors()}:
         expected = "a number, or a date such as '2024-01-31'"
     return InputError(f"{where}.{key}", shown(kwargs.get(key)), expected)

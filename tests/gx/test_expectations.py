@@ -16,6 +16,7 @@ from src.prepare import run as prepare
 from src.validate import Params, run
 
 ROWS = 200
+NO_FILE = Path("none")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # conditions that are text
 ODD = ['do"uble', "sin'gle", "back`tick", "[1] 50 %s", "%(x)s;", "a.b ö中:c"]
 
@@ -45,9 +46,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def results(entries: list[dict[str, Any]], prepared: Path, out: Path) -> list[dict[str, Any]]:
-    section = {"derived": False, "expectations": entries}
+    section = {"derived": False, "reference": None, "expectations": entries}
     try:
-        run(Params.model_validate({"validate": section}), prepared, out)
+        run(Params.model_validate({"validate": section}), prepared, NO_FILE, out)
     except InputError as e:
         assert str(e).endswith(f"see {out}/report.json")
     found: list[dict[str, Any]] = json.loads((out / "report.json").read_text())["results"]
@@ -184,9 +185,9 @@ TEXT = {"column": "text"}
 def test_what_gx_raises_of_arguments_is_one_line(
     name: str, kwargs: dict[str, Any], message: str, prepared: Path, tmp_path: Path
 ) -> None:
-    section = {"derived": False, "expectations": [{name: kwargs}]}
+    section = {"derived": False, "reference": None, "expectations": [{name: kwargs}]}
     with pytest.raises(InputError) as e:
-        run(Params.model_validate({"validate": section}), prepared, tmp_path)
+        run(Params.model_validate({"validate": section}), prepared, NO_FILE, tmp_path)
     assert name in str(e.value)
     assert message in str(e.value)
     assert "\n" not in str(e.value)
