@@ -1,23 +1,32 @@
 """Measures prepared tables with DuckDB: what a reference holds, in passes of flat memory."""
 
+import math
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
 from src.reference.columns import EVERYWHERE, AnyColumn, Category, Number, Range, Time
 from src.reference.model import Reference
-from src.schema import SPLITS, Column, Schema
+from src.schema import SPLITS, Schema
 from src.tables.connection import readable
 from src.tables.sql import TIMES, ident, is_a, parquet, text, time
 
 DECILES = [i / 10 for i in range(1, 10)]
-SAMPLE = 1_000_000  # rows that deciles are taken of
+SAMPLE = 100_000  # rows that deciles are taken of
 AT_ONCE = 50  # columns of a query
 Connection = duckdb.DuckDBPyConnection
 Edges = Mapping[str, list[float]]
 Ranges = Mapping[str, Range]
+
+
+class Measured(NamedTuple):
+    """Names a column, and says of which kind it is: number, time or category."""
+
+    name: str
+    kind: str
 
 
 def open_rows(con: Connection, prepared: Path) -> None:
@@ -53,7 +62,7 @@ def measure(con: Connection, schema: Schema, edges: Edges, ranges: Ranges) -> Re
 
 
 def deciles(con: Connection, schema: Schema) -> Edges:
-    """Find the deciles of each column of numbers, of up to a million rows drawn by their id.
+    """Find the deciles of each column of numbers, of some 100,000 rows drawn by their id.
 
     They are where `measure` counts rows, so that a sample does: its counts are of all rows. Deciles
     of all rows would take the memory of all values.
@@ -61,7 +70,7 @@ def deciles(con: Connection, schema: Schema) -> Edges:
     parts = 1 + schema.rows.train // SAMPLE
     drawn = f"(SELECT * FROM rows WHERE md5_number_upper(id) % {parts} = 0)"
     found: dict[str, list[float]] = {}
-    numbers = [column for column in columns_of(schema) if kind(column) == "number"]
+    numbers = [column for column in columns_of(schema) if column.kind == "number"]
     for columns in batches(numbers):
         asked = [f"quantile_disc({double(column)}, {DECILES})" for column in columns]
         for column, values in zip(columns, one_row(con, ", ".join(asked), drawn), strict=True):
@@ -69,49 +78,43 @@ def deciles(con: Connection, schema: Schema) -> Edges:
     return found
 
 
-def columns_of(schema: Schema) -> list[Column]:
-    """List the features and the target."""
-    target = Column(
-        name=schema.target,
-        type=schema.target_type,
-        kind="number" if schema.classes is None else "category",
-        missing=0,
-    )
-    return [*schema.columns, target]
+def columns_of(schema: Schema) -> list[Measured]:
+    """List the features and the target; a date is stored, but not to be judged, as a number."""
+    columns = []
+    for column in schema.columns:
+        kind = "time" if is_a(column.type, TIMES) else column.kind
+        columns.append(Measured(column.name, kind))
+    target_kind = "number" if schema.task == "regression" else "category"
+    return [*columns, Measured(schema.target, target_kind)]
 
 
-def batches(columns: list[Column]) -> list[list[Column]]:
+def batches(columns: list[Measured]) -> list[list[Measured]]:
     """Part the columns into as many as one query asks for."""
     return [columns[i : i + AT_ONCE] for i in range(0, len(columns), AT_ONCE)]
 
 
-def kind(column: Column) -> str:
-    """Tell numbers, times and categories; a date is stored, but not to be judged, as a number."""
-    return "time" if is_a(column.type, TIMES) else column.kind
-
-
-def double(column: Column) -> str:
+def double(column: Measured) -> str:
     """Write the column as a double."""
     return f"CAST({ident(column.name)} AS DOUBLE)"
 
 
-def struct(column: Column, edges: Edges, ranges: Ranges) -> str:
+def struct(column: Measured, edges: Edges, ranges: Ranges) -> str:
     """Write the SQL of what to measure of the column, as one struct."""
     missing = f"count_if({ident(column.name)} IS NULL)"
     low, high = ranges.get(column.name, EVERYWHERE)
     x = double(column)
     outside = f"count_if({x} < {number(low)} OR {x} > {number(high)})"
-    parts = {"missing": missing, **PARTS[kind(column)](column, edges.get(column.name, []), outside)}
+    parts = {"missing": missing, **PARTS[column.kind](column, edges.get(column.name, []), outside)}
     fields = [f"{text(key)}: {value}" for key, value in parts.items()]
     return f"{{{', '.join(fields)}}}"
 
 
-def category_parts(column: Column, edges: list[float], outside: str) -> dict[str, str]:
+def category_parts(column: Measured, edges: list[float], outside: str) -> dict[str, str]:
     """Write what to measure of categories."""
     return {"counts": f"histogram({ident(column.name)})"}
 
 
-def time_parts(column: Column, edges: list[float], outside: str) -> dict[str, str]:
+def time_parts(column: Measured, edges: list[float], outside: str) -> dict[str, str]:
     """Write what to measure of times."""
     at = time(column.name, "TIMESTAMP")
     months = [f"count_if(month({at}) = {month})" for month in range(1, 13)]
@@ -124,14 +127,14 @@ def time_parts(column: Column, edges: list[float], outside: str) -> dict[str, st
     }
 
 
-def number_parts(column: Column, edges: list[float], outside: str) -> dict[str, str]:
+def number_parts(column: Measured, edges: list[float], outside: str) -> dict[str, str]:
     """Write what to measure of numbers."""
     x = double(column)
-    below = [f"count_if({x} <= {number(edge)})" for edge in edges]
+    bins = ", ".join(map(number, [*edges, math.inf]))
     return {
         "low": f"coalesce(min({x}), 0)",
         "high": f"coalesce(max({x}), 0)",
-        "below": f"CAST([{', '.join(below)}] AS BIGINT[])",
+        "counts": f"histogram({x}, [{bins}])",  # by edge, the rows after the one before it
         "nonzero": f"count_if({x} <> 0)",
         "outside": outside,
         # Exact decimals: sums of floats differ with the number of threads.
@@ -147,18 +150,20 @@ def number(value: float) -> str:
     return f"CAST({text(repr(float(value)))} AS DOUBLE)"
 
 
-def describe(column: Column, rows: int, edges: Edges, found: dict[str, Any]) -> AnyColumn:
+def describe(column: Measured, rows: int, edges: Edges, found: dict[str, Any]) -> AnyColumn:
     """Make of a struct that was measured what a reference has of the column."""
     found["rows"] = rows
-    if kind(column) == "category":
+    if column.kind == "category":
         counts = found.pop("counts") or {}
         return Category(values=sorted(counts.items()), **found)
-    if kind(column) == "time":
+    if column.kind == "time":
         return Time(**found)
+    counts, edges_of = found.pop("counts") or {}, edges.get(column.name, [])
+    found["below"] = [*accumulate(counts.get(edge, 0) for edge in edges_of)]
     logarithms = found.pop("logarithms") or 0
     mean = 10 ** (float(logarithms) / max(found["nonzero"], 1))
     found["magnitude"] = float(f"{mean:.6g}") * (found["nonzero"] > 0)
-    return Number(edges=edges.get(column.name, []), **found)
+    return Number(edges=edges_of, **found)
 
 
 def one_row(con: Connection, selected: str, table: str = "rows") -> list[Any]:
