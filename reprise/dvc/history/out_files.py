@@ -63,8 +63,11 @@ def list_names(out: RecordedOut) -> Iterable[str] | None:
     """
     if out.cache is None or not out.hash.isdir:
         return None
-    tree = out.dvc.get_dir_cache()
-    if tree is None:
+    try:
+        tree = load(out.cache, out.hash)
+    except (FileNotFoundError, ObjectFormatError):
+        tree = out.dvc.get_dir_cache()
+    if not isinstance(tree, Tree):
         return None
     return ["/".join(key) for key, *_ in tree]
 
