@@ -12,7 +12,7 @@ ROWS = 240
 PARAMS = {
     "seed": 1,
     "prepare": {"target": "y", "task": "regression", "id": "key", "csv": {"decimal": ","}},
-    "validate": {"min_rows": 1},
+    "validate": {"min_rows": 1, "reference": None},
     "train": {
         "model": {"name": "linear"},
         "loss": {"name": "MSELoss"},
@@ -54,7 +54,8 @@ def test_small_batches_of_dates_are_predicted_as_all_rows_at_once(
     schema = Schema.read(folder / "prepared")
     assert schema.rows.read == ROWS
     assert schema.format.dates == {"day": "%d/%m/%Y"}
-    validate.run(validate.Params.model_validate(PARAMS), folder / "prepared", folder / "validated")
+    checks = validate.Params.model_validate(PARAMS)
+    validate.run(checks, folder / "prepared", folder / "reference.json", folder / "validated")
     train.run(
         train.Params.model_validate(PARAMS),
         folder / "prepared",
