@@ -75,10 +75,24 @@ def test_a_table_that_is_bad_altogether_fails_too(
 ) -> None:
     spoil, _ = BAD[kind]
     write(tmp_path / "a.csv", spoil(GOOD))
-    data = prepared(tmp_path / "a.csv", tmp_path / "prepared")
-    with pytest.raises(InputError, match=r"and \d+ departures from .* or `python -m src"):
+    with pytest.raises(InputError) as e:
+        data = prepared(tmp_path / "a.csv", tmp_path / "prepared")
         validate(data, reference, tmp_path / "out")
-    assert 1 <= len(capsys.readouterr().err.splitlines()) <= 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) <= 2
+    assert bool(lines) == ("a review of its diff" in str(e.value))
+
+
+def test_a_column_of_another_kind_fails(
+    reference: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ages = [{**row, "age": "old" if row["age"] > 50 else "young"} for row in GOOD]
+    write(tmp_path / "a.csv", ages)
+    data = prepared(tmp_path / "a.csv", tmp_path / "prepared")
+    with pytest.raises(InputError):
+        validate(data, reference, tmp_path / "out")
+    line = "validate: column 'age': found a category, such as 'young'; expected a number\n"
+    assert capsys.readouterr().err == line
 
 
 def test_a_slow_drift_passes_and_is_reported(
