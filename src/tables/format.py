@@ -6,7 +6,21 @@ from typing import Literal
 from pydantic import model_validator
 
 from src.params import Section
+from src.schema import Format
 
+NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+# How CSV files are written where nothing says otherwise.
+USUAL = Format(
+    delimiter=",",
+    quote='"',
+    encoding="utf-8",
+    decimal=".",
+    thousands="",
+    units=[],
+    nulls=NULLS,
+    dates={},
+)
+EMPTY = ("quote", "nulls")  # what may be empty; of the others, empty is as null
 # What the signs may be, and how to say it.
 SIGNS = {
     "delimiter": (r"[\x01-\x09\x0b\x0c\x0e-\x7f]", "a delimiter of one ASCII character"),
@@ -30,17 +44,24 @@ class Csv(Section):
     @model_validator(mode="after")
     def is_consistent(self) -> "Csv":
         """Refuse an encoding that is none of text, and one sign for two things."""
+        form = self.form()
         for key, (pattern, expected) in SIGNS.items():
-            if not re.fullmatch(pattern, getattr(self, key) or ";"):
+            if not re.fullmatch(pattern, getattr(form, key)):
                 raise ValueError(expected)
-        if any(re.search(r"[-+.,\d]|^$", unit) for unit in self.units or []):
+        if any(re.search(r"[-+.,\d]|^$", unit) for unit in form.units):
             raise ValueError("units without digits, such as $ and %")
         try:
-            "".encode(self.encoding or "utf-8")
+            "".encode(form.encoding)
         except (LookupError, ValueError):
             raise ValueError("an encoding that Python knows, such as utf-8 or latin1") from None
-        if (self.delimiter or ",") == self.quote:
+        if form.delimiter == form.quote:
             raise ValueError("another quote than the delimiter")
-        if (self.decimal or ".") == self.thousands:
+        if form.decimal == form.thousands:
             raise ValueError("another sign for thousands than the decimal mark")
         return self
+
+    def form(self) -> Format:
+        """Return the usual format, changed by what the params say."""
+        given = self.model_dump(exclude_none=True, exclude={"dates"})
+        changes = {key: value for key, value in given.items() if value or key in EMPTY}
+        return USUAL.model_copy(update=changes)
