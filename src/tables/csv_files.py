@@ -143,22 +143,10 @@ def line_of(path: Path, form: Format, record: int) -> int:
 
 def dialect(paths: list[Path], given: Csv) -> Format:
     """Decide how the files are written: as given, and for the delimiter by all files together."""
-    form = Format(
-        delimiter=given.delimiter or ",",
-        quote='"' if given.quote is None else given.quote,
-        encoding=given.encoding or "utf-8",
-        decimal=given.decimal or ".",
-        thousands=given.thousands or "",
-        units=given.units or [],
-        nulls=NULLS if given.nulls is None else given.nulls,
-        dates={},
-    )
+    form = given.form()
     if given.delimiter is not None or paths[0].suffix == ".parquet":
         return form
     return form.model_copy(update={"delimiter": common_delimiter(paths, form)})
-
-
-NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 
 
 def common_delimiter(paths: list[Path], form: Format) -> str:

@@ -12,7 +12,7 @@ import pytest
 from src.errors import InputError
 from src.model_file import Model
 from src.predict import run
-from src.tables.csv_files import NULLS
+from src.tables.format import NULLS
 from tests.test_model_file import by_hand
 from tests.test_train import params, trained
 
