@@ -1,6 +1,7 @@
 """Holds what `prepare` learned of a table: schema.json, which the other stages read."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -72,9 +73,10 @@ class Column(BaseModel):
         """Refuse a type or categories that do not go with the kind."""
         if not re.fullmatch(TYPES[self.kind], self.type):
             raise ValueError(f"a type of a {self.kind}")
-        if (self.categories is not None) != (self.kind == "category"):
+        has_categories = self.categories is not None
+        if has_categories != (self.kind == "category"):
             raise ValueError("categories for a category, and for it alone")
-        if len(set(self.categories or [])) != len(self.categories or []):
+        if not are_distinct(self.categories or []):
             raise ValueError("each category once")
         return self
 
@@ -108,9 +110,10 @@ class Schema(BaseModel):
     def is_consistent(self) -> "Schema":
         """Refuse columns or classes that stand twice, and classes that do not go with the task."""
         names = [column.name for column in self.columns]
-        if len({*names, self.target}) != len(names) + 1:
+        if not are_distinct([*names, self.target]):
             raise ValueError("each column once, and the target apart from them")
-        if (self.classes is not None) != (self.task == "classification"):
+        has_classes = self.classes is not None
+        if has_classes != (self.task == "classification"):
             raise ValueError("classes for classification, and for it alone")
         if self.classes is not None and not are_labels(self.classes):
             raise ValueError("two classes or more, all of one type, each once")
@@ -133,5 +136,10 @@ class Schema(BaseModel):
 
 def are_labels(classes: list[Label]) -> bool:
     """Tell whether these can be the classes of one column."""
-    one_type = len({type(label) for label in classes}) == 1
-    return one_type and len(set(classes)) == len(classes) >= 2
+    types = set(map(type, classes))
+    return len(types) == 1 and len(set(classes)) == len(classes) >= 2
+
+
+def are_distinct(values: Sequence[object]) -> bool:
+    """Tell whether no value stands twice."""
+    return len(set(values)) == len(values)
