@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,18 +31,25 @@ def files(raw: Path) -> list[Path]:
 
     Raises InputError if there is none, or they are of two formats.
     """
-    found = [raw] if raw.is_file() else sorted(raw.rglob("*"))
+    found = sorted(raw.rglob("*"))
+    if raw.is_file():
+        found = [raw]
     paths = [path for path in found if is_table(path)]
     if not paths:
         raise InputError(raw, "no table", f"files ending in {', '.join(SUFFIXES)}")
-    kinds = {kind(path): path for path in paths}
-    if len(kinds) > 1:
-        both = " and ".join(path.name for path in kinds.values())
-        raise InputError(raw, both, "Parquet, CSV or TSV files alone: convert or remove the others")
+    check_kinds(raw, paths)
     for path in paths:
         if path.stat().st_size == 0:
             raise InputError(path, "an empty file", "a header and rows; else remove it")
     return paths
+
+
+def check_kinds(raw: Path, paths: list[Path]) -> None:
+    """Raise InputError for tables of two formats."""
+    examples = {kind(path): path.name for path in paths}
+    if len(examples) > 1:
+        both = " and ".join(examples.values())
+        raise InputError(raw, both, "Parquet, CSV or TSV files alone: convert or remove the others")
 
 
 def kind(path: Path) -> str:
@@ -68,6 +76,11 @@ class Part:
         """Tell CSV from Parquet."""
         return kind(self.paths[0]) != "parquet"
 
+    @property
+    def aliases(self) -> list[str]:
+        """List the names that columns have in SQL before they are read: c0, c1 and so on."""
+        return [f"c{i}" for i in range(len(self.types))]
+
 
 def parts(con: Connection, paths: list[Path], form: Format) -> list[Part]:
     """Read the columns of each file, and put files of the same columns together.
@@ -77,18 +90,24 @@ def parts(con: Connection, paths: list[Path], form: Format) -> list[Part]:
     described = [(tuple(stored(con, path, form).items()), path) for path in paths]
     for columns, path in described:
         check_same(dict(described[0][0]), paths[0], dict(columns), path)
-    return [
-        Part(tuple(path for _, path in run), dict(columns))
-        for columns, run in groupby(described, key=lambda pair: pair[0])
-    ]
+    found = []
+    for columns, run in groupby(described, key=itemgetter(0)):
+        run_paths = tuple(path for _, path in run)
+        found.append(Part(run_paths, dict(columns)))
+    return found
+
+
+def by_file(table: list[Part]) -> Iterator[Part]:
+    """Yield each file as a part of its own."""
+    for part in table:
+        for path in part.paths:
+            yield Part((path,), part.types)
 
 
 def stored(con: Connection, path: Path, form: Format) -> dict[str, str]:
     """Read the names and stored types of one file's columns."""
     if kind(path) != "parquet":
-        names = [name or f"(column {i + 1})" for i, name in enumerate(header(path, form))]
-        check_names(path, names)
-        return dict.fromkeys(names, "VARCHAR")
+        return dict.fromkeys(csv_names(path, form), "VARCHAR")
     schema = metadata(path).schema.to_arrow_schema()
     check_names(path, schema.names)
     with readable(path):
@@ -97,6 +116,15 @@ def stored(con: Connection, path: Path, form: Format) -> dict[str, str]:
     # To DuckDB a column without any type is one of integers, until it reads two files.
     types |= {field.name: NO_TYPE for field in schema if pa.types.is_null(field.type)}
     return types
+
+
+def csv_names(path: Path, form: Format) -> list[str]:
+    """Read the names of a CSV file's columns; one that is empty becomes the column's number."""
+    names = []
+    for i, name in enumerate(header(path, form), start=1):
+        names.append(name or f"(column {i})")
+    check_names(path, names)
+    return names
 
 
 def metadata(path: Path) -> pq.FileMetaData:
@@ -153,15 +181,15 @@ def count_rows(path: Path, form: Format) -> int:
 
 
 def relation(con: Connection, part: Part, form: Format) -> str:
-    """Write SQL that reads the files as they are stored, columns under the names c0, c1, ….
+    """Write SQL that reads the files as they are stored, columns under their aliases.
 
     Of CSV it scans a dataset, which stays registered with the connection.
     """
     if not part.is_text:
-        renamed = ", ".join(f"{ident(name)} AS c{i}" for i, name in enumerate(part.types))
-        return f"(SELECT {renamed} FROM {parquet(*part.paths)})"
-    names = [f"c{i}" for i in range(len(part.types))]
-    con.register(view(part), dataset(list(part.paths), names, form))
+        columns = zip(part.types, part.aliases, strict=True)
+        renamed = [f"{ident(name)} AS {alias}" for name, alias in columns]
+        return f"(SELECT {', '.join(renamed)} FROM {parquet(*part.paths)})"
+    con.register(view(part), dataset(list(part.paths), part.aliases, form))
     return view(part)
 
 
@@ -175,13 +203,16 @@ def stored_rows(con: Connection, table: list[Part], form: Format, names: Iterabl
     """Write SQL that reads the named columns as they are stored, in the order of the files."""
     selects = []
     for part in table:
-        columns = [f"c{list(part.types).index(name)} AS {ident(name)}" for name in names]
+        alias = dict(zip(part.types, part.aliases, strict=True))
+        columns = [f"{alias[name]} AS {ident(name)}" for name in names]
         selects.append(f"SELECT {', '.join(columns) or '1'} FROM {relation(con, part, form)}")
     return f"({' UNION ALL '.join(selects)})"
 
 
-def reading(name: str, part: Part, type_: str, form: Format) -> Reading | None:
-    """Find how a column becomes the type; none: as it is stored."""
+def reading(name: str, part: Part, type_: str, form: Format, key: str | None) -> Reading | None:
+    """Find how a column becomes the type, or text if it is the key; none: as it is stored."""
+    if name == key:
+        return key_reading(name, part)
     column, from_type = ident(name), part.types[name]
     if from_type == "VARCHAR":
         return reading_of(column, name, type_, form)
@@ -191,11 +222,11 @@ def reading(name: str, part: Part, type_: str, form: Format) -> Reading | None:
         return Reading("other", type_, "true", f"CAST(NULL AS {type_})", type_)
     value = f"TRY_CAST({column} AS {type_})"
     fits = f"{value} IS NOT NULL"
-    is_rounded = type_ in INTEGERS and is_a(from_type, FLOATS)
-    if is_rounded:
+    if type_ in INTEGERS and is_a(from_type, FLOATS):
         # NaN is pandas' missing value.
         fits += f" AND {column} = trunc({column}) OR isnan(CAST({column} AS DOUBLE))"
-    return Reading("other", type_, fits, value, "whole numbers" if is_rounded else type_)
+        return Reading("other", type_, fits, value, "whole numbers")
+    return Reading("other", type_, fits, value, type_)
 
 
 EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # below it, a float holds every whole number
@@ -235,7 +266,7 @@ def source(
     for part in table:
         columns = []
         for name, type_ in types.items():
-            how = key_reading(name, part) if name == key else reading(name, part, type_, form)
+            how = reading(name, part, type_, form, key)
             columns.append(strict(name, how, decided and name != key))
         rows = stored_rows(con, [part], form, types)
         selects.append(f"SELECT {', '.join(columns)} FROM {rows}")
@@ -251,8 +282,7 @@ def stream(con: Connection, part: Part, form: Format, query: str, rows: int) -> 
         for batch in con.execute(query).to_arrow_reader(rows):
             yield pa.Table.from_batches([batch])
         return
-    names = [f"c{i}" for i in range(len(part.types))]
-    for block in blocks(part.paths[0], names, form):
+    for block in blocks(part.paths[0], part.aliases, form):
         con.register(view(part), block)
         yield con.execute(query).to_arrow_table()
 
@@ -283,8 +313,10 @@ def first_misfit(
     """Find the first value, by columns and files, that does not fit."""
     for name, type_ in types.items():
         for part in table:
-            how = key_reading(name, part) if name == key else reading(name, part, type_, form)
-            misfit = how and misfit_in(con, [part], form, name, how)
+            how = reading(name, part, type_, form, key)
+            if how is None:
+                continue
+            misfit = misfit_in(con, [part], form, name, how)
             if misfit:
                 return misfit
     return None
@@ -295,14 +327,14 @@ def misfit_in(
 ) -> Misfit | None:
     """Find the first value of a column, by files, that does not fit a reading."""
     wrong = f"{ident(name)} IS NOT NULL AND NOT coalesce({how.fits}, false)"
-    for part in table:
-        for path in part.paths:
-            stored = stored_rows(con, [Part((path,), part.types)], form, [name])
-            rows = f"SELECT row_number() OVER () AS n, {ident(name)} FROM {stored}"
-            value = f"CAST({ident(name)} AS VARCHAR)"
-            query = f"SELECT n, {value} FROM ({rows}) WHERE {wrong} ORDER BY n LIMIT 1"
-            row = con.execute(query).fetchone()
-            if row:
-                line = line_of(path, form, row[0]) if part.is_text else f" row {row[0]}"
-                return Misfit(f"{path}:{line}: column {name!r}", row[1], how.name)
+    for part in by_file(table):
+        stored = stored_rows(con, [part], form, [name])
+        rows = f"SELECT row_number() OVER () AS n, {ident(name)} FROM {stored}"
+        value = f"CAST({ident(name)} AS VARCHAR)"
+        query = f"SELECT n, {value} FROM ({rows}) WHERE {wrong} ORDER BY n LIMIT 1"
+        row = con.execute(query).fetchone()
+        if row:
+            (path,) = part.paths
+            line = line_of(path, form, row[0]) if part.is_text else f" row {row[0]}"
+            return Misfit(f"{path}:{line}: column {name!r}", row[1], how.name)
     return None
