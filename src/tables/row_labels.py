@@ -5,7 +5,7 @@ import re
 from src.errors import InputError
 from src.schema import Format
 from src.tables.connection import Connection
-from src.tables.raw import Part, stored_rows
+from src.tables.raw import Part, by_file, stored_rows
 from src.tables.sql import ident
 
 # A column without a name, and the names that pandas gives such ones.
@@ -33,13 +33,12 @@ def left_out(con: Connection, table: list[Part], form: Format, names: list[str])
 def counts(con: Connection, table: list[Part], form: Format, name: str) -> tuple[int, int]:
     """Count the values of a column, and those that are no number above the one before in a file."""
     total = (0, 0)
-    for part in table:
-        for path in part.paths:
-            stored = stored_rows(con, [Part((path,), part.types)], form, [name])
-            numbers = f"SELECT {ident(name)} AS value, TRY_CAST(value AS BIGINT) AS number"
-            ordered = f"SELECT *, lag(number) OVER () AS last FROM ({numbers} FROM {stored})"
-            wrong = "count(*) FILTER (number IS NULL OR number <= last)"
-            row = con.execute(f"SELECT count(value), {wrong} FROM ({ordered})").fetchone()
-            assert row is not None
-            total = (total[0] + row[0], total[1] + row[1])
+    for part in by_file(table):
+        stored = stored_rows(con, [part], form, [name])
+        numbers = f"SELECT {ident(name)} AS value, TRY_CAST(value AS BIGINT) AS number"
+        ordered = f"SELECT *, lag(number) OVER () AS last FROM ({numbers} FROM {stored})"
+        wrong = "count(*) FILTER (number IS NULL OR number <= last)"
+        row = con.execute(f"SELECT count(value), {wrong} FROM ({ordered})").fetchone()
+        assert row is not None
+        total = (total[0] + row[0], total[1] + row[1])
     return total
