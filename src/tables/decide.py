@@ -1,8 +1,9 @@
 """Decides how the text of raw tables is read: one type and one format a column, for all files."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from operator import itemgetter
 
 import duckdb
 
@@ -59,26 +60,39 @@ def decide(
     for a value that does not fit what params say.
     """
     check_dates(con, csv, table)
-    decision = Decision(form, sum(count_rows(path, form) for part in table for path in part.paths))
+    rows = sum(count_rows(path, form) for part in table for path in part.paths)
+    decision = Decision(form, rows)
     asked, texts = {}, []
     for name in names:
-        is_text = {part.types[name] for part in table} == {"VARCHAR"}
         if name in given or name in csv.dates:
             date = csv.dates.get(name, "")
-            type_ = known_type(con, name, given.get(name) or date_reading("x", name, date).type)
-            decision.add(name, type_, date or (ISO_UTC if is_text and type_ == ZONED else ""))
-            asked[name] = type_
-        elif is_text and table[0].is_text:
+            type_ = given.get(name) or date_reading("x", name, date).type
+            asked[name] = known_type(con, name, type_)
+            decision.add(name, asked[name], date or implied_date(table, name, asked[name]))
+        elif table[0].is_text:
             texts.append(name)
         else:
             decision.add(name, widest(table, name))
-    misfit = first_misfit(con, table, decision.format, asked)
-    if misfit:
-        fix = f"{misfit.expected}; or prepare.csv.nulls, if it means a missing value"
-        raise InputError(misfit.where, shown(misfit.value), fix)
+    check_asked(con, table, decision.format, asked)
     decide_texts(con, table, decision, texts)
     decision.types = {name: decision.types[name] for name in names}
     return decision
+
+
+def implied_date(table: list[Part], name: str, type_: str) -> str:
+    """Find the format of times that goes with a type which params name, where there is one."""
+    stored = {part.types[name] for part in table}
+    if type_ == ZONED and stored == {"VARCHAR"}:
+        return ISO_UTC
+    return ""
+
+
+def check_asked(con: Connection, table: list[Part], form: Format, asked: Types) -> None:
+    """Raise InputError for a value that does not fit the type that params name."""
+    misfit = first_misfit(con, table, form, asked)
+    if misfit:
+        fix = f"{misfit.expected}; or prepare.csv.nulls, if it means a missing value"
+        raise InputError(misfit.where, shown(misfit.value), fix)
 
 
 def known_type(con: Connection, name: str, type_: str) -> str:
@@ -100,12 +114,17 @@ def check_dates(con: Connection, csv: Csv, table: list[Part]) -> None:
             raise InputError(where, f"no column {name!r}", one_of(table[0].types, name))
         if table[0].types[name] != "VARCHAR":
             raise InputError(where, f"a column of type {table[0].types[name]}", "a column of text")
-        try:
-            con.execute(f"SELECT strptime(strftime(DATE '2024-03-25', {text(date)}), {text(date)})")
-        except duckdb.Error:
-            raise InputError(where, shown(date), "a format of strptime, as %d/%m/%Y") from None
-        if "%" not in date:
+        if not is_date_format(con, date):
             raise InputError(where, shown(date), "a format of strptime, as %d/%m/%Y")
+
+
+def is_date_format(con: Connection, date: str) -> bool:
+    """Tell whether DuckDB's strptime reads dates by this format."""
+    try:
+        con.execute(f"SELECT strptime(strftime(DATE '2024-03-25', {text(date)}), {text(date)})")
+    except duckdb.Error:
+        return False
+    return "%" in date
 
 
 # Columns of text
@@ -122,6 +141,12 @@ class Facts:
     fitting: int  # that are numbers of the likely type
     longest: int  # bytes
 
+    @property
+    def are_numbers(self) -> bool:
+        """Tell whether the likely type holds every value, so that no other reading is tried."""
+        is_held = self.likely == "DOUBLE" or self.longest <= SHORT
+        return self.fitting == self.present and is_held
+
 
 def decide_texts(con: Connection, table: list[Part], decision: Decision, names: list[str]) -> None:
     """Decide the columns of text: most by what a first pass counts, the others by a second."""
@@ -129,15 +154,16 @@ def decide_texts(con: Connection, table: list[Part], decision: Decision, names: 
     rows = stored_rows(con, table, form, names)
     open_: list[tuple[Facts, list[Reading]]] = []
     for facts in survey(con, rows, form, names, decision.rows):
-        is_short = facts.likely == "DOUBLE" or facts.longest <= SHORT
         if facts.present == 0:
             decision.add(facts.name, "VARCHAR")
-        elif facts.fitting == facts.present and is_short:
+        elif facts.are_numbers:
             decision.add(facts.name, facts.likely)
         else:
             open_.append((facts, readings_of(form, facts)))
-    tests = [[reading.fits for reading in readings] for _, readings in open_]
-    for (facts, readings), counts in zip(open_, count_fits(con, rows, tests), strict=True):
+    fits = [reading.fits for _, readings in open_ for reading in readings]
+    counted = iter(count_rows_where(con, rows, fits))
+    for facts, readings in open_:
+        counts = list(islice(counted, len(readings)))
         reading = Judge(con, table, form, facts, readings, counts).reading()
         decision.add(facts.name, reading.type, reading.date)
         if reading.note:
@@ -184,10 +210,13 @@ def survey(
 def first_values(con: Connection, rows: str, names: list[str]) -> dict[str, list[str]]:
     """Read the values that text columns have in the first rows."""
     columns = list(map(ident, names)) or ["1"]
-    listed = [f"list({column}) FILTER ({column} IS NOT NULL)" for column in columns]
-    row = con.execute(f"SELECT {', '.join(listed)} FROM (FROM {rows} LIMIT {FIRST})").fetchone()
+    selected = []
+    for column in columns:
+        present = f"list({column}) FILTER ({column} IS NOT NULL)"
+        selected.append(f"coalesce({present}, [])")
+    row = con.execute(f"SELECT {', '.join(selected)} FROM (FROM {rows} LIMIT {FIRST})").fetchone()
     assert row is not None
-    return {name: values or [] for name, values in zip(names, row, strict=False)}
+    return dict(zip(names, row, strict=False))
 
 
 def readings_of(form: Format, facts: Facts) -> list[Reading]:
@@ -217,25 +246,14 @@ def readings_of(form: Format, facts: Facts) -> list[Reading]:
     return found
 
 
-def count_fits(con: Connection, rows: str, tests: Iterable[list[str]]) -> list[list[int]]:
-    """Count the rows that meet each of the conditions, which come in lists."""
-    listed = [*tests]
-    selected = [f"count(*) FILTER ({condition})" for each in listed for condition in each]
-    counts: list[int] = []
-    if selected:
-        row = con.execute(f"SELECT {', '.join(selected)} FROM {rows}").fetchone()
-        assert row is not None
-        counts = list(row)
-    found = []
-    for each in listed:
-        found.append(counts[: len(each)])
-        counts = counts[len(each) :]
-    return found
-
-
-def first_of(pair: tuple[int, Reading]) -> int:
-    """Compare pairs by their numbers alone."""
-    return pair[0]
+def count_rows_where(con: Connection, rows: str, conditions: list[str]) -> list[int]:
+    """Count the rows that meet each of the conditions."""
+    if not conditions:
+        return []
+    selected = [f"count(*) FILTER ({condition})" for condition in conditions]
+    row = con.execute(f"SELECT {', '.join(selected)} FROM {rows}").fetchone()
+    assert row is not None
+    return list(row)
 
 
 @dataclass
@@ -294,8 +312,8 @@ class Judge:
         for family in ("numbers", "times"):
             fits = [f"coalesce({r.fits}, false)" for r in self.readings if r.family == family]
             families.append(" OR ".join(fits) or "false")
-        (totals,) = count_fits(self.con, rows, [families])
-        count, most = max(zip(self.counts, self.readings, strict=True), key=first_of)
+        totals = count_rows_where(self.con, rows, families)
+        count, most = max(zip(self.counts, self.readings, strict=True), key=itemgetter(0))
         if self.facts.present in totals:
             fix = "one way to write them in all rows and files"
         elif count >= MOST * self.facts.present:
