@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -88,7 +88,9 @@ def number_reading(column: str, type_: str, form: Format, zeros: bool = True) ->
     whole = type_ in (*INTEGERS, "HUGEINT", "UHUGEINT") or type_.endswith(",0)")
     value = f"TRY_CAST({plain(column, form)} AS {type_})"
     pattern = number_pattern(form, zeros, whole)
-    fits = full_match(column, pattern) if type_ == "DOUBLE" else known(column, pattern, value)
+    fits = known(column, pattern, value)
+    if type_ == "DOUBLE":  # which holds every number
+        fits = full_match(column, pattern)
     name = "whole numbers" if whole else "numbers"
     return Reading("numbers", type_, fits, value, name, pattern, decimal=form.decimal)
 
@@ -101,16 +103,24 @@ def disguises(form: Format, samples: list[str]) -> Iterator[tuple[Format, str]]:
     """Yield other formats by which samples are numbers, simpler ones first, with their setting."""
     units = dict.fromkeys([*form.units, *UNIT.findall(" ".join(samples))])
     for decimal, thousands in product((".", ","), GROUPS):
-        changes = {"decimal": decimal, "thousands": thousands, "units": [*units]}
-        changed = {key: new for key, new in changes.items() if new != getattr(form, key)}
-        if not changed or thousands == decimal:
+        if thousands == decimal:
+            continue
+        signs = {"decimal": decimal, "thousands": thousands, "units": [*units]}
+        changes = {key: new for key, new in signs.items() if new != getattr(form, key)}
+        if not changes:
             continue
         other = form.model_copy(update=changes)
         pattern = number_pattern(other, zeros=False, whole=False)
         if fits_any(pattern, samples):
-            # JSON is YAML; keys read better without quotes.
-            keys = [f"{key}: {json.dumps(new, ensure_ascii=False)}" for key, new in changed.items()]
-            yield other, f"prepare.csv: {{{', '.join(keys)}}}"
+            yield other, setting_of(changes)
+
+
+def setting_of(changes: Mapping[str, object]) -> str:
+    """Write the params that change a format; JSON is YAML, and keys read better without quotes."""
+    keys = []
+    for key, new in changes.items():
+        keys.append(f"{key}: {json.dumps(new, ensure_ascii=False)}")
+    return f"prepare.csv: {{{', '.join(keys)}}}"
 
 
 def fits_any(pattern: str, samples: list[str]) -> bool:
@@ -156,9 +166,9 @@ def date_formats(sample: str) -> list[str]:
     for pattern, part in CLOCK:
         form = re.sub(pattern, part, form)
     for pattern, orders in DATES:
-        date = re.match(pattern, form)
-        if date and re.fullmatch(A_CLOCK, form[date.end() :]):
-            return [order.replace("-", date["s"]) + form[date.end() :] for order in orders]
+        date = re.fullmatch(f"{pattern}(?P<clock>{A_CLOCK})", form)
+        if date:
+            return [order.replace("-", date["s"]) + date["clock"] for order in orders]
     return []
 
 
@@ -189,7 +199,7 @@ def date_reading(column: str, name: str, form: str) -> Reading:
     type_ = "DATE"
     if re.search(r"%[HIMSfgnpcXT]", form):
         type_ = "TIMESTAMP"
-    if "%z" in form or "%Z" in form:
+    if re.search("%[zZ]", form):
         type_ = ZONED
     # strptime takes `24` for %Y, and 1,976 years less.
     fits = f"year({time}) BETWEEN 1000 AND 9999"
@@ -208,7 +218,9 @@ def time_reading(column: str, name: str, type_: str, form: str) -> Reading:
         reading = Reading("times", ZONED, fits, value, "times")
     else:
         reading = date_reading(column, name, form)
-    value = reading.value if reading.type == type_ else f"CAST({reading.value} AS {type_})"
+    value = reading.value
+    if reading.type != type_:
+        value = f"CAST({value} AS {type_})"
     return Reading("times", type_, reading.fits, value, reading.name, date=form)
 
 
