@@ -32,14 +32,14 @@ def text(value: object) -> str:
 
 # In a path with a `*`, `?` or `[`, DuckDB takes all of these for parts of a pattern. A class of one
 # character stands for itself; DuckDB splits at a backslash even in one, unless a range hides it.
-PATTERN = {"[": "[[]", "*": "[*]", "?": "[?]", "\\": "[[-]]"}
+PATTERN = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]", "\\": "[[-]]"})
 
 
 def file(path: Path) -> str:
     """Quote a path so that DuckDB reads this one file, whatever its name."""
     name = str(path)
-    if any(character in name for character in "*?["):
-        name = "".join(PATTERN.get(character, character) for character in name)
+    if re.search(r"[*?\[]", name):
+        name = name.translate(PATTERN)
     return text(name)
 
 
@@ -79,7 +79,9 @@ def typed(name: str, type_: str) -> str:
 def time(name: str, type_: str) -> str:
     """Write the column of seconds since 1970 as a date, or as a timestamp in UTC."""
     timestamp = f"make_timestamp(CAST({ident(name)} * 1e6 AS BIGINT))"
-    return f"CAST({timestamp} AS DATE)" if type_ == "DATE" else timestamp
+    if type_ == "DATE":
+        return f"CAST({timestamp} AS DATE)"
+    return timestamp
 
 
 def as_text(name: str, type_: str) -> str:
