@@ -23,15 +23,19 @@ def widest(table: list[Part], name: str) -> str:
     wide = {kind(first)}
     for other, of in others:
         wide.add(kind(other))
-        if len(wide - {"BIGINT"} if "DOUBLE" in wide else wide) > 1:
+        if "DOUBLE" in wide:
+            wide.discard("BIGINT")
+        if len(wide) > 1:
             fix = f"{first}, as in {part.paths[0].name}; or prepare.types: {{{name}: …}} for both"
             raise InputError(f"{of.paths[0]}: column {name!r}", f"type {other}", fix)
-    return max(wide)  # DOUBLE rather than BIGINT
+    return wide.pop()
 
 
 def kind(type_: str) -> str:
     """Find the widest type of the same kind, which is the type itself where there is none."""
+    if type_ == ZONED:
+        return type_
     for wide, names in WIDEST.items():
-        if type_ != ZONED and is_a(type_, names):
+        if is_a(type_, names):
             return wide
     return type_
