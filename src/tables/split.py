@@ -60,7 +60,9 @@ def said_sql(by: SplitBy) -> str:
     assert by.column is not None
     folded = f"lower(trim(CAST({ident(by.column)} AS VARCHAR)))"
     cases = [f"WHEN {text(fold(name))} THEN {text(split)}" for name, split in by.names.items()]
-    return f"CASE {folded} {' '.join(cases)} ELSE {folded} END" if cases else folded
+    if not cases:
+        return folded
+    return f"CASE {folded} {' '.join(cases)} ELSE {folded} END"
 
 
 def fold(name: str) -> str:
