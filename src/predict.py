@@ -51,7 +51,9 @@ class Params(StageParams):
 
 def is_named(name: str) -> bool:
     """Tell whether this project's params.yaml names the class, `module:Class`."""
-    train = Params.load().train if FILE.is_file() else None
+    if not FILE.is_file():
+        return False
+    train = Params.load().train
     return train is not None and train.trusts(name)
 
 
@@ -118,7 +120,8 @@ def as_file(rows: Path, scratch: Path) -> Iterator[Path]:
         return
     copy = scratch / "stdin"
     with named(rows), copy.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer if rows == STREAM else rows.open("rb"), file, 1 << 20)
+        pipe = sys.stdin.buffer if rows == STREAM else rows.open("rb")
+        shutil.copyfileobj(pipe, file, 1 << 20)
     yield copy.rename(copy.with_suffix(suffix(copy)))
 
 
@@ -128,7 +131,9 @@ def suffix(path: Path) -> str:
         start = file.read(4)
     if start == b"PAR1":
         return ".parquet"
-    return ".csv.gz" if start.startswith(b"\x1f\x8b") else ".csv"
+    if start.startswith(b"\x1f\x8b"):
+        return ".csv.gz"
+    return ".csv"
 
 
 def key_of(schema: Schema, types: Types) -> str | None:
@@ -204,6 +209,22 @@ def predict(model: Model, table: pa.Table) -> pa.Table:
     for i, name in enumerate(classes):
         predictions[f"probability_{name}"] = probability[:, i].numpy()
     return pa.table(predictions)
+
+
+def predictions(
+    model: Model, departures: Departures, tables: Iterator[pa.Table]
+) -> Iterator[pa.Table]:
+    """Predict the tables, and count their departures."""
+    for table in tables:
+        departures.add(table)
+        yield predict(model, table)
+
+
+def check_departures(where: object, departures: Departures) -> None:
+    """Raise InputError for values that the training rows had not."""
+    found = "; ".join(departures.lines())
+    if found:
+        raise InputError(where, found, "values as in training, under --strict")
 
 
 @contextmanager
@@ -294,14 +315,6 @@ def run(
     departures = Departures(trained.encoder)
     where = "stdin" if rows == STREAM else rows
 
-    def predictions(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-        for table in tables:
-            departures.add(table)
-            yield predict(trained, table)
-        if strict and departures.lines():
-            found = "; ".join(departures.lines())
-            raise InputError(where, found, "values as in training, under --strict")
-
     with (
         TemporaryDirectory(prefix="reprise-") as scratch,
         connect(Path(scratch), threads=1) as con,
@@ -312,7 +325,9 @@ def run(
         size = BATCH * max(2, ENCODED // (BATCH * (trained.encoder.width + 1)))
         tables = read(con, path, trained.encoder.schema, size)
         by_name: Kind = "parquet" if out.suffix == ".parquet" else "csv"
-        write(file, kind or by_name, predictions(tables))
+        write(file, kind or by_name, predictions(trained, departures, tables))
+        if strict:
+            check_departures(where, departures)
     # Not to stdout, which may be what is written to.
     for line in departures.lines():
         print(f"{where}: {line}", file=sys.stderr)
