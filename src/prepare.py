@@ -63,14 +63,14 @@ def named_columns(p: Prepare) -> list[tuple[str, str]]:
 def check_named(p: Prepare, columns: list[str]) -> None:
     """Raise InputError for a column that the raw table has not, or the target in another role."""
     for key, name in named_columns(p):
+        where = f"{WHERE}.{key}"
+        is_role = key not in ("target", "types")
         if name not in columns:
-            raise InputError(f"{WHERE}.{key}", f"no column {name!r}", one_of(columns, name))
-        if key not in ("target", "types") and name == p.target:
-            raise InputError(f"{WHERE}.{key}", "the target", "another column")
-        if key == "types" and name == p.id:
-            raise InputError(
-                f"{WHERE}.types", f"the key {name!r}", "no type: a key is text as it is"
-            )
+            raise InputError(where, f"no column {name!r}", one_of(columns, name))
+        if name == p.target and is_role:
+            raise InputError(where, "the target", "another column")
+        if name == p.id and key == "types":
+            raise InputError(where, f"the key {name!r}", "no type: a key is text as it is")
 
 
 def check_taken(p: Prepare, columns: list[str]) -> None:
@@ -174,12 +174,17 @@ def no_feature(con: Connection, name: str, type_: str, missing: int, total: int)
     """Say why a column tells nothing of a row; None where it may."""
     if missing == total:
         return "no value in any row"
-    # Where text is missing, that is a value of its own. Of an image, each pixel has its place.
-    if type_ == "UTINYINT" or (missing and is_a(type_, TEXTS)):
+    # Where text is missing, that is a value of its own.
+    if missing and is_a(type_, TEXTS):
+        return None
+    # Of an image, each pixel has its place.
+    if type_ == "UTINYINT":
         return None
     column = ident(name)
     row = con.execute(f"SELECT min({column}) = max({column}) FROM typed").fetchone()
-    return "the same value in all rows" if row == (True,) else None
+    if row == (True,):
+        return "the same value in all rows"
+    return None
 
 
 def feature(con: Connection, name: str, type_: str, missing: int, limit: int) -> Column | str:
