@@ -1,6 +1,7 @@
 """Builds the loss of torch.nn that params.yaml names, its targets and its probabilities."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -28,8 +29,12 @@ REFUSED = {
         "SoftMarginLoss",
     },
 }
-# These take log probabilities, where the network gives logits.
-LOG_PROBABILITIES = {"NLLLoss", "KLDivLoss"}
+# What makes of the network's logits what these take: log probabilities or probabilities.
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "NLLLoss": partial(nn.LogSoftmax, dim=1),
+    "KLDivLoss": partial(nn.LogSoftmax, dim=1),
+    "BCELoss": nn.Sigmoid,
+}
 SIGMOIDS = {"BCEWithLogitsLoss", "BCELoss", "MultiLabelSoftMarginLoss", "SoftMarginLoss"}
 # These train the outputs themselves towards 0 and 1.
 DISTANCES = {"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"}
@@ -68,10 +73,8 @@ def build_loss(where: str, name: str, kwargs: dict[str, Any], task: Task, output
         is_weights = isinstance(value, list)
         arguments[key] = weights(f"{where}.{key}", value) if is_weights else value
     criterion: nn.Module = construct(where, getattr(nn, name), {}, arguments)
-    if name in LOG_PROBABILITIES and task == "classification":
-        criterion = Activated(nn.LogSoftmax(dim=1), criterion)
-    if name == "BCELoss":
-        criterion = Activated(nn.Sigmoid(), criterion)
+    if name in ACTIVATIONS:
+        criterion = Activated(ACTIVATIONS[name](), criterion)
     loss = Loss(criterion, target_form(name, task, outputs))
     check_trial(where, name, loss, task, outputs)
     return loss
