@@ -103,10 +103,17 @@ def refuse_unquoted(parent: Node, children: list[Node]) -> None:
     if not isinstance(parent, CollectionNode) or not parent.flow_style:
         return
     for child in children:
-        plain = isinstance(child, ScalarNode) and not child.style
-        if plain and re.search("[:?]", child.value):
-            problem = f"{child.value} without quotes inside {{}} or []"
+        text = unquoted(child)
+        if re.search("[:?]", text):
+            problem = f"{text} without quotes inside {{}} or []"
             raise ConstructorError(None, None, problem, child.start_mark)
+
+
+def unquoted(node: Node) -> str:
+    """Return the text of a node without quotes; of other nodes, none."""
+    if isinstance(node, ScalarNode) and not node.style:
+        return str(node.value)
+    return ""
 
 
 # Of PyYAML's own resolvers, null, timestamps and `<<` are as DVC reads them.
