@@ -151,7 +151,10 @@ def dotted(location: Location) -> str:
     """Write a location as users do: `train.model.hidden[0]`."""
     text = ""
     for step in location:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            text += f".{step}"
     return text.removeprefix(".")
 
 
