@@ -86,16 +86,19 @@ def error_messages(exception: Any, causes: dict[str, str]) -> Iterator[str]:
 
     causes: by metric, where ours says more than GX's.
     """
-    errors = {"": exception, **exception} if isinstance(exception, dict) else {}
-    for metric, error in errors.items():
+    if not isinstance(exception, dict):
+        return
+    for metric, error in {"": exception, **exception}.items():
         if isinstance(error, dict) and error.get("exception_message"):
             yield causes.get(metric, str(error["exception_message"]))
 
 
 def duckdb_message(message: str) -> str:
     """Take DuckDB's own words out of those of SQLAlchemy and GX around them."""
-    words = re.search(r"\(_duckdb\.\w+\) (.*)", message)
-    return " ".join((words[1] if words else message).split())
+    own = re.search(r"\(_duckdb\.\w+\) (.*)", message)
+    if own:
+        message = own[1]
+    return " ".join(message.split())
 
 
 def rounded(value: Any) -> Any:
