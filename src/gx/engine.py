@@ -121,7 +121,9 @@ def declared_sql(schema: Schema) -> str:
     for feature in schema.columns:
         if is_a(feature.type, TIMES):
             times.append(f"{time(feature.name, feature.type)} AS {ident(feature.name)}")
-    return f"* REPLACE ({', '.join(times)})" if times else "*"
+    if not times:
+        return "*"
+    return f"* REPLACE ({', '.join(times)})"
 
 
 MEMORY = "200MB"  # what DuckDB may hold beside GX itself; past it, it spills to disk
