@@ -75,4 +75,5 @@ def fail(name: str, error: OSError) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     reason = os.strerror(error.errno) if error.errno else error
-    sys.exit(f"{name}: {error.filename or 'input/output'}: {reason}")
+    where = error.filename or "input/output"
+    sys.exit(f"{name}: {where}: {reason}")

@@ -55,7 +55,9 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 def shown(value: object) -> str:
     """Write the value as it reads in an error message, cut to one short line."""
     text = " ".join(repr(value).split())
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    if len(text) > 60:
+        text = f"{text[:57]}..."
+    return text
 
 
 def one_of(names: Iterable[str], wrong: str) -> str:
