@@ -160,7 +160,8 @@ def check_known(
 ) -> None:
     """Raise InputError for an argument that the signature has not."""
     parameters = signature.parameters
-    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+    kinds = [parameter.kind for parameter in parameters.values()]
+    if inspect.Parameter.VAR_KEYWORD in kinds:
         return
     known = [name for name in parameters if name not in given]
     for key in kwargs:

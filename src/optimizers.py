@@ -79,5 +79,6 @@ def check_rates(optimizer: Optimizer) -> None:
     """Raise ValueError for a learning rate that is no number, or too large for one."""
     for group in optimizer.param_groups:
         rate = group["lr"]
-        if not isinstance(rate, int | float) or not abs(rate) <= LARGEST:
+        is_number = isinstance(rate, int | float)
+        if not is_number or not abs(rate) <= LARGEST:
             raise ValueError(f"the learning rate becomes {shown(rate)}")
