@@ -89,7 +89,8 @@ def confusion(truth: list[Any], predicted: list[Any], classes: list[Any]) -> Row
 def roc(truth: Array, probability: Array, classes: list[Any], points: int) -> Rows:
     """Compute one-vs-rest ROC curves of at most `points` each; for two classes, the second's."""
     rows: Rows = []
-    for i in range(len(classes)) if len(classes) > 2 else [1]:
+    drawn = [*range(len(classes))] if len(classes) > 2 else [1]
+    for i in drawn:
         positive = truth == i
         if not 0 < positive.sum() < len(truth):
             continue  # a curve needs rows of both

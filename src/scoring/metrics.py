@@ -159,4 +159,7 @@ def finite(value: float) -> float | None:
 
 def rounded(metrics: Metrics) -> Metrics:
     """Round to six decimals: what is beyond differs between machines."""
-    return {k: None if v is None else round(float(v), 6) for k, v in metrics.items()}
+    short: Metrics = {}
+    for name, value in metrics.items():
+        short[name] = None if value is None else round(float(value), 6)
+    return short
