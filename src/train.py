@@ -151,7 +151,8 @@ def split_rows(rows: int, p: Train, generator: torch.Generator) -> Sequence[Tens
     """
     order = torch.randperm(rows, generator=generator) if p.shuffle else torch.arange(rows)
     batches = torch.split(order, p.batch_size)
-    if p.batch_size > 1 and len(batches) > 1 and len(batches[-1]) == 1:
+    is_left_over = len(batches) > 1 and len(batches[-1]) == 1
+    if is_left_over and p.batch_size > 1:
         return (*batches[:-2], torch.cat(batches[-2:]))
     return batches
 

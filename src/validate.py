@@ -105,7 +105,9 @@ def failure(entry: dict[str, Any]) -> str:
         return f"{where}: could not be checked: {entry['error'][:200]}"
     line = f"{where}: {observation(entry)}"
     expected = ", ".join(f"{name} {shown(value)}" for name, value in kwargs.items())
-    return f"{line}; expected {expected}" if expected else line
+    if not expected:
+        return line
+    return f"{line}; expected {expected}"
 
 
 def observation(entry: dict[str, Any]) -> str:
