@@ -93,8 +93,10 @@ def other_kinds(reference: Reference, found: Reference) -> Iterator[Finding]:
         before, now = reference.columns[name], found.columns[name]
         if before.kind != now.kind:
             # Digits come first, so that the last of the texts is the likeliest to be none.
-            example = "".join(f", such as {shown(text)}" for text in [*now.shares][-1:])
-            found_kind = f"a {now.kind}{example}"
+            texts = [*now.shares]
+            found_kind = f"a {now.kind}"
+            if texts:
+                found_kind += f", such as {shown(texts[-1])}"
             yield Finding((name,), f"column {name!r}", found_kind, f"a {before.kind}")
 
 
@@ -102,7 +104,8 @@ def other_classes(reference: Reference, found: Reference) -> Iterator[Finding]:
     """Find classes that are new or gone."""
     name = reference.target
     before, now = reference.columns[name].shares, found.columns[name].shares
-    new, gone = [*(now.keys() - before.keys())], [*(before.keys() - now.keys())]
+    new = [*(now.keys() - before.keys())]
+    gone = [*(before.keys() - now.keys())]
     expected = f"the classes {listed(before)}"
     if new:
         yield Finding((name,), f"target {name!r}", f"new: {listed(new)}", expected)

@@ -158,7 +158,8 @@ def describe(column: Measured, rows: int, edges: Edges, found: dict[str, Any]) -
         return Category(values=sorted(counts.items()), **found)
     if column.kind == "time":
         return Time(**found)
-    counts, edges_of = found.pop("counts") or {}, edges.get(column.name, [])
+    counts = found.pop("counts") or {}
+    edges_of = edges.get(column.name, [])
     found["below"] = [*accumulate(counts.get(edge, 0) for edge in edges_of)]
     logarithms = found.pop("logarithms") or 0
     mean = 10 ** (float(logarithms) / max(found["nonzero"], 1))

@@ -80,7 +80,8 @@ def paired(reference: Reference, found: Reference) -> list[list[Pair]]:
     if since is None:
         return [whole]
     words = f" in the {since.rows} rows since the reference"
-    return [whole, [Pair(*columns, words) for columns in same_columns(since, reference)]]
+    later = [Pair(*columns, words) for columns in same_columns(since, reference)]
+    return [whole, later]
 
 
 def wrong_scale(pair: Pair, bounds: Bounds) -> Iterator[Finding]:
