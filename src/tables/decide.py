@@ -11,10 +11,11 @@ from src.errors import InputError, one_of, shown
 from src.schema import Format
 from src.tables.connection import Connection
 from src.tables.format import Csv
-from src.tables.raw import Part, Types, count_rows, first_misfit, misfit_in, stored_rows
+from src.tables.raw import Part, Types, by_file, count_rows, first_misfit, misfit_in, stored_rows
 from src.tables.readings import (
     ISO_UTC,
     ZONED,
+    Family,
     Reading,
     date_formats,
     date_reading,
@@ -60,7 +61,9 @@ def decide(
     for a value that does not fit what params say.
     """
     check_dates(con, csv, table)
-    rows = sum(count_rows(path, form) for part in table for path in part.paths)
+    rows = 0
+    for part in by_file(table):
+        rows += count_rows(part.paths[0], form)
     decision = Decision(form, rows)
     asked, texts = {}, []
     for name in names:
@@ -160,7 +163,9 @@ def decide_texts(con: Connection, table: list[Part], decision: Decision, names: 
             decision.add(facts.name, facts.likely)
         else:
             open_.append((facts, readings_of(form, facts)))
-    fits = [reading.fits for _, readings in open_ for reading in readings]
+    fits = []
+    for _, readings in open_:
+        fits += [reading.fits for reading in readings]
     counted = iter(count_rows_where(con, rows, fits))
     for facts, readings in open_:
         counts = list(islice(counted, len(readings)))
@@ -184,7 +189,8 @@ def survey(
     for name in names:
         # The guess spares all rows one of two tests; what is decided does not depend on it.
         is_whole = all(map(whole.fullmatch, samples[name]))
-        likely.append("BIGINT" if is_whole else "DOUBLE")
+        guess = "BIGINT" if is_whole else "DOUBLE"
+        likely.append(guess)
         column = ident(name)
         pattern = number_pattern(form, zeros=False, whole=is_whole)
         selected += [
@@ -238,7 +244,9 @@ def readings_of(form: Format, facts: Facts) -> list[Reading]:
         replace(number_reading(column, "DOUBLE", form), type="VARCHAR", note=padded),
     ]
     found = [reading for reading in plain if fits_any(reading.pattern, facts.samples)]
-    formats = dict.fromkeys(date for sample in facts.samples for date in date_formats(sample))
+    formats: dict[str, None] = {}
+    for sample in facts.samples:
+        formats |= dict.fromkeys(date_formats(sample))
     found += [date_reading(column, name, date) for date in formats]
     for other, setting in disguises(form, facts.samples):
         numbers = number_reading(column, "DOUBLE", other, zeros=False)
@@ -303,15 +311,20 @@ class Judge:
         settings = " or ".join(simplest.values())
         return InputError(where, found, f"in params.yaml {settings}; or {self.as_text}")
 
+    def fits_family(self, family: Family) -> str:
+        """Write the condition that a value fits any reading of the family."""
+        conditions = ["false"]
+        for reading in self.readings:
+            if reading.family == family:
+                conditions.append(f"coalesce({reading.fits}, false)")
+        return " OR ".join(conditions)
+
     def check_mixed(self) -> None:
         """Raise InputError where values are numbers or times of several forms, or most are."""
         if not self.readings:
             return
         rows = stored_rows(self.con, self.table, self.form, [self.facts.name])
-        families = []
-        for family in ("numbers", "times"):
-            fits = [f"coalesce({r.fits}, false)" for r in self.readings if r.family == family]
-            families.append(" OR ".join(fits) or "false")
+        families = [self.fits_family("numbers"), self.fits_family("times")]
         totals = count_rows_where(self.con, rows, families)
         count, most = max(zip(self.counts, self.readings, strict=True), key=itemgetter(0))
         if self.facts.present in totals:
