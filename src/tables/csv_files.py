@@ -176,21 +176,23 @@ def fitting_delimiters(path: Path, form: Format) -> list[str]:
     """
     if path.name.endswith((".tsv", ".tsv.gz")):
         return ["\t"]
-    fitting = []
-    for delimiter in DELIMITERS:
-        with opened(path, form.encoding) as file:
-            records = Records(path, file, delimiter, form.quote)
-            try:
-                widths = set(islice(records.widths(), SAMPLE))
-            except InputError:  # to this delimiter, quotes stand inside values
-                continue
-        if len(widths) == 1 and widths != {1}:
-            fitting.append(delimiter)
+    fitting = [delimiter for delimiter in DELIMITERS if splits_alike(path, delimiter, form)]
     if fitting:
         return fitting
     with opened(path, form.encoding) as file:
         names = file.readline()
     return [max(DELIMITERS, key=names.count)]
+
+
+def splits_alike(path: Path, delimiter: str, form: Format) -> bool:
+    """Tell whether a delimiter splits the header and the first records into as many values."""
+    with opened(path, form.encoding) as file:
+        records = Records(path, file, delimiter, form.quote)
+        try:
+            widths = set(islice(records.widths(), SAMPLE))
+        except InputError:  # to this delimiter, quotes stand inside values
+            return False
+    return len(widths) == 1 and widths != {1}
 
 
 def options(
