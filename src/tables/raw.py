@@ -205,7 +205,8 @@ def stored_rows(con: Connection, table: list[Part], form: Format, names: Iterabl
     for part in table:
         alias = dict(zip(part.types, part.aliases, strict=True))
         columns = [f"{alias[name]} AS {ident(name)}" for name in names]
-        selects.append(f"SELECT {', '.join(columns) or '1'} FROM {relation(con, part, form)}")
+        selected = ", ".join(columns) or "1"
+        selects.append(f"SELECT {selected} FROM {relation(con, part, form)}")
     return f"({' UNION ALL '.join(selects)})"
 
 
@@ -335,6 +336,8 @@ def misfit_in(
         row = con.execute(query).fetchone()
         if row:
             (path,) = part.paths
-            line = line_of(path, form, row[0]) if part.is_text else f" row {row[0]}"
+            line = f" row {row[0]}"
+            if part.is_text:
+                line = str(line_of(path, form, row[0]))
             return Misfit(f"{path}:{line}: column {name!r}", row[1], how.name)
     return None
