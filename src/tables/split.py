@@ -76,7 +76,7 @@ def splits_named(con: duckdb.DuckDBPyConnection, by: SplitBy) -> set[str]:
         return set()
     rows = con.execute(f"SELECT DISTINCT {said_sql(by)} FROM typed").fetchall()
     values = {value for (value,) in rows}
-    wrong = sorted(shown(value) for value in values if value not in SPLITS)
+    wrong = sorted(map(shown, values - set(SPLITS)))
     if wrong:
         names = f"prepare.split.names: {{{wrong[0]}: train}}, or val or test"
         expected = f"train, val or test in every row; else params.yaml: {names}"
