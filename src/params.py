@@ -33,7 +33,8 @@ class Named(BaseModel):
     @property
     def kwargs(self) -> dict[str, Any]:
         """Return the keyword arguments."""
-        return dict(self.model_extra or {})
+        assert self.model_extra is not None  # as extra keys are allowed
+        return dict(self.model_extra)
 
 
 class Runtime(Section):
