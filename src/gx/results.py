@@ -60,7 +60,10 @@ def unexpected_rows(batch: BatchDefinition[Any], expectation: Expectation) -> li
     """Check the expectation alone, in the one format whose result has the rows; return a few."""
     result = batch.get_batch().validate(expectation, result_format="COMPLETE").result
     rows = result.get("details", {}).get("unexpected_rows", [])
-    return [", ".join(f"{name} {value}" for name, value in row.items()) for row in rows[:EXAMPLES]]
+    examples = []
+    for row in rows[:EXAMPLES]:
+        examples.append(", ".join(f"{name} {value}" for name, value in row.items()))
+    return examples
 
 
 def entry(result: Any, causes: dict[str, str]) -> dict[str, Any]:
