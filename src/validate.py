@@ -113,8 +113,10 @@ def failure(entry: dict[str, Any]) -> str:
 def observation(entry: dict[str, Any]) -> str:
     """Describe what was observed in place of what was expected."""
     if "unexpected" in entry:
-        of_rows = f" of {entry['rows']} rows" if "rows" in entry else ""
-        found = f"{entry['unexpected']}{of_rows} unexpected"
+        found = str(entry["unexpected"])
+        if "rows" in entry:
+            found += f" of {entry['rows']} rows"
+        found += " unexpected"
     elif "observed" in entry:
         found = f"observed {shown(entry['observed'])}"
     else:
