@@ -79,7 +79,8 @@ def check_taken(p: Prepare, columns: list[str]) -> None:
     One that the params name for this very use, or drop, is fine. To DuckDB, names are the same in
     upper and lower case.
     """
-    for name, key, holder in (("id", "id", p.id), ("split", "split.column", p.split.column)):
+    uses = [("id", "id", p.id), ("split", "split.column", p.split.column)]
+    for name, key, holder in uses:
         allowed = {holder, *p.drop}
         for column in columns:
             if column.lower() == name and column not in allowed:
