@@ -73,7 +73,8 @@ def deciles(con: Connection, schema: Schema) -> Edges:
     numbers = [column for column in columns_of(schema) if column.kind == "number"]
     for columns in batches(numbers):
         asked = [f"quantile_disc({double(column)}, {DECILES})" for column in columns]
-        for column, values in zip(columns, one_row(con, ", ".join(asked), drawn), strict=True):
+        row = one_row(con, ", ".join(asked), drawn)
+        for column, values in zip(columns, row, strict=True):
             found[column.name] = sorted(set(values or []))
     return found
 
@@ -160,7 +161,8 @@ def describe(column: Measured, rows: int, edges: Edges, found: dict[str, Any]) -
         return Time(**found)
     counts = found.pop("counts") or {}
     edges_of = edges.get(column.name, [])
-    found["below"] = [*accumulate(counts.get(edge, 0) for edge in edges_of)]
+    rows_to_edge = [counts.get(edge, 0) for edge in edges_of]
+    found["below"] = [*accumulate(rows_to_edge)]
     logarithms = found.pop("logarithms") or 0
     mean = 10 ** (float(logarithms) / max(found["nonzero"], 1))
     found["magnitude"] = float(f"{mean:.6g}") * (found["nonzero"] > 0)
