@@ -43,7 +43,8 @@ def scratch(folder: Path) -> Iterator[Path]:
     """Make a folder for temporary files in the folder; remove those of killed processes."""
     for left in folder.glob(".spill-*"):
         pid = left.name.split("-")[1]
-        if not pid.isdigit() or not psutil.pid_exists(int(pid)):
+        is_alive = pid.isdigit() and psutil.pid_exists(int(pid))
+        if not is_alive:
             shutil.rmtree(left)
     with TemporaryDirectory(dir=folder, prefix=f".spill-{os.getpid()}-") as name:
         yield Path(name)

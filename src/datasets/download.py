@@ -137,7 +137,8 @@ def resume(session: "Session", url: str, part: Path, progress: bool) -> None:
             unit_scale=True,
             disable=None if progress else True,  # None: where stderr is no terminal
         )
-        with part.open("ab" if start else "wb") as file, bar:
+        mode = "ab" if start else "wb"
+        with part.open(mode) as file, bar:
             for chunk in response.iter_content(CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
