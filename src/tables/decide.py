@@ -115,8 +115,9 @@ def check_dates(con: Connection, csv: Csv, table: list[Part]) -> None:
         where = f"params.yaml: prepare.csv.dates.{name}"
         if name not in table[0].types:
             raise InputError(where, f"no column {name!r}", one_of(table[0].types, name))
-        if table[0].types[name] != "VARCHAR":
-            raise InputError(where, f"a column of type {table[0].types[name]}", "a column of text")
+        type_ = table[0].types[name]
+        if type_ != "VARCHAR":
+            raise InputError(where, f"a column of type {type_}", "a column of text")
         if not is_date_format(con, date):
             raise InputError(where, shown(date), "a format of strptime, as %d/%m/%Y")
 
