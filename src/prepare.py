@@ -166,7 +166,9 @@ def distinct_values(con: Connection, name: str, limit: int) -> list[Label]:
 
 
 def check_total(raw: Path, total: int, rows: int) -> None:
-    """Raise InputError where the rows are not as many as the files had when they were counted."""
+    """Raise InputError for no rows, or others than the files had when they were counted."""
+    if total == 0:
+        raise InputError(raw, "no rows", "a row or more below the header")
     if total != rows:
         raise InputError(raw, f"{total} rows, after {rows}", "files that nothing changes meanwhile")
 

@@ -57,7 +57,7 @@ def test_ctrl_c_that_the_caller_has_ignored_stays_ignored() -> None:
     [
         ("fetch out", "out/digits.parquet"),
         ("prepare data/raw out", "out/val.parquet"),
-        ("validate data/prepared out", "out/report.json"),
+        ("validate data/prepared data/reference.json out", "out/report.json"),
         ("train data/prepared data/validated out", "out/model.safetensors"),
         ("evaluate data/model data/prepared out", "out/predictions.parquet"),
         ("evaluate data/model data/prepared out", "out/metrics.json"),

@@ -42,7 +42,9 @@ def own_csv(path: Path, n: int = 1500) -> None:
             )
 
 
-@pytest.fixture(scope="module", params=["classification", "regression"])
+@pytest.fixture(
+    scope="module", params=["classification", pytest.param("regression", marks=pytest.mark.slow)]
+)
 def own(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, commands: str
 ) -> Any:

@@ -92,7 +92,7 @@ BAD: dict[str, tuple[Break, str]] = {
         "at least 10 rows in every split: observed 2, such as "
         "'split test, rows 1', 'split val, rows 1'",
     ),
-    "no rows": (lambda t: t.slice(0, 0), "found 0 class(es)"),
+    "no rows": (lambda t: t.slice(0, 0), "found no rows"),
 }
 
 
@@ -156,7 +156,7 @@ CSV = "x,digit\n" + "".join(f"{i},{i % 2}\n" for i in range(2000))
 FILES: dict[str, tuple[str, bytes, str]] = {
     "empty file": ("a.csv", b"", "found an empty file"),
     "truncated Parquet": ("a.parquet", b"PAR1" + b"\0" * 100, "a.parquet: found"),
-    "ragged CSV": ("a.csv", CSV.encode() + b"1,2,3,4\n", "a.csv: found"),
+    "ragged CSV": ("a.csv", CSV.encode() + b"1,2,3,4\n", "a.csv:2002: found 4 values"),
     "latin-1 CSV": ("a.csv", CSV.replace("10,", "\xe9,").encode("latin-1"), "expected UTF-8"),
     "truncated gzip": ("a.csv.gz", gzip.compress(CSV.encode())[:-2000], "a.csv.gz: found"),
     "no table": ("a.txt", b"hello", "found no table"),
