@@ -92,10 +92,14 @@ class Project:
 
 
 def one_in(share: int, cases: Iterable[Any]) -> list[Any]:
-    """Mark all cases as slow but one in `share` of them, beginning with the first."""
+    """Mark all cases as slow but one in `share` of them, beginning with the first.
+
+    A case that is a tuple holds the values of several parameters.
+    """
     marked = []
     for i, case in enumerate(cases):
-        marked.append(case if i % share == 0 else pytest.param(case, marks=pytest.mark.slow))
+        values = case if isinstance(case, tuple) else (case,)
+        marked.append(pytest.param(*values, marks=[] if i % share == 0 else pytest.mark.slow))
     return marked
 
 

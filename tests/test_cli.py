@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Project, copied
+from tests.conftest import ROOT, Project, copied, one_in
 
 INTERRUPTED = """
 import os, signal, threading, time
@@ -54,19 +54,25 @@ def test_ctrl_c_that_the_caller_has_ignored_stays_ignored() -> None:
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [
-        ("fetch out", "out/digits.parquet"),
-        ("prepare data/raw out", "out/val.parquet"),
-        ("validate data/prepared data/reference.json out", "out/report.json"),
-        ("train data/prepared data/validated out", "out/model.safetensors"),
-        ("evaluate data/model data/prepared out", "out/predictions.parquet"),
-        ("evaluate data/model data/prepared out", "out/metrics.json"),
-        ("predict data/model/model.safetensors data/raw/digits.parquet -o out/a.csv", "out/a.csv"),
-        (
-            "predict data/model/model.safetensors data/raw/digits.parquet -o out/a.parquet",
-            "out/a.parquet",
-        ),
-    ],
+    one_in(
+        3,
+        [
+            ("fetch out", "out/digits.parquet"),
+            ("prepare data/raw out", "out/val.parquet"),
+            ("validate data/prepared data/reference.json out", "out/report.json"),
+            ("train data/prepared data/validated out", "out/model.safetensors"),
+            ("evaluate data/model data/prepared out", "out/predictions.parquet"),
+            ("evaluate data/model data/prepared out", "out/metrics.json"),
+            (
+                "predict data/model/model.safetensors data/raw/digits.parquet -o out/a.csv",
+                "out/a.csv",
+            ),
+            (
+                "predict data/model/model.safetensors data/raw/digits.parquet -o out/a.parquet",
+                "out/a.parquet",
+            ),
+        ],
+    ),
 )
 def test_a_full_disk_is_one_line_that_names_the_file(
     command: str, name: str, finished: Project, tmp_path: Path

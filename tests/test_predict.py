@@ -15,7 +15,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import Project, one_in
 from tests.test_rerun import downstream
 
 pytestmark = pytest.mark.xdist_group("own")  # its fixture takes long
@@ -277,18 +277,21 @@ def test_a_row_has_the_same_bits_alone_and_among_others(own: Project) -> None:
 
 @pytest.mark.parametrize(
     ("rows", "where"),
-    [
-        (
-            "customer,age,income,city,note\na,40,50,Paris,x\nAnn,SECRET,50,Paris,x\n",
-            "3: column 'age'",
-        ),
-        ("customer,age,income,city,note\nAnn,40,SECRET,Paris,x\n", "2: column 'income'"),
-        ('note,customer,city,income,age\n"a\nb",Ann,Paris,50,SECRET\n', "2: column 'age'"),
-        ("customer,age,income,city,note\n\n\nAnn,4.5,50,SECRET,x\n", "4: column 'age'"),
-        ("customer,age,income,city,note\nAnn,40,SECRET\n", "2"),
-        ("customer,age,income,city,note\nAnn,40,50,Paris,x,SECRET,x\n", "2"),
-        ('customer,age,income,city,note\nAnn,40,50,"SECRET,x\n', "2"),
-    ],
+    one_in(
+        3,
+        [
+            (
+                "customer,age,income,city,note\na,40,50,Paris,x\nAnn,SECRET,50,Paris,x\n",
+                "3: column 'age'",
+            ),
+            ("customer,age,income,city,note\nAnn,40,SECRET,Paris,x\n", "2: column 'income'"),
+            ('note,customer,city,income,age\n"a\nb",Ann,Paris,50,SECRET\n', "2: column 'age'"),
+            ("customer,age,income,city,note\n\n\nAnn,4.5,50,SECRET,x\n", "4: column 'age'"),
+            ("customer,age,income,city,note\nAnn,40,SECRET\n", "2"),
+            ("customer,age,income,city,note\nAnn,40,50,Paris,x,SECRET,x\n", "2"),
+            ('customer,age,income,city,note\nAnn,40,50,"SECRET,x\n', "2"),
+        ],
+    ),
 )
 def test_an_error_names_line_and_column_and_nothing_of_the_row(
     rows: str, where: str, own: Project

@@ -155,16 +155,16 @@ RUNNERS = ["reprise run", pytest.param("dvc repro", marks=pytest.mark.slow)]
 def test_a_changed_key_reruns_what_depends_on_it_and_changed_back_nothing(
     section: str, runner: str, finished: Project, tmp_path: Path
 ) -> None:
-    """What a change back restores is in the cache: after each row all of it is as before.
+    """Run a quarter of the rows by `reprise run`; all of them by `dvc repro`, as a slow proof.
 
-    So one change back at the end does for all rows of the section, each of which DVC would take a
-    second to change back. The runs are by `reprise run` in the suite, and by `dvc repro`, which
-    takes half as long again, in a slow proof.
+    What a change back restores is in the cache: after each row all of it is as before. So one
+    change back at the end does for all rows of the section.
     """
     project = copied(finished, tmp_path)
     before = {name: (project.root / name).read_bytes() for name in ("params.yaml", "dvc.lock")}
     cache = cache_of(project)
-    for key in (key for key in TABLE if key.split(".")[0] == section):
+    rows = [key for key in TABLE if key.split(".")[0] == section]
+    for key in rows if runner == "dvc repro" else rows[::4]:
         value, needs, stages = TABLE[key]
         (project.root / "params.yaml").write_bytes(before["params.yaml"])
         project.set({**needs, key: value})

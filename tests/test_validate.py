@@ -17,7 +17,7 @@ import pytest
 
 from src.errors import InputError
 from src.schema import Schema, Split
-from tests.conftest import Project, copied
+from tests.conftest import Project, copied, one_in
 
 PATHS = ("data/prepared", "data/reference.json")
 Break = Callable[[pa.Table], pa.Table]
@@ -134,7 +134,7 @@ def outcome(project: Project, raw: Path) -> str:
     return output
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", one_in(3, BAD))
 def test_bad_data_is_named_and_not_trained_on(kind: str, good: Project, tmp_path: Path) -> None:
     change, message = BAD[kind]
     table = pq.read_table(good.root / "data/raw/digits.parquet")
@@ -326,6 +326,7 @@ LATE = "SELECT CASE WHEN pixel_36 = 16 THEN error('too late') ELSE 1 END FROM {b
 ODD = "SELECT interval 3 day AS span, 1 / 0 AS one FROM {batch}"  # values that JSON has not
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_query_ends_validation_with_130_and_nothing_passed(
     finished: Project, tmp_path: Path
 ) -> None:

@@ -209,7 +209,7 @@ PATCHES: tuple[Patch, ...] = (
         replacement=staticmethod(is_in),
         reason="DVC asks some hundred times a stage which folder a path lies in, and takes both "
         "paths apart each time",
-        gain="?",
+        gain="1.4 of 41.5 from scratch (3 %), 5.4 of 32.9 restored (16 %)",
         test="tests/reprise/dvc/test_patches.py::test_paths_lie_where_dvc_says_that_they_do",
     ),
 )

@@ -172,6 +172,7 @@ def test_check_says_so_where_it_hears_nothing(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_who_looks_around_needs_nothing(tmp_path: Path) -> None:
     made = repository(QUIET, tmp_path, PATH)
     assert checked(made) == {name: set() for name in QUIET}

@@ -204,6 +204,7 @@ def test_a_killed_run_s_number_is_free_again(make: Make) -> None:
     assert len(list((made.root / ".dvc/tmp/reprise/processes").iterdir())) <= 1
 
 
+@pytest.mark.slow  # DVC waits for its lock
 def test_claims_that_are_locked_by_another_do_not_fail_a_stage(make: Make) -> None:
     made = make(
         {

@@ -84,7 +84,7 @@ def compare(pair: tuple[Made, Made], *options: str, fails: bool = False) -> str:
 @pytest.mark.parametrize(
     "options",
     one_in(
-        2,
+        4,
         [
             "",
             "two",
@@ -268,15 +268,18 @@ BROKEN = {
 
 @pytest.mark.parametrize(
     ("options", "fails"),
-    [
-        ("-s bad good", True),
-        ("-s -k bad good", True),
-        ("-s --ignore-errors bad good", False),
-        ("--keep-going", True),
-        ("--ignore-errors", False),
-        ("--ignore-errors -k", True),
-        ("-k --ignore-errors", False),
-    ],
+    one_in(
+        3,
+        [
+            ("-s bad good", True),
+            ("-s -k bad good", True),
+            ("-s --ignore-errors bad good", False),
+            ("--keep-going", True),
+            ("--ignore-errors", False),
+            ("--ignore-errors -k", True),
+            ("-k --ignore-errors", False),
+        ],
+    ),
 )
 def test_what_runs_after_a_failure(make_pair: MakePair, options: str, fails: bool) -> None:
     compare(make_pair(BROKEN), *options.split(), fails=fails)

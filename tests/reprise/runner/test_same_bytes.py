@@ -9,7 +9,7 @@ from tests.reprise.corpus import REPOSITORIES, Made
 ALL = []
 for jobs in (1, 2, 4, 8):
     for i, name in enumerate(REPOSITORIES):
-        is_quick = jobs == 4 and i % 3 == 0  # a third of the repositories on every change
+        is_quick = jobs == 4 and i % 5 == 0  # a fifth of the repositories on every change
         ALL.append(pytest.param(name, jobs, marks=[] if is_quick else pytest.mark.slow))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import one_in
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 from tests.reprise.runner.repository import Make, Run, is_gone, make, meta, stage, start, wait_for
@@ -92,7 +93,7 @@ IN_SESSIONS = {
     "number",
     [signal.SIGTERM, signal.SIGKILL, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
 )
-@pytest.mark.parametrize("sandbox", [True, False])
+@pytest.mark.parametrize("sandbox", one_in(2, [True, False]))
 def test_what_commands_start_in_sessions_of_their_own_ends_with_the_run(
     make: Make, number: int, sandbox: bool
 ) -> None:

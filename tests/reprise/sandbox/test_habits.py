@@ -41,7 +41,7 @@ def left_by(runner: str, folder: Path, habit: dict[str, Any], commands: str) -> 
     return left
 
 
-@pytest.mark.parametrize("name", one_in(2, HABITS))
+@pytest.mark.parametrize("name", one_in(4, HABITS))
 def test_a_habit_leaves_what_dvc_repro_leaves(name: str, tmp_path: Path, commands: str) -> None:
     refused = try_overlay(tmp_path, tmp_path / "trial")
     if refused is not None and name not in FOLDER:
@@ -50,7 +50,7 @@ def test_a_habit_leaves_what_dvc_repro_leaves(name: str, tmp_path: Path, command
     assert left_by("reprise", tmp_path, HABITS[name], commands) == theirs
 
 
-@pytest.mark.parametrize("name", one_in(3, FOLDER))
+@pytest.mark.parametrize("name", one_in(6, FOLDER))
 def test_without_namespaces_too_where_no_path_is_absolute(
     name: str, tmp_path: Path, commands: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
