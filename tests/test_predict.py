@@ -220,7 +220,8 @@ def test_what_training_had_not_is_counted_and_under_strict_refused(own: Project)
 
 def streamed(own: Project, rows: bytes, *arguments: str, code: int = 0) -> tuple[bytes, str]:
     """Predict rows from stdin to stdout; return what it wrote to stdout and stderr."""
-    command = [sys.executable, "-m", "src.predict", MODEL, "-", "-o", "-", *arguments]
+    python = f"{own.path.split(os.pathsep)[0]}/python"  # a client of the warm process
+    command = [python, "-m", "src.predict", MODEL, "-", "-o", "-", *arguments]
     done = subprocess.run(command, cwd=own.root, input=rows, capture_output=True, check=False)
     assert done.returncode == code, done.stderr
     return done.stdout, done.stderr.decode()

@@ -18,6 +18,7 @@ def contents(project: Project) -> dict[str, bytes]:
     return {str(p.relative_to(project.root)): p.read_bytes() for p in found}
 
 
+@pytest.mark.slow
 def test_an_older_commit_comes_back_from_the_remote(finished: Project, tmp_path: Path) -> None:
     project = copied(finished, tmp_path / "project")
     project.run("dvc", "remote", "add", "-d", "local", str(tmp_path / "remote"))

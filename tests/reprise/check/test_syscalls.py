@@ -155,6 +155,7 @@ def test_what_a_command_does_without_is_named(
     assert checked(made) == {name: set() for name in SURVIVALS}
 
 
+@pytest.mark.slow
 def test_check_says_so_where_it_hears_nothing(tmp_path: Path) -> None:
     made = repository(
         {"open": TABLE["omissions"]["open"], "exists": SURVIVALS["exists"]}, tmp_path, PATH

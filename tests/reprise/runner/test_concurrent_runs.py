@@ -32,6 +32,7 @@ def test_a_folder_edited_during_a_run_is_hashed_as_the_command_read_it(make: Mak
     assert "run        b  src modified" in made.run("reprise", "plan")
 
 
+@pytest.mark.slow
 def test_an_entry_that_another_run_renewed_stays(make: Make) -> None:
     made = make({})
     pid = made.folder / "pid"
@@ -172,6 +173,7 @@ def test_what_a_process_of_our_number_left_is_taken_over(make: Make, age: float)
 CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--map-root-user"]
 
 
+@pytest.mark.slow
 def test_a_run_in_another_container_leaves_this_one_alone(make: Make) -> None:
     """To each the other's number of a process means nothing."""
     if subprocess.run([*CONTAINER, "true"]).returncode != 0:

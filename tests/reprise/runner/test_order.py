@@ -69,6 +69,7 @@ def test_after_an_interrupted_run(
     assert not early.exists()
 
 
+@pytest.mark.slow
 def test_after_two_interrupted_runs(pair: tuple[Made, Made], tmp_path: Path) -> None:
     ours, theirs = pair
     interrupt(ours, tmp_path)

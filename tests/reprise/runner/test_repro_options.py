@@ -166,6 +166,7 @@ def test_allow_missing_heeds_data_sources(make_pair: MakePair) -> None:
     assert "4 unchanged" in compare(pair, "--allow-missing")
 
 
+@pytest.mark.slow
 def test_a_stage_that_ran_forces_those_below_with_force_downstream(make_pair: MakePair) -> None:
     stages = {
         **CHAIN,
@@ -183,6 +184,7 @@ def test_a_stage_that_ran_forces_those_below_with_force_downstream(make_pair: Ma
     assert "2 ran, 1 restored" in output
 
 
+@pytest.mark.slow
 def test_the_run_cache_is_left_alone_with_no_run_cache(make_pair: MakePair) -> None:
     pair = make_pair(CHAIN)
     compare(pair)
@@ -243,6 +245,7 @@ def test_a_dataset_without_a_lock_fails_its_stage_alone(make_pair: MakePair) -> 
     assert "first: failed: Dataset information missing from dvc.lock file" in output
 
 
+@pytest.mark.slow
 def test_an_import_from_another_repository_is_no_local_dep(make_pair: MakePair) -> None:
     pair = make_pair({"use": stage("cat data > o", ["data"], "o")})
     source = Made(
@@ -304,6 +307,7 @@ def test_nothing_gets_into_the_cache_with_no_commit(make_pair: MakePair) -> None
     compare(pair)
 
 
+@pytest.mark.slow
 def test_no_commit_restores_what_the_cache_has(make_pair: MakePair) -> None:
     pair = make_pair(CHAIN)
     compare(pair)
@@ -316,6 +320,7 @@ def test_no_commit_restores_what_the_cache_has(make_pair: MakePair) -> None:
 # The remote
 
 
+@pytest.mark.slow
 def test_only_the_runs_of_the_stages_are_pulled(make: Make) -> None:
     made = make(CHAIN)
     made.run("dvc", "remote", "add", "-d", "r", str(made.folder / "remote"))
@@ -359,6 +364,7 @@ def test_a_remote_on_http_has_no_runs_and_that_is_said_once(make: Make) -> None:
     assert "3 ran" in output
 
 
+@pytest.mark.slow
 def test_missing_data_alone_are_pulled(make_pair: MakePair) -> None:
     pair = make_pair(CHAIN)
     do(pair, "dvc", "add", "-q", "a.in")

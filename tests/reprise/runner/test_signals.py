@@ -218,7 +218,7 @@ def test_a_run_waits_while_all_jobs_are_taken(make: Make) -> None:
     assert int(output.split("ticks ")[1]) < 100  # ten a second; without a pause thousands
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", one_in(2, [signal.SIGINT, signal.SIGTERM]))
 def test_what_finished_before_a_signal_is_recorded_as_dvc_repro_records_it(
     make: Make, tmp_path: Path, commands: str, number: int
 ) -> None:

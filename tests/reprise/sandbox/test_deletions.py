@@ -3,6 +3,7 @@
 import pytest
 
 from reprise.sandbox.choice import VARIABLE, try_overlay
+from tests.conftest import one_in
 from tests.reprise.runner.repository import Make, make, stage  # noqa: F401
 
 DELETIONS = {
@@ -18,7 +19,7 @@ FILES = {"a": "1\n", "d/x": "2\n", "d/sub/y": "3\n", "params.yaml": "p: 1\n"}
 
 
 @pytest.mark.parametrize("kind", ["namespace", "folder"])
-@pytest.mark.parametrize("name", DELETIONS)
+@pytest.mark.parametrize("name", one_in(3, DELETIONS))
 def test_a_command_that_deletes_its_dep_leaves_it(
     name: str,
     kind: str,

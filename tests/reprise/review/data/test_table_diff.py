@@ -283,6 +283,7 @@ def test_histograms_have_bins_of_whole_numbers_and_hold_long_tails(tmp_path: Pat
     assert (tail.old[0], tail.old[-1], max(tail.old)) == (9, 11, 55)
 
 
+@pytest.mark.slow
 def test_no_drift_within_chance(tmp_path: Path) -> None:
     """Draw from one distribution, few rows and many: 43 tables of 8 columns, and no flag."""
     flags = []
@@ -352,6 +353,7 @@ def test_drift_of_categories(tmp_path: Path) -> None:
     assert column.histogram == Histogram(None, ["a", "b", "new"], [500, 500, 0], [334, 333, 333])
 
 
+@pytest.mark.slow
 def test_the_same_with_any_number_of_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
