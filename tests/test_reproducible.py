@@ -40,6 +40,7 @@ def test_an_older_commit_comes_back_from_the_remote(finished: Project, tmp_path:
     assert project.repro() == set()
 
 
+@pytest.mark.slow
 def test_two_projects_give_the_same_lock(finished: Project, tmp_path: Path) -> None:
     other = new_project(tmp_path, finished.path)
     other.set(SHORT)

@@ -167,6 +167,7 @@ def test_data_that_breaks_an_expectation_fails_the_run(made: Retrainable) -> Non
     assert made.branches() == state
 
 
+@pytest.mark.slow
 def test_what_stages_print_is_not_taken_for_what_reprise_says(made: Retrainable) -> None:
     """Their lines look like those of another stage, and like errors of reprise and DVC."""
     code = "for line in ('train: failed: x', 'train | x', 'ERROR: x', 'reprise: x'): print(line)\n"
@@ -224,6 +225,7 @@ def test_two_at_once(made: Retrainable) -> None:
     assert len(made.branches()) == 2
 
 
+@pytest.mark.slow
 def test_lucky_noise_keeps_the_champion() -> None:
     """Two models of the same skill, on rows drawn alike, 100 times: few are let through."""
     dice = np.random.default_rng(5)

@@ -321,6 +321,7 @@ def test_a_value_of_many_rows_does_not_move_unseen(rare: str, tmp_path: Path) ->
     assert x.ks > 0.9
 
 
+@pytest.mark.slow
 def test_few_rows_against_many_with_rare_values_are_no_drift(tmp_path: Path) -> None:
     """The χ² approximation of small counts fails here."""
     flags = []
