@@ -1,9 +1,8 @@
 """Defines the errors that a user can cause, and the words of their messages."""
 
 import difflib
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from types import TracebackType
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(Exception):
@@ -21,26 +20,6 @@ class OwnCodeError(Exception):
         self.cause = cause
 
 
-class Memory(AbstractContextManager[None]):
-    """Turns a full memory into InputError, which says what was to fit into it.
-
-    columns: encoded ones; smaller: what needs less memory when it is made smaller.
-    """
-
-    def __init__(self, where: object, rows: int, columns: int, smaller: str) -> None:
-        self.where, self.found = where, f"{rows} rows x {columns} columns, too much for the memory"
-        self.expected = f"{smaller}, or more memory"
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if is_out_of_memory(error):
-            raise InputError(self.where, self.found, self.expected) from None
-
-
 # Of torch, which has no class of its own for what the CPU's memory does not hold.
 OUT_OF_MEMORY = ("can't allocate memory", "size calculation overflowed", "std::bad_alloc")
 
@@ -50,6 +29,21 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     if isinstance(error, RuntimeError):
         return any(text in str(error) for text in OUT_OF_MEMORY)
     return isinstance(error, MemoryError)
+
+
+@contextmanager
+def in_memory(where: object, rows: int, columns: int, smaller: str) -> Iterator[None]:
+    """Turn a full memory into InputError, which says what was to fit into it.
+
+    columns: encoded ones; smaller: what needs less memory when it is made smaller.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as e:
+        if not is_out_of_memory(e):
+            raise
+        found = f"{rows} rows x {columns} columns, too much for the memory"
+        raise InputError(where, found, f"{smaller}, or more memory") from None
 
 
 def shown(value: object) -> str:

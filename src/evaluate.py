@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 
 from src.cli import main
 from src.encoder import numbers
-from src.errors import InputError, Memory
+from src.errors import InputError, in_memory
 from src.files import whole, write_csv, write_json
 from src.model_file import Model
 from src.params import Fraction, Section, StageParams, TrainedModel
@@ -228,7 +228,7 @@ def run(params: Params, model: Path, prepared: Path, evaluation: Path) -> None:
     if rows == 0:
         raise InputError(file, "no rows", "rows to test on")
     score = classify if schema.task == "classification" else regress
-    with Memory(file, rows, trained.encoder.width, "fewer rows or columns"):
+    with in_memory(file, rows, trained.encoder.width, "fewer rows or columns"):
         test = pq.read_table(file)
         scores = score(p, trained, train, test).rounded()
     for name, (header, points) in scores.plots.items():

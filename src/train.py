@@ -16,7 +16,7 @@ from tqdm import tqdm
 from src.cli import main
 from src.construct import OwnCode
 from src.encoder import Encoder, Scale, encoded_width
-from src.errors import InputError, Memory, shown
+from src.errors import InputError, in_memory, shown
 from src.files import write_csv
 from src.losses import Loss, build_loss
 from src.model_file import Model
@@ -234,7 +234,7 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     check_monitor(p, schema.task)
     file = prepared / "train.parquet"
     smaller = "a smaller model or batch_size, fewer rows or columns"
-    with Memory(file, schema.rows.train, encoded_width(schema), smaller):
+    with in_memory(file, schema.rows.train, encoded_width(schema), smaller):
         tables = {split: pq.read_table(prepared / f"{split}.parquet") for split in ("train", "val")}
         for split, table in tables.items():
             if table.num_rows == 0:
