@@ -24,7 +24,7 @@ from src.errors import InputError, OwnCodeError, shown
 from src.files import whole
 from src.losses import check_name, probabilities
 from src.models import build
-from src.params import Named, check_finite, dotted
+from src.params import Named, check_finite, dotted, expected_by
 from src.schema import Schema
 
 FORMAT = "reprise.model.2"
@@ -129,8 +129,7 @@ def read_about(path: Path, metadata: Mapping[str, str]) -> About:
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         where = f"{path}: {dotted(first['loc']) or 'metadata'}"
-        expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        raise InputError(where, shown(first["input"]), expected) from None
+        raise InputError(where, shown(first["input"]), expected_by(first["msg"])) from None
     check_finite(f"{path}: model", about.model.kwargs)
     check_name(f"{path}: loss", about.loss, about.table.task)
     return about

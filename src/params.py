@@ -141,11 +141,16 @@ def input_error(
         for step in location[:-1]:
             parent = parent[step]
         return InputError(where, "nothing", f"this key, beside {one_of(map(str, parent), key)}")
-    expected = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = expected_by(first["msg"])
     expected = expected[:1].lower() + expected[1:]
     if "instance of" in expected:  # a section: pydantic names its class, which users never see
         expected = "a section of keys"
     return InputError(where, shown(first["input"]), expected)
+
+
+def expected_by(message: str) -> str:
+    """Take out of pydantic's message what was expected."""
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def dotted(location: Location) -> str:
