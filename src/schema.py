@@ -46,10 +46,8 @@ class Format(BaseModel):
     @model_validator(mode="after")
     def is_consistent(self) -> "Format":
         """Refuse an encoding that is none of text, and one sign for two things."""
-        try:
-            "".encode(self.encoding)
-        except (LookupError, ValueError):
-            raise ValueError("an encoding of text that Python knows") from None
+        if not is_encoding(self.encoding):
+            raise ValueError("an encoding of text that Python knows")
         if self.delimiter == self.quote or self.decimal == self.thousands:
             raise ValueError("another sign for each thing")
         return self
@@ -132,6 +130,15 @@ class Schema(BaseModel):
     def read(cls, folder: Path) -> "Schema":
         """Read schema.json."""
         return cls.model_validate_json((folder / "schema.json").read_bytes())
+
+
+def is_encoding(name: str) -> bool:
+    """Tell whether Python knows an encoding of text by this name."""
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def are_labels(classes: list[Label]) -> bool:

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from src.params import Section
-from src.schema import Format
+from src.schema import Format, is_encoding
 
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 # How CSV files are written where nothing says otherwise.
@@ -50,10 +50,8 @@ class Csv(Section):
                 raise ValueError(expected)
         if any(re.search(r"[-+.,\d]|^$", unit) for unit in form.units):
             raise ValueError("units without digits, such as $ and %")
-        try:
-            "".encode(form.encoding)
-        except (LookupError, ValueError):
-            raise ValueError("an encoding that Python knows, such as utf-8 or latin1") from None
+        if not is_encoding(form.encoding):
+            raise ValueError("an encoding that Python knows, such as utf-8 or latin1")
         if form.delimiter == form.quote:
             raise ValueError("another quote than the delimiter")
         if form.decimal == form.thousands:
