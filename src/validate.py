@@ -126,6 +126,23 @@ def observation(entry: dict[str, Any]) -> str:
     return found
 
 
+def check_report(
+    prepared: Path, report: dict[str, Any], reference: Path, command: str, file: Path
+) -> None:
+    """Raise InputError where expectations failed, or the data depart from the reference.
+
+    command: it renews the reference; file: where the report is.
+    """
+    failed, departures = report["failed"], report["departures"]
+    if not failed and not departures:
+        return
+    found, expected = f"{failed} of {report['checked']} expectations failed", "none"
+    if departures:
+        found += f" and {len(departures)} departures from {reference}"
+        expected += f", or `{command}` and a review of its diff if the data are right"
+    raise InputError(prepared, found, f"{expected}; see {file}")
+
+
 def run(params: Params, prepared: Path, reference: Path, validated: Path) -> None:
     """Check the prepared data, and write report.json, and passed.json if all of it is as expected.
 
@@ -170,12 +187,7 @@ def run(params: Params, prepared: Path, reference: Path, validated: Path) -> Non
         print(f"drift: {line}")
     for line in [*departed, *map(failure, failed)]:
         print(f"validate: {line}", file=sys.stderr)
-    wrong, expected = f"{len(failed)} of {len(entries)} expectations failed", "none"
-    if departed:
-        wrong += f" and {len(departed)} departures from {reference}"
-        expected += f", or `{command}` and a review of its diff if the data are right"
-    if failed or departed:
-        raise InputError(prepared, wrong, f"{expected}; see {validated}/report.json")
+    check_report(prepared, report, reference, command, validated / "report.json")
     write_passed(prepared, validated)
     print(f"{len(entries)} expectations passed")
 
