@@ -58,7 +58,7 @@ def test_actions_are_github_s_own_pinned_by_commit_and_each_in_one_version() -> 
 def test_zizmor_finds_nothing() -> None:
     """What it is told to ignore is one trigger, for the reason beside it."""
     zizmor = Path(sys.executable).with_name("zizmor")
-    command = [str(zizmor), "--offline", "--persona=auditor", str(ROOT)]
+    command = [str(zizmor), "--offline", "--color=never", "--persona=auditor", str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert "No findings to report. Good job! (1 ignored)" in done.stdout + done.stderr
