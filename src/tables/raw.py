@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -20,6 +21,8 @@ from src.tables.sql import FLOATS, INTEGERS, ident, is_a, parquet
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 NO_TYPE = "NULL"
+BUFFER = 1 << 20  # bytes of a column that are read at a time
+BATCH = 8192  # rows that are decoded at a time
 Types = Mapping[str, str]  # column: DuckDB's name of its type
 
 
@@ -108,7 +111,8 @@ def stored(con: Connection, path: Path, form: Format) -> dict[str, str]:
     """Read the names and stored types of one file's columns."""
     if kind(path) != "parquet":
         return dict.fromkeys(csv_names(path, form), "VARCHAR")
-    schema = metadata(path).schema.to_arrow_schema()
+    with whole_parquet(path) as file:
+        schema = file.schema_arrow
     check_names(path, schema.names)
     with readable(path):
         rows = con.execute(f"DESCRIBE SELECT * FROM {parquet(path)}").fetchall()
@@ -127,19 +131,21 @@ def csv_names(path: Path, form: Format) -> list[str]:
     return names
 
 
-def metadata(path: Path) -> pq.FileMetaData:
-    """Read what a Parquet file says of itself; raise InputError where it is damaged."""
+@contextmanager
+def whole_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; what Arrow finds damaged, here or in the block, is an InputError."""
     try:
-        with path.open("rb") as file:
-            found = pq.read_metadata(file)
-            found.schema.to_arrow_schema()
-            check_sizes(found)
+        # Arrow's own way to read ahead holds a whole row group.
+        with pq.ParquetFile(
+            path, page_checksum_verification=True, pre_buffer=False, buffer_size=BUFFER
+        ) as file:
+            check_sizes(file.metadata)
+            yield file
     except (ArrowException, OSError) as e:
         if isinstance(e, OSError) and e.errno:
             raise
         fix = "a whole Parquet file: fetch or write it again"
         raise InputError(path, str(e)[:200], fix) from None
-    return found
 
 
 def check_sizes(found: pq.FileMetaData) -> None:
@@ -170,11 +176,15 @@ def check_same(wanted: Types, first: Path, found: Types, path: Path) -> None:
 
 
 def count_rows(path: Path, form: Format) -> int:
-    """Count a file's rows without DuckDB; raise InputError where it is not whole."""
+    """Count a file's rows without DuckDB; raise InputError where it is not whole.
+
+    Of Parquet every page is read, for DuckDB does not heed their checksums.
+    """
     if kind(path) != "parquet":
         return count_records(path, form)
-    rows: int = metadata(path).num_rows
-    return rows
+    with whole_parquet(path) as file:
+        batches = file.iter_batches(BATCH, use_threads=False)
+        return sum(batch.num_rows for batch in batches)
 
 
 # Reading

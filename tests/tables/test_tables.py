@@ -990,3 +990,20 @@ def test_a_small_table_is_read_one_way_or_refused(
     for column, values in case.values.items():
         assert rows.column(column).to_pylist() == values
     assert case.says in capsys.readouterr().out
+
+
+def test_a_page_that_differs_from_its_checksum_is_refused(tmp_path: Path) -> None:
+    """DuckDB reads it as it is: one digit of a value would be another."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    path = raw / "a.parquet"
+    columns = {"x": list(range(1000, 2000)), "y": list(range(1000))}
+    form = {"compression": "none", "use_dictionary": False, "write_page_checksum": True}
+    pq.write_table(pa.table(columns), path, **form)
+    whole = path.read_bytes()
+    digits = (1500).to_bytes(8, "little")
+    assert whole.count(digits) == 1
+    path.write_bytes(whole.replace(digits, (1501).to_bytes(8, "little")))
+    params = Params.model_validate({"seed": 1, "prepare": {"target": "y", "task": "regression"}})
+    with pytest.raises(InputError, match=r"a whole Parquet file: fetch or write it again$"):
+        run(params, raw, tmp_path / "out")

@@ -222,6 +222,7 @@ def write_parquet(draw: random.Random, folder: Path) -> list[Path]:
             compression=draw.choice(["snappy", "zstd", "none", "gzip"]),
             data_page_version=draw.choice(["1.0", "2.0"]),
             use_dictionary=draw.random() < 0.5,
+            write_page_checksum=draw.random() < 0.5,
         )
         paths.append(path)
     return paths
@@ -267,8 +268,12 @@ def test_parquet_files_have_the_values_of_pyarrow_or_are_refused(seed: int, tmp_
     expected = []
     for path in paths:
         with path.open("rb") as file:
-            table = pq.ParquetFile(file).read()
-        expected += [tuple(row[name] for name in names) for row in table.to_pylist()]
+            table = pq.ParquetFile(file, page_checksum_verification=True).read()
+        try:
+            listed = table.to_pylist()
+        except OverflowError:  # a damaged date, without a checksum, of a year beyond Python's
+            return
+        expected += [tuple(row[name] for name in names) for row in listed]
     for row, wanted in zip(rows, expected, strict=True):
         for name, value, other in zip(names, row, wanted, strict=True):
             assert same(value, other, types[name]), (name, value, other)
