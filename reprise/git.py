@@ -12,6 +12,7 @@ COMMAND = re.compile(r"[a-z][a-z-]*")
 LOGIN_IN_ADDRESS = re.compile(r"(?<=://)[^/\s]+(?=@)")
 # As in GIT_ALLOW_PROTOCOL. For any other, git starts git-remote-NAME; that of `ext` any command.
 PROTOCOLS = ("file", "git", "http", "https", "ssh")
+RUN_ANYTHING = {"", "ext", "fd"}
 SCHEMES = (*PROTOCOLS, "git+ssh", "ssh+git")  # the last two are older names of ssh
 PROTOCOL_IN_ADDRESS = re.compile(r"([\w+.-]*)(?:::|://)")
 OPTION_IN_ADDRESS = re.compile(r"-|[^/]*@-|[^/]*://(?:[^/]*@)?-")  # git, or ssh, would take it so
@@ -84,14 +85,22 @@ def check_address(address: str) -> str:
 
     Raises PipelineError for one that git would take for an option, or run a command for.
     """
-    protocol = PROTOCOL_IN_ADDRESS.match(address)
-    runs_command = protocol is not None and protocol[0] not in map("{}://".format, SCHEMES)
-    if runs_command or OPTION_IN_ADDRESS.match(address):
+    if OPTION_IN_ADDRESS.match(address) or _runs_command(address):
         raise PipelineError(
             f"{redacted(address)}: found an address that makes git run a command; "
-            f"expected a path, or an address of {', '.join(PROTOCOLS)}"
+            f"expected a path, or an address of {', '.join(PROTOCOLS)}, or of another protocol "
+            "that you trust and name in the environment's GIT_ALLOW_PROTOCOL"
         )
     return address
+
+
+def _runs_command(address: str) -> bool:
+    """Tell whether git would start a command for the address that nobody allowed."""
+    protocol = PROTOCOL_IN_ADDRESS.match(address)
+    if protocol is None or protocol[0] in map("{}://".format, SCHEMES):
+        return False
+    allowed = {*os.environ.get("GIT_ALLOW_PROTOCOL", "").split(":")} - RUN_ANYTHING
+    return protocol[1] not in allowed
 
 
 def merge_base(commit: str, other: str) -> str | None:

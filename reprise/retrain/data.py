@@ -31,8 +31,8 @@ def bring_data(clone: Clone, echo: Echo) -> None:
         )
     if status != 0:
         raise PipelineError(f"dvc remote default: failed: {output}")
+    imports = [*find_imports(clone.root)]  # first: pull may clone what they are imported from
     run_command(clone, echo, "dvc", "pull", "--allow-missing")
-    imports = [*find_imports(clone.root)]
     if imports:
         run_command(clone, echo, "dvc", "update", "--", *imports)
 

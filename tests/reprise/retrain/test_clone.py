@@ -133,6 +133,7 @@ def test_no_address_makes_git_run_a_command(
     """Also where it is that of the checkout's origin, or of an import, or git allows it."""
     for key, value in {"COUNT": "1", "KEY_0": "protocol.allow", "VALUE_0": "always"}.items():
         monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "https:ext:fd:")
     monkeypatch.chdir(tmp_path)
     said = "found an address that makes git run a command; expected a path, or an address of file,"
     with pytest.raises(PipelineError, match=said):
@@ -164,6 +165,16 @@ def test_no_address_makes_git_run_a_command(
     ],
 )
 def test_addresses_that_git_may_be_given(address: str) -> None:
+    assert check_address(address) == address
+
+
+@pytest.mark.parametrize("address", ["codecommit::eu-west-1://repo", "keybase://team/x/y"])
+def test_another_protocol_is_one_that_the_user_allows(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(PipelineError, match="that you trust and name in the environment's GIT_AL"):
+        check_address(address)
+    monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "https:codecommit:keybase")
     assert check_address(address) == address
 
 
