@@ -21,7 +21,7 @@ from src.tables.sql import FLOATS, INTEGERS, ident, is_a, parquet
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 NO_TYPE = "NULL"
-BUFFER = 1 << 20  # bytes of a column that are read at a time
+BUFFER = 1 << 16  # bytes of a column that are read at a time
 BATCH = 8192  # rows that are decoded at a time
 Types = Mapping[str, str]  # column: DuckDB's name of its type
 
@@ -184,7 +184,9 @@ def count_rows(path: Path, form: Format) -> int:
         return count_records(path, form)
     with whole_parquet(path) as file:
         batches = file.iter_batches(BATCH, use_threads=False)
-        return sum(batch.num_rows for batch in batches)
+        count = sum(batch.num_rows for batch in batches)
+    pa.default_memory_pool().release_unused()  # 50 MB, that Arrow would keep
+    return count
 
 
 # Reading
