@@ -1,10 +1,9 @@
 """Builds the optimizer and the learning rate scheduler of torch that params.yaml names."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer, lr_scheduler
 
 from src.construct import Refusing, construct
@@ -48,31 +47,59 @@ def check_step(where: str, cls: type[Optimizer], kwargs: dict[str, Any]) -> None
         optimizer.step()
 
 
-def build_scheduler(
-    where: str, spec: Scheduler | None, optimizer: Optimizer
-) -> Callable[[float], None]:
-    """Build the named scheduler's step, a function of the loss; raise InputError if it is refused.
+class Schedule:
+    """Steps a scheduler of torch after batches or after epochs; None: never.
 
-    Only ReduceLROnPlateau heeds the loss. Without a scheduler the step does nothing.
+    Only ReduceLROnPlateau heeds the loss. Raises InputError if torch refuses the scheduler, which
+    it may do at a step.
     """
-    if spec is None:
-        return lambda loss: None
+
+    def __init__(self, where: str, spec: Scheduler | None, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+        self.every, self.scheduler = None, None
+        if spec is not None:
+            self.every, self.scheduler = spec.every, build_scheduler(where, spec, optimizer)
+            self.refusing = Refusing(where, type(self.scheduler), spec.kwargs)
+
+    def after_batch(self, loss: Tensor) -> None:
+        """Step, if that is after batches; loss: the batch's, a scalar."""
+        if self.every == "batch":
+            self.step(loss)
+
+    def after_epoch(self, loss: float) -> None:
+        """Step, if that is after epochs; loss: the validation's."""
+        if self.every == "epoch":
+            self.step(loss)
+
+    def step(self, loss: Tensor | float) -> None:
+        """Step, and check the learning rate."""
+        with self.refusing:
+            if isinstance(self.scheduler, lr_scheduler.ReduceLROnPlateau):
+                self.scheduler.step(float(loss))
+            elif self.scheduler is not None:
+                self.scheduler.step()
+            check_rates(self.optimizer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the scheduler's state."""
+        return {} if self.scheduler is None else self.scheduler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state."""
+        if self.scheduler is not None:
+            self.scheduler.load_state_dict(state)
+
+
+def build_scheduler(where: str, spec: Scheduler, optimizer: Optimizer) -> lr_scheduler.LRScheduler:
+    """Build the named scheduler; raise InputError if it is refused."""
     if spec.name not in SCHEDULERS:
         expected = f"a scheduler of torch.optim.lr_scheduler: {one_of(SCHEDULERS, spec.name)}"
         raise InputError(f"{where}.name", shown(spec.name), expected)
     cls = getattr(lr_scheduler, spec.name)
-    kwargs = spec.kwargs
-    scheduler = construct(where, cls, {"optimizer": optimizer}, kwargs)
-
-    def step(loss: float) -> None:
-        with Refusing(where, cls, kwargs):
-            if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
-                scheduler.step(loss)
-            else:
-                scheduler.step()
-            check_rates(optimizer)
-
-    return step
+    scheduler: lr_scheduler.LRScheduler = construct(
+        where, cls, {"optimizer": optimizer}, spec.kwargs
+    )
+    return scheduler
 
 
 def check_rates(optimizer: Optimizer) -> None:

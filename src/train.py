@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,20 +11,23 @@ import pyarrow.parquet as pq
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from src.cli import main
 from src.construct import OwnCode
 from src.encoder import Encoder, Scale, encoded_width
-from src.errors import InputError, in_memory, shown
+from src.errors import InputError, in_memory
 from src.files import write_csv
 from src.losses import Loss, build_loss
 from src.model_file import Model
 from src.models import build, try_batch
-from src.optimizers import Scheduler, build_optimizer, build_scheduler
+from src.optimizers import Schedule, Scheduler, build_optimizer
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
 from src.schema import Schema, Task
+from src.training.order import Order
+from src.training.parts import Checkpoint, Parts, Watch
+from src.training.progress import WHERE, Progress, Row, diverged
+from src.training.watch import Bar
 
 
 class Train(Section):
@@ -52,8 +55,12 @@ class Params(StageParams):
     runtime: Runtime = Runtime()
 
 
-WHERE = "params.yaml: train"
-Row = dict[str, float]  # one epoch of history.csv
+class Batch(NamedTuple):
+    """Holds a batch: features [batch, width], targets, and the numbers of its rows."""
+
+    x: Tensor
+    y: Tensor
+    rows: Tensor
 
 
 class Examples(NamedTuple):
@@ -66,95 +73,84 @@ class Examples(NamedTuple):
     y: Tensor
     ids: pa.ChunkedArray
 
+    def batches(self, order: Sequence[Tensor]) -> Iterator[Batch]:
+        """Gather the rows of each batch."""
+        for rows in order:
+            yield Batch(self.x[rows], self.y[rows], rows)
+
 
 def train_epoch(
-    params: Params,
-    epoch: int,
-    network: nn.Module,
-    criterion: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    step_scheduler: Callable[[float], None],
-    batches: Sequence[Tensor],
-    train: Examples,
+    p: Train,
+    parts: Parts,
+    batches: Iterable[Batch],
+    progress: Progress,
+    watch: Watch,
+    checkpoint: Checkpoint | None,
 ) -> float:
-    """Train on each batch once; return the loss, averaged over rows.
+    """Train on each batch once; return the sum of the epoch's losses over its rows.
 
-    batches: row numbers, int64 [batch]; train: y as the criterion takes it. Raises InputError for a
-    loss that is not finite.
+    Raises InputError for a loss that is not finite.
     """
-    p, runtime = params.train, params.runtime
-    by_batch = p.scheduler is not None and p.scheduler.every == "batch"
+    network, optimizer, scaler = parts.network, parts.optimizer, parts.scaler
+    parameters = list(network.parameters())
     network.train()  # dropout and batch norm do something else in evaluation
-    total = torch.zeros(())  # of the losses' own precision
-    hidden = not runtime.progress or None  # None: hidden where stderr is no terminal
-    bar = tqdm(batches, f"Epoch {epoch}/{p.epochs}", leave=False, disable=hidden)
-    for step, rows in enumerate(bar, 1):
-        outputs = network(train.x[rows])  # [batch, outputs]
-        loss = criterion(outputs, train.y[rows])
+    for x, y, rows in batches:
+        if parts.augment is not None:
+            x = parts.augment(x)
+        with parts.autocast:
+            outputs = parts.forward(x)  # [batch, outputs]
+            loss = parts.criterion(outputs, y)
         optimizer.zero_grad()  # else gradients add up over the batches
-        loss.backward()
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         if p.clip_norm is not None:  # after backward, which fills the gradients
-            nn.utils.clip_grad_norm_(network.parameters(), p.clip_norm)
-        optimizer.step()
-        if by_batch:
-            step_scheduler(loss.item())
-        total += loss.detach() * len(rows)  # detached, or it would keep every step's graph
-        if not math.isfinite(total.item()):
-            position = f"in epoch {epoch}, step {step}"
-            raise diverged(f"loss {loss.item()} {position}", outputs, train.ids.take(rows.numpy()))
-        if step % runtime.log_every == 0:
-            position = f"Epoch [{epoch}/{p.epochs}], Step [{step}/{len(batches)}]"
-            tqdm.write(f"{position}, Loss: {loss.item():.4f}")
-    return total.item() / len(train.x)
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(parameters, p.clip_norm)
+        scaler.step(optimizer)
+        scaler.update()
+        parts.schedule.after_batch(loss)
+        if parts.average is not None:
+            parts.average.update_parameters(network)
+        progress.add(loss, outputs, rows)
+        watch.step(progress)
+        if checkpoint is not None:
+            checkpoint.step(progress)
+    return progress.read()
 
 
 def fit(
-    params: Params, model: Model, loss: Loss, train: Examples, val: Examples
-) -> tuple[list[Row], dict[str, Tensor]]:
-    """Train the model, in place, until the last epoch or until `patience` ends.
+    p: Train,
+    model: Model,
+    loss: Loss,
+    parts: Parts,
+    train: Examples,
+    val: Examples,
+    progress: Progress,
+    watch: Watch,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Train the parts' network on from where progress stands, until `epochs` or `patience` ends.
 
-    Returns a row an epoch, and the weights of the epoch that is best by the monitored metric.
+    model: whose weights are assessed and kept: those of the network, or their average. Progress
+    ends with a row an epoch, and the weights of the epoch that is best by the monitored metric.
     """
-    p, network = params.train, model.network
-    optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
-    step_scheduler = build_scheduler(f"{WHERE}.scheduler", p.scheduler, optimizer)
-    by_epoch = p.scheduler is not None and p.scheduler.every == "epoch"
-    # The order of rows has a generator of its own: a layer more in the model changes no order.
-    generator = torch.Generator().manual_seed(params.seed)
-    train = train._replace(y=loss.targets(train.y))
-    history: list[Row] = []
-    best, best_epoch, weights = math.inf, 0, network.state_dict()
-    for epoch in range(1, p.epochs + 1):
-        lr = float(optimizer.param_groups[0]["lr"])
-        batches = split_rows(len(train.x), p, generator)
-        train_loss = train_epoch(
-            params, epoch, network, loss.criterion, optimizer, step_scheduler, batches, train
-        )
-        scores = assess(epoch, model, loss, val)
-        row = {"epoch": epoch, "lr": lr, "train_loss": train_loss, **scores}
-        history.append(row)
-        if by_epoch:
-            step_scheduler(row["val_loss"])
-        score = row["val_loss"] if p.monitor == "loss" else -row[f"val_{p.monitor}"]
-        if score < best:
-            best, best_epoch = score, epoch
-            weights = copy.deepcopy(network.state_dict())
-        if p.patience is not None and epoch - best_epoch >= p.patience:
-            break
-    return history, weights
-
-
-def split_rows(rows: int, p: Train, generator: torch.Generator) -> Sequence[Tensor]:
-    """Split the row numbers into batches, in an order that is drawn anew each epoch.
-
-    A row that is left over joins the batch before: batch norm refuses one row.
-    """
-    order = torch.randperm(rows, generator=generator) if p.shuffle else torch.arange(rows)
-    batches = torch.split(order, p.batch_size)
-    is_left_over = len(batches) > 1 and len(batches[-1]) == 1
-    if is_left_over and p.batch_size > 1:
-        return (*batches[:-2], torch.cat(batches[-2:]))
-    return batches
+    while progress.epoch <= p.epochs and progress.is_patient(p.patience):
+        if progress.step == 0:
+            progress.lr = float(parts.optimizer.param_groups[0]["lr"])
+        order = parts.order.draw()
+        batches = train.batches(order[progress.step :])
+        watch.begin_epoch(progress, len(order))
+        loss_sum = train_epoch(p, parts, batches, progress, watch, checkpoint)
+        scores = assess(progress.epoch, model, loss, val)
+        row = {"epoch": progress.epoch, "lr": progress.lr, "train_loss": loss_sum / len(train.x)}
+        progress.history.append(row | scores)
+        parts.schedule.after_epoch(scores["val_loss"])
+        score = scores["val_loss"] if p.monitor == "loss" else -scores[f"val_{p.monitor}"]
+        if score < progress.best:
+            progress.best, progress.best_epoch = score, progress.epoch
+            progress.weights = copy.deepcopy(model.network.state_dict())
+        watch.end_epoch(progress)
+        parts.order.end_epoch()
+        progress.end_epoch()
 
 
 @torch.inference_mode()
@@ -174,19 +170,6 @@ def assess(epoch: int, model: Model, loss: Loss, val: Examples) -> Row:
     spread = (val.y - val.y.mean()).double().square().sum()
     r2 = 1 - (residual / spread.clamp_min(1e-12)).item()
     return {"val_loss": val_loss, "val_r2": r2}
-
-
-def diverged(found: str, outputs: Tensor, ids: pa.ChunkedArray) -> InputError:
-    """Name the first rows whose outputs are not finite, or else the row of the largest output.
-
-    outputs: [rows, n]; ids: of these rows.
-    """
-    size = outputs.abs().nan_to_num(nan=math.inf).amax(dim=1)
-    rows = torch.nonzero(size == size.max()).squeeze(1)[:3]
-    names = ", ".join(shown(name) for name in ids.take(rows.numpy()).to_pylist())
-    found = f"{found}, first in the rows with id {names}"
-    expected = "finite losses; a smaller optimizer.lr or a clip_norm may give them"
-    return InputError(WHERE, found, expected)
 
 
 def check_monitor(p: Train, task: Task) -> None:
@@ -212,14 +195,27 @@ def train_model(
         Examples(encoder.features(table), encoder.targets(table), table.column("id"))
         for table in (train, val)
     )
+    examples = examples._replace(y=loss.targets(examples.y))
     rows = slice(p.batch_size)
-    x, y = examples.x[rows], loss.targets(examples.y[rows])
+    x, y = examples.x[rows], examples.y[rows]
     try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
+    parts = build_parts(params, network, loss.criterion, len(examples.x))
+    progress = Progress(examples.ids)
     # A full disk is none of the model's errors.
-    with OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,)):
-        history, weights = fit(params, model, loss, examples, val_examples)
-    network.load_state_dict(weights)
-    return model, history
+    own_code = OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,))
+    with own_code, Bar(p.epochs, params.runtime) as watch:
+        fit(p, model, loss, parts, examples, val_examples, progress, watch)
+    network.load_state_dict(progress.weights)
+    return model, progress.history
+
+
+def build_parts(params: Params, network: nn.Module, criterion: nn.Module, rows: int) -> Parts:
+    """Build what the params name, to train the network on so many rows."""
+    p = params.train
+    optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
+    schedule = Schedule(f"{WHERE}.scheduler", p.scheduler, optimizer)
+    order = Order(rows, p.batch_size, p.shuffle, params.seed)
+    return Parts(network, network, criterion, optimizer, schedule, order)
 
 
 def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:

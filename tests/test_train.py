@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from src.encoder import Encoder
 from src.errors import InputError, OwnCodeError
 from src.files import sha256
-from src.losses import build_loss
+from src.losses import Loss, build_loss
 from src.model_file import Model
 from src.models import build, try_batch
 from src.optimizers import build_optimizer
@@ -21,7 +21,10 @@ from src.passed import check_passed
 from src.schema import SPLITS, Column, Rows, Schema
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
-from src.train import Examples, Params, fit, run, split_rows
+from src.train import Examples, Params, build_parts, fit, run
+from src.training.order import Order
+from src.training.progress import Progress
+from src.training.watch import Bar
 
 N = 103  # rows: the last batch is shorter
 
@@ -84,8 +87,19 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
     )
     model = Model(network, encoder, p.train.model.model_dump(), p.train.loss.name)
     examples = Examples(encoder.features(data), encoder.targets(data), data.column("id"))
-    history, _ = fit(p, model, loss, examples, examples)
-    return model, history
+    return model, fitted(p, model, loss, examples, examples)
+
+
+def fitted(
+    p: Params, model: Model, loss: Loss, train: Examples, val: Examples
+) -> list[dict[str, float]]:
+    """Train the model, in place; return the history."""
+    train = train._replace(y=loss.targets(train.y))
+    parts = build_parts(p, model.network, loss.criterion, len(train.x))
+    progress = Progress(train.ids)
+    with Bar(p.train.epochs, p.runtime) as watch:
+        fit(p.train, model, loss, parts, train, val, progress, watch)
+    return progress.history
 
 
 def textbook(
@@ -347,8 +361,7 @@ def test_clipping_limits_the_step() -> None:
 def test_a_row_left_over_joins_the_batch_before(
     rows: int, batch_size: int, sizes: list[int]
 ) -> None:
-    p = params(batch_size=batch_size, shuffle=True).train
-    batches = split_rows(rows, p, torch.Generator().manual_seed(3))
+    batches = Order(rows, batch_size, shuffle=True, seed=3).draw()
     assert [len(batch) for batch in batches] == sizes
     order = torch.randperm(rows, generator=torch.Generator().manual_seed(3))
     assert torch.equal(torch.cat(list(batches)), order)
@@ -474,7 +487,7 @@ def test_a_loss_that_is_not_finite_says_where_it_came_from(split: str, kind: str
     model = Model(network, encoder, {"name": "mlp"}, "MSELoss")
     loss = build_loss("loss", "MSELoss", {}, "regression", 1)
     with pytest.raises(InputError) as e:
-        fit(params(batch_size=17), model, loss, every if split == "train" else good, every)
+        fitted(params(batch_size=17), model, loss, every if split == "train" else good, every)
     value = "nan" if kind == "undefined" else "inf"
     place = f"loss {value} in epoch 1, step 4"
     if split == "val":

@@ -1,0 +1,105 @@
+"""Names what the training loop is handed."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from src.training.order import Order
+from src.training.progress import Progress
+
+
+class Stateful(Protocol):
+    """Keeps something between steps, which a checkpoint must have."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Go back to a state."""
+
+
+class Schedule(Stateful, Protocol):
+    """Changes the learning rate after batches or after epochs."""
+
+    def after_batch(self, loss: Tensor) -> None:
+        """Step, if that is after batches; loss: the batch's, a scalar."""
+
+    def after_epoch(self, loss: float) -> None:
+        """Step, if that is after epochs; loss: the validation's."""
+
+
+class Average(Stateful, Protocol):
+    """Averages weights over steps; what is assessed and kept is the average."""
+
+    def update_parameters(self, network: nn.Module) -> None:
+        """Take in the weights after a step."""
+
+
+class Augment(Stateful, Protocol):
+    """Changes the features of a batch at random, by a generator of its own."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Change features [batch, width] into others of the same shape."""
+
+
+class Watch(Protocol):
+    """Shows how training goes on."""
+
+    def begin_epoch(self, progress: Progress, steps: int) -> None:
+        """Begin an epoch of so many steps, of which `progress.step` are done already."""
+
+    def step(self, progress: Progress) -> None:
+        """Look whether it is time for a line, after each step; only then read the losses."""
+
+    def end_epoch(self, progress: Progress) -> None:
+        """End an epoch, which is the last in `progress.history`."""
+
+
+class Checkpoint(Protocol):
+    """Keeps what training needs to go on after a kill."""
+
+    def step(self, progress: Progress) -> None:
+        """Look whether it is time to keep the state, after each step; only then read the losses."""
+
+
+def no_scaler() -> torch.amp.GradScaler:
+    """Build a scaler that leaves loss and gradients as they are."""
+    return torch.amp.GradScaler("cpu", enabled=False)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Holds what a step is made of, each with its own state.
+
+    network: holds the weights; forward: computes the outputs [batch, n], by the network itself, or
+    by it compiled or spread over processes; autocast: what the forward pass computes in; scaler:
+    keeps gradients of 16 bits from underflow.
+    """
+
+    network: nn.Module
+    forward: Callable[[Tensor], Tensor]
+    criterion: Callable[[Tensor, Tensor], Tensor]
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    order: Order
+    autocast: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    scaler: torch.amp.GradScaler = field(default_factory=no_scaler)
+    average: Average | None = None
+    augment: Augment | None = None
+
+    def stateful(self) -> dict[str, Stateful]:
+        """Name the parts whose state a checkpoint keeps."""
+        parts: dict[str, Stateful | None] = {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "order": self.order,
+            "scaler": self.scaler,
+            "average": self.average,
+            "augment": self.augment,
+        }
+        return {name: part for name, part in parts.items() if part is not None}

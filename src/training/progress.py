@@ -1,0 +1,93 @@
+"""Tells where training stands, and sums the losses on the way."""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from src.errors import InputError, shown
+
+WHERE = "params.yaml: train"
+Row = dict[str, float]  # one epoch of history.csv
+UNREAD = 1 << 20  # numbers of outputs that may wait to be read
+
+
+class Step(NamedTuple):
+    """Holds what a step gave: the loss, the outputs [batch, n] and the numbers of their rows."""
+
+    loss: Tensor
+    outputs: Tensor
+    rows: Tensor
+
+
+@dataclass
+class Progress:
+    """Holds what a checkpoint keeps beside the parts' own state.
+
+    epoch: the one that is trained, from 1; step: how many of its steps are done; lr: at its start;
+    loss_sum: over the rows of these steps; weights: of the best epoch yet. ids name the rows.
+    """
+
+    ids: pa.ChunkedArray
+    epoch: int = 1
+    step: int = 0
+    lr: float = 0.0
+    loss_sum: float = 0.0
+    loss: float = math.nan  # of the last step that was read
+    history: list[Row] = field(default_factory=list)
+    best: float = math.inf
+    best_epoch: int = 0
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    unread: list[Step] = field(default_factory=list)
+    unread_size: int = 0
+
+    def add(self, loss: Tensor, outputs: Tensor, rows: Tensor) -> None:
+        """Note that a step is done, without waiting for the device that computes it."""
+        self.step += 1
+        # Detached, or it would keep every step's graph.
+        self.unread.append(Step(loss.detach(), outputs.detach(), rows))
+        self.unread_size += outputs.numel()
+        if self.unread_size > UNREAD:
+            self.read()
+
+    def read(self) -> float:
+        """Wait for the device, and add up the losses since the last time, in float64.
+
+        Returns the sum, which is the same whenever it is read. Raises InputError for a loss that is
+        not finite.
+        """
+        steps, self.unread, self.unread_size = self.unread, [], 0
+        if steps:
+            losses = torch.stack([step.loss for step in steps]).tolist()
+            first = self.step - len(steps) + 1
+            for number, (step, loss) in enumerate(zip(steps, losses, strict=True), first):
+                if not math.isfinite(loss):
+                    found = f"loss {loss} in epoch {self.epoch}, step {number}"
+                    raise diverged(found, step.outputs, self.ids.take(step.rows.numpy()))
+                self.loss_sum += loss * len(step.rows)
+            self.loss = losses[-1]
+        return self.loss_sum
+
+    def is_patient(self, patience: int | None) -> bool:
+        """Tell whether fewer than so many epochs came since the best one; None: wait for ever."""
+        return patience is None or self.epoch - 1 - self.best_epoch < patience
+
+    def end_epoch(self) -> None:
+        """Go on to the first step of the next epoch."""
+        self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
+
+
+def diverged(found: str, outputs: Tensor, ids: pa.ChunkedArray) -> InputError:
+    """Name the first rows whose outputs are not finite, or else the row of the largest output.
+
+    outputs: [rows, n]; ids: of these rows.
+    """
+    size = outputs.abs().nan_to_num(nan=math.inf).amax(dim=1)
+    rows = torch.nonzero(size == size.max()).squeeze(1)[:3].cpu()
+    names = ", ".join(shown(name) for name in ids.take(rows.numpy()).to_pylist())
+    found = f"{found}, first in the rows with id {names}"
+    expected = "finite losses; a smaller optimizer.lr or a clip_norm may give them"
+    return InputError(WHERE, found, expected)
