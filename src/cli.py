@@ -14,7 +14,12 @@ from src.errors import InputError, OwnCodeError, is_out_of_memory
 
 # Without these, libraries pick instructions by the CPU at hand, and their sums differ in the last
 # bit. torch, MKL and oneDNN read them at their first operation, so this is early enough.
-SAME_BYTES = {"ATEN_CPU_CAPABILITY": "avx2", "MKL_CBWR": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"}
+SAME_BYTES = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_CBWR": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # a workspace a stream, or CUDA's sums differ each time
+}
 
 
 def main(run: Callable[..., None]) -> None:

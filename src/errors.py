@@ -20,8 +20,14 @@ class OwnCodeError(Exception):
         self.cause = cause
 
 
-# Of torch, which has no class of its own for what the CPU's memory does not hold.
-OUT_OF_MEMORY = ("can't allocate memory", "size calculation overflowed", "std::bad_alloc")
+# Of torch, which has no class of its own for what the CPU's memory does not hold; CUDA's and MPS's
+# say "CUDA out of memory".
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "size calculation overflowed",
+    "std::bad_alloc",
+)
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

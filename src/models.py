@@ -129,7 +129,8 @@ def try_batch(
     x: [rows, inputs]; y: targets of the criterion; n: outputs that the network should have. Raises
     InputError for other outputs, OwnCodeError for an error inside a class of the user's own.
     """
-    with OwnCode(where, name), torch.random.fork_rng(devices=()):
+    devices = [x.device] if x.is_cuda else []  # beside the CPU's generator
+    with OwnCode(where, name), torch.random.fork_rng(devices):
         with torch.no_grad():  # layers that are lazy have no buffers before
             check_outputs(where, network.eval()(x.clone()), len(x), n)
         buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}

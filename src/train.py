@@ -24,6 +24,7 @@ from src.optimizers import Schedule, Scheduler, build_optimizer
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
 from src.schema import Schema, Task
+from src.training.device import Compile, Device, Precision
 from src.training.order import Order
 from src.training.parts import Checkpoint, Parts, Watch
 from src.training.progress import WHERE, Progress, Row, diverged
@@ -44,6 +45,9 @@ class Train(Section):
     monitor: Literal["loss", "accuracy", "r2"] = "loss"
     patience: int | None = Field(None, ge=1, le=1_000_000)
     clip_norm: float | None = Field(None, gt=0)
+    device: str = Field("cpu", pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")
+    precision: Precision = "float32"
+    compile: Compile = False
     threads: int = Field(1, ge=1, le=1024)  # sums in another number of parts differ in the last bit
 
 
@@ -72,6 +76,10 @@ class Examples(NamedTuple):
     x: Tensor
     y: Tensor
     ids: pa.ChunkedArray
+
+    def to(self, location: torch.device) -> "Examples":
+        """Move the numbers to a device."""
+        return Examples(self.x.to(location), self.y.to(location), self.ids)
 
     def batches(self, order: Sequence[Tensor]) -> Iterator[Batch]:
         """Gather the rows of each batch."""
@@ -163,11 +171,12 @@ def assess(epoch: int, model: Model, loss: Loss, val: Examples) -> Row:
     val_loss = loss.criterion(outputs, loss.targets(val.y)).item()
     if not math.isfinite(val_loss):
         raise diverged(f"val loss {val_loss} in epoch {epoch}", outputs, val.ids)
+    outputs, y = outputs.cpu(), val.y.cpu()  # not every device has float64
     if model.encoder.schema.task == "classification":
-        correct = outputs.argmax(dim=1) == val.y
+        correct = outputs.argmax(dim=1) == y
         return {"val_loss": val_loss, "val_accuracy": correct.double().mean().item()}
-    residual = (val.y - outputs).double().square().sum()
-    spread = (val.y - val.y.mean()).double().square().sum()
+    residual = (y - outputs).double().square().sum()
+    spread = (y - y.mean()).double().square().sum()
     r2 = 1 - (residual / spread.clamp_min(1e-12)).item()
     return {"val_loss": val_loss, "val_r2": r2}
 
@@ -184,38 +193,53 @@ def train_model(
 ) -> tuple[Model, list[Row]]:
     """Build the model that the params name, and train it; return also a row an epoch."""
     p = params.train
-    torch.set_num_threads(p.threads)
-    torch.use_deterministic_algorithms(True)
-    torch.manual_seed(params.seed)  # initial weights, dropout
+    device = Device.of(WHERE, p.device, p.precision, p.compile)
+    device.prepare(p.threads, params.seed)
+    if device != Device.of(WHERE, "cpu", "float32", compile=False):
+        print(f"device: {device}")
     encoder = Encoder.fit(schema, train, p.scale)
     network = build(f"{WHERE}.model", p.model.name, p.model.kwargs, encoder.width, encoder.outputs)
+    network.to(device.location)
     loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
+    loss.criterion.to(device.location)
     model = Model(network, encoder, p.model.model_dump(), p.loss.name)
     examples, val_examples = (
         Examples(encoder.features(table), encoder.targets(table), table.column("id"))
         for table in (train, val)
     )
-    examples = examples._replace(y=loss.targets(examples.y))
+    examples = examples._replace(y=loss.targets(examples.y)).to(device.location)
     rows = slice(p.batch_size)
     x, y = examples.x[rows], examples.y[rows]
-    try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
-    parts = build_parts(params, network, loss.criterion, len(examples.x))
+    with device.trying(), device.autocast():
+        try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
+    parts = build_parts(params, device, network, loss.criterion, len(examples.x))
     progress = Progress(examples.ids)
     # A full disk is none of the model's errors.
     own_code = OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,))
-    with own_code, Bar(p.epochs, params.runtime) as watch:
+    with own_code, device.compiling(), Bar(p.epochs, params.runtime) as watch:
+        val_examples = val_examples.to(device.location)
         fit(p, model, loss, parts, examples, val_examples, progress, watch)
     network.load_state_dict(progress.weights)
+    network.cpu()  # a model file is of no device
     return model, progress.history
 
 
-def build_parts(params: Params, network: nn.Module, criterion: nn.Module, rows: int) -> Parts:
+def build_parts(
+    params: Params, device: Device, network: nn.Module, criterion: nn.Module, rows: int
+) -> Parts:
     """Build what the params name, to train the network on so many rows."""
     p = params.train
     optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
-    schedule = Schedule(f"{WHERE}.scheduler", p.scheduler, optimizer)
-    order = Order(rows, p.batch_size, p.shuffle, params.seed)
-    return Parts(network, network, criterion, optimizer, schedule, order)
+    return Parts(
+        network=network,
+        forward=device.compiled(network),
+        criterion=criterion,
+        optimizer=optimizer,
+        schedule=Schedule(f"{WHERE}.scheduler", p.scheduler, optimizer),
+        order=Order(rows, p.batch_size, p.shuffle, params.seed),
+        autocast=device.autocast(),
+        scaler=device.scaler(),
+    )
 
 
 def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:

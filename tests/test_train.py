@@ -22,6 +22,7 @@ from src.schema import SPLITS, Column, Rows, Schema
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
 from src.train import Examples, Params, build_parts, fit, run
+from src.training.device import Device
 from src.training.order import Order
 from src.training.progress import Progress
 from src.training.watch import Bar
@@ -95,7 +96,8 @@ def fitted(
 ) -> list[dict[str, float]]:
     """Train the model, in place; return the history."""
     train = train._replace(y=loss.targets(train.y))
-    parts = build_parts(p, model.network, loss.criterion, len(train.x))
+    device = Device("train", torch.device("cpu"))
+    parts = build_parts(p, device, model.network, loss.criterion, len(train.x))
     progress = Progress(train.ids)
     with Bar(p.train.epochs, p.runtime) as watch:
         fit(p.train, model, loss, parts, train, val, progress, watch)

@@ -1,8 +1,8 @@
 """Names what the training loop is handed."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -66,11 +66,6 @@ class Checkpoint(Protocol):
         """Look whether it is time to keep the state, after each step; only then read the losses."""
 
 
-def no_scaler() -> torch.amp.GradScaler:
-    """Build a scaler that leaves loss and gradients as they are."""
-    return torch.amp.GradScaler("cpu", enabled=False)
-
-
 @dataclass(frozen=True)
 class Parts:
     """Holds what a step is made of, each with its own state.
@@ -86,8 +81,8 @@ class Parts:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     order: Order
-    autocast: AbstractContextManager[Any] = field(default_factory=nullcontext)
-    scaler: torch.amp.GradScaler = field(default_factory=no_scaler)
+    autocast: AbstractContextManager[Any]
+    scaler: torch.amp.GradScaler
     average: Average | None = None
     augment: Augment | None = None
 
