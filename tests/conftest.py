@@ -25,6 +25,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Of this machine perhaps, and not of a user's: they hide what Python leaves, and what it buffers.
 for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
     os.environ.pop(variable, None)
+os.environ["DVC_NO_ANALYTICS"] = "1"  # each `dvc` starts a process for it, of a second
 TRACKED = (
     "src",
     ".dvc/config",

@@ -75,7 +75,7 @@ class Made:
 
     def run(self, *command: str | Path, code: int | None = 0) -> str:
         """Run a command in the repository and return its output. code: its exit status, if any."""
-        env = {**os.environ, "PATH": self.path, "DVC_NO_ANALYTICS": "1"}
+        env = {**os.environ, "PATH": self.path}
         env |= {"DVC_SITE_CACHE_DIR": str(self.folder.parent / "site"), "COLUMNS": "200", **AUTHOR}
         self.output, status = warm.run(command, self.root, env, subprocess.STDOUT)
         if code is not None:

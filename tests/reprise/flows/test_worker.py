@@ -24,7 +24,7 @@ PATIENCE = 120.0  # seconds
 
 
 def prefect(made: Made, *arguments: str) -> "subprocess.Popen[bytes]":
-    site = {"DVC_SITE_CACHE_DIR": str(made.folder / "site"), "DVC_NO_ANALYTICS": "1"}
+    site = {"DVC_SITE_CACHE_DIR": str(made.folder / "site")}
     command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
     env = {**os.environ, **site, "PREFECT_WORKER_QUERY_SECONDS": "1"}
     with (made.folder / "prefect.log").open("ab") as log:

@@ -131,7 +131,7 @@ class Retrainable:
             k: v for k, v in os.environ.items() if not k.startswith(("GITHUB_", "GITLAB_", "CI_"))
         }
         site = str(self.folder / "site")
-        return {**kept, "PATH": self.path, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": site}
+        return {**kept, "PATH": self.path, "DVC_SITE_CACHE_DIR": site}
 
     def run(
         self,

@@ -118,7 +118,7 @@ def start(made: Made, *options: str) -> "Run | subprocess.Popen[str]":
 def variables(made: Made) -> dict[str, str]:
     """Return the environment of a run that is started."""
     site = str(made.folder.parent / "site")
-    return {**os.environ, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": site}
+    return {**os.environ, "DVC_SITE_CACHE_DIR": site}
 
 
 def wait_for(path: Path, seconds: float = 20) -> None:

@@ -212,7 +212,7 @@ def damage_file(rng: random.Random, path: Path) -> str:
 
 def run(made: Made, *command: str) -> tuple[int | None, str]:
     """Run a command; None: it hangs."""
-    env = {**os.environ, "PATH": made.path, "DVC_NO_ANALYTICS": "1"}
+    env = {**os.environ, "PATH": made.path}
     env |= {"DVC_SITE_CACHE_DIR": str(made.folder / "site")}
     start = time.monotonic()
     try:

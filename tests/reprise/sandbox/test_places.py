@@ -39,7 +39,7 @@ def left_by(runner: str, folder: Path, name: str, commands: str) -> dict[str, by
     made.run("git", "add", "-A")
     made.run("git", "commit", "-qm", "all")
     made.root.rename(folder / "main")
-    env = {**os.environ, **AUTHOR, **DATES, "PATH": commands, "DVC_NO_ANALYTICS": "1"}
+    env = {**os.environ, **AUTHOR, **DATES, "PATH": commands}
     env["DVC_SITE_CACHE_DIR"] = str(folder.parent / "site")
     subprocess.run(["sh", "-ec", PLACES[name]], cwd=folder, env=env, check=True)
     place = folder / "place"
