@@ -102,7 +102,8 @@ def check(document: dict[str, Any], folder: Path) -> None:
         f"{where}.model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
     )
     optimizer = build_optimizer(f"{where}.optimizer", p.train.optimizer, network)
-    build_scheduler(f"{where}.scheduler", p.train.scheduler, optimizer)
+    if p.train.scheduler is not None:
+        build_scheduler(f"{where}.scheduler", p.train.scheduler, optimizer)
     build_loss(
         f"{where}.loss", p.train.loss.name, p.train.loss.kwargs, "classification", encoder.outputs
     )

@@ -184,7 +184,7 @@ def count_rows(path: Path, form: Format) -> int:
         return count_records(path, form)
     with whole_parquet(path) as file:
         batches = file.iter_batches(BATCH, use_threads=False)
-        count = sum(batch.num_rows for batch in batches)
+        count: int = sum(batch.num_rows for batch in batches)
     pa.default_memory_pool().release_unused()  # 50 MB, that Arrow would keep
     return count
 
