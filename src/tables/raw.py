@@ -22,6 +22,7 @@ from src.tables.sql import FLOATS, INTEGERS, ident, is_a, parquet
 SUFFIXES = (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 NO_TYPE = "NULL"
 BUFFER = 1 << 16  # bytes of a column that are read at a time
+JOINED = 1 << 19  # bytes of text that one query reads, about
 BATCH = 8192  # rows that are decoded at a time
 Types = Mapping[str, str]  # column: DuckDB's name of its type
 
@@ -289,15 +290,30 @@ def source(
 def stream(con: Connection, part: Part, form: Format, query: str, rows: int) -> Iterator[pa.Table]:
     """Yield the result of a query that reads one file, in its order and little memory.
 
-    rows: so many at a time; of CSV, those of a block.
+    rows: so many at a time; of CSV, those of about 500 kB.
     """
     if not part.is_text:
         for batch in con.execute(query).to_arrow_reader(rows):
             yield pa.Table.from_batches([batch])
         return
-    for block in blocks(part.paths[0], part.aliases, form):
+    for block in joined(blocks(part.paths[0], part.aliases, form)):
         con.register(view(part), block)
         yield con.execute(query).to_arrow_table()
+
+
+def joined(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Join small blocks: to plan the query takes longer than to run it on one of them."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for block in blocks:
+        waiting.append(block)
+        size += block.nbytes
+        if size >= JOINED:
+            yield pa.concat_tables(waiting)
+            waiting.clear()
+            size = 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def strict(name: str, how: Reading | None, decided: bool) -> str:
