@@ -3,7 +3,7 @@
 `dvc repro` ignores them.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
 from annotated_types import Gt, Interval, Lt, MinLen
@@ -19,7 +19,8 @@ class Settings:
 
     sandbox: false runs the command in the workspace; retries: after a failure, with a pause that
     doubles; retry_delay: seconds before the first one; timeout: seconds for all its commands
-    together; group: at most `limit` of its stages at a time.
+    together; group: at most `limit` of its stages at a time. visible: keys of params.yaml that the
+    command may read though the stage does not declare them: they can't change its outs.
     """
 
     sandbox: bool = True
@@ -28,6 +29,7 @@ class Settings:
     timeout: Annotated[float, Gt(0), Lt(ENDLESS)] | None = None
     group: Annotated[str, MinLen(1)] | None = None
     limit: Annotated[int, Interval(ge=1)] = 1
+    visible: list[str] = field(default_factory=list)
 
 
 def parse_settings(where: str, meta: Any) -> Settings:
@@ -53,7 +55,7 @@ def _parse(where: str, declared: Any) -> Settings:
 
     if not isinstance(declared, dict):
         raise PipelineError(f"{where}: found {declared!r}; expected a mapping")
-    names = [field.name for field in fields(Settings)]
+    names = [setting.name for setting in fields(Settings)]
     for key, value in declared.items():
         if key not in names:
             expected = f"one of {', '.join(names)}"

@@ -13,7 +13,7 @@ from reprise.dvc import Inputs, Stage
 from reprise.params.cut import cut
 from reprise.process.namespace import Mount
 from reprise.sandbox.exchange import exchange
-from reprise.sandbox.undeclared import Section, Undeclared
+from reprise.sandbox.undeclared import DEFAULT_PARAMS_FILE, Section, Undeclared
 from reprise.sandbox.writes import Write, Writes, bring_writes, is_compiled
 from reprise.shorten import shorten
 from reprise.state.folders import remove_sandbox
@@ -86,13 +86,15 @@ class Sandbox(ABC):
                 extra_keys[item.path].append(item.key)
         self._params = self._list_params(extra_keys)
 
-    def _list_params(self, extra_keys: Mapping[Path, list[str]]) -> dict[Path, list[str]]:
+    def _list_params(self, extra_keys: defaultdict[Path, list[str]]) -> dict[Path, list[str]]:
         """Map each params file to the keys that the stage may see; no keys: the whole file."""
         params = {}
+        extra_keys[self.stage.wdir / DEFAULT_PARAMS_FILE] += self.stage.settings.visible
         for path, keys in self.stage.params.items():
             if path.is_file():
-                # A whole file has no extra keys: the stage sees them already.
-                params[path] = [*keys, *extra_keys.get(path, [])]
+                params[path] = list(keys)
+                if keys:  # without any it sees the whole file
+                    params[path] += extra_keys[path]
         return params
 
     @abstractmethod

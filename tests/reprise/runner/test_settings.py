@@ -68,6 +68,10 @@ def test_at_most_limit_stages_of_a_group_run_at_a_time(make: Make) -> None:
             {"timeout": "1h"},
             "meta.reprise.timeout: found '1h'; expected input should be a valid number",
         ),
+        (
+            {"visible": "runtime"},
+            "meta.reprise.visible: found 'runtime'; expected input should be a valid list",
+        ),
         ({"sandbox": 0}, "meta.reprise.sandbox: found 0; expected input should be a valid boolean"),
         ("yes", "meta.reprise: found 'yes'; expected a mapping"),
     ],
@@ -92,3 +96,19 @@ def test_without_a_sandbox_a_command_runs_in_the_workspace(make: Make) -> None:
     made.edit({"dvc.yaml": text({"stages": {"make": stage("cat other > out", ["a.in"], "out")}})})
     made.run("reprise", "run", "-f", code=1)
     made.run("reprise", "run", "-f", "--no-sandbox")
+
+
+@pytest.mark.parametrize("kind", ["", "folder"])
+def test_visible_keys_are_read_and_not_recorded(
+    make: Make, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_SANDBOX", kind)
+    files = {"params.yaml": "a: 1\nb: {c: 2, d: 3}\nother: 4\n"}
+    declared = stage("cat params.yaml > out", ["a.in"], "out", params=["a"])
+    made = make({"make": {**declared, **meta(visible=["b.c"])}}, files)
+    made.run("reprise", "run")
+    assert (made.root / "out").read_text() == "a: 1\nb:\n  c: 2\n"
+    lock = (made.root / "dvc.lock").read_text()
+    assert "b.c" not in lock
+    made.edit({"params.yaml": "a: 1\nb: {c: 5}\n"})
+    assert "1 unchanged" in made.run("reprise", "run")
