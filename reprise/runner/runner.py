@@ -96,6 +96,7 @@ class Runner:
 
     def _open(self) -> None:
         self._folders.clean_up_after_killed()
+        self._folders.remove_old_checkpoints()
         self.repository.drop_dead_claims()
         self.repository.forget_all()  # files may have been edited since the plan
         self._recorder.open()

@@ -9,6 +9,8 @@ from pathlib import Path
 from reprise.dvc import Stage
 from reprise.sandbox.sandbox import AS_DECLARED, Contents, Sandbox
 
+TEMPORARY = "REPRISE_TMP"  # of the environment: where `.dvc/tmp/reprise` of the workspace is
+
 
 class FolderSandbox(Sandbox):
     """Holds hard links to (or copies of) the declared files, laid out as in the workspace.
@@ -41,6 +43,8 @@ class FolderSandbox(Sandbox):
         self._inputs = self._list_inputs()
         if private:
             self._put_file = shutil.copy2
+        else:
+            self.environment = {TEMPORARY: str(stage.workspace.temporary)}
         self._since = 0  # by the clock of the file system: when the sandbox was built
         # Files, as strings, with their inodes: there may be a hundred thousand.
         self._given: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from reprise.process.groups import end_noted_group
 from reprise.state.process_numbers import ProcessNumbers
 
 # Of what a process made, by its number: `123-0-1`, `123.jsonl`.
+WEEK = 7 * 24 * 3600  # seconds
 PROCESS_NAME = re.compile(r"([0-9]{1,9})[-.].+")
 
 
@@ -29,6 +31,8 @@ class StateFolders:
         self.early_entries = top / "early.jsonl"  # of dvc.lock, ahead of what did not finish
         self.left_files = top / "left.jsonl"  # what commands left that no out names
         self.durations = top / "history.jsonl"  # the seconds of recorded runs
+        # Folders of commands' own, to go on from where they were killed.
+        self.checkpoints = top / "checkpoints"
 
     @classmethod
     def in_repository(cls, root: Path) -> "StateFolders":
@@ -41,6 +45,13 @@ class StateFolders:
             end_noted_group(note)
         for sandbox in self.left_by_killed(self.sandboxes):
             remove_sandbox(sandbox)
+
+    def remove_old_checkpoints(self) -> None:
+        """Remove what commands kept for their next run and did not touch for a week."""
+        for kept in self.checkpoints.glob("*"):
+            with suppress(FileNotFoundError):  # its command has just removed it
+                if time.time() - kept.stat().st_mtime > WEEK:
+                    shutil.rmtree(kept, ignore_errors=True)
 
     def left_by_killed(self, folder: Path) -> list[Path]:
         """List what processes made in one of the folders that are no longer alive.
