@@ -50,6 +50,20 @@ def scratch(folder: Path) -> Iterator[Path]:
         yield Path(name)
 
 
+def kept_folder(name: str) -> Path | None:
+    """Name a folder for what a run keeps for the next beside its outs; None where there is none.
+
+    It is below the project's `.dvc/tmp`, which no version holds. The variable REPRISE_TMP says
+    where that is if the working directory is a sandbox.
+    """
+    top = os.environ.get("REPRISE_TMP")
+    if top is not None:
+        return Path(top, name)
+    if Path(".dvc").is_dir():
+        return Path(".dvc/tmp/reprise", name)
+    return None
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 with newlines as they are, on any system."""
     with whole(path) as part:

@@ -42,6 +42,8 @@ class Runtime(Section):
 
     log_every: int = Field(100, ge=1, le=10**9)  # steps between log lines
     progress: bool = True  # progress bars, where stderr is a terminal
+    checkpoint: float | None = Field(30, gt=0, le=1e9)  # seconds to the next; null: none
+    keep_last: bool = True  # of a training that ended, for one of more epochs
     workers: int | None = Field(None, ge=1, le=1024)  # DuckDB's threads; null: one a core
 
 

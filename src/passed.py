@@ -19,13 +19,17 @@ def write_passed(prepared: Path, validated: Path) -> None:
     write_json(validated / "passed.json", {name: sha256(prepared / name) for name in NAMES})
 
 
-def check_passed(prepared: Path, validated: Path) -> None:
-    """Raise InputError unless this very data passed validation."""
+def check_passed(prepared: Path, validated: Path) -> dict[str, str]:
+    """Return the fingerprints of the prepared data, by file.
+
+    Raises InputError unless this very data passed validation.
+    """
     passed = validated / "passed.json"
     if not passed.is_file():
         raise InputError(passed, "no such file", "data that passed `validate`")
-    fingerprints = json.loads(passed.read_text(encoding="utf-8"))
+    fingerprints: dict[str, str] = json.loads(passed.read_text(encoding="utf-8"))
     for name in NAMES:
         if sha256(prepared / name) != fingerprints.get(name):
             found = "other data than passed `validate`"
             raise InputError(prepared / name, found, "a run of `validate` on it")
+    return {name: fingerprints[name] for name in NAMES}

@@ -16,7 +16,7 @@ from src.cli import main
 from src.construct import OwnCode
 from src.encoder import Encoder, Scale, encoded_width
 from src.errors import InputError, in_memory
-from src.files import write_csv
+from src.files import kept_folder, write_csv
 from src.losses import Loss, build_loss
 from src.model_file import Model
 from src.models import build, try_batch
@@ -24,6 +24,7 @@ from src.optimizers import Schedule, Scheduler, build_optimizer
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
 from src.schema import Schema, Task
+from src.training.checkpoint import Checkpoints
 from src.training.device import Compile, Device, Precision
 from src.training.order import Order
 from src.training.parts import Checkpoint, Parts, Watch
@@ -109,7 +110,7 @@ def train_epoch(
             outputs = parts.forward(x)  # [batch, outputs]
             loss = parts.criterion(outputs, y)
         optimizer.zero_grad()  # else gradients add up over the batches
-        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        scaler.scale(loss).backward()
         if p.clip_norm is not None:  # after backward, which fills the gradients
             scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(parameters, p.clip_norm)
@@ -189,7 +190,7 @@ def check_monitor(p: Train, task: Task) -> None:
 
 
 def train_model(
-    params: Params, schema: Schema, train: pa.Table, val: pa.Table
+    params: Params, schema: Schema, train: pa.Table, val: pa.Table, checkpoints: Checkpoints
 ) -> tuple[Model, list[Row]]:
     """Build the model that the params name, and train it; return also a row an epoch."""
     p = params.train
@@ -218,7 +219,9 @@ def train_model(
     own_code = OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,))
     with own_code, device.compiling(), Bar(p.epochs, params.runtime) as watch:
         val_examples = val_examples.to(device.location)
-        fit(p, model, loss, parts, examples, val_examples, progress, watch)
+        checkpoints.resume(parts.stateful(), progress, p.epochs, str(device))
+        fit(p, model, loss, parts, examples, val_examples, progress, watch, checkpoints)
+        checkpoints.keep(progress)
     network.load_state_dict(progress.weights)
     network.cpu()  # a model file is of no device
     return model, progress.history
@@ -249,9 +252,12 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     own model.
     """
     p = params.train
-    check_passed(prepared, validated)
+    fingerprints = check_passed(prepared, validated)
     schema = Schema.read(prepared)
     check_monitor(p, schema.task)
+    recipe = params.model_dump(mode="json", exclude={"train": {"epochs"}, "runtime": True})
+    inputs = {**recipe, "data": fingerprints}
+    checkpoints = Checkpoints(kept_folder("checkpoints"), params.runtime.checkpoint, inputs)
     file = prepared / "train.parquet"
     smaller = "a smaller model or batch_size, fewer rows or columns"
     with in_memory(file, schema.rows.train, encoded_width(schema), smaller):
@@ -259,9 +265,10 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
         for split, table in tables.items():
             if table.num_rows == 0:
                 raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
-        trained, history = train_model(params, schema, tables["train"], tables["val"])
+        trained, history = train_model(params, schema, tables["train"], tables["val"], checkpoints)
     trained.save(model / "model.safetensors")
     write_csv(model / "history.csv", list(history[0]), history)
+    checkpoints.clear(keep_last=params.runtime.keep_last)
     print("  ".join(f"{name} {value:.6g}" for name, value in history[-1].items()))
 
 

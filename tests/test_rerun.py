@@ -107,6 +107,8 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "evaluate.plot_points": (50, {}, {"evaluate"}),
     "runtime.log_every": (10, {}, set()),
     "runtime.progress": (False, {}, set()),
+    "runtime.checkpoint": (None, {}, set()),
+    "runtime.keep_last": (False, {}, set()),
     "runtime.workers": (1, {}, set()),
 }
 

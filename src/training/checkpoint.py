@@ -4,73 +4,45 @@ A training has a folder, whose name is a hash of all that decides its result but
 `key.py`): what lies there is of this very training, or of one with more or fewer epochs.
 """
 
-import math
 import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from tqdm import tqdm
 
+from src.training.key import EditedSourceError, training_key
+from src.training.parts import Stateful
+from src.training.progress import Progress
 from src.training.state_file import SUFFIX, UnknownStateError, read_state, remove_parts, write_state
 
 KEPT = 2  # the newest, and the one before, should the newest be damaged
-MOST_BYTES = 10 * 2**30  # of other trainings' checkpoints; the oldest go
+MOST_BYTES = 10 * 2**30  # of all trainings' checkpoints; the oldest trainings' go
 NAME = re.compile(rf"(?P<epoch>\d+)-(?P<step>\d+)-[0-9a-f]{{64}}{SUFFIX}")
-
-
-class Stateful(Protocol):
-    """Has state between steps, and the methods of torch for it."""
-
-    def state_dict(self) -> Any:
-        """Return the state: tensors, numbers and text, in mappings, lists and tuples."""
-
-    def load_state_dict(self, state: Any, /) -> Any:
-        """Take the state of another."""
-
-
-@dataclass
-class Position:
-    """Says how far a training is.
-
-    epoch: from 1, the one to go on with; step: how many of its steps are done; loss_sum: of their
-    rows; history: a row an epoch that is done; best: the score of the best one, best_epoch.
-    """
-
-    epoch: int = 1
-    step: int = 0
-    loss_sum: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-    best: float = math.inf
-    best_epoch: int = 0
 
 
 class Generators:
     """Gives and takes the states of torch's own generators, which dropout draws from."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-
-    def state_dict(self) -> dict[str, torch.Tensor]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the states."""
-        states = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            states["cuda"] = torch.cuda.get_rng_state(self.device)
-        elif self.device.type == "mps":
+        states: dict[str, Any] = {"cpu": torch.get_rng_state()}
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            states["cuda"] = torch.cuda.get_rng_state_all()
+        if torch.backends.mps.is_available():
             states["mps"] = torch.mps.get_rng_state()
         return states
 
-    def load_state_dict(self, states: Mapping[str, torch.Tensor], /) -> None:
+    def load_state_dict(self, states: Mapping[str, Any], /) -> None:
         """Let the generators go on from these states."""
         torch.set_rng_state(states["cpu"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(states["cuda"], self.device)
-        elif self.device.type == "mps":
+        if "cuda" in states:
+            torch.cuda.set_rng_state_all(states["cuda"])
+        if "mps" in states:
             torch.mps.set_rng_state(states["mps"])
 
 
@@ -85,86 +57,96 @@ class Kept(NamedTuple):
 class Checkpoints:
     """Keeps the newest state of a training, and the one before."""
 
-    def __init__(self, folder: Path | None, seconds: float | None) -> None:
-        """Take the folder of the training; None, or no seconds between two, keeps nothing."""
-        self._folder = folder if seconds is not None else None
+    def __init__(
+        self, folder: Path | None, seconds: float | None, inputs: Mapping[str, object]
+    ) -> None:
+        """Take what names the training; nothing is read or written yet.
+
+        folder: for the folders of all trainings; None, or no seconds from one state to the next,
+        keeps nothing. inputs: params and fingerprints of data that decide the result.
+        """
+        self._top = folder if seconds is not None else None
+        self._inputs = inputs
         self._seconds = seconds or 0.0
         self._due = time.monotonic() + self._seconds
-        self._parts: Mapping[str, Stateful] = {}
-        self._resumed: Position | None = None
+        self._folder: Path | None = None
+        self._parts: dict[str, Stateful] = {}
+        self._newest = (0, 0)  # epoch and step
 
-    def resume(self, parts: Mapping[str, Stateful], epochs: int) -> Position:
-        """Bring the parts to the newest state there is, and return where in the training it is.
+    def resume(
+        self, parts: Mapping[str, Stateful], progress: Progress, epochs: int, device: str
+    ) -> None:
+        """Bring the parts and progress to the newest state that there is.
 
-        epochs: how many the training has. A state of more does where the best epoch is among these.
+        epochs: how many are asked for. A state of more does where the best one is among these.
+        device: names what computes.
         """
-        self._parts = parts
-        if self._folder is not None:
-            remove_parts(self._folder)
+        if self._top is None:
+            return
+        try:
+            self._folder = self._top / training_key({**self._inputs, "device": device})
+        except EditedSourceError as e:
+            say(f"none is kept: {e}")
+            return
+        self._parts = {**parts, "progress": progress, "generators": Generators()}
+        remove_parts(self._folder)
         for kept in self._newest_first():
             state = read_state(kept.path)
             if state is None:
                 say(f"{kept.path}: found it damaged; the one before is taken if there is one")
+            elif (best := state["progress"]["best_epoch"]) > epochs:
+                say(
+                    f"epoch {best} is the best so far, and no earlier weights are kept: trains anew"
+                )
             else:
-                position = Position(**state.pop("position"))
-                if is_within(position, epochs):
-                    return self._load(state, position, epochs)
-                best = f"epoch {position.best_epoch}, the best so far, is after the {epochs} asked"
-                say(f"{best} for, and earlier weights are not kept: trains from epoch 1")
+                for name, part in self._parts.items():
+                    part.load_state_dict(state[name])
+                self._newest = (kept.epoch, kept.step)
+                del progress.history[epochs:]
+                say(f"goes on after {kept.epoch - 1} epochs and {kept.step} steps")
+                return
             kept.path.unlink(missing_ok=True)  # or it would be taken for the newest again
-        return Position()
 
-    def _load(self, state: Mapping[str, Any], position: Position, epochs: int) -> Position:
-        """Bring the parts to the state; leave out the epochs that are too many."""
-        for name, part in self._parts.items():
-            part.load_state_dict(state[name])
-        position.history = position.history[:epochs]
-        if position.epoch <= epochs:
-            say(f"goes on from epoch {position.epoch}, step {position.step}")
-        else:
-            say(f"all {epochs} epochs are kept: nothing to train")
-        self._resumed = replace(position)
-        return position
+    def step(self, progress: Progress) -> None:
+        """Keep the state if it is time to; called after each step."""
+        if self._folder is not None and time.monotonic() >= self._due:
+            self.keep(progress)
+            self._due = time.monotonic() + self._seconds
 
-    def is_due(self) -> bool:
-        """Tell whether it is time for the next one."""
-        return self._folder is not None and time.monotonic() >= self._due
-
-    def keep(self, position: Position) -> None:
-        """Write the state of the parts; what the disk refuses does not end the training."""
-        if self._folder is None or position == self._resumed:  # which is there, maybe of more
+    def keep(self, progress: Progress) -> None:
+        """Write the state; what the disk refuses is said, and does not end the training."""
+        position = (progress.epoch, progress.step)
+        if self._folder is None or position == self._newest:
             return
+        progress.read()
         state = {name: part.state_dict() for name, part in self._parts.items()}
-        name = f"{position.epoch:07}-{position.step:010}"
         try:
-            write_state(self._folder, name, {"position": asdict(position), **state})
+            write_state(self._folder, f"{progress.epoch:07}-{progress.step:010}", state)
             self._remove_all_but(KEPT)
         except UnknownStateError as e:
             say(f"none is kept: the state of the training holds {e}")
             self._folder = None
         except (OSError, SafetensorError) as e:
             say(f"none is kept for now: {e}")
-        self._due = time.monotonic() + self._seconds
 
     def clear(self, *, keep_last: bool) -> None:
         """Remove what is not needed once the training has ended and its results are written.
 
         keep_last: keeps the last state, for a training of more epochs.
         """
-        if self._folder is None:
+        if self._folder is None or not self._folder.is_dir():
             return
         try:
             self._remove_all_but(1 if keep_last else 0)
             make_room(self._folder)
         except OSError as e:
             say(f"some are not removed: {e}")
+        if not keep_last:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _remove_all_but(self, count: int) -> None:
-        """Remove the oldest checkpoints of the training, and its folder if none is left."""
         for kept in self._newest_first()[count:]:
             kept.path.unlink(missing_ok=True)
-        if count == 0 and self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _newest_first(self) -> list[Kept]:
         """List the checkpoints of the training."""
@@ -178,20 +160,19 @@ class Checkpoints:
         return sorted(found, reverse=True)
 
 
-def is_within(position: Position, epochs: int) -> bool:
-    """Tell whether a state tells what training for so many epochs ends in."""
-    is_end = position.epoch == epochs + 1 and position.step == 0
-    return position.epoch <= epochs or is_end or position.best_epoch <= epochs
-
-
-def make_room(folder: Path) -> None:
-    """Remove other trainings' checkpoints, the oldest first, until they take less than the most."""
-    others = [other for other in folder.parent.iterdir() if other != folder]
-    total = 0
-    for other in sorted(others, key=lambda other: other.stat().st_mtime, reverse=True):
-        total += sum(file.stat().st_size for file in other.rglob("*"))
+def make_room(own: Path) -> None:
+    """Remove trainings' folders, the oldest first, until all take less than the most; not `own`."""
+    total = size_of(own)
+    others = [folder for folder in own.parent.iterdir() if folder != own]
+    for folder in sorted(others, key=lambda folder: folder.stat().st_mtime, reverse=True):
+        total += size_of(folder)
         if total > MOST_BYTES:
-            shutil.rmtree(other, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def size_of(folder: Path) -> int:
+    """Add up the bytes of the files in a folder."""
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def say(line: str) -> None:

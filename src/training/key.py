@@ -10,7 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import psutil
 import torch
+
+from src.construct import is_own
+from src.files import sha256
 
 # What libraries choose their instructions by.
 VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
@@ -18,19 +22,22 @@ INSTALLED = ("site-packages", "dist-packages")  # folders that pip and the syste
 STANDARD_LIBRARY = Path(os.__file__).parent
 
 
-def training_key(result_of: Mapping[str, object], modules: list[str], device: torch.device) -> str:
+class EditedSourceError(Exception):
+    """Says that a module's file is not the one that was loaded: nobody can say what the code is."""
+
+
+def training_key(inputs: Mapping[str, object]) -> str:
     """Hash what decides the result: params, data, code, and what computes it.
 
-    result_of: JSON of params and of the data's fingerprints; modules: of the user's own classes,
-    whose source counts wherever it is installed; device: where the model is.
+    inputs: params, the data's fingerprints and the device, as JSON has them. A class of the user's own that
+    they name counts with its source, wherever it is installed. Raises EditedSourceError.
     """
     document = {
-        **result_of,
-        "code": source_hashes(modules),
+        "inputs": inputs,
+        "code": source_hashes(own_modules(inputs)),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "device": device_name(device),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "variables": {name: os.environ.get(name) for name in VARIABLES},
     }
@@ -38,20 +45,31 @@ def training_key(result_of: Mapping[str, object], modules: list[str], device: to
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def device_name(device: torch.device) -> str:
-    """Name the kind of device; of a GPU its model too, on which sums depend."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return device.type
+def own_modules(value: object) -> set[str]:
+    """Collect the modules of the classes, `module:Class`, that params name at any depth."""
+    match value:
+        case str() if is_own(value):
+            return {value.partition(":")[0]}
+        case dict():
+            return set().union(*map(own_modules, value.values()))
+        case list():
+            return set().union(*map(own_modules, value))
+    return set()
 
 
-def source_hashes(modules: list[str]) -> dict[str, str]:
-    """Hash the source of each module that is loaded and was not installed, and of the named."""
+def source_hashes(modules: set[str]) -> dict[str, str]:
+    """Hash the source of each module that is loaded and was not installed, and of the named.
+
+    Raises EditedSourceError where that may be another than was loaded.
+    """
+    start = psutil.Process().create_time()
     hashes = {}
     for name, module in sorted(sys.modules.items()):
         source = source_of(module)
         if source is not None and (name in modules or is_project_code(source)):
-            hashes[name] = hashlib.sha256(source.read_bytes()).hexdigest()
+            if source.stat().st_mtime > start:
+                raise EditedSourceError(f"{source} was edited since this process began")
+            hashes[name] = sha256(source)
     return hashes
 
 

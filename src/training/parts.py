@@ -77,7 +77,7 @@ class Parts:
 
     network: nn.Module
     forward: Callable[[Tensor], Tensor]
-    criterion: Callable[[Tensor, Tensor], Tensor]
+    criterion: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     order: Order
@@ -90,6 +90,7 @@ class Parts:
         """Name the parts whose state a checkpoint keeps."""
         parts: dict[str, Stateful | None] = {
             "network": self.network,
+            "criterion": self.criterion,  # weights of classes, or what an own one keeps
             "optimizer": self.optimizer,
             "schedule": self.schedule,
             "order": self.order,

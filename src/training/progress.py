@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
@@ -12,6 +12,7 @@ from src.errors import InputError, shown
 
 WHERE = "params.yaml: train"
 Row = dict[str, float]  # one epoch of history.csv
+KEPT = ("epoch", "step", "lr", "loss_sum", "history", "best", "best_epoch", "weights")
 UNREAD = 1 << 20  # numbers of outputs that may wait to be read
 
 
@@ -74,6 +75,16 @@ class Progress:
     def is_patient(self, patience: int | None) -> bool:
         """Tell whether fewer than so many epochs came since the best one; None: wait for ever."""
         return patience is None or self.epoch - 1 - self.best_epoch < patience
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where training stands; the losses must have been read."""
+        assert not self.unread
+        return {name: getattr(self, name) for name in KEPT}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go to where training stood."""
+        for name in KEPT:
+            setattr(self, name, state[name])
 
     def end_epoch(self) -> None:
         """Go on to the first step of the next epoch."""

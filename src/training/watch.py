@@ -15,6 +15,7 @@ class Bar(AbstractContextManager["Bar"]):
     def __init__(self, epochs: int, runtime: Runtime) -> None:
         self.epochs, self.every = epochs, runtime.log_every
         self.hidden = not runtime.progress or None  # None: hidden where stderr is no terminal
+        self.bar = tqdm(disable=True)  # for a training that has no epoch left
 
     def begin_epoch(self, progress: Progress, steps: int) -> None:
         """Begin a bar of so many steps."""

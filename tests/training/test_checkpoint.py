@@ -1,205 +1,191 @@
-"""A training that is killed at any step and taken up again ends in the same bits."""
+"""A training that is killed at any step and taken up again ends in the same bytes."""
 
-import copy
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
-from torch import Tensor, nn
-from torch.optim import lr_scheduler
+from torch import Tensor
 
-from src.models import CNN, MLP
+from src.train import Params, run
 from src.training import checkpoint, state_file
-from src.training.checkpoint import Checkpoints, Generators, Position
+from src.training.checkpoint import Checkpoints
+from src.training.progress import Progress
 from src.training.state_file import read_state, write_state
+from tests.conftest import one_in
+from tests.test_train import SCHEDULERS, pass_all, table, write_prepared
 
 STEPS = 4  # an epoch
 OPTIMIZERS = sorted(
     {n for n in torch.optim.__all__ if n[0].isupper()}
     - {"Optimizer", "LBFGS", "SparseAdam", "Muon"}
 )
-SCHEDULERS: dict[str, dict[str, Any]] = {
-    "ConstantLR": {"total_iters": 1},
-    "CosineAnnealingLR": {"T_max": 3},
-    "CosineAnnealingWarmRestarts": {"T_0": 4},
-    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1},
-    "ExponentialLR": {"gamma": 0.9},
-    "LinearLR": {},
-    "MultiStepLR": {"milestones": [1, 5, 5]},
-    "OneCycleLR": {"max_lr": 0.1, "total_steps": 100},
-    "PolynomialLR": {},
-    "ReduceLROnPlateau": {"patience": 0, "threshold": 1e9, "threshold_mode": "abs"},
-    "StepLR": {"step_size": 2},
-}
+CNN = {"name": "cnn", "channels": [3], "hidden": 5, "dropout": 0.3}  # with batch norm
+MLP = {"name": "mlp", "hidden": [6], "dropout": 0.3}
+ADAMW = {"name": "AdamW", "lr": 0.01}
+MOMENTUM = {"name": "SGD", "lr": 0.05, "momentum": 0.9}
 
 
 class Killed(BaseException):
     """Stands for SIGKILL at a step."""
 
 
-class Best:
-    """Holds the weights of the best epoch."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.weights: dict[str, Tensor] = copy.deepcopy(network.state_dict())
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.weights
-
-    def load_state_dict(self, state: dict[str, Tensor], /) -> None:
-        self.weights = state
+Train = Callable[..., dict[str, bytes]]
 
 
-def cnn() -> nn.Module:
-    return CNN(16, 3, [2, 3], hidden=5, dropout=0.3)
+@pytest.fixture
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
+    """Return a function that trains as the stage does, with a checkpoint after each step.
 
-
-def mlp() -> nn.Module:
-    return MLP(16, 3, [6], dropout=0.3)
-
-
-def train(
-    folder: Path | None,
-    epochs: int = 3,
-    *,
-    build: Callable[[], nn.Module] = mlp,
-    optimizer: str = "SGD",
-    scheduler: str | None = None,
-    killed_at: int | None = None,
-    **kwargs: Any,
-) -> tuple[list[Tensor], list[dict[str, float]]]:
-    """Train a little, with a checkpoint after each step.
-
-    killed_at: after how many steps of this process it ends. Returns all that a training leaves:
-    the best weights, the last ones, and the history.
+    killed_at: after how many steps of this process it ends; 0: never. Without `keeps` there are no
+    checkpoints. Returns what it writes.
     """
-    torch.manual_seed(7)
-    network = build()
-    built = getattr(torch.optim, optimizer)(network.parameters(), lr=0.05, **kwargs)
-    rates = None
-    if scheduler is not None:
-        rates = getattr(lr_scheduler, scheduler)(built, **SCHEDULERS[scheduler])
-    data = torch.Generator().manual_seed(3)
-    x, y = torch.randn(STEPS * 8, 16, generator=data), torch.arange(STEPS * 8) % 3
-    best = Best(network)
-    parts: dict[str, Any] = {"network": network, "optimizer": built, "best": best}
-    if rates is not None:
-        parts["scheduler"] = rates
-    checkpoints = Checkpoints(folder, 1e-9)
-    position = checkpoints.resume({**parts, "generators": Generators(torch.device("cpu"))}, epochs)
-    steps = 0
-    for epoch in range(position.epoch, epochs + 1):
-        for step in range(position.step, STEPS):
-            rows = slice(step * 8, step * 8 + 8)
-            network.train()
-            loss = nn.functional.cross_entropy(network(x[rows]), y[rows])
-            built.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            built.step()
-            if isinstance(rates, lr_scheduler.ReduceLROnPlateau):
-                rates.step(loss.item())
-            elif rates is not None:
-                rates.step()
-            position.step, position.loss_sum = step + 1, position.loss_sum + loss.item()
-            if checkpoints.is_due():
-                checkpoints.keep(position)
-            steps += 1
-            if steps == killed_at:
-                raise Killed
-        position.history.append({"epoch": epoch, "loss": position.loss_sum})
-        if position.loss_sum < position.best:
-            position.best, position.best_epoch = position.loss_sum, epoch
-            best.weights = copy.deepcopy(network.state_dict())
-        position.epoch, position.step, position.loss_sum = epoch + 1, 0, 0.0
-    checkpoints.keep(position)
-    weights = [*best.weights.values(), *network.state_dict().values()]
-    return [weight.clone() for weight in weights], position.history
-
-
-def same(one: Any, other: Any) -> bool:
-    weights = zip(one[0], other[0], strict=True)
-    return all(torch.equal(a, b) for a, b in weights) and bool(one[1] == other[1])
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Train by one thread, and let the disk take its time: no machine fails here."""
+    prepared = tmp_path / "prepared"
+    prepared.mkdir()
+    write_prepared(prepared, "classification")
+    pass_all(prepared)
+    monkeypatch.setenv("REPRISE_TMP", str(tmp_path))
+    # The disk may take its time: no machine fails here.
     monkeypatch.setattr(state_file, "sync", lambda path: None)
+    steps = limit = 0
+    keep_if_due = Checkpoints.step
+
+    def step(self: Checkpoints, progress: Progress) -> None:
+        nonlocal steps
+        keep_if_due(self, progress)
+        steps += 1
+        if steps == limit:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoints, "step", step)
+
+    def train_once(
+        epochs: int = 3,
+        killed_at: int = 0,
+        *,
+        keeps: bool = True,
+        keep_last: bool = True,
+        **recipe: Any,
+    ) -> dict[str, bytes]:
+        nonlocal steps, limit
+        steps, limit = 0, killed_at
+        spec = {
+            "model": MLP,
+            "loss": {"name": "CrossEntropyLoss"},
+            "optimizer": MOMENTUM,
+            "epochs": epochs,
+            "batch_size": -(-table().num_rows // STEPS),
+            **recipe,
+        }
+        seconds = 1e-9 if keeps else None
+        runtime = {"progress": False, "checkpoint": seconds, "keep_last": keep_last}
+        params = Params.model_validate({"seed": 1, "train": spec, "runtime": runtime})
+        model = tmp_path / "model"
+        run(params, prepared, prepared, model)
+        return {path.name: path.read_bytes() for path in model.iterdir()}
+
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*lr_scheduler.step.*")
-        yield
+    yield train_once
     torch.set_num_threads(before)
 
 
-def storm(folder: Path, killed_at: int, **recipe: Any) -> Any:
+def storm(train: Train, killed_at: int, **recipe: Any) -> dict[str, bytes]:
     """Train, killed after each `killed_at` steps; return what it ends in."""
     for _ in range(3 * STEPS + 1):
         try:
-            return train(folder, killed_at=killed_at, **recipe)
+            return train(killed_at=killed_at, **recipe)
         except Killed:
             pass
     raise AssertionError("it never ended")
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_goes_on_exactly(optimizer: str, tmp_path: Path) -> None:
-    recipe: dict[str, Any] = {"optimizer": optimizer, "build": cnn}
-    assert same(storm(tmp_path, 5, **recipe), train(None, **recipe))
+def kept(tmp_path: Path) -> list[Path]:
+    """List the checkpoints, the newest last."""
+    return sorted(tmp_path.glob("checkpoints/*/*.safetensors"))
 
 
-@pytest.mark.parametrize("killed_at", [1, 3, 4, 7])
-def test_any_step_may_be_the_last(killed_at: int, tmp_path: Path) -> None:
-    recipe: dict[str, Any] = {"optimizer": "AdamW", "build": cnn}
-    assert same(storm(tmp_path, killed_at, **recipe), train(None, **recipe))
+@pytest.mark.parametrize("optimizer", one_in(4, OPTIMIZERS))
+def test_every_optimizer_goes_on_exactly(optimizer: str, train: Train) -> None:
+    recipe = {"optimizer": {"name": optimizer}, "model": CNN}
+    assert storm(train, 5, **recipe) == train(keeps=False, **recipe)
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
-def test_every_scheduler_goes_on_exactly(scheduler: str, tmp_path: Path) -> None:
-    recipe: dict[str, Any] = {"scheduler": scheduler, "momentum": 0.9}
-    assert same(storm(tmp_path, 3, **recipe), train(None, **recipe))
+@pytest.mark.parametrize("scheduler", one_in(4, SCHEDULERS))
+def test_every_scheduler_goes_on_exactly(scheduler: str, train: Train) -> None:
+    recipe = {"scheduler": {"name": scheduler, **SCHEDULERS[scheduler]}}
+    assert storm(train, 5, **recipe) == train(keeps=False, **recipe)
 
 
-@pytest.mark.parametrize(("first", "then"), [(3, 5), (1, 2), (5, 5)])
-def test_more_epochs_train_on_from_the_last(first: int, then: int, tmp_path: Path) -> None:
-    recipe: dict[str, Any] = {"optimizer": "AdamW", "scheduler": "StepLR", "build": cnn}
-    train(tmp_path, first, **recipe)
-    steps = (then - first) * STEPS
-    going_on = train(tmp_path, then, killed_at=steps + 1, **recipe)  # no step more
-    assert same(going_on, train(None, then, **recipe))
+@pytest.mark.parametrize("killed_at", one_in(2, [3, 1, 4]))
+def test_any_step_may_be_the_last(killed_at: int, train: Train) -> None:
+    recipe = {"optimizer": ADAMW, "model": CNN, "clip_norm": 0.5, "shuffle": True}
+    assert storm(train, killed_at, **recipe) == train(keeps=False, **recipe)
+
+
+def test_patience_goes_on_exactly(train: Train) -> None:
+    recipe = {"optimizer": {"name": "SGD", "lr": 2.0}, "patience": 1, "epochs": 9}
+    ended = storm(train, 3, **recipe)
+    assert ended == train(keeps=False, **recipe)
+    assert ended["history.csv"].count(b"\n") < 10
+    # More epochs change nothing: the decision to stop would be the same.
+    more = {**recipe, "epochs": 12}
+    assert train(killed_at=1, **more) == train(keeps=False, **more)
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "mlp, momentum": {},
+    "cnn, AdamW": {"model": CNN, "optimizer": ADAMW},
+    "RMSprop": {"optimizer": {"name": "RMSprop", "lr": 0.01}},
+    "OneCycle": {"scheduler": {"name": "OneCycleLR", "max_lr": 0.1, "total_steps": 20}},
+    "Plateau": {"scheduler": {"name": "ReduceLROnPlateau", "patience": 0}},
+}
+for name in ("OneCycle",):
+    RECIPES[name]["scheduler"]["every"] = "batch"
+
+
+@pytest.mark.parametrize("name", one_in(2, RECIPES))
+def test_more_epochs_train_on_from_the_last(name: str, train: Train) -> None:
+    train(3, **RECIPES[name])
+    going_on = train(5, killed_at=2 * STEPS + 1, **RECIPES[name])  # it has no step more
+    assert going_on == train(5, keeps=False, **RECIPES[name])
+
+
+def losses(written: dict[str, bytes]) -> list[float]:
+    """Read the validation losses of the history."""
+    header, *rows = [line.split(",") for line in written["history.csv"].decode().split()]
+    return [float(row[header.index("val_loss")]) for row in rows]
 
 
 def test_fewer_epochs_are_there_where_the_best_one_is_among_them(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    five = train(tmp_path, 5)
-    losses = [row["loss"] for row in five[1]]
-    best = losses.index(min(losses)) + 1
-    assert best > 1
-    files = sorted(tmp_path.iterdir())
-    _, history = train(tmp_path, best, killed_at=1)
-    assert history == five[1][:best]
-    assert sorted(tmp_path.iterdir()) == files
-    assert same(train(tmp_path, 5, killed_at=1), five)
+    recipe: dict[str, Any] = {"optimizer": {"name": "SGD", "lr": 4.0}, "shuffle": True}
+    long = train(8, **recipe)
+    best = losses(long).index(min(losses(long))) + 1
+    assert 1 < best < 8
+    before = kept(tmp_path)
+    for fewer in range(best, 8):
+        # Which would end after a step.
+        assert train(fewer, 1, **recipe) == train(fewer, keeps=False, **recipe)
+    assert kept(tmp_path) == before
+    assert train(8, 1, **recipe) == long
     capsys.readouterr()
-    assert same(train(tmp_path, 1), train(None, 1))
-    expected = f"epoch {best}, the best so far, is after the 1 asked for"
+    assert train(1, **recipe) == train(1, keeps=False, **recipe)
+    expected = f"epoch {best} is the best so far, and no earlier weights are kept: trains anew"
     assert expected in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("damage", ["flipped", "torn", "empty", "longer"])
 def test_a_damaged_checkpoint_is_seen_and_the_one_before_is_taken(
-    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    damage: str, tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(Killed):
-        train(tmp_path, killed_at=7)
-    before, newest = sorted(tmp_path.iterdir())
+        train(killed_at=7)
+    before, newest = kept(tmp_path)
     content = newest.read_bytes()
     damaged = {
         "flipped": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
@@ -208,11 +194,12 @@ def test_a_damaged_checkpoint_is_seen_and_the_one_before_is_taken(
         "longer": content + b"\0",
     }
     newest.write_bytes(damaged[damage])
-    assert same(train(tmp_path), train(None))
-    said = capsys.readouterr().out.splitlines()
+    capsys.readouterr()
+    assert train() == train(keeps=False)
+    said = [line for line in capsys.readouterr().out.splitlines() if "checkpoint" in line]
     assert said == [
         f"checkpoint: {newest}: found it damaged; the one before is taken if there is one",
-        "checkpoint: goes on from epoch 2, step 2",
+        "checkpoint: goes on after 1 epochs and 2 steps",
     ]
     assert not before.exists()
 
@@ -226,25 +213,35 @@ def test_every_flipped_byte_is_seen(tmp_path: Path) -> None:
         assert read_state(path) is None, i
 
 
-def test_all_damaged_trains_from_the_start(tmp_path: Path) -> None:
+def test_all_damaged_trains_from_the_start(tmp_path: Path, train: Train) -> None:
     with pytest.raises(Killed):
-        train(tmp_path, killed_at=7)
-    for path in tmp_path.iterdir():
+        train(killed_at=7)
+    for path in kept(tmp_path):
         path.write_bytes(b"?")
-    assert same(train(tmp_path), train(None))
+    assert train() == train(keeps=False)
 
 
-def test_two_are_kept_and_what_a_kill_left_is_removed(tmp_path: Path) -> None:
-    dead, live = tmp_path / f".x-{2**22 + 1}.part", tmp_path / f".x-{os.getppid()}.part"
+def test_two_are_kept_and_what_a_kill_left_is_removed(tmp_path: Path, train: Train) -> None:
+    with pytest.raises(Killed):
+        train(killed_at=7)
+    assert [path.name[:18] for path in kept(tmp_path)] == [
+        "0000002-0000000002",
+        "0000002-0000000003",
+    ]
+    folder = kept(tmp_path)[0].parent
+    dead, live = folder / f".x-{2**22 + 1}.part", folder / f".x-{os.getppid()}.part"
     dead.touch()
     live.touch()
-    train(tmp_path)
+    train()
     assert not dead.exists()
     assert live.exists()  # another process writes it
-    assert [path.name[:18] for path in sorted(tmp_path.glob("*.safetensors"))] == [
-        "0000003-0000000004",
-        "0000004-0000000000",
-    ]
+
+
+def test_the_last_is_kept_or_removed(tmp_path: Path, train: Train) -> None:
+    train()
+    assert [path.name[:18] for path in kept(tmp_path)] == ["0000004-0000000000"]
+    train(keep_last=False)
+    assert not list((tmp_path / "checkpoints").iterdir())
 
 
 STATES: list[Any] = [
@@ -298,14 +295,20 @@ class Odd:
         raise AssertionError
 
 
+def progress_at(step: int) -> Progress:
+    progress = Progress(pa.chunked_array([["a"]]))
+    progress.step = step
+    return progress
+
+
 def test_a_state_of_other_things_is_said_and_training_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoints = Checkpoints(tmp_path, 1e-9)
-    checkpoints.resume({"odd": Odd()}, 3)
-    checkpoints.keep(Position(step=1))
-    checkpoints.keep(Position(step=2))
-    assert not checkpoints.is_due()
+    checkpoints = Checkpoints(tmp_path, 1e-9, {})
+    progress = progress_at(1)
+    checkpoints.resume({"odd": Odd()}, progress, 3)
+    checkpoints.step(progress)
+    checkpoints.step(progress_at(2))
     (line,) = capsys.readouterr().out.splitlines()
     assert line == (
         "checkpoint: none is kept: the state of the training holds"
@@ -315,32 +318,23 @@ def test_a_state_of_other_things_is_said_and_training_goes_on(
 
 
 def test_what_the_disk_refuses_is_said_and_training_goes_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "file").touch()
-    assert same(train(tmp_path / "file" / "folder", 1), train(None, 1))
-    lines = capsys.readouterr().out.splitlines()
+    (tmp_path / "checkpoints").touch()
+    assert train(1) == train(1, keeps=False)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "checkpoint" in line]
     assert all("none is kept for now: [Errno" in line for line in lines)
     assert lines
 
 
 def test_none_is_kept_without_a_folder_or_seconds(tmp_path: Path) -> None:
-    for checkpoints in (Checkpoints(None, 1e-9), Checkpoints(tmp_path, None)):
-        assert checkpoints.resume({}, 3) == Position()
-        assert not checkpoints.is_due()
-        checkpoints.keep(Position(step=1))
+    for checkpoints in (Checkpoints(None, 1e-9, {}), Checkpoints(tmp_path, None, {})):
+        progress = progress_at(1)
+        checkpoints.resume({}, progress, 3)
+        checkpoints.step(progress)
+        checkpoints.keep(progress)
         checkpoints.clear(keep_last=True)
     assert not list(tmp_path.iterdir())
-
-
-def test_the_last_is_kept_or_removed(tmp_path: Path) -> None:
-    folder = tmp_path / "key"
-    train(folder)
-    checkpoints = Checkpoints(folder, 30)
-    checkpoints.clear(keep_last=True)
-    assert [path.name[:7] for path in folder.iterdir()] == ["0000004"]
-    checkpoints.clear(keep_last=False)
-    assert not folder.exists()
 
 
 def test_the_oldest_of_others_go_when_all_take_too_much(
@@ -350,6 +344,6 @@ def test_the_oldest_of_others_go_when_all_take_too_much(
         (tmp_path / name).mkdir()
         (tmp_path / name / "a").write_bytes(b"?" * 100)
         os.utime(tmp_path / name, (i, i))
-    monkeypatch.setattr(checkpoint, "MOST_BYTES", 210)
-    Checkpoints(tmp_path / "own", 30).clear(keep_last=True)
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", 310)
+    checkpoint.make_room(tmp_path / "own")
     assert {path.name for path in tmp_path.iterdir()} == {"own", "older", "new"}

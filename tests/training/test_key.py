@@ -1,0 +1,85 @@
+"""A training's name changes with all that decides its result, and with nothing else."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from src.training.key import EditedSourceError, own_modules, training_key
+
+INPUTS: dict[str, Any] = {"seed": 1, "train": {"model": {"name": "mlp"}}, "data": {"a": "12"}}
+
+
+@pytest.fixture
+def own_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Import a module of a user's own, which is installed; return its file."""
+    file = tmp_path / "site-packages" / "installed_by_user.py"
+    file.parent.mkdir()
+    file.write_text("a = 1\n")
+    os.utime(file, (1, 1))
+    monkeypatch.syspath_prepend(str(file.parent))
+    sys.modules.pop("installed_by_user", None)
+    __import__("installed_by_user")
+    return file
+
+
+def test_it_changes_with_params_and_data() -> None:
+    keys = {training_key(INPUTS), training_key({**INPUTS, "seed": 2})}
+    keys.add(training_key({**INPUTS, "train": {"model": {"name": "linear"}}}))
+    keys.add(training_key({**INPUTS, "data": {"a": "13"}}))
+    assert len(keys) == 4
+    assert training_key(INPUTS) == training_key(dict(reversed(INPUTS.items())))
+
+
+def test_it_changes_with_torch_and_its_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {training_key(INPUTS)}
+    monkeypatch.setattr(torch, "__version__", "9")
+    keys.add(training_key(INPUTS))
+    for variable in ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA"):
+        monkeypatch.setenv(variable, "other")
+        keys.add(training_key(INPUTS))
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "other")
+    keys.add(training_key(INPUTS))
+    assert len(keys) == 6
+
+
+def test_it_changes_with_the_source_of_an_own_class_that_is_named(own_class: Path) -> None:
+    named = {"model": {"name": "installed_by_user:Net"}}
+    keys = {training_key(INPUTS), training_key(named)}
+    own_class.write_text("a = 2\n")
+    os.utime(own_class, (1, 1))
+    assert training_key(INPUTS) in keys  # which does not name it
+    keys.add(training_key(named))
+    assert len(keys) == 3
+
+
+def test_a_source_that_was_edited_meanwhile_has_no_key(own_class: Path) -> None:
+    os.utime(own_class, (time.time(), time.time()))
+    with pytest.raises(EditedSourceError, match=r"installed_by_user\.py was edited since"):
+        training_key({"scheduler": [{"name": "installed_by_user:Rate"}]})
+
+
+def test_it_changes_with_the_projects_code_whatever_folder_that_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = []
+    for folder, text in (("a", "a = 1\n"), ("b", "a = 1\n"), ("b", "a = 2\n")):
+        file = tmp_path / folder / "code_of_project.py"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        os.utime(file, (1, 1))
+        monkeypatch.syspath_prepend(str(file.parent))
+        sys.modules.pop("code_of_project", None)
+        __import__("code_of_project")
+        keys.append(training_key(INPUTS))
+    sys.modules.pop("code_of_project")
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_own_classes_are_found_at_any_depth() -> None:
+    params = {"a": [{"name": "x.y:Z"}, {"b": {"name": "u:V", "c": {"name": "w:V"}}}], "d": "mlp"}
+    assert own_modules(params) == {"x.y", "u", "w"}
