@@ -108,6 +108,14 @@ def import_class(where: str, name: str) -> Any:
         raise no_class(where, name, e) from None
 
 
+def own_class(where: str, name: str, base: type, kind: str) -> type:
+    """Import `module:Class`; raise InputError unless it is one of the base, which kind names."""
+    cls = import_class(where, name)
+    if not isinstance(cls, type) or not issubclass(cls, base):
+        raise InputError(f"{where}.name", shown(name), f"a class of {kind}")
+    return cls
+
+
 def import_module(where: str, name: str, module_name: str) -> ModuleType:
     """Import the module of a class, as `import_class` says."""
     if "" in module_name.split("."):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from src.construct import OwnCode, construct, construct_own, import_class, is_own
+from src.construct import OwnCode, construct, construct_own, is_own, own_class
 from src.errors import InputError, one_of, shown
 
 
@@ -114,9 +114,7 @@ def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: i
             raise InputError(f"{where}.name", shown(name), expected)
         network = construct(where, MODELS[name], given, kwargs)
         return network
-    cls = import_class(where, name)
-    if not isinstance(cls, type) or not issubclass(cls, nn.Module):
-        raise InputError(f"{where}.name", shown(name), "a class of torch.nn.Module")
+    cls = own_class(where, name, nn.Module, "torch.nn.Module")
     network = construct_own(where, name, cls, given, kwargs)
     return network
 

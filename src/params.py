@@ -133,7 +133,7 @@ def input_error(
 ) -> InputError:
     """Put the first of pydantic's errors in our words."""
     first = error.errors()[0]
-    location = first["loc"]
+    location = without_alternatives(document, first["loc"])
     where = f"{file}: {dotted(location)}"
     key = str(location[-1]) if location else ""
     if first["type"] == "extra_forbidden":
@@ -148,6 +148,20 @@ def input_error(
     if "instance of" in expected:  # a section: pydantic names its class, which users never see
         expected = "a section of keys"
     return InputError(where, shown(first["input"]), expected)
+
+
+def without_alternatives(document: dict[str, Any], location: Location) -> Location:
+    """Leave out what pydantic calls the alternatives of a type, such as one value or a list."""
+    found: list[int | str] = []
+    value: Any = document
+    for step in location:
+        is_key = isinstance(value, dict) and (step in value or step == location[-1])
+        is_index = isinstance(value, list) and isinstance(step, int)
+        if is_key or is_index:
+            found.append(step)
+        if is_index or (is_key and step in value):
+            value = value[step]
+    return found
 
 
 def expected_by(message: str) -> str:

@@ -20,15 +20,16 @@ from src.files import kept_folder, write_csv
 from src.losses import Loss, build_loss
 from src.model_file import Model
 from src.models import build, try_batch
-from src.optimizers import Schedule, Scheduler, build_optimizer
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
 from src.schema import Schema, Task
 from src.training.checkpoint import Checkpoints
 from src.training.device import Compile, Device, Precision
+from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.parts import Checkpoint, Parts, Watch
 from src.training.progress import WHERE, Progress, Row, diverged
+from src.training.schedulers import Schedulers, build_schedule
 from src.training.watch import Bar
 
 
@@ -38,7 +39,7 @@ class Train(Section):
     model: Named
     loss: Named
     optimizer: Named
-    scheduler: Scheduler | None = None
+    scheduler: Schedulers | None = None
     epochs: int = Field(ge=1, le=1_000_000)
     batch_size: int = Field(ge=1, le=2**31 - 1)
     shuffle: bool = True
@@ -233,13 +234,15 @@ def build_parts(
     """Build what the params name, to train the network on so many rows."""
     p = params.train
     optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
+    order = Order(rows, p.batch_size, p.shuffle, params.seed)
+    steps = len(order.draw())  # an epoch
     return Parts(
         network=network,
         forward=device.compiled(network),
         criterion=criterion,
         optimizer=optimizer,
-        schedule=Schedule(f"{WHERE}.scheduler", p.scheduler, optimizer),
-        order=Order(rows, p.batch_size, p.shuffle, params.seed),
+        schedule=build_schedule(f"{WHERE}.scheduler", p.scheduler, optimizer, p.epochs, steps),
+        order=order,
         autocast=device.autocast(),
         scaler=device.scaler(),
     )

@@ -1,4 +1,4 @@
-"""Define networks of a user's own, for params to name."""
+"""Define networks, losses, optimizers and schedulers of a user's own, for params to name."""
 
 import sys
 from pathlib import Path
@@ -97,3 +97,67 @@ class Measured(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         outputs: Tensor = self.layer(x)
         return outputs
+
+
+class Focal(nn.Module):
+    """Weighs down what is right already; `like` may name a loss of torch.nn."""
+
+    def __init__(self, like: str | None = None, gamma: float = 2.0) -> None:
+        super().__init__()
+        self.gamma = gamma
+        if like is not None:
+            self.like = like
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if targets.is_floating_point():  # one column a class
+            wrong = (outputs.sigmoid() - targets).abs()
+            return (-wrong.pow(self.gamma) * (1 - wrong).clamp_min(1e-6).log()).mean()
+        right = outputs.log_softmax(dim=1).gather(1, targets.unsqueeze(1))
+        return (-(1 - right.exp()).pow(self.gamma) * right).mean()
+
+
+class OddLoss(nn.Module):
+    """Does something else than losses should, by its `kind`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "trained":
+            self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if self.kind == "misspelt":
+            return self.no_such(outputs)  # type: ignore[operator, no-any-return]
+        if self.kind == "detached":
+            return outputs.detach().square().mean()
+        return outputs.square()
+
+
+class Descent(torch.optim.Optimizer):
+    """Descends, and fails at its step number `fails`."""
+
+    def __init__(self, params: list[nn.Parameter], lr: float, fails: int = 0) -> None:
+        super().__init__(params, {"lr": lr})
+        self.fails, self.steps = fails, 0
+
+    @torch.no_grad()
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        self.steps += 1
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(parameter.grad * group["lr"])
+        if self.steps == self.fails:
+            raise LookupError(f"step {self.steps}")
+
+
+class Halving(torch.optim.lr_scheduler.LRScheduler):
+    """Halves the learning rate each step, and fails at step number `fails`."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, fails: int = 0) -> None:
+        self.fails = fails
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        if self.last_epoch and self.last_epoch == self.fails:
+            raise LookupError(f"step {self.last_epoch}")
+        return [rate * 0.5**self.last_epoch for rate in self.base_lrs]

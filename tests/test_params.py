@@ -12,8 +12,9 @@ from src.encoder import Encoder
 from src.errors import InputError
 from src.losses import build_loss
 from src.models import build
-from src.optimizers import build_optimizer, build_scheduler
 from src.params import StageParams
+from src.training.optimizers import build_optimizer
+from src.training.schedulers import build_schedule
 from tests.conftest import ROOT, YAML_, Project
 from tests.test_rerun import leaves
 from tests.test_train import schema, table
@@ -102,8 +103,7 @@ def check(document: dict[str, Any], folder: Path) -> None:
         f"{where}.model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
     )
     optimizer = build_optimizer(f"{where}.optimizer", p.train.optimizer, network)
-    if p.train.scheduler is not None:
-        build_scheduler(f"{where}.scheduler", p.train.scheduler, optimizer)
+    build_schedule(f"{where}.scheduler", p.train.scheduler, optimizer, p.train.epochs, batches=11)
     build_loss(
         f"{where}.loss", p.train.loss.name, p.train.loss.kwargs, "classification", encoder.outputs
     )
