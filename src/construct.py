@@ -142,7 +142,9 @@ def construct(where: str, cls: Any, given: dict[str, Any], kwargs: dict[str, Any
     given: arguments from the code; kwargs: those from params.yaml. Raises InputError, which names
     the unknown, missing or refused argument.
     """
-    check_known(where, inspect.signature(cls), given, kwargs)
+    signature = inspect.signature(cls)
+    check_known(where, signature, given, kwargs)
+    check_flags(where, signature, kwargs)
     with Refusing(where, cls, kwargs):
         return cls(**given, **kwargs)
 
@@ -176,3 +178,18 @@ def check_known(
         if key not in known:
             expected = one_of(known, key) if known else "none"
             raise InputError(f"{where}.{key}", "an unknown argument", expected)
+
+
+def check_flags(where: str, signature: inspect.Signature, kwargs: dict[str, Any]) -> None:
+    """Raise InputError for a flag that is neither true nor false: `no` is text, which Python heeds.
+
+    So `maximize: no` would have an optimizer maximise the loss.
+    """
+    for key, value in kwargs.items():
+        parameter = signature.parameters.get(key)
+        if parameter is None or isinstance(value, bool):
+            continue
+        may_be_none = str(parameter.annotation) == "bool | None"  # of `fused` and `foreach`
+        is_flag = isinstance(parameter.default, bool) or (may_be_none and value is not None)
+        if is_flag:
+            raise InputError(f"{where}.{key}", shown(value), "true or false")

@@ -1,4 +1,4 @@
-"""Builds the loss of torch.nn that params.yaml names, its targets and its probabilities."""
+"""Builds the loss of torch.nn, or of the user's own, its targets and its probabilities."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from src.construct import construct
+from src.construct import OwnCode, construct, construct_own, is_own, own_class
 from src.errors import InputError, one_of, shown
 from src.schema import Task
 
@@ -39,16 +39,20 @@ SIGMOIDS = {"BCEWithLogitsLoss", "BCELoss", "MultiLabelSoftMarginLoss", "SoftMar
 # These train the outputs themselves towards 0 and 1.
 DISTANCES = {"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"}
 SIGNS = {"SoftMarginLoss"}  # takes targets of -1 and 1
+# What a class of the user's own is like if its `like` names no other.
+LIKE: dict[Task, str] = {"classification": "CrossEntropyLoss", "regression": "MSELoss"}
 
 
 class Loss(NamedTuple):
     """Holds criterion(outputs [rows, n], targets) → scalar, and what makes its targets.
 
-    targets takes encoded targets, as `Encoder.targets` gives them.
+    targets takes encoded targets, as `Encoder.targets` gives them; name: the loss of torch.nn by
+    which outputs become probabilities.
     """
 
     criterion: nn.Module
     targets: Callable[[Tensor], Tensor]
+    name: str
 
 
 class Activated(nn.Module):
@@ -63,27 +67,72 @@ class Activated(nn.Module):
         return loss
 
 
+class Own(nn.Module):
+    """Computes a loss of the user's own, whose errors show his traceback."""
+
+    def __init__(self, where: str, name: str, loss: nn.Module) -> None:
+        super().__init__()
+        self.where, self.name, self.loss = where, name, loss
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        with OwnCode(self.where, self.name):
+            loss: Tensor = self.loss(outputs, targets)
+            return loss
+
+
 def build_loss(where: str, name: str, kwargs: dict[str, Any], task: Task, outputs: int) -> Loss:
-    """Build the named loss for so many outputs; raise InputError if it can't train this task."""
+    """Build the named loss for so many outputs.
+
+    Raises InputError if it can't train this task, OwnCodeError for an error in the user's own.
+    """
+    if is_own(name):
+        like, criterion = build_own(where, name, kwargs, task)
+    else:
+        like, criterion = name, build_torch(where, name, kwargs, task)
+    if like in ACTIVATIONS:
+        criterion = Activated(ACTIVATIONS[like](), criterion)
+    loss = Loss(criterion, target_form(like, task, outputs), like)
+    check_trial(where, name, loss, task, outputs)
+    return loss
+
+
+def build_own(where: str, name: str, kwargs: dict[str, Any], task: Task) -> tuple[str, nn.Module]:
+    """Build a loss of the user's own, and say what loss of torch.nn it is like.
+
+    It gets the targets of that loss, and its outputs become the probabilities of that loss. So a
+    model file needs the name of that loss alone.
+    """
+    cls = own_class(where, name, nn.Module, "torch.nn.Module")
+    criterion: nn.Module = construct_own(where, name, cls, {}, kwargs)
+    like = getattr(criterion, "like", LIKE[task])
+    check_name(f"{where}.name, its `like`", like, task)
+    if any(True for _ in criterion.parameters()):
+        raise InputError(
+            f"{where}.name", f"{name} with parameters", "a loss without, as none train"
+        )
+    return like, Own(where, name, criterion)
+
+
+def build_torch(where: str, name: str, kwargs: dict[str, Any], task: Task) -> nn.Module:
+    """Build a loss of torch.nn."""
     check_name(f"{where}.name", name, task)
-    if kwargs.get("reduction", "mean") not in ("mean", "batchmean"):
-        raise InputError(f"{where}.reduction", shown(kwargs["reduction"]), "mean")
+    if kwargs.get("log_target"):  # KLDivLoss would take 0 and 1 for logarithms
+        raise InputError(f"{where}.log_target", "true", "false: the targets are probabilities")
     arguments = {}
     for key, value in kwargs.items():
         is_weights = isinstance(value, list)
         arguments[key] = weights(f"{where}.{key}", value) if is_weights else value
     criterion: nn.Module = construct(where, getattr(nn, name), {}, arguments)
-    if name in ACTIVATIONS:
-        criterion = Activated(ACTIVATIONS[name](), criterion)
-    loss = Loss(criterion, target_form(name, task, outputs))
-    check_trial(where, name, loss, task, outputs)
-    return loss
+    reduction = getattr(criterion, "reduction", "mean")  # `size_average` sets it too
+    if reduction not in ("mean", "batchmean"):
+        raise InputError(f"{where}.reduction", shown(reduction), "mean")
+    return criterion
 
 
 def check_name(where: str, name: str, task: Task) -> None:
     """Raise InputError for a name that is no loss of torch.nn, or none for the task."""
     if name not in LOSSES:
-        raise InputError(where, shown(name), f"a loss of torch.nn: {one_of(LOSSES, name)}")
+        raise InputError(where, shown(name), f"a loss of torch.nn: {one_of(LOSSES, str(name))}")
     if name in REFUSED[task]:
         expected = f"a loss whose smallest value is the best prediction of {task}"
         raise InputError(where, name, expected)
@@ -91,8 +140,8 @@ def check_name(where: str, name: str, task: Task) -> None:
 
 def weights(where: str, values: list[Any]) -> Tensor:
     """Turn a list in params.yaml, such as a weight for each class, into float32 [classes]."""
-    if not all(isinstance(value, int | float) for value in values):
-        raise InputError(where, shown(values), "numbers, one a class")
+    if not all(isinstance(value, int | float) and value >= 0 for value in values):
+        raise InputError(where, shown(values), "numbers of 0 or more, one a class")
     return torch.tensor(values, dtype=torch.float32)
 
 
@@ -124,7 +173,9 @@ def check_trial(where: str, name: str, loss: Loss, task: Task, outputs: int) -> 
     except (TypeError, ValueError, RuntimeError, IndexError) as e:
         expected = f"a loss of outputs and targets for {task} ({e})"
         raise InputError(where, shown(name), expected) from None
-    assert is_scalar, name
+    if not is_scalar:
+        found = f"{name}, which returns {shown(value)}"
+        raise InputError(where, found, "a loss that returns one number, the mean over rows")
     if not value.isfinite():
         raise InputError(where, shown(name), f"a loss that is finite for any targets of {task}")
 

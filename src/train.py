@@ -204,7 +204,7 @@ def train_model(
     network.to(device.location)
     loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
     loss.criterion.to(device.location)
-    model = Model(network, encoder, p.model.model_dump(), p.loss.name)
+    model = Model(network, encoder, p.model.model_dump(), loss.name)
     examples, val_examples = (
         Examples(encoder.features(table), encoder.targets(table), table.column("id"))
         for table in (train, val)

@@ -145,7 +145,7 @@ class Descent(torch.optim.Optimizer):
         self.steps += 1
         for group in self.param_groups:
             for parameter in group["params"]:
-                parameter.sub_(parameter.grad * group["lr"])
+                parameter.add_(parameter.grad, alpha=-group["lr"])
         if self.steps == self.fails:
             raise LookupError(f"step {self.steps}")
 

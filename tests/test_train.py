@@ -86,7 +86,7 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
     loss = build_loss(
         "loss", p.train.loss.name, p.train.loss.kwargs, encoder.schema.task, encoder.outputs
     )
-    model = Model(network, encoder, p.train.model.model_dump(), p.train.loss.name)
+    model = Model(network, encoder, p.train.model.model_dump(), loss.name)
     examples = Examples(encoder.features(data), encoder.targets(data), data.column("id"))
     return model, fitted(p, model, loss, examples, examples)
 
