@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,8 @@ from src.models import build, try_batch
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
 from src.schema import Schema, Task
+from src.training.augment import Augmentation, build_augment
+from src.training.average import Average, build_average
 from src.training.checkpoint import Checkpoints
 from src.training.device import Compile, Device, Precision
 from src.training.optimizers import build_optimizer
@@ -47,6 +50,8 @@ class Train(Section):
     monitor: Literal["loss", "accuracy", "r2"] = "loss"
     patience: int | None = Field(None, ge=1, le=1_000_000)
     clip_norm: float | None = Field(None, gt=0)
+    average: Average | None = None
+    augment: Augmentation | None = None
     device: str = Field("cpu", pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")
     precision: Precision = "float32"
     compile: Compile = False
@@ -214,14 +219,15 @@ def train_model(
     x, y = examples.x[rows], examples.y[rows]
     with device.trying(), device.autocast():
         try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
-    parts = build_parts(params, device, network, loss.criterion, len(examples.x))
+    parts = build_parts(params, device, model, loss.criterion, len(examples.x))
     progress = Progress(examples.ids)
     # A full disk is none of the model's errors.
     own_code = OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,))
     with own_code, device.compiling(), Bar(p.epochs, params.runtime) as watch:
         val_examples = val_examples.to(device.location)
+        assessed = replace(model, network=parts.assessed)
         checkpoints.resume(parts.stateful(), progress, p.epochs, str(device))
-        fit(p, model, loss, parts, examples, val_examples, progress, watch, checkpoints)
+        fit(p, assessed, loss, parts, examples, val_examples, progress, watch, checkpoints)
         checkpoints.keep(progress)
     network.load_state_dict(progress.weights)
     network.cpu()  # a model file is of no device
@@ -229,10 +235,10 @@ def train_model(
 
 
 def build_parts(
-    params: Params, device: Device, network: nn.Module, criterion: nn.Module, rows: int
+    params: Params, device: Device, model: Model, criterion: nn.Module, rows: int
 ) -> Parts:
-    """Build what the params name, to train the network on so many rows."""
-    p = params.train
+    """Build what the params name, to train the model's network on so many rows."""
+    p, network, encoder = params.train, model.network, model.encoder
     optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
     order = Order(rows, p.batch_size, p.shuffle, params.seed)
     steps = len(order.draw())  # an epoch
@@ -245,6 +251,10 @@ def build_parts(
         order=order,
         autocast=device.autocast(),
         scaler=device.scaler(),
+        average=build_average(f"{WHERE}.model", p.model.name, network, p.average),
+        augment=build_augment(
+            f"{WHERE}.augment", p.augment, network, encoder, p.scale, params.seed
+        ),
     )
 
 

@@ -48,6 +48,8 @@ FINE = {
     ("train.scheduler", "null"),
     ("train.patience", "null"),
     ("train.clip_norm", "null"),
+    ("train.average", "null"),
+    ("train.augment", "null"),
     ("evaluate.metric", "null"),
     ("train.optimizer.lr", "zero"),
     ("train.model.hidden", "empty"),  # no hidden layer: a linear model

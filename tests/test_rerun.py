@@ -93,6 +93,12 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     ),  # the second epoch is best by both: the same model
     "train.patience": (5, {}, {"train"}),  # more than there are epochs: the same model
     "train.clip_norm": (0.5, {}, MODEL),
+    "train.average": ({"decay": 0.5}, {}, MODEL),
+    "train.augment": (
+        {"flip": True},
+        {"train.model": {"name": "cnn", "channels": [1]}},
+        MODEL,
+    ),
     "train.device": ("auto", {}, {"train"}),  # without a GPU: the same model
     "train.compile": ("default", {}, MODEL),
     "train.precision": ("bf16", {}, MODEL),

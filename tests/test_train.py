@@ -1,6 +1,7 @@
 """The training loop against the textbook's, and what params.yaml can name."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,11 @@ def fitted(
     """Train the model, in place; return the history."""
     train = train._replace(y=loss.targets(train.y))
     device = Device("train", torch.device("cpu"))
-    parts = build_parts(p, device, model.network, loss.criterion, len(train.x))
+    parts = build_parts(p, device, model, loss.criterion, len(train.x))
     progress = Progress(train.ids)
     with Bar(p.train.epochs, p.runtime) as watch:
-        fit(p.train, model, loss, parts, train, val, progress, watch)
+        assessed = replace(model, network=parts.assessed)
+        fit(p.train, assessed, loss, parts, train, val, progress, watch)
     return progress.history
 
 

@@ -33,7 +33,12 @@ class Schedule(Stateful, Protocol):
 
 
 class Average(Stateful, Protocol):
-    """Averages weights over steps; what is assessed and kept is the average."""
+    """Averages weights over steps; what is assessed and kept is the average.
+
+    module: the network with these weights.
+    """
+
+    module: nn.Module
 
     def update_parameters(self, network: nn.Module) -> None:
         """Take in the weights after a step."""
@@ -85,6 +90,11 @@ class Parts:
     scaler: torch.amp.GradScaler
     average: Average | None = None
     augment: Augment | None = None
+
+    @property
+    def assessed(self) -> nn.Module:
+        """Return the network whose weights are assessed and kept."""
+        return self.network if self.average is None else self.average.module
 
     def stateful(self) -> dict[str, Stateful]:
         """Name the parts whose state a checkpoint keeps."""

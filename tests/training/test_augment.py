@@ -1,0 +1,116 @@
+"""Augmentation: which images come out, from which generator, and for which tables."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from src.errors import InputError
+from src.models import build
+from src.training.augment import Augment, Augmentation, build_augment
+from tests.training.images import SIDE, image_encoder, image_table
+
+CNN = {"channels": [2]}
+
+
+def augment(side: int = SIDE, seed: int = 1, **spec: Any) -> Augment:
+    return Augment(Augmentation(**spec), side, -3.0, seed)
+
+
+def images(rows: int, side: int = SIDE) -> Tensor:
+    """Make images whose pixels all differ."""
+    return torch.arange(1.0, rows * side**2 + 1).view(rows, side, side)
+
+
+def moved(image: Tensor, down: int, right: int, flips: bool) -> Tensor:
+    """Flip and move one image [side, side] pixel by pixel."""
+    side = len(image)
+    found = torch.full_like(image, -3.0)
+    for row in range(side):
+        for column in range(side):
+            target = side - 1 - column if flips else column
+            if 0 <= row + down < side and 0 <= target + right < side:
+                found[row + down, target + right] = image[row, column]
+    return found
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("shift", [0, 1, 2])
+def test_every_image_is_one_of_its_flips_and_shifts_and_all_come(flip: bool, shift: int) -> None:
+    rows = 400
+    x = images(rows)
+    y = augment(flip=flip, shift=shift)(x.flatten(1)).view(rows, SIDE, SIDE)
+    seen = set()
+    steps = range(-shift, shift + 1)
+    ways = [(d, r, f) for d in steps for r in steps for f in ((False, True) if flip else (False,))]
+    for before, after in zip(x, y, strict=True):
+        fitting = [way for way in ways if torch.equal(moved(before, *way), after)]
+        assert len(fitting) == 1
+        seen.add(fitting[0])
+    assert seen == {*ways}
+
+
+def test_the_generator_is_its_own_and_its_state_goes_on_exactly() -> None:
+    x = images(10).flatten(1)
+    first = augment(flip=True, shift=1)
+    drawn = torch.random.get_rng_state()
+    first(x)
+    state = copy.deepcopy(first.state_dict())
+    expected = [first(x) for _ in range(3)]
+    again = augment(seed=7, flip=True, shift=1)
+    again.load_state_dict(state)
+    for image in expected:
+        assert torch.equal(again(x), image)
+    assert torch.equal(torch.random.get_rng_state(), drawn)
+
+
+def test_the_images_stay_as_they_are() -> None:
+    x = images(5).flatten(1)
+    augment(flip=True, shift=1)(x)
+    assert torch.equal(x, images(5).flatten(1))
+
+
+def built(model: str = "cnn", scale: Any = "table", **spec: Any) -> Augment | None:
+    encoder = image_encoder()
+    network = build("model", model, CNN if model == "cnn" else {}, encoder.width, encoder.outputs)
+    return build_augment("train.augment", Augmentation(**spec), network, encoder, scale, seed=1)
+
+
+def test_what_comes_in_from_outside_is_a_pixel_of_0() -> None:
+    made = built(shift=1)
+    assert made is not None
+    encoder = image_encoder()
+    black = {name: [0] for name in encoder.schema.numbers}
+    x = encoder.features(image_table().slice(0, 1).from_pydict(black))
+    assert torch.equal(made(x), x)
+
+
+def test_none_is_none() -> None:
+    encoder = image_encoder()
+    assert build_augment("a", None, nn.Linear(1, 1), encoder, "column", seed=1) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "found neither flip nor shift"),
+        ({"flip": True, "model": "linear"}, "found a model without images; expected a model of"),
+        ({"flip": True, "scale": "column"}, "found scale: column; expected train.scale: table"),
+        ({"shift": 4}, "train.augment.shift: found 4; expected fewer than the 4 pixels of a side"),
+    ],
+)
+def test_what_is_no_image_is_one_line(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        built(**options)
+    assert message in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_column_beside_the_pixels_is_one_line() -> None:
+    """Categories may make up a square that is no image."""
+    encoder = image_encoder()
+    network = build("model", "cnn", CNN, 9, 3)
+    with pytest.raises(InputError, match="found 16 columns of numbers among 16 features"):
+        build_augment("a", Augmentation(flip=True), network, encoder, "table", seed=1)
