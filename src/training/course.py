@@ -97,8 +97,10 @@ def check_counts(where: str, kwargs: dict[str, Any]) -> None:
     for key in COUNTS:
         if key not in kwargs:
             continue
-        value = kwargs[key]
-        for count in value if isinstance(value, list) else [value]:
+        counts = [kwargs[key]]
+        if key == "milestones" and isinstance(kwargs[key], list):
+            counts = kwargs[key]
+        for count in counts:
             is_whole = isinstance(count, int) and not isinstance(count, bool)
             if not is_whole or count < COUNTS[key]:
                 expected = f"a whole number of steps from {COUNTS[key]} on for {key}"
