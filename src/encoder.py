@@ -14,16 +14,19 @@ from src.errors import InputError, one_of, shown
 from src.schema import Column, Label, Schema
 
 FAR = 1e6  # deviations; beyond, float32 sums of the network would overflow
-Scale = Literal["column", "table"]
+SOFT = 3.0  # what scaled numbers come near to and never pass, under `robust`
+ONE_HOT = 32  # categories; a column of more is a number of the category, for the model to embed
+Scale = Literal["column", "table", "robust"]
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Standardises numbers, and makes categories one-hot; missing or unseen values become zeros.
+    """Scales numbers, and makes categories one-hot; missing or unseen values become zeros.
 
-    A missing number so takes the mean that it is standardised by.  mean, std: float32 [numbers];
-    smallest, largest: of the training rows, float64 [numbers]; target_mean, target_std: float32
-    [1], 0 and 1 for classification.
+    A missing number so takes the mean, or the median, that is subtracted. Of a column of more than
+    ONE_HOT categories, a value becomes the number of its category, from 1.  mean, std: float32
+    [numbers]; smallest, largest: of the training rows, float64 [numbers]; target_mean, target_std:
+    float32 [1], 0 and 1 for classification; soft: whether scaled numbers are clipped, softly.
     """
 
     schema: Schema
@@ -33,15 +36,17 @@ class Encoder:
     largest: Tensor
     target_mean: Tensor
     target_std: Tensor
+    soft: bool = False
 
     @classmethod
     def fit(cls, schema: Schema, train: pa.Table, scale: Scale) -> "Encoder":
         """Compute means and deviations of the training rows, and the categories that they have.
 
-        scale: whether each column has its own mean and deviation, or the table one for all.
+        scale: whether each column has its own mean and deviation, or the table one for all, or each
+        column its median and quartiles.
         """
         matrix = number_matrix(train, schema.numbers)
-        mean, std = moments(matrix, scale)
+        mean, std = quartiles(matrix) if scale == "robust" else moments(matrix, scale)
         smallest, largest = extremes(matrix)
         target = np.zeros(1)
         if schema.task == "regression":
@@ -56,12 +61,25 @@ class Encoder:
             largest=torch.from_numpy(largest),
             target_mean=float32(target_mean),
             target_std=float32(positive(target_std, target_mean)),
+            soft=scale == "robust",
         )
 
     @property
     def width(self) -> int:
         """Count the encoded features."""
         return encoded_width(self.schema)
+
+    @property
+    def embedded(self) -> list[int]:
+        """Count the categories of the columns that are for the model to embed: the last features.
+
+        A column's values are 0, for none of them, to its count.
+        """
+        counts = []
+        for column in self.schema.columns:
+            if is_embedded(column):
+                counts.append(len(column.categories or []))
+        return counts
 
     @property
     def outputs(self) -> int:
@@ -81,11 +99,17 @@ class Encoder:
             values = torch.from_numpy(numbers(table.column(name)))
             # In float64: times need all their digits.
             scaled = (values - self.mean[i].double()) / self.std[i].double()
-            encoded[:, i] = torch.nan_to_num(scaled, nan=0.0).clamp(-FAR, FAR)
-        start = len(self.schema.numbers)
+            scaled = torch.nan_to_num(scaled, nan=0.0).clamp(-FAR, FAR)
+            encoded[:, i] = softly_clipped(scaled) if self.soft else scaled
+        start, last = len(self.schema.numbers), self.width - len(self.embedded)
         for column in self.schema.columns:
-            if column.categories:
-                rows, codes = present(table.column(column.name), column.categories)
+            if not column.categories:
+                continue
+            rows, codes = present(table.column(column.name), column.categories)
+            if is_embedded(column):
+                encoded[rows, last] = 1.0 + codes
+                last += 1
+            else:
                 encoded[rows, start + codes] = 1.0
                 start += len(column.categories)
         return encoded
@@ -129,7 +153,7 @@ class Encoder:
         return layout
 
     @classmethod
-    def of(cls, schema: Schema, tensors: Mapping[str, Tensor]) -> "Encoder":
+    def of(cls, schema: Schema, tensors: Mapping[str, Tensor], soft: bool) -> "Encoder":
         """Build the encoder that gave these `tensors`."""
         return cls(
             schema,
@@ -139,6 +163,7 @@ class Encoder:
             largest=tensors["encoder.largest"],
             target_mean=tensors["encoder.target_mean"],
             target_std=tensors["encoder.target_std"],
+            soft=soft,
         )
 
     def labels(self, index: Tensor) -> list[Label]:
@@ -148,11 +173,16 @@ class Encoder:
 
 
 def encoded_width(schema: Schema) -> int:
-    """Count the encoded features: one a number, one a category of a column."""
+    """Count the encoded features: one a number, one a category of a column, or one for all."""
     width = len(schema.numbers)
     for column in schema.columns:
-        width += len(column.categories or [])
+        width += 1 if is_embedded(column) else len(column.categories or [])
     return width
+
+
+def is_embedded(column: Column) -> bool:
+    """Tell whether the column's categories are too many to be one-hot."""
+    return len(column.categories or []) > ONE_HOT
 
 
 def moments(table: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
@@ -168,6 +198,26 @@ def moments(table: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     std = np.sqrt(squares.sum(axis=axes, keepdims=True) / count)
     shape = (1, table.shape[1])
     return np.broadcast_to(mean, shape)[0], np.broadcast_to(std, shape)[0]
+
+
+def quartiles(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Compute each column's median, and the distance of its quartiles, missing values left out.
+
+    [rows, columns] → [columns], [columns]. Where the quartiles are one value, it is half of the
+    distance from the smallest to the largest. So scales RealMLP (Holzmüller et al. 2024, 3.1).
+    """
+    seen = np.isfinite(table)
+    present = np.where(seen, table, np.where(seen.any(axis=0), np.nan, 0.0))
+    # Of no columns NumPy gives no quartiles.
+    low, median, high = np.nanquantile(present, [0.25, 0.5, 0.75], axis=0).reshape(3, -1)
+    smallest, largest = extremes(present)
+    spread = np.where(high > low, high - low, (largest - smallest) / 2)
+    return median, spread
+
+
+def softly_clipped(scaled: Tensor) -> Tensor:
+    """Bend numbers towards ±SOFT: near 0 they stay, and none passes it (RealMLP, as above)."""
+    return scaled / (1 + (scaled / SOFT) ** 2).sqrt()
 
 
 def extremes(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

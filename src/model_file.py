@@ -5,6 +5,7 @@ and it imports nothing that the reader did not name.
 """
 
 import json
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     model: Named  # the network, as in params.yaml
     loss: str
+    soft: bool = Field(False, exclude_if=operator.not_)  # of the encoder
     table: Schema = Field(alias="schema")
 
 
@@ -57,7 +59,10 @@ class Model:
         tensors = self.encoder.tensors()
         for name, weight in self.network.state_dict().items():
             tensors[f"{PREFIX}{name}"] = weight.contiguous().clone()
-        about = About(model=Named(**self.spec), loss=self.loss, schema=self.encoder.schema)
+        encoder = self.encoder
+        about = About(
+            model=Named(**self.spec), loss=self.loss, soft=encoder.soft, schema=encoder.schema
+        )
         # One key: safetensors writes several in an order that changes from run to run.
         document = about.model_dump(mode="json", by_alias=True)
         metadata = {FORMAT: json.dumps(document, sort_keys=True, ensure_ascii=False)}
@@ -86,7 +91,8 @@ class Model:
         weights = {name.removeprefix(PREFIX): tensors[name] for name in tensors if PREFIX in name}
         network = build_network(path, about)
         network.load_state_dict(weights)
-        return cls(network, Encoder.of(about.table, tensors), about.model.model_dump(), about.loss)
+        encoder = Encoder.of(about.table, tensors, about.soft)
+        return cls(network, encoder, about.model.model_dump(), about.loss)
 
     @torch.inference_mode()
     def outputs(self, x: Tensor) -> Tensor:
@@ -144,9 +150,9 @@ def check_trusted(path: Path, name: str, trusts: Trusts) -> None:
 
 def build_network(path: Path, about: About) -> nn.Module:
     """Build the network, with new weights."""
-    encoder = Encoder.of(about.table, Encoder.layout(about.table))
-    spec = about.model
-    return build(f"{path}: model", spec.name, spec.kwargs, encoder.width, encoder.outputs)
+    encoder = Encoder.of(about.table, Encoder.layout(about.table), about.soft)
+    spec, inputs, outputs = about.model, encoder.width, encoder.outputs
+    return build(f"{path}: model", spec.name, spec.kwargs, inputs, outputs, encoder.embedded)
 
 
 def network_layout(path: Path, about: About, tensors: int) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -97,15 +98,75 @@ class CNN(nn.Module):
         return outputs
 
 
+class Embedded(nn.Module):
+    """Turns the categories among the features into learned vectors, for any network behind it.
+
+    The last features are numbers of categories, a column each, 0 for none of them, whose vector is
+    zero: [rows, inputs] → [rows, outputs]. categories: how many each of the columns has.
+    """
+
+    def __init__(self, categories: Sequence[int], network: nn.Module) -> None:
+        super().__init__()
+        self.vectors = nn.ModuleList()
+        for count in categories:
+            self.vectors.append(embedding(count))
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = x.shape[1] - len(self.vectors)
+        parts = [x[:, :first]]
+        for i, vectors in enumerate(self.vectors, first):
+            parts.append(vectors(x[:, i].long()))
+        outputs: Tensor = self.network(torch.cat(parts, dim=1))
+        return outputs
+
+
+def embedding(categories: int) -> nn.Embedding:
+    """Make the vectors of so many categories and of none, uniform within 1/sqrt(size).
+
+    So Gorishniy et al. 2021 begin (Revisiting Deep Learning Models for Tabular Data).
+    """
+    size = vector_size(categories)
+    vectors = nn.Embedding(1 + categories, size, padding_idx=0)
+    with torch.no_grad():
+        vectors.weight.uniform_(-(size**-0.5), size**-0.5)
+        vectors.weight[0] = 0.0
+    return vectors
+
+
+def vector_size(categories: int) -> int:
+    """Return the size of a category's vector: 1.6 · categories^0.56, at most 50 (fastai's rule)."""
+    size: float = 1.6 * categories**0.56
+    return min(50, round(size))
+
+
 MODELS: dict[str, type[nn.Module]] = {"mlp": MLP, "linear": Linear, "cnn": CNN}
 
 
-def build(where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: int) -> nn.Module:
+def build(
+    where: str,
+    name: str,
+    kwargs: dict[str, Any],
+    inputs: int,
+    outputs: int,
+    embedded: Sequence[int] = (),
+) -> nn.Module:
     """Build the named model for so many features and outputs.
 
+    embedded: how many categories the last features have, which the model is given as vectors.
     Raises InputError if its name or arguments are wrong, OwnCodeError for an error inside a class
     of the user's own.
     """
+    if not embedded:
+        return build_named(where, name, kwargs, inputs, outputs)
+    width = inputs - len(embedded) + sum(map(vector_size, embedded))
+    return Embedded(embedded, build_named(where, name, kwargs, width, outputs))
+
+
+def build_named(
+    where: str, name: str, kwargs: dict[str, Any], inputs: int, outputs: int
+) -> nn.Module:
+    """Build the named model, as `build` says, for features that are all numbers."""
     given = {"inputs": inputs, "outputs": outputs}
     network: nn.Module
     if not is_own(name):

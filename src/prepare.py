@@ -190,13 +190,21 @@ def no_feature(con: Connection, name: str, type_: str, missing: int, total: int)
     return None
 
 
-def feature(con: Connection, name: str, type_: str, missing: int, limit: int) -> Column | str:
-    """Describe the column as a feature, or say why it is none."""
+REPEATED = 100  # text of more distinct values repeats each of them, on average, or is no feature
+
+
+def feature(
+    con: Connection, name: str, type_: str, missing: int, total: int, limit: int
+) -> Column | str:
+    """Describe the column, of so many rows, as a feature, or say why it is none."""
     if not is_a(type_, TEXTS):
         return Column(name=name, type=type_, kind="number", missing=missing)
+    found = f"text of over {limit} distinct values (prepare.max_categories)"
+    repeating = max(REPEATED, (total - missing) // 2)
+    if repeating < limit:
+        limit, found = repeating, f"text of over {repeating} distinct values in {total} rows"
     values = [str(value) for value in distinct_values(con, name, limit)]
     if len(values) > limit:
-        found = f"text of over {limit} distinct values (prepare.max_categories)"
         return f"{found}; a key goes in prepare.id, free text in prepare.drop"
     return Column(name=name, type=type_, kind="category", missing=missing, categories=values)
 
@@ -244,7 +252,7 @@ def find_features(
     ignored: dict[str, str] = {}
     for name in candidates(p, types):
         reason = no_feature(con, name, types[name], missing[name], total)
-        column = reason or feature(con, name, types[name], missing[name], p.max_categories)
+        column = reason or feature(con, name, types[name], missing[name], total, p.max_categories)
         if isinstance(column, Column):
             features.append(column)
         else:

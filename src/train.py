@@ -27,6 +27,7 @@ from src.schema import Schema, Task
 from src.training.augment import Augmentation, build_augment
 from src.training.average import Average, build_average
 from src.training.checkpoint import Checkpoints
+from src.training.defaults import BatchSize, chosen_batch, chosen_loss
 from src.training.device import Compile, Device, Precision
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
@@ -40,11 +41,11 @@ class Train(Section):
     """Holds the section `train` of params.yaml."""
 
     model: Named
-    loss: Named
+    loss: Named | None = None  # none: CrossEntropyLoss or MSELoss, by the task
     optimizer: Named
     scheduler: Schedulers | None = None
     epochs: int = Field(ge=1, le=1_000_000)
-    batch_size: int = Field(ge=1, le=2**31 - 1)
+    batch_size: BatchSize
     shuffle: bool = True
     scale: Scale = "column"
     monitor: Literal["loss", "accuracy", "r2"] = "loss"
@@ -205,9 +206,11 @@ def train_model(
     if device != Device.of(WHERE, "cpu", "float32", compile=False):
         print(f"device: {device}")
     encoder = Encoder.fit(schema, train, p.scale)
-    network = build(f"{WHERE}.model", p.model.name, p.model.kwargs, encoder.width, encoder.outputs)
+    where, inputs, outputs = f"{WHERE}.model", encoder.width, encoder.outputs
+    network = build(where, p.model.name, p.model.kwargs, inputs, outputs, encoder.embedded)
     network.to(device.location)
-    loss = build_loss(f"{WHERE}.loss", p.loss.name, p.loss.kwargs, schema.task, encoder.outputs)
+    named = chosen_loss(p.loss, schema.task)
+    loss = build_loss(f"{WHERE}.loss", named.name, named.kwargs, schema.task, outputs)
     loss.criterion.to(device.location)
     model = Model(network, encoder, p.model.model_dump(), loss.name)
     examples, val_examples = (
@@ -215,14 +218,14 @@ def train_model(
         for table in (train, val)
     )
     examples = examples._replace(y=loss.targets(examples.y)).to(device.location)
-    rows = slice(p.batch_size)
+    rows = slice(chosen_batch(p.batch_size, len(examples.x)))
     x, y = examples.x[rows], examples.y[rows]
     with device.trying(), device.autocast():
-        try_batch(f"{WHERE}.model", p.model.name, network, loss.criterion, x, y, encoder.outputs)
+        try_batch(where, p.model.name, network, loss.criterion, x, y, outputs)
     parts = build_parts(params, device, model, loss.criterion, len(examples.x))
     progress = Progress(examples.ids)
     # A full disk is none of the model's errors.
-    own_code = OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,))
+    own_code = OwnCode(where, p.model.name, passing=(OSError,))
     with own_code, device.compiling(), Bar(p.epochs, params.runtime) as watch:
         val_examples = val_examples.to(device.location)
         assessed = replace(model, network=parts.assessed)
@@ -240,7 +243,7 @@ def build_parts(
     """Build what the params name, to train the model's network on so many rows."""
     p, network, encoder = params.train, model.network, model.encoder
     optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
-    order = Order(rows, p.batch_size, p.shuffle, params.seed)
+    order = Order(rows, chosen_batch(p.batch_size, rows), p.shuffle, params.seed)
     steps = len(order.draw())  # an epoch
     return Parts(
         network=network,

@@ -9,12 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
+from sklearn.base import BaseEstimator
+from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from src.encoder import Encoder, numbers
+from src.encoder import ONE_HOT, Encoder, numbers
 from src.schema import Schema
 
 Array = np.ndarray
@@ -48,13 +52,14 @@ def classifiers(
     if encoder.width == 0 or len(np.unique(y)) < 2:
         return predictions
     # This solver ends so near the optimum that the instructions of the CPU don't show.
-    model = LogisticRegression(solver="newton-cg", tol=1e-8, max_iter=50)
+    logistic = LogisticRegression(solver="newton-cg", tol=1e-8, max_iter=50)
+    model = linear(encoder, logistic)
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(encoder.features(table).double().numpy(), y)
         known = in_batches(model.predict_proba, test)
     probability = np.zeros((rows, classes))
-    probability[:, model.classes_] = known
+    probability[:, logistic.classes_] = known
     predictions["logistic"] = (probability.argmax(axis=1), probability)
     return predictions
 
@@ -71,10 +76,26 @@ def regressors(encoder: Encoder, train: Path, test: Tensor) -> dict[str, Array]:
         return predictions
     table = sample(train, encoder)
     with threadpool_limits(1):
-        model = Ridge(solver="cholesky")
+        model = linear(encoder, Ridge(solver="cholesky"))
         model.fit(encoder.features(table).double().numpy(), numbers(table.column(target)))
         predictions["ridge"] = in_batches(model.predict, test)
     return predictions
+
+
+def linear(encoder: Encoder, model: BaseEstimator) -> BaseEstimator:
+    """Have a linear model read numbers of categories as one-hot: the most frequent, and the rest.
+
+    Other features are as they are encoded.
+    """
+    if not encoder.embedded:
+        return model
+    frequent = OneHotEncoder(
+        max_categories=ONE_HOT + 1, handle_unknown="infrequent_if_exist", sparse_output=False
+    )
+    columns = slice(encoder.width - len(encoder.embedded), None)
+    return make_pipeline(
+        make_column_transformer((frequent, columns), remainder="passthrough"), model
+    )
 
 
 def sample(train: Path, encoder: Encoder) -> pa.Table:
@@ -83,7 +104,8 @@ def sample(train: Path, encoder: Encoder) -> pa.Table:
     Where they are too many, the same ones are drawn each time.
     """
     file = pq.ParquetFile(train)
-    rows, width = file.metadata.num_rows, max(encoder.width, 1)
+    rows = file.metadata.num_rows
+    width = max(encoder.width + ONE_HOT * len(encoder.embedded), 1)
     most = min(MOST_VALUES // width, MOST_PRODUCTS // (width * encoder.outputs))
     drawn = np.arange(rows)
     if rows > most:

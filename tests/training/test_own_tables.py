@@ -1,0 +1,258 @@
+"""What fits a table of anybody's: scaling that outliers don't spoil, columns of many categories."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch import Tensor, nn
+
+from src.encoder import ONE_HOT, SOFT, Encoder, Scale, quartiles
+from src.evaluate import run as evaluate
+from src.model_file import Model
+from src.models import Embedded, build, vector_size
+from src.params import Named
+from src.predict import Departures, predict
+from src.schema import Column, Rows, Schema, Task
+from src.tables.csv_files import dialect
+from src.tables.format import Csv
+from src.train import Params, train_model
+from src.training.defaults import chosen_batch, chosen_loss
+from tests.test_evaluate import params as evaluate_params
+
+N = 600
+
+
+def columns(table: pa.Table) -> list[Column]:
+    found = []
+    for name in table.column_names[1:-1]:
+        is_text = pa.types.is_string(table.schema.field(name).type)
+        found.append(
+            Column(
+                name=name,
+                type="VARCHAR" if is_text else "DOUBLE",
+                kind="category" if is_text else "number",
+                missing=0,
+                categories=sorted(set(table[name].drop_null().to_pylist())) if is_text else None,
+            )
+        )
+    return found
+
+
+def schema(table: pa.Table, task: Task) -> Schema:
+    """Describe a table of an id, features, and the target."""
+    target = table.column_names[-1]
+    classes = sorted(set(table[target].to_pylist())) if task == "classification" else None
+    return Schema.model_validate(
+        {
+            "task": task,
+            "target": target,
+            "target_type": "",
+            "id": None,
+            "format": dialect([Path("table.parquet")], Csv()),
+            "columns": columns(table),
+            "ignored": {},
+            "classes": classes,
+            "rows": Rows(read=N, without_target=0, train=N, val=N, test=N),
+        }
+    )
+
+
+def shops(task: Task, seed: int = 0, shops: int = 60) -> pa.Table:
+    """Make rows whose target hangs on the shop, a number, and a kind of three."""
+    generator = np.random.default_rng(seed)
+    shop, kind = generator.integers(shops, size=N), generator.integers(3, size=N)
+    size = generator.normal(size=N)
+    value = np.random.default_rng(1).normal(size=shops)[shop] * 2 + size + kind
+    return pa.table(
+        {
+            "id": [f"row {i}" for i in range(N)],
+            "shop": [f"shop {i:03}" for i in shop],
+            "size": size,
+            "kind": [f"kind {i}" for i in kind],
+            "y": value if task == "regression" else [str(v > 1) for v in value],
+        }
+    )
+
+
+def params(**train: Any) -> Params:
+    spec = {
+        "model": {"name": "mlp", "hidden": [16]},
+        "loss": None,
+        "optimizer": {"name": "AdamW", "lr": 0.01},
+        "epochs": 20,
+        "batch_size": "auto",
+        "scale": "robust",
+        **train,
+    }
+    return Params.model_validate({"seed": 1, "train": spec, "runtime": {"progress": False}})
+
+
+# Numbers with heavy tails
+
+
+def heavy(rows: int = 1000) -> np.ndarray:
+    """Make a column of which one value in a hundred is a million times the others."""
+    values = np.random.default_rng(0).normal(size=rows)
+    values[::100] *= 1e6
+    return values
+
+
+def encoded(values: list[float | None], scale: Scale) -> Tensor:
+    rows = len(values)
+    columns = {"id": ["a"] * rows, "x": pa.array(values, pa.float64()), "y": [0.0] * rows}
+    table = pa.table(columns)
+    return Encoder.fit(schema(table, "regression"), table, scale).features(table)[:, 0]
+
+
+def test_outliers_leave_the_others_their_spread_under_robust_alone() -> None:
+    values = heavy()
+    usual = np.arange(len(values)) % 100 != 0
+    robust, column = encoded(list(values), "robust"), encoded(list(values), "column")
+    assert 0.5 < robust[usual].std() < 1
+    assert column[usual].std() < 1e-4
+    assert robust.abs().max() <= SOFT
+
+
+def test_robust_numbers_by_hand() -> None:
+    # Median 3, quartiles 2 and 4; beyond, 3 deviations at most. A missing one is the median.
+    expected = []
+    for scaled in (-1.0, -0.5, 0.0, 0.5, 48.5, 0.0):
+        expected.append(scaled / (1 + (scaled / 3) ** 2) ** 0.5)
+    assert encoded([1, 2, 3, 4, 100, None], "robust").tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "median", "spread"),
+    [
+        ([0, 0, 0, 0, 8], 0, 4),  # quartiles of one value: half the range
+        ([5, 5, 5], 5, 0),
+        ([np.nan, np.nan], 0, 0),
+        ([np.inf, 1, 2, 3, -np.inf], 2, 1),
+        ([7], 7, 0),
+    ],
+)
+def test_quartiles_of_odd_columns(values: list[float], median: float, spread: float) -> None:
+    found = quartiles(np.array(values, dtype=np.float64)[:, None])
+    assert [float(part[0]) for part in found] == [median, spread]
+
+
+def test_a_table_without_numbers_scales_none() -> None:
+    assert [part.shape for part in quartiles(np.zeros((3, 0)))] == [(0,), (0,)]
+
+
+@pytest.mark.parametrize("odd", [5.0, None, 1e30, -1e30, float("inf")])
+def test_odd_values_encode_as_finite_numbers(odd: float | None) -> None:
+    assert encoded([odd] * 3, "robust").isfinite().all()
+    assert encoded([1.0, 2.0, odd], "robust").abs().max() <= SOFT
+
+
+# Columns of many categories
+
+
+def test_more_categories_than_one_hot_are_one_column_of_numbers() -> None:
+    table = shops("regression")
+    encoder = Encoder.fit(schema(table, "regression"), table, "column")
+    assert encoder.embedded == [60]
+    assert encoder.width == 1 + 3 + 1  # size, three kinds, the shop
+    shop = encoder.features(table)[:, -1]
+    assert shop.tolist() == [float(name[5:]) + 1 for name in table["shop"].to_pylist()]
+    assert encoder.features(table)[:, 1:4].sum(dim=1).tolist() == [1.0] * N
+
+
+def test_missing_and_unseen_categories_are_none_whose_vector_is_zero() -> None:
+    table = shops("regression")
+    encoder = Encoder.fit(schema(table, "regression"), table, "column")
+    odd = table.slice(0, 2).set_column(1, "shop", pa.array([None, "another"]))
+    assert encoder.features(odd)[:, -1].tolist() == [0.0, 0.0]
+    network = build("model", "linear", {}, encoder.width, 1, encoder.embedded)
+    assert isinstance(network, Embedded)
+    assert not network.vectors[0](torch.tensor([0])).any()
+    departures = Departures(encoder)
+    departures.add(odd)
+    assert departures.lines()[0] == (
+        "column 'shop': 1 missing, 1 of a category that training had not"
+    )
+
+
+@pytest.mark.parametrize("count", [ONE_HOT, ONE_HOT + 1])
+def test_the_rule_of_one_hot(count: int) -> None:
+    names = [f"{i:03}" for i in range(count)]
+    table = pa.table({"id": names, "x": names, "y": [0.0] * count})
+    encoder = Encoder.fit(schema(table, "regression"), table, "column")
+    assert encoder.width == (count if count == ONE_HOT else 1)
+
+
+def test_sizes_of_vectors_grow_slowly_and_end_at_fifty() -> None:
+    assert [vector_size(count) for count in (33, 100, 1000, 10_000)] == [11, 21, 50, 50]
+
+
+class Wide(nn.Module):
+    """Is a network of a user's own, which knows nothing of categories."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: Tensor = self.layer(x)
+        return outputs
+
+
+MODELS: list[dict[str, Any]] = [
+    {"name": "mlp", "hidden": [16]},
+    {"name": "linear"},
+    {"name": f"{__name__}:Wide"},
+]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize("model", MODELS, ids=["mlp", "linear", "own"])
+def test_a_model_learns_what_hangs_on_many_categories(
+    model: dict[str, Any], task: Task, tmp_path: Path
+) -> None:
+    train, val = shops(task), shops(task, seed=1)
+    trained, history = train_model(params(model=model), schema(train, task), train, val)
+    name = "val_accuracy" if task == "classification" else "val_r2"
+    assert max(row[name] for row in history) > 0.8
+    # The model file has all that predicts them.
+    file = tmp_path / "model.safetensors"
+    trained.save(file)
+    loaded = Model.load(file, trusts=lambda name: name == model["name"])
+    assert predict(loaded, val).equals(predict(trained, val))
+    for split, table in (("train", train), ("test", val)):
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+    evaluate(evaluate_params({}, model["name"]), tmp_path, tmp_path, tmp_path)
+
+
+def test_the_baseline_is_given_the_most_frequent_categories(tmp_path: Path) -> None:
+    from src.scoring.baselines import regressors
+
+    train, test = shops("regression", shops=40), shops("regression", seed=1, shops=40)
+    pq.write_table(train, tmp_path / "train.parquet")
+    encoder = Encoder.fit(schema(train, "regression"), train, "column")
+    predicted = regressors(encoder, tmp_path / "train.parquet", encoder.features(test))["ridge"]
+    truth = test["y"].to_numpy()
+    r2 = 1 - ((truth - predicted) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
+    assert r2 > 0.8  # the number and the kind alone give 0.3
+
+
+# What the table decides
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(1, 16), (50, 16), (1_023, 16), (2_048, 32), (10_000, 128), (65_536, 1024), (10**7, 1024)],
+)
+def test_the_batch_size_follows_the_rows(rows: int, size: int) -> None:
+    assert chosen_batch("auto", rows) == size
+    assert chosen_batch(10, rows) == 10
+
+
+def test_the_loss_follows_the_task_where_none_is_named() -> None:
+    assert chosen_loss(None, "classification").name == "CrossEntropyLoss"
+    assert chosen_loss(None, "regression").name == "MSELoss"
+    assert chosen_loss(Named(name="L1Loss"), "regression").name == "L1Loss"
