@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve fashion-mnist clean constraints
+.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -45,8 +45,11 @@ browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian:
 prefect-ui: .venv/.installed  ## open Prefect's page of a finished run in headless Chromium (Debian: as above)
 	pytest -m prefect_ui -n 0 tests/reprise/flows/test_prefect_ui.py
 
-fashion-mnist: .venv/.installed  ## train mlp and cnn on Fashion-MNIST, in a folder of its own
-	python -m benchmarks.fashion_mnist
+own-data: .venv/.installed  ## put recipes/tabular.yaml over params.yaml, for a table of your own
+	python -m recipes tabular
+
+recipe: .venv/.installed  ## measure recipes/NAME.yaml with three seeds: make recipe NAME=fashion-cnn
+	python -m benchmarks.recipe $(NAME)
 
 bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner beside dvc repro
 	python -m benchmarks.big_table

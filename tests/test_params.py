@@ -13,6 +13,7 @@ from src.errors import InputError
 from src.losses import build_loss
 from src.models import build
 from src.params import StageParams
+from src.training.defaults import chosen_loss
 from src.training.optimizers import build_optimizer
 from src.training.schedulers import build_schedule
 from tests.conftest import ROOT, YAML_, Project
@@ -106,9 +107,8 @@ def check(document: dict[str, Any], folder: Path) -> None:
     )
     optimizer = build_optimizer(f"{where}.optimizer", p.train.optimizer, network)
     build_schedule(f"{where}.scheduler", p.train.scheduler, optimizer, p.train.epochs, batches=11)
-    build_loss(
-        f"{where}.loss", p.train.loss.name, p.train.loss.kwargs, "classification", encoder.outputs
-    )
+    loss = chosen_loss(p.train.loss, "classification")
+    build_loss(f"{where}.loss", loss.name, loss.kwargs, "classification", encoder.outputs)
 
 
 @pytest.mark.parametrize(("key", "value"), cases())

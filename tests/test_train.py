@@ -22,11 +22,11 @@ from src.schema import SPLITS, Column, Rows, Schema
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
 from src.train import Examples, Params, build_parts, fit, run
+from src.training.defaults import chosen_loss
 from src.training.device import Device
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.progress import Progress
-from src.training.watch import Bar
 
 N = 103  # rows: the last batch is shorter
 
@@ -84,9 +84,8 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
     network = build(
         "model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
     )
-    loss = build_loss(
-        "loss", p.train.loss.name, p.train.loss.kwargs, encoder.schema.task, encoder.outputs
-    )
+    spec = chosen_loss(p.train.loss, encoder.schema.task)
+    loss = build_loss("loss", spec.name, spec.kwargs, encoder.schema.task, encoder.outputs)
     model = Model(network, encoder, p.train.model.model_dump(), loss.name)
     examples = Examples(encoder.features(data), encoder.targets(data), data.column("id"))
     return model, fitted(p, model, loss, examples, examples)
