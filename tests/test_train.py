@@ -27,6 +27,7 @@ from src.training.device import Device
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.progress import Progress
+from src.training.watch import Bar
 
 N = 103  # rows: the last batch is shorter
 

@@ -1,0 +1,140 @@
+"""Recipes over params.yaml: what stays, what is checked, and what they are good for."""
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from recipes.__main__ import FOLDER, read_recipe, run
+from src.errors import InputError
+from src.params import StageParams
+from src.train import Params, train_model
+from tests.conftest import ROOT, YAML_
+from tests.training.test_own_tables import schema
+
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+STAGES: list[type[StageParams]] = [
+    importlib.import_module(f"src.{stage}").Params
+    for stage in YAML_.load(ROOT / "dvc.yaml")["stages"]
+]
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with this project's params.yaml, and the current one."""
+    file = tmp_path / "params.yaml"
+    file.write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    return file
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_gives_params_of_all_stages(name: str, own: Path) -> None:
+    before = YAML_.load(own)
+    run(name)
+    for stage in STAGES:
+        stage.load(own)
+    after, recipe = YAML_.load(own), read_recipe(name)
+    for section, keys in after.items():
+        if section == "seed":
+            continue
+        for key, value in keys.items():
+            expected = recipe.get(section, {}).get(key, before[section].get(key))
+            assert value == expected, f"{section}.{key}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_comments_and_untouched_lines_stay(name: str, own: Path) -> None:
+    before = own.read_text().splitlines()
+    run(name)
+    after, recipe = own.read_text().splitlines(), read_recipe(name)
+    keys = {key for section in recipe.values() for key in section}
+    inner = ("    ",)  # of a value that is replaced whole
+    for line in before:
+        key, _, rest = line.strip().partition(":")
+        comment = rest.partition("#")[2]
+        if line.startswith(inner):
+            continue
+        if key in keys:
+            assert any(other.strip().startswith(key) and comment in other for other in after)
+        else:
+            assert line in after
+    assert after.count("") == before.count("")
+
+
+def test_a_recipe_twice_changes_nothing_more(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("tabular")
+    once = own.read_text()
+    said = capsys.readouterr().out
+    assert "train.batch_size: 10 → auto\n" in said
+    run("tabular")
+    assert own.read_text() == once
+    assert capsys.readouterr().out == "nothing to change\n"
+
+
+def test_edits_of_the_user_stay(own: Path) -> None:
+    own.write_text(own.read_text().replace("target: digit", "target: price  # in €"))
+    run("tabular")
+    assert "target: price  # in €" in own.read_text()
+
+
+def test_an_unknown_recipe_is_one_line(own: Path) -> None:
+    before = own.read_text()
+    with pytest.raises(InputError, match="did you mean 'tabular'"):
+        run("tabula")
+    assert own.read_text() == before
+
+
+# What they are good for
+
+AIMS = {"fashion-mlp": 0.895, "fashion-cnn": 0.935, "fashion-accurate": 0.945}
+
+
+@pytest.mark.parametrize("name", sorted(AIMS))
+def test_the_committed_result_reaches_its_aim(name: str) -> None:
+    file = FOLDER / f"{name}.json"
+    if not file.exists():
+        pytest.skip("not measured yet")
+    results = json.loads(file.read_text())
+    assert np.mean([result["accuracy"] for result in results.values()]) >= AIMS[name]
+
+
+def prices(rows: int, seed: int) -> pa.Table:
+    """Make prices that hang on a size, three of which are a thousand times too large."""
+    generator = np.random.default_rng(seed)
+    size = np.exp(0.5 * generator.normal(size=rows))
+    price = 1000 * size**0.7 * (1 + 0.1 * generator.normal(size=rows))
+    size[generator.permutation(rows)[:3]] *= 1000
+    noise = np.exp(3 * generator.normal(size=rows))
+    ids = [f"{seed} {i}" for i in range(rows)]
+    return pa.table({"id": ids, "size": size, "noise": noise, "price": price})
+
+
+Found = list[dict[str, float]]
+
+
+def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
+    document = YAML_.load(own)
+    document["runtime"]["progress"] = False
+    change(document)
+    train, val = prices(2000, 1), prices(400, 2)
+    params = Params.model_validate(document)
+    return train_model(params, schema(train, "regression"), train, val)[1]
+
+
+def test_on_prices_with_outliers_the_recipe_learns_where_digits_settings_diverge(own: Path) -> None:
+    def regression(document: dict[str, Any]) -> None:
+        document["train"] |= {"loss": {"name": "MSELoss"}, "scale": "column"}
+
+    def few_epochs(document: dict[str, Any]) -> None:
+        document["train"]["epochs"] = 15
+
+    with pytest.raises(InputError, match=r"in epoch 1.*expected finite losses"):
+        trained(own, regression)
+    run("tabular")
+    assert max(row["val_r2"] for row in trained(own, few_epochs)) > 0.8
