@@ -104,12 +104,12 @@ def test_the_committed_result_reaches_its_aim(name: str) -> None:
     assert np.mean([result["accuracy"] for result in results.values()]) >= AIMS[name]
 
 
-def prices(rows: int, seed: int) -> pa.Table:
-    """Make prices that hang on a size, three of which are a thousand times too large."""
+def prices(rows: int, seed: int, wrong: int) -> pa.Table:
+    """Make prices that hang on a size; so many of the sizes are a thousand times too large."""
     generator = np.random.default_rng(seed)
     size = np.exp(0.5 * generator.normal(size=rows))
     price = 1000 * size**0.7 * (1 + 0.1 * generator.normal(size=rows))
-    size[generator.permutation(rows)[:3]] *= 1000
+    size[generator.permutation(rows)[:wrong]] *= 1000
     noise = np.exp(3 * generator.normal(size=rows))
     ids = [f"{seed} {i}" for i in range(rows)]
     return pa.table({"id": ids, "size": size, "noise": noise, "price": price})
@@ -122,7 +122,7 @@ def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
     document = YAML_.load(own)
     document["runtime"]["progress"] = False
     change(document)
-    train, val = prices(2000, 1), prices(400, 2)
+    train, val = prices(2000, 1, wrong=3), prices(400, 2, wrong=0)
     params = Params.model_validate(document)
     return train_model(params, schema(train, "regression"), train, val)[1]
 
