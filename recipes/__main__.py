@@ -46,13 +46,7 @@ def put_over(text: str, recipe: Document) -> tuple[str, list[str]]:
     """Replace the keys of a params file by those of the recipe; describe each that changes."""
     yaml = round_trip()
     document = yaml.load(text)
-    changes = []
-    for section, keys in recipe.items():
-        for key, value in keys.items():
-            old = document[section].get(key)
-            if old != value:
-                changes.append(f"{section}.{key}: {in_line(old)} → {in_line(value)}")
-                document[section][key] = value
+    changes = replaced(document, recipe, "")
     out = io.StringIO()
     yaml.dump(document, out)
     written = out.getvalue()
@@ -60,6 +54,23 @@ def put_over(text: str, recipe: Document) -> tuple[str, list[str]]:
     for section in re.findall(r"^\n(\w+):", text, re.MULTILINE):
         written = re.sub(rf"\n+{section}:", f"\n\n{section}:", written, count=1)
     return written, changes
+
+
+def replaced(old: Document, new: Document, prefix: str) -> list[str]:
+    """Replace values in place, and describe each that changes, after its key.
+
+    A mapping is gone into, unless it names a class: its other keys are arguments of that class.
+    """
+    changes = []
+    for key, value in new.items():
+        before = old.get(key)
+        are_mappings = isinstance(before, dict) and isinstance(value, dict)
+        if are_mappings and "name" not in value:
+            changes += replaced(old[key], value, f"{prefix}{key}.")
+        elif before != value:
+            changes.append(f"{prefix}{key}: {in_line(before)} → {in_line(value)}")
+            old[key] = value
+    return changes
 
 
 def in_line(value: object) -> str:

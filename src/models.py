@@ -48,12 +48,17 @@ class Linear(MLP):
         super().__init__(inputs, outputs, hidden=[])
 
 
+def convolution(before: int, after: int) -> nn.Conv2d:
+    """Make a convolution of 3 × 3 that keeps the image's size."""
+    return nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False)
+
+
 class CNN(nn.Module):
     """Convolution, max pooling, batch norm and relu, once a channel count, then two linear layers.
 
     Rows are square images of one channel, pixel by pixel: [rows, side²] → [rows, outputs].
     Pooling first leaves batch norm and relu a quarter of the pixels. Memory is channels last, which
-    is faster on CPUs.
+    is faster on CPUs. depth: convolutions a channel count; all but the first are of pooled images.
     """
 
     def __init__(
@@ -61,11 +66,12 @@ class CNN(nn.Module):
         inputs: int,
         outputs: int,
         channels: list[int],
+        depth: int = 1,
         hidden: int = 128,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_sizes(channels=channels, hidden=[hidden])
+        check_sizes(channels=channels, depth=[depth], hidden=[hidden])
         self.side = math.isqrt(inputs)
         if self.side**2 != inputs:
             raise ValueError(f"{inputs} features are no square image")
@@ -76,11 +82,13 @@ class CNN(nn.Module):
         blocks: list[nn.Module] = []
         for before, after in zip([1, *channels], channels, strict=False):
             blocks += [
-                nn.Conv2d(before, after, kernel_size=3, padding=1, bias=False),
+                convolution(before, after),
                 nn.MaxPool2d(2),
                 nn.BatchNorm2d(after),
                 nn.ReLU(),
             ]
+            for _ in range(depth - 1):
+                blocks += [convolution(after, after), nn.BatchNorm2d(after), nn.ReLU()]
         self.blocks = nn.Sequential(*blocks)
         self.blocks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         flat = channels[-1] * (self.side >> len(channels)) ** 2

@@ -307,6 +307,7 @@ def test_scheduler_changes_the_learning_rate_by_epoch_or_batch(name: str) -> Non
         ({"optimizer": {"name": "SGD", "lr": 1e300}}, "train.optimizer: found {'lr': 1e+300}"),
         ({"model": {"name": "cnn", "channels": [0]}}, "train.model: found {'channels': [0]}"),
         ({"model": {"name": "cnn", "channels": [1], "hidden": 0}}, "hidden must be 1 or more"),
+        ({"model": {"name": "cnn", "channels": [1], "depth": 0}}, "depth must be 1 or more"),
         ({"model": {"name": "mlp", "hidden": [8, 0]}}, "hidden must be 1 or more"),
         (
             {"model": {"name": "collections:OrderedDict"}},
