@@ -29,8 +29,8 @@ class EditedSourceError(Exception):
 def training_key(inputs: Mapping[str, object]) -> str:
     """Hash what decides the result: params, data, code, and what computes it.
 
-    inputs: params, the data's fingerprints and the device, as JSON has them. A class of the user's own that
-    they name counts with its source, wherever it is installed. Raises EditedSourceError.
+    inputs: params, the data's fingerprints and the device, as JSON has them. A class of the user's
+    own that they name counts with its source, wherever it is installed. Raises EditedSourceError.
     """
     document = {
         "inputs": inputs,

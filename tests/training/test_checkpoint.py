@@ -306,7 +306,7 @@ def test_a_state_of_other_things_is_said_and_training_goes_on(
 ) -> None:
     checkpoints = Checkpoints(tmp_path, 1e-9, {})
     progress = progress_at(1)
-    checkpoints.resume({"odd": Odd()}, progress, 3)
+    checkpoints.resume({"odd": Odd()}, progress, 3, "cpu")
     checkpoints.step(progress)
     checkpoints.step(progress_at(2))
     (line,) = capsys.readouterr().out.splitlines()
@@ -330,7 +330,7 @@ def test_what_the_disk_refuses_is_said_and_training_goes_on(
 def test_none_is_kept_without_a_folder_or_seconds(tmp_path: Path) -> None:
     for checkpoints in (Checkpoints(None, 1e-9, {}), Checkpoints(tmp_path, None, {})):
         progress = progress_at(1)
-        checkpoints.resume({}, progress, 3)
+        checkpoints.resume({}, progress, 3, "cpu")
         checkpoints.step(progress)
         checkpoints.keep(progress)
         checkpoints.clear(keep_last=True)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from src.errors import InputError
 from src.train import run, train_model
 from src.training import device as devices
+from src.training.checkpoint import Checkpoints
 from src.training.device import Device
 from src.training.progress import Progress, Step
 from tests.test_train import params, pass_all, schema, table, write_prepared
@@ -152,7 +153,7 @@ def test_nothing_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     weighted = {"name": "CrossEntropyLoss", "weight": [1.0, 2.0, 3.0]}
     p = params(loss=weighted, clip_norm=1.0)
     with pytest.raises(KeyboardInterrupt):
-        train_model(p, schema("classification"), table(), table())
+        train_model(p, schema("classification"), table(), table(), Checkpoints(None, None, {}))
     assert len(steps) == 11
     assert {step.loss.device.type for step in steps} == {"meta"}
     assert {step.rows.device.type for step in steps} == {"cpu"}

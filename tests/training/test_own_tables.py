@@ -20,6 +20,7 @@ from src.schema import Column, Rows, Schema, Task
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
 from src.train import Params, train_model
+from src.training.checkpoint import Checkpoints
 from src.training.defaults import chosen_batch, chosen_loss
 from tests.test_evaluate import params as evaluate_params
 
@@ -215,7 +216,9 @@ def test_a_model_learns_what_hangs_on_many_categories(
     model: dict[str, Any], task: Task, tmp_path: Path
 ) -> None:
     train, val = shops(task), shops(task, seed=1)
-    trained, history = train_model(params(model=model), schema(train, task), train, val)
+    trained, history = train_model(
+        params(model=model), schema(train, task), train, val, Checkpoints(None, None, {})
+    )
     name = "val_accuracy" if task == "classification" else "val_r2"
     assert max(row[name] for row in history) > 0.8
     # The model file has all that predicts them.

@@ -14,6 +14,7 @@ from recipes.__main__ import FOLDER, read_recipe, run
 from src.errors import InputError
 from src.params import StageParams
 from src.train import Params, train_model
+from src.training.checkpoint import Checkpoints
 from tests.conftest import ROOT, YAML_
 from tests.training.test_own_tables import schema
 
@@ -128,7 +129,9 @@ def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
     change(document)
     train, val = prices(2000, 1, wrong=3), prices(400, 2, wrong=0)
     params = Params.model_validate(document)
-    return train_model(params, schema(train, "regression"), train, val)[1]
+    return train_model(
+        params, schema(train, "regression"), train, val, Checkpoints(None, None, {})
+    )[1]
 
 
 def test_on_prices_with_outliers_the_recipe_learns_where_digits_settings_diverge(own: Path) -> None:
