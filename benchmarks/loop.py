@@ -6,8 +6,8 @@ Each loop trains the same network in turn, an epoch or more a round, and the rat
 taken within the round; printed are the median and the middle half. The floor takes the step
 (forward, loss, zero_grad, backward, step) on one batch again and again, and nothing else. With one
 thread the processor's time is taken, which other work on the machine changes less than the clock;
-with more, the clock's. `--options` switches on one option of params.yaml at a time, beside a floor whose step
-has it too where it is part of the step (clip_norm, precision, compile).
+with more, the clock's. `--options` switches on one option of params.yaml at a time, beside a floor
+whose step has it too where it is part of the step (clip_norm, precision, compile).
 """
 
 import argparse

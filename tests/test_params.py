@@ -54,6 +54,7 @@ FINE = {
     ("evaluate.metric", "null"),
     ("train.optimizer.lr", "zero"),
     ("train.model.hidden", "empty"),  # no hidden layer: a linear model
+    ("runtime.checkpoint", "null"),
     ("runtime.workers", "null"),
     ("seed", "zero"),
     ("train.patience", "number"),

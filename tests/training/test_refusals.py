@@ -60,7 +60,6 @@ BAD: dict[str, list[Any]] = {
         *with_name("tests.own:Net", {}, {"width": 5, "depth": 5}),
     ],
     "loss": [
-        None,
         *NO_CLASS,
         *with_name(
             "CrossEntropyLoss", {"weigth": [1, 1, 1]}, {"reduction": "sum"}, {"reduction": 5}
