@@ -6,6 +6,7 @@ A training has a folder, whose name is a hash of all that decides its result but
 
 import re
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -176,5 +177,6 @@ def size_of(folder: Path) -> int:
 
 
 def say(line: str) -> None:
-    """Print a line, above the bar if there is one."""
+    """Print a line, above the bar if there is one, and at once: a kill may come."""
     tqdm.write(f"checkpoint: {line}")
+    sys.stdout.flush()

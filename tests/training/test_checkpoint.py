@@ -28,6 +28,13 @@ CNN = {"name": "cnn", "channels": [3], "hidden": 5, "dropout": 0.3}  # with batc
 MLP = {"name": "mlp", "hidden": [6], "dropout": 0.3}
 ADAMW = {"name": "AdamW", "lr": 0.01}
 MOMENTUM = {"name": "SGD", "lr": 0.05, "momentum": 0.9}
+ONE_CYCLE = {"name": "OneCycleLR", "max_lr": 0.1, "total_steps": 20, "every": "batch"}
+LIST = [
+    {"name": "LinearLR", "start_factor": 0.1, "total_iters": 1},
+    {"name": "StepLR", "step_size": 1},
+]
+IMAGES = {"flip": True, "shift": 1}
+IN_SCALE = {"scale": "table"}
 
 
 class Killed(BaseException):
@@ -116,7 +123,10 @@ def test_every_optimizer_goes_on_exactly(optimizer: str, train: Train) -> None:
 
 @pytest.mark.parametrize("scheduler", one_in(4, SCHEDULERS))
 def test_every_scheduler_goes_on_exactly(scheduler: str, train: Train) -> None:
-    recipe = {"scheduler": {"name": scheduler, **SCHEDULERS[scheduler]}}
+    spec = {"name": scheduler, **SCHEDULERS[scheduler]}
+    if scheduler == "CyclicLR":
+        spec["step_size_up"] = STEPS  # of as few
+    recipe = {"scheduler": spec}
     assert storm(train, 5, **recipe) == train(keeps=False, **recipe)
 
 
@@ -140,11 +150,17 @@ RECIPES: dict[str, dict[str, Any]] = {
     "mlp, momentum": {},
     "cnn, AdamW": {"model": CNN, "optimizer": ADAMW},
     "RMSprop": {"optimizer": {"name": "RMSprop", "lr": 0.01}},
-    "OneCycle": {"scheduler": {"name": "OneCycleLR", "max_lr": 0.1, "total_steps": 20}},
+    "average, augment": {"model": CNN, "average": {"decay": 0.9}, "augment": IMAGES} | IN_SCALE,
+    "OneCycle": {"scheduler": ONE_CYCLE},
     "Plateau": {"scheduler": {"name": "ReduceLROnPlateau", "patience": 0}},
+    "a list": {"scheduler": LIST},
+    "a chain": {"scheduler": {"name": "ChainedScheduler", "schedulers": LIST}},
 }
-for name in ("OneCycle",):
-    RECIPES[name]["scheduler"]["every"] = "batch"
+
+
+@pytest.mark.parametrize("name", one_in(2, RECIPES))
+def test_every_recipe_goes_on_exactly(name: str, train: Train) -> None:
+    assert storm(train, 5, **RECIPES[name]) == train(keeps=False, **RECIPES[name])
 
 
 @pytest.mark.parametrize("name", one_in(2, RECIPES))
