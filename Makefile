@@ -11,7 +11,7 @@ help:  ## list the targets
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprise needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,prefect,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,tensorboard,mlflow,prefect,dev]'
 	touch $@
 
 repro: .venv/.installed  ## run the stages that changed, then print the metrics
@@ -60,7 +60,7 @@ bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner 
 
 constraints:  ## pin what a fresh install of pyproject.toml takes
 	rm -rf .venv && $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[train,prefect,dev]'
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[train,tensorboard,mlflow,prefect,dev]'
 	(echo '# Every package of the environment, pinned: made by `make constraints` from a fresh install.'; \
 	 $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.txt
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -16,6 +16,7 @@ FILE = Path("params.yaml")
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Track = Literal["tensorboard", "mlflow"]  # a library, and the extra that installs it
 
 
 class Section(BaseModel):
@@ -40,7 +41,8 @@ class Named(BaseModel):
 class Runtime(Section):
     """Holds what cannot change a result, so that no stage depends on it."""
 
-    log_every: int = Field(100, ge=1, le=10**9)  # steps between log lines
+    log_every: int | None = Field(None, ge=1, le=10**9)  # steps between log lines; null: by time
+    track: Track | None = None
     progress: bool = True  # progress bars, where stderr is a terminal
     checkpoint: float | None = Field(30, gt=0, le=1e9)  # seconds to the next; null: none
     keep_last: bool = True  # of a training that ended, for one of more epochs

@@ -112,6 +112,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "evaluate.bins": (5, {}, {"evaluate"}),
     "evaluate.plot_points": (50, {}, {"evaluate"}),
     "runtime.log_every": (10, {}, set()),
+    "runtime.track": ("tensorboard", {}, set()),
     "runtime.progress": (False, {}, set()),
     "runtime.checkpoint": (None, {}, set()),
     "runtime.keep_last": (False, {}, set()),
