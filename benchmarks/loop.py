@@ -32,7 +32,7 @@ from src.train import Examples, Params, build_parts, train_epoch
 from src.training.device import Device
 from src.training.parts import Parts
 from src.training.progress import Progress
-from src.training.watch import Bar
+from src.training.watch import Watch
 
 SECONDS = 0.1  # of the floor, a round
 
@@ -162,12 +162,11 @@ def ours(bench: Bench) -> Iterator[None]:
     ids = pa.chunked_array([pa.array(range(bench.workload.rows))])
     examples = Examples(bench.x, bench.y, ids)
     progress = Progress(ids)
-    with Bar(p.epochs, bench.params.runtime) as watch:
+    with Watch(bench.params.runtime, p.epochs, len(bench.x)) as watch:
         while True:
             order = parts.order.draw()
             watch.begin_epoch(progress, len(order))
             train_epoch(p, parts, examples.batches(order), progress, watch, None)
-            watch.end_epoch(progress)
             parts.order.end_epoch()
             progress.end_epoch()
             yield

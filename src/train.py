@@ -31,10 +31,11 @@ from src.training.defaults import BatchSize, chosen_batch, chosen_loss
 from src.training.device import Compile, Device, Precision
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
-from src.training.parts import Checkpoint, Parts, Watch
+from src.training.parts import Checkpoint, Parts
 from src.training.progress import WHERE, Progress, Row, diverged
 from src.training.schedulers import Schedulers, build_schedule
-from src.training.watch import Bar
+from src.training.track import build_tracking
+from src.training.watch import Watch, describe_kept
 
 
 class Train(Section):
@@ -197,9 +198,17 @@ def check_monitor(p: Train, task: Task) -> None:
 
 
 def train_model(
-    params: Params, schema: Schema, train: pa.Table, val: pa.Table, checkpoints: Checkpoints
-) -> tuple[Model, list[Row]]:
-    """Build the model that the params name, and train it; return also a row an epoch."""
+    params: Params,
+    schema: Schema,
+    train: pa.Table,
+    val: pa.Table,
+    checkpoints: Checkpoints,
+    watch: Watch | None = None,
+) -> tuple[Model, Progress]:
+    """Build the model that the params name, and train it; return also how that went.
+
+    watch: None shows what `runtime` asks for, and keeps nothing.
+    """
     p = params.train
     device = Device.of(WHERE, p.device, p.precision, p.compile)
     device.prepare(p.threads, params.seed)
@@ -226,7 +235,9 @@ def train_model(
     progress = Progress(examples.ids)
     # A full disk is none of the model's errors.
     own_code = OwnCode(where, p.model.name, passing=(OSError,))
-    with own_code, device.compiling(), Bar(p.epochs, params.runtime) as watch:
+    if watch is None:
+        watch = Watch(params.runtime, p.epochs, len(examples.x))
+    with own_code, device.compiling(), watch:
         val_examples = val_examples.to(device.location)
         assessed = replace(model, network=parts.assessed)
         checkpoints.resume(parts.stateful(), progress, p.epochs, str(device))
@@ -234,7 +245,7 @@ def train_model(
         checkpoints.keep(progress)
     network.load_state_dict(progress.weights)
     network.cpu()  # a model file is of no device
-    return model, progress.history
+    return model, progress
 
 
 def build_parts(
@@ -274,6 +285,9 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     recipe = params.model_dump(mode="json", exclude={"train": {"epochs"}, "runtime": True})
     inputs = {**recipe, "data": fingerprints}
     checkpoints = Checkpoints(kept_folder("checkpoints"), params.runtime.checkpoint, inputs)
+    tracking = build_tracking(params.runtime.track, kept_folder("track"), inputs)
+    live = kept_folder("live")
+    watch = Watch(params.runtime, p.epochs, schema.rows.train, live, tracking)
     file = prepared / "train.parquet"
     smaller = "a smaller model or batch_size, fewer rows or columns"
     with in_memory(file, schema.rows.train, encoded_width(schema), smaller):
@@ -281,11 +295,13 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
         for split, table in tables.items():
             if table.num_rows == 0:
                 raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
-        trained, history = train_model(params, schema, tables["train"], tables["val"], checkpoints)
+        train, val = tables["train"], tables["val"]
+        trained, progress = train_model(params, schema, train, val, checkpoints, watch)
     trained.save(model / "model.safetensors")
+    history = progress.history
     write_csv(model / "history.csv", list(history[0]), history)
     checkpoints.clear(keep_last=params.runtime.keep_last)
-    print("  ".join(f"{name} {value:.6g}" for name, value in history[-1].items()))
+    print(describe_kept(history, progress.best_epoch, p.epochs, p.monitor))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from src.training.device import Device
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.progress import Progress
-from src.training.watch import Bar
+from src.training.watch import Watch
 
 N = 103  # rows: the last batch is shorter
 
@@ -100,7 +100,7 @@ def fitted(
     device = Device("train", torch.device("cpu"))
     parts = build_parts(p, device, model, loss.criterion, len(train.x))
     progress = Progress(train.ids)
-    with Bar(p.train.epochs, p.runtime) as watch:
+    with Watch(p.runtime, p.train.epochs, len(train.x)) as watch:
         assessed = replace(model, network=parts.assessed)
         fit(p.train, assessed, loss, parts, train, val, progress, watch)
     return progress.history

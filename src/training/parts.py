@@ -51,19 +51,6 @@ class Augment(Stateful, Protocol):
         """Change features [batch, width] into others of the same shape."""
 
 
-class Watch(Protocol):
-    """Shows how training goes on."""
-
-    def begin_epoch(self, progress: Progress, steps: int) -> None:
-        """Begin an epoch of so many steps, of which `progress.step` are done already."""
-
-    def step(self, progress: Progress) -> None:
-        """Look whether it is time for a line, after each step; only then read the losses."""
-
-    def end_epoch(self, progress: Progress) -> None:
-        """End an epoch, which is the last in `progress.history`."""
-
-
 class Checkpoint(Protocol):
     """Keeps what training needs to go on after a kill."""
 

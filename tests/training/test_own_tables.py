@@ -216,11 +216,11 @@ def test_a_model_learns_what_hangs_on_many_categories(
     model: dict[str, Any], task: Task, tmp_path: Path
 ) -> None:
     train, val = shops(task), shops(task, seed=1)
-    trained, history = train_model(
+    trained, progress = train_model(
         params(model=model), schema(train, task), train, val, Checkpoints(None, None, {})
     )
     name = "val_accuracy" if task == "classification" else "val_r2"
-    assert max(row[name] for row in history) > 0.8
+    assert max(row[name] for row in progress.history) > 0.8
     # The model file has all that predicts them.
     file = tmp_path / "model.safetensors"
     trained.save(file)

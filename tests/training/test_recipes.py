@@ -129,9 +129,10 @@ def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
     change(document)
     train, val = prices(2000, 1, wrong=3), prices(400, 2, wrong=0)
     params = Params.model_validate(document)
-    return train_model(
+    _, progress = train_model(
         params, schema(train, "regression"), train, val, Checkpoints(None, None, {})
-    )[1]
+    )
+    return progress.history
 
 
 def test_on_prices_with_outliers_the_recipe_learns_where_digits_settings_diverge(own: Path) -> None:
