@@ -263,7 +263,7 @@ def build_tracking(name: Track | None, folder: Path | None, inputs: Mapping[str,
     try:
         return Tracking(TRACKERS[name](folder, inputs), inputs)
     except ImportError as e:
-        expected = f"its library, by pip install 'dvc-reprise[{name}]', or null"
+        expected = f"its library, by pip install -e '.[{name}]', or null"
         raise InputError(WHERE, f"{name} ({e})", expected) from None
 
 

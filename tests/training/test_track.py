@@ -168,7 +168,7 @@ def test_a_library_that_is_missing_is_one_line(
     with pytest.raises(InputError) as e:
         build_tracking(name, tmp_path, INPUTS)
     assert f"params.yaml: runtime.track: found {name} (" in str(e.value)
-    assert f"expected its library, by pip install 'dvc-reprise[{name}]', or null" in str(e.value)
+    assert f"expected its library, by pip install -e '.[{name}]', or null" in str(e.value)
 
 
 def test_outside_a_project_nothing_is_tracked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from src.params import Runtime
 from src.train import run
 from src.training.progress import Progress, Row
 from src.training.watch import Watch, describe_kept
+from tests.conftest import Project, copied
 from tests.test_train import params, pass_all, write_prepared
 
 ROWS, STEPS, BATCH = 400, 40, 10
@@ -329,3 +331,27 @@ def test_a_training_is_watched_and_ends_in_the_rows_of_its_live_file(
     history = (tmp_path / "model" / "history.csv").read_bytes()
     assert (tmp_path / "kept" / "live" / "train.csv").read_bytes() == history
     assert capsys.readouterr().out.startswith("kept epoch 4 of 4  lr 0.1  train_loss ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runner", ["dvc repro", "reprise run", "reprise run in a folder"])
+def test_rows_and_numbers_are_seen_while_a_stage_runs(
+    runner: str, finished: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if runner.endswith("folder"):
+        monkeypatch.setenv("REPRISE_SANDBOX", "folder")
+    project = copied(finished, tmp_path)
+    project.set({"train.epochs": 400, "runtime.track": "tensorboard"})
+    command = [*runner.split()[:2], "-s", "train"]
+    kept = tmp_path / ".dvc/tmp/reprise"
+    live, runs = kept / "live/train.csv", kept / "track/tensorboard"
+    live.unlink(missing_ok=True)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(project.run, *command)
+        while not running.done() and not (live.exists() and live.read_text().count("\n") > 2):
+            time.sleep(0.01)
+        assert not running.done()
+        assert [*runs.glob("train-*/events.out.tfevents.*")]
+        assert "kept epoch " in running.result()
+    assert live.read_bytes() == (tmp_path / "data/model/history.csv").read_bytes()
+    assert "track" not in (tmp_path / "dvc.lock").read_text()
