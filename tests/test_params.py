@@ -55,6 +55,9 @@ FINE = {
     ("train.optimizer.lr", "zero"),
     ("train.model.hidden", "empty"),  # no hidden layer: a linear model
     ("runtime.checkpoint", "null"),
+    ("runtime.log_every", "null"),
+    ("runtime.log_every", "number"),
+    ("runtime.track", "null"),
     ("runtime.workers", "null"),
     ("seed", "zero"),
     ("train.patience", "number"),
