@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,9 @@ def test_kills_at_random_moments_change_no_byte_and_repeat_nothing(
                 break
             time.sleep(0.0005 if writing else 0.005)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            kills += 1
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(process.pid, signal.SIGKILL)
+                kills += 1
         process.communicate()
         ran = runs.read_text().split()[len(count) :] if runs.exists() else []
         repeated += len(before & set(ran))
