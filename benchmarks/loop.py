@@ -4,10 +4,10 @@ python -m benchmarks.loop [WORKLOAD...] [--rounds 15] [--threads 1] [--options]
 
 Each loop trains the same network in turn, an epoch or more a round, and the ratio to the floor is
 taken within the round; printed are the median and the middle half. The floor takes the step
-(forward, loss, zero_grad, backward, step) on one batch again and again, and nothing else. With one
-thread the processor's time is taken, which other work on the machine changes less than the clock;
-with more, the clock's. `--options` switches on one option of params.yaml at a time, beside a floor
-whose step has it too where it is part of the step (clip_norm, precision, compile).
+(forward, loss, zero_grad, backward, step) on one batch again and again. With one thread the
+processor's time is taken, which other work on the machine changes less than the clock; with more,
+the clock's. `--options` switches on one option of params.yaml at a time, beside a floor whose step
+has it too where it is part of the step (clip_norm, precision, compile).
 """
 
 import argparse
@@ -28,10 +28,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from src.cli import SAME_BYTES
 from src.models import build
-from src.train import Examples, Params, build_parts, train_epoch
+from src.train import Examples, Params, train_epoch
 from src.training.device import Device
+from src.training.optimizers import build_optimizer
+from src.training.order import Order
 from src.training.parts import Parts
 from src.training.progress import Progress
+from src.training.schedulers import build_schedule
 from src.training.watch import Watch
 
 SECONDS = 0.1  # of the floor, a round
@@ -127,7 +130,8 @@ class Bench:
         self.params = w.params(self.options)
         self.x = torch.randn(w.rows, w.columns)
         self.y = torch.randint(w.outputs, (w.rows,)) if w.outputs > 1 else torch.randn(w.rows, 1)
-        self.steps = -(-w.rows // self.params.train.batch_size)
+        self.size: int = w.train["batch_size"]
+        self.steps = math.ceil(w.rows / self.size)
 
     def parts(self) -> Parts:
         """Build a new network, optimizer and so on."""
@@ -135,13 +139,22 @@ class Bench:
         device = Device("train", torch.device("cpu"), p.precision, p.compile)
         torch.manual_seed(1)
         network = build("model", p.model.name, p.model.kwargs, w.columns, w.outputs)
-        criterion = nn.CrossEntropyLoss() if w.outputs > 1 else nn.MSELoss()
-        return build_parts(self.params, device, network, criterion, w.rows)
+        optimizer = build_optimizer("optimizer", p.optimizer, network)
+        return Parts(
+            network=network,
+            forward=device.compiled(network),
+            criterion=nn.CrossEntropyLoss() if w.outputs > 1 else nn.MSELoss(),
+            optimizer=optimizer,
+            schedule=build_schedule("scheduler", p.scheduler, optimizer, p.epochs, self.steps),
+            order=Order(w.rows, self.size, shuffle=True, seed=1),
+            autocast=device.autocast(),
+            scaler=device.scaler(),
+        )
 
 
 def floor(bench: Bench) -> Iterator[None]:
     """Take the step on one batch again and again."""
-    parts, size, norm = bench.parts(), bench.params.train.batch_size, bench.params.train.clip_norm
+    parts, size, norm = bench.parts(), bench.size, bench.params.train.clip_norm
     x, y = bench.x[:size].clone(), bench.y[:size].clone()
     parameters = list(parts.network.parameters())
     while True:
@@ -149,7 +162,7 @@ def floor(bench: Bench) -> Iterator[None]:
             with parts.autocast:
                 loss = parts.criterion(parts.forward(x), y)
             parts.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             if norm is not None:
                 nn.utils.clip_grad_norm_(parameters, norm)
             parts.optimizer.step()
@@ -165,6 +178,7 @@ def ours(bench: Bench) -> Iterator[None]:
     with Watch(bench.params.runtime, p.epochs, len(bench.x)) as watch:
         while True:
             order = parts.order.draw()
+            progress.sizes = [len(rows) for rows in order]
             watch.begin_epoch(progress, len(order))
             train_epoch(p, parts, examples.batches(order), progress, watch, None)
             parts.order.end_epoch()
@@ -174,14 +188,14 @@ def ours(bench: Bench) -> Iterator[None]:
 
 def textbook(bench: Bench) -> Iterator[None]:
     """Train as PyTorch's tutorial does: a DataLoader, and the loss read each step."""
-    parts, size = bench.parts(), bench.params.train.batch_size
+    parts, size = bench.parts(), bench.size
     loader = DataLoader(TensorDataset(bench.x, bench.y), size, shuffle=True)
     while True:
         running = 0.0
         for x, y in loader:
             parts.optimizer.zero_grad()
             loss = parts.criterion(parts.network(x), y)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             parts.optimizer.step()
             running += loss.item()
         yield
@@ -189,12 +203,12 @@ def textbook(bench: Bench) -> Iterator[None]:
 
 def tight(bench: Bench) -> Iterator[None]:
     """Train by the shortest loop of torch there is: no log, no check, no mean loss."""
-    parts, size = bench.parts(), bench.params.train.batch_size
+    parts, size = bench.parts(), bench.size
     while True:
         for rows in torch.split(torch.randperm(len(bench.x)), size):
             loss = parts.criterion(parts.network(bench.x[rows]), bench.y[rows])
             parts.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             parts.optimizer.step()
         yield
 

@@ -2,8 +2,9 @@
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -32,6 +33,7 @@ from src.training.device import Compile, Device, Precision
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.parts import Checkpoint, Parts
+from src.training.processes import Processes, check_count, check_parts, spread, spreadable
 from src.training.progress import WHERE, Progress, Row, diverged
 from src.training.schedulers import Schedulers, build_schedule
 from src.training.track import build_tracking
@@ -57,6 +59,7 @@ class Train(Section):
     device: str = Field("cpu", pattern=r"^(auto|cpu|cuda|cuda:\d+|mps)$")
     precision: Precision = "float32"
     compile: Compile = False
+    processes: int = Field(1, ge=1, le=1024)
     threads: int = Field(1, ge=1, le=1024)  # sums in another number of parts differ in the last bit
 
 
@@ -119,6 +122,8 @@ def train_epoch(
             loss = parts.criterion(outputs, y)
         optimizer.zero_grad()  # else gradients add up over the batches
         scaler.scale(loss).backward()
+        if parts.processes is not None:  # each computes a part of the batch
+            loss = parts.processes.average(parameters, loss, len(rows))
         if p.clip_norm is not None:  # after backward, which fills the gradients
             scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(parameters, p.clip_norm)
@@ -154,7 +159,8 @@ def fit(
         if progress.step == 0:
             progress.lr = float(parts.optimizer.param_groups[0]["lr"])
         order = parts.order.draw()
-        batches = train.batches(order[progress.step :])
+        progress.sizes = [len(rows) for rows in order]
+        batches = train.batches(parts.share(order[progress.step :]))
         watch.begin_epoch(progress, len(order))
         loss_sum = train_epoch(p, parts, batches, progress, watch, checkpoint)
         scores = assess(progress.epoch, model, loss, val)
@@ -204,19 +210,23 @@ def train_model(
     val: pa.Table,
     checkpoints: Checkpoints,
     watch: Watch | None = None,
+    processes: Processes | None = None,
 ) -> tuple[Model, Progress]:
     """Build the model that the params name, and train it; return also how that went.
 
     watch: None shows what `runtime` asks for, and keeps nothing.
     """
     p = params.train
-    device = Device.of(WHERE, p.device, p.precision, p.compile)
+    rank = processes.rank if processes else 0
+    device = Device.of(WHERE, p.device, p.precision, p.compile, rank)
     device.prepare(p.threads, params.seed)
     if device != Device.of(WHERE, "cpu", "float32", compile=False):
         print(f"device: {device}")
     encoder = Encoder.fit(schema, train, p.scale)
     where, inputs, outputs = f"{WHERE}.model", encoder.width, encoder.outputs
     network = build(where, p.model.name, p.model.kwargs, inputs, outputs, encoder.embedded)
+    if processes:
+        network = spreadable(where, network, device.location)
     network.to(device.location)
     named = chosen_loss(p.loss, schema.task)
     loss = build_loss(f"{WHERE}.loss", named.name, named.kwargs, schema.task, outputs)
@@ -231,7 +241,10 @@ def train_model(
     x, y = examples.x[rows], examples.y[rows]
     with device.trying(), device.autocast():
         try_batch(where, p.model.name, network, loss.criterion, x, y, outputs)
-    parts = build_parts(params, device, model, loss.criterion, len(examples.x))
+        if processes:
+            check_parts(f"{WHERE}.processes", processes, network, loss.criterion, x, y)
+            torch.manual_seed(params.seed + rank)  # other rows take other dropout
+    parts = build_parts(params, device, model, loss.criterion, len(examples.x), processes)
     progress = Progress(examples.ids)
     # A full disk is none of the model's errors.
     own_code = OwnCode(where, p.model.name, passing=(OSError,))
@@ -240,8 +253,12 @@ def train_model(
     with own_code, device.compiling(), watch:
         val_examples = val_examples.to(device.location)
         assessed = replace(model, network=parts.assessed)
-        checkpoints.resume(parts.stateful(), progress, p.epochs, str(device))
-        fit(p, assessed, loss, parts, examples, val_examples, progress, watch, checkpoints)
+        checkpoints.resume(parts.stateful(), progress, p.epochs, str(device), processes)
+        try:
+            fit(p, assessed, loss, parts, examples, val_examples, progress, watch, checkpoints)
+        except ConnectionError:
+            progress.read()  # another process stopped, perhaps for a loss of this one
+            raise
         checkpoints.keep(progress)
     network.load_state_dict(progress.weights)
     network.cpu()  # a model file is of no device
@@ -249,7 +266,12 @@ def train_model(
 
 
 def build_parts(
-    params: Params, device: Device, model: Model, criterion: nn.Module, rows: int
+    params: Params,
+    device: Device,
+    model: Model,
+    criterion: nn.Module,
+    rows: int,
+    processes: Processes | None = None,
 ) -> Parts:
     """Build what the params name, to train the model's network on so many rows."""
     p, network, encoder = params.train, model.network, model.encoder
@@ -269,6 +291,7 @@ def build_parts(
         augment=build_augment(
             f"{WHERE}.augment", p.augment, network, encoder, p.scale, params.seed
         ),
+        processes=processes,
     )
 
 
@@ -284,10 +307,32 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     check_monitor(p, schema.task)
     recipe = params.model_dump(mode="json", exclude={"train": {"epochs"}, "runtime": True})
     inputs = {**recipe, "data": fingerprints}
-    checkpoints = Checkpoints(kept_folder("checkpoints"), params.runtime.checkpoint, inputs)
-    tracking = build_tracking(params.runtime.track, kept_folder("track"), inputs)
-    live = kept_folder("live")
-    watch = Watch(params.runtime, p.epochs, schema.rows.train, live, tracking)
+    device = Device.of(WHERE, p.device, p.precision, p.compile)
+    batch_size = chosen_batch(p.batch_size, schema.rows.train)
+    check_count(f"{WHERE}.processes", p.processes, batch_size, p.device, device)
+    work = partial(train_and_write, params, schema, prepared, model, inputs)
+    spread(f"{WHERE}.processes", p.processes, device.backend, work)
+
+
+def train_and_write(
+    params: Params,
+    schema: Schema,
+    prepared: Path,
+    model: Path,
+    inputs: Mapping[str, object],
+    processes: Processes | None,
+) -> None:
+    """Train; the first of several processes shows it, and writes what all have trained.
+
+    inputs: params and fingerprints of data that decide the result.
+    """
+    p, runtime = params.train, params.runtime
+    checkpoints = Checkpoints(kept_folder("checkpoints"), runtime.checkpoint, inputs)
+    is_first = processes is None or processes.is_first
+    watch = Watch(runtime.model_copy(update={"progress": False}), p.epochs, schema.rows.train)
+    if is_first:
+        tracking = build_tracking(runtime.track, kept_folder("track"), inputs)
+        watch = Watch(runtime, p.epochs, schema.rows.train, kept_folder("live"), tracking)
     file = prepared / "train.parquet"
     smaller = "a smaller model or batch_size, fewer rows or columns"
     with in_memory(file, schema.rows.train, encoded_width(schema), smaller):
@@ -296,7 +341,9 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
             if table.num_rows == 0:
                 raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
         train, val = tables["train"], tables["val"]
-        trained, progress = train_model(params, schema, train, val, checkpoints, watch)
+        trained, progress = train_model(params, schema, train, val, checkpoints, watch, processes)
+    if not is_first:
+        return
     trained.save(model / "model.safetensors")
     history = progress.history
     write_csv(model / "history.csv", list(history[0]), history)

@@ -86,6 +86,13 @@ class Odd(Net):
         return super().forward(x) + torch.where(x[:, :1] > 8, 1e30, 0.0)
 
 
+class Far(Net):
+    """Returns numbers whose square is infinite for rows whose first feature is 8 deviations off."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + torch.where(x[:, :1] > 8, 1e30, 0.0)
+
+
 class Measured(nn.Module):
     """Computes with its weights as it is built, which needs their numbers."""
 

@@ -102,6 +102,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "train.device": ("auto", {}, {"train"}),  # without a GPU: the same model
     "train.compile": ("default", {}, MODEL),
     "train.precision": ("bf16", {}, MODEL),
+    "train.processes": (2, {}, MODEL),
     "train.threads": (
         2,
         {"train.epochs": 4},

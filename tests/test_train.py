@@ -42,7 +42,9 @@ def params(**train: Any) -> Params:
         "shuffle": False,
         **train,
     }
-    return Params.model_validate({"seed": 1, "train": spec, "runtime": {"progress": False}})
+    return Params.model_validate(
+        {"seed": 1, "train": spec, "runtime": {"progress": False, "checkpoint": None}}
+    )
 
 
 def table() -> pa.Table:

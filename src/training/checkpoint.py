@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from src.training.key import EditedSourceError, training_key
 from src.training.parts import Stateful
+from src.training.processes import Processes
 from src.training.progress import Progress
 from src.training.state_file import SUFFIX, UnknownStateError, read_state, remove_parts, write_state
 
@@ -27,24 +28,36 @@ NAME = re.compile(rf"(?P<epoch>\d+)-(?P<step>\d+)-[0-9a-f]{{64}}{SUFFIX}")
 
 
 class Generators:
-    """Gives and takes the states of torch's own generators, which dropout draws from."""
+    """Gives and takes the states of torch's own generators, which dropout draws from.
+
+    Of several processes each has its own, and all give and take at the same time.
+    """
+
+    def __init__(self, processes: Processes | None = None) -> None:
+        self.processes = processes
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states."""
+        """Return the states, by process."""
+        if self.processes is None:
+            return {"0": self._own()}
+        return self.processes.gathered(self._own())
+
+    def load_state_dict(self, states: Mapping[str, Any], /) -> None:
+        """Let the generators go on from these states."""
+        own = states["0" if self.processes is None else str(self.processes.rank)]
+        torch.set_rng_state(own["cpu"])
+        if "cuda" in own:
+            torch.cuda.set_rng_state_all(own["cuda"])
+        if "mps" in own:
+            torch.mps.set_rng_state(own["mps"])
+
+    def _own(self) -> dict[str, Any]:
         states: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             states["cuda"] = torch.cuda.get_rng_state_all()
         if torch.backends.mps.is_available():
             states["mps"] = torch.mps.get_rng_state()
         return states
-
-    def load_state_dict(self, states: Mapping[str, Any], /) -> None:
-        """Let the generators go on from these states."""
-        torch.set_rng_state(states["cpu"])
-        if "cuda" in states:
-            torch.cuda.set_rng_state_all(states["cuda"])
-        if "mps" in states:
-            torch.mps.set_rng_state(states["mps"])
 
 
 class Kept(NamedTuple):
@@ -73,14 +86,20 @@ class Checkpoints:
         self._folder: Path | None = None
         self._parts: dict[str, Stateful] = {}
         self._newest = (0, 0)  # epoch and step
+        self._processes: Processes | None = None
 
     def resume(
-        self, parts: Mapping[str, Stateful], progress: Progress, epochs: int, device: str
+        self,
+        parts: Mapping[str, Stateful],
+        progress: Progress,
+        epochs: int,
+        device: str,
+        processes: Processes | None = None,
     ) -> None:
         """Bring the parts and progress to the newest state that there is.
 
         epochs: how many are asked for. A state of more does where the best one is among these.
-        device: names what computes.
+        device: names what computes. Of several processes only the first writes.
         """
         if self._top is None:
             return
@@ -89,7 +108,8 @@ class Checkpoints:
         except EditedSourceError as e:
             say(f"none is kept: {e}")
             return
-        self._parts = {**parts, "progress": progress, "generators": Generators()}
+        self._parts = {**parts, "progress": progress, "generators": Generators(processes)}
+        self._processes = processes
         remove_parts(self._folder)
         for kept in self._newest_first():
             state = read_state(kept.path)
@@ -110,7 +130,12 @@ class Checkpoints:
 
     def step(self, progress: Progress) -> None:
         """Keep the state if it is time to; called after each step."""
-        if self._folder is not None and time.monotonic() >= self._due:
+        if self._folder is None:
+            return
+        is_due = time.monotonic() >= self._due
+        if self._processes is not None:
+            is_due = self._processes.agree(is_due)
+        if is_due:
             self.keep(progress)
             self._due = time.monotonic() + self._seconds
 
@@ -121,6 +146,8 @@ class Checkpoints:
             return
         progress.read()
         state = {name: part.state_dict() for name, part in self._parts.items()}
+        if self._processes is not None and not self._processes.is_first:
+            return
         try:
             write_state(self._folder, f"{progress.epoch:07}-{progress.step:010}", state)
             self._remove_all_but(KEPT)

@@ -29,9 +29,14 @@ class Device:
     compile: Compile = False
 
     @classmethod
-    def of(cls, where: str, name: str, precision: Precision, compile: Compile) -> "Device":
-        """Find the named device; raise InputError for what this machine or the device has not."""
-        location = find(f"{where}.device", name)
+    def of(
+        cls, where: str, name: str, precision: Precision, compile: Compile, rank: int = 0
+    ) -> "Device":
+        """Find the named device; raise InputError for what this machine or the device has not.
+
+        rank: of this process in several, each of which takes a GPU of its own.
+        """
+        location = find(f"{where}.device", name, rank)
         check_precision(f"{where}.precision", location, precision)
         return cls(where, location, precision, compile)
 
@@ -44,6 +49,11 @@ class Device:
         if self.compile:
             words.append(f"compiled: {self.compile}")
         return ", ".join(words)
+
+    @property
+    def backend(self) -> str:
+        """Name what several processes talk by."""
+        return "nccl" if self.location.type == "cuda" else "gloo"
 
     def prepare(self, threads: int, seed: int) -> None:
         """Have torch give the same bits each time, with so many CPU threads."""
@@ -104,12 +114,12 @@ def first_line(error: Exception) -> str:
     return str(error).partition("\n")[0][:200]
 
 
-def find(where: str, name: str) -> torch.device:
+def find(where: str, name: str, rank: int = 0) -> torch.device:
     """Find the device: cpu, cuda, cuda:N, mps or auto; raise InputError if it is not here."""
     available = devices()
     if name == "auto":
-        return torch.device(available[-1])
-    wanted = "cuda:0" if name == "cuda" else name
+        name = available[-1].removesuffix(":0")
+    wanted = f"cuda:{rank}" if name == "cuda" else name
     if wanted not in available:
         expected = f"a device of this machine: auto or {', '.join(available)}"
         raise InputError(where, name, f"{expected} (torch {torch.__version__})")

@@ -1,6 +1,6 @@
 """Names what the training loop is handed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from src.training.order import Order
+from src.training.processes import Processes
 from src.training.progress import Progress
 
 
@@ -77,6 +78,13 @@ class Parts:
     scaler: torch.amp.GradScaler
     average: Average | None = None
     augment: Augment | None = None
+    processes: Processes | None = None
+
+    def share(self, order: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Take of each batch the rows that this process computes."""
+        if self.processes is None:
+            return order
+        return [self.processes.share(rows) for rows in order]
 
     @property
     def assessed(self) -> nn.Module:

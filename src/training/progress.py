@@ -1,6 +1,7 @@
 """Tells where training stands, and sums the losses on the way."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -29,7 +30,8 @@ class Progress:
     """Holds what a checkpoint keeps beside the parts' own state.
 
     epoch: the one that is trained, from 1; step: how many of its steps are done; lr: at its start;
-    loss_sum: over the rows of these steps; weights: of the best epoch yet. ids name the rows.
+    loss_sum: over the rows of these steps; weights: of the best epoch yet. ids name the rows;
+    sizes: how many rows each step of the epoch has, in all processes.
     """
 
     ids: pa.ChunkedArray
@@ -42,6 +44,7 @@ class Progress:
     best: float = math.inf
     best_epoch: int = 0
     weights: dict[str, Tensor] = field(default_factory=dict)
+    sizes: Sequence[int] = ()
     unread: list[Step] = field(default_factory=list)
     unread_size: int = 0
 
@@ -68,7 +71,7 @@ class Progress:
                 if not math.isfinite(loss):
                     found = f"loss {loss} in epoch {self.epoch}, step {number}"
                     raise diverged(found, step.outputs, self.ids.take(step.rows.numpy()))
-                self.loss_sum += loss * len(step.rows)
+                self.loss_sum += loss * self.sizes[number - 1]
             self.loss = losses[-1]
         return self.loss_sum
 

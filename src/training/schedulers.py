@@ -87,7 +87,7 @@ class Schedule:
             return
         with self.guard:
             if isinstance(self.scheduler, lr_scheduler.ReduceLROnPlateau):
-                self.scheduler.step(float(loss))
+                self.scheduler.step(loss.item() if isinstance(loss, Tensor) else loss)
             else:
                 self.scheduler.step()
             check_rates(self.optimizer)

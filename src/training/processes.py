@@ -1,0 +1,254 @@
+"""Spreads each batch over several processes, which end every step with the same weights.
+
+They run the same code on the same data, and differ in the rows of a batch that they compute. After
+`average` each has the gradients and the loss of the whole batch; all that follows is as in one
+process. The first one writes.
+"""
+
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+
+from src.cli import guarded
+from src.errors import InputError
+from src.training.device import Device, devices
+
+STARTED = "WORLD_SIZE"  # torchrun sets it, and what else `env://` reads
+SAME = 1e-4  # relative: a batch's loss, computed whole and in parts
+SECONDS = 30  # that the others have to end, once one has
+
+
+@dataclass
+class Processes:
+    """Tells this process, of number `rank`, from the others.
+
+    meeting: where they find each other, as `init_process_group` takes it.
+    """
+
+    rank: int
+    count: int
+    meeting: str = "env://"
+    _wish: bool = False
+    _agreed: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether this process writes and shows what all of them do."""
+        return self.rank == 0
+
+    def share(self, rows: Tensor) -> Tensor:
+        """Take this process's part of a batch's rows; all of them where they are too few."""
+        if len(rows) < self.count:
+            return rows
+        return rows.tensor_split(self.count)[self.rank]
+
+    def average(self, parameters: Sequence[Tensor], loss: Tensor, rows: int) -> Tensor:
+        """Replace the gradients by those of the whole batch; return its loss.
+
+        loss: the mean over this process's rows. Raises ConnectionError if another process ended, or
+        has to, as its loss is not finite: it says so itself.
+        """
+        gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in parameters]
+        own = loss.detach().float()
+        one = torch.ones_like(own)
+        last = torch.stack([one * self._wish, own, one])
+        sums = torch.cat([*(gradient.flatten() for gradient in gradients), last]) * rows
+        try:
+            dist.all_reduce(sums)
+        except RuntimeError as e:
+            raise ConnectionError("another process of this training ended") from e
+        means = sums / sums[-1]  # the number of rows in all processes
+        if math.isfinite(own) and not math.isfinite(means[-2]):
+            raise ConnectionError("the loss of another process of this training is not finite")
+        self._agreed = bool(means[-3] > 0)
+        start = 0
+        for weights in parameters:
+            mean = means[start : start + weights.numel()].view_as(weights).to(weights.dtype)
+            start += weights.numel()
+            if weights.grad is not None or mean.any():  # weights that nothing used have none
+                weights.grad = mean
+        return means[-2]
+
+    def agree(self, wish: bool) -> bool:
+        """Tell, after a step, whether it is the first process's wish, which all learn in a step.
+
+        It so comes true in all of them after the same step.
+        """
+        agreed, self._agreed = self._agreed, False
+        self._wish = wish and self.is_first and not agreed
+        return agreed
+
+    def gathered(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Gather the values of all processes, by rank; they must be at the same step."""
+        values: list[Any] = [None] * self.count
+        dist.all_gather_object(values, value)
+        return {str(rank): one for rank, one in enumerate(values)}
+
+    def work(self, work: Callable[["Processes"], None], backend: str) -> None:
+        """Meet the others and do the work; what it prints, only the first process shows."""
+        dist.init_process_group(backend, self.meeting, rank=self.rank, world_size=self.count)
+        try:
+            if self.is_first:
+                work(self)
+                return
+            with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+                work(self)
+        finally:
+            dist.destroy_process_group()
+
+
+Work = Callable[[Processes | None], None]
+
+
+def spread(where: str, count: int, backend: str, work: Work) -> None:
+    """Do the work in so many processes: those that torchrun started, or this one and its own.
+
+    Raises InputError if torchrun started another number of them.
+    """
+    if STARTED in os.environ:
+        started = int(os.environ[STARTED])
+        if started != count:
+            raise InputError(where, str(count), f"{started}, as many as torchrun started")
+        Processes(int(os.environ["RANK"]), count).work(work, backend)
+    elif count > 1:
+        start(count, backend, work)
+    else:
+        work(None)
+
+
+def start(count: int, backend: str, work: Work) -> None:
+    """Start the other processes, and do this one's part."""
+    context = multiprocessing.get_context("spawn")
+    with TemporaryDirectory() as folder:
+        meeting = f"file://{folder}/meeting"
+        first, *others = [Processes(rank, count, meeting) for rank in range(count)]
+        started: list[BaseProcess] = []
+        try:
+            for other in others:
+                file = Path(folder, f"error {other.rank}")
+                process = context.Process(target=take_part, args=(other, backend, work, file))
+                process.start()
+                started.append(process)
+            first.work(work, backend)
+            wait(started)
+        except ConnectionError as e:
+            wait(started)
+            blame(started, sorted(Path(folder).glob("error *")), e)
+        finally:
+            for one in started:
+                one.kill()
+                one.join()
+
+
+def wait(others: Sequence[BaseProcess]) -> None:
+    """Wait for processes that are about to end."""
+    for process in others:
+        process.join(SECONDS)
+
+
+def take_part(processes: Processes, backend: str, work: Work, error: Path) -> None:
+    """Do the part of a process that `start` started, which ends with the first one.
+
+    error: takes what it would say on stderr. The first says it, unless it has the same to say.
+    """
+    first = multiprocessing.parent_process()
+    assert first is not None
+
+    def end_with_the_first() -> None:
+        first.join()
+        os._exit(1)
+
+    def part() -> None:
+        try:
+            processes.work(work, backend)
+        except ConnectionError:
+            sys.exit(1)  # another process ended, and says why
+
+    threading.Thread(target=end_with_the_first, daemon=True).start()
+    try:
+        guarded("train", part)
+    except SystemExit as e:
+        if isinstance(e.code, str):
+            error.write_text(e.code)
+        raise SystemExit(1) from None
+
+
+def blame(others: Sequence[BaseProcess], errors: Sequence[Path], error: ConnectionError) -> None:
+    """End as one of the other processes did: with what it said, or with the signal it got."""
+    for file in errors:
+        sys.exit(file.read_text())
+    for rank, process in enumerate(others, 1):
+        if process.exitcode is not None and process.exitcode < 0:
+            name = signal.Signals(-process.exitcode).name
+            raise ConnectionError(f"process {rank} of this training was ended by {name}")
+    raise error
+
+
+def check_count(where: str, count: int, batch_size: int, name: str, device: Device) -> None:
+    """Raise InputError for more processes than a batch has rows, or than there are GPUs.
+
+    name: of the device in params.yaml, `cuda:1` say, which all of them would take.
+    """
+    if count > batch_size:
+        raise InputError(where, str(count), f"at most batch_size, {batch_size}: a row each")
+    if count > 1 and (device.location.type == "mps" or ":" in name):
+        raise InputError(where, str(count), f"1 on {name}, or device: cuda, a GPU each")
+    gpus = sum(name.startswith("cuda") for name in devices())
+    if device.location.type == "cuda" and count > gpus:
+        raise InputError(where, str(count), f"at most {gpus} here, a GPU each")
+
+
+def spreadable(where: str, network: nn.Module, location: torch.device) -> nn.Module:
+    """Have batch norm take the statistics of the whole batch, in all processes.
+
+    Raises InputError on the CPU, where torch can't, and for statistics that nothing can share.
+    """
+    if location.type == "cuda":
+        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+    for name, module in network.named_modules():
+        is_of_batch = isinstance(module, _BatchNorm) and not isinstance(module, nn.SyncBatchNorm)
+        keeps_statistics = isinstance(module, _NormBase) and module.track_running_stats
+        if is_of_batch or (keeps_statistics and not isinstance(module, nn.SyncBatchNorm)):
+            found = f"{type(module).__name__} ({name}), which takes statistics of a batch"
+            expected = f"processes: 1, or a network without them on {location.type}"
+            raise InputError(where, found, expected)
+    return network
+
+
+@torch.no_grad()
+def check_parts(
+    where: str,
+    processes: Processes,
+    network: nn.Module,
+    criterion: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    y: Tensor,
+) -> None:
+    """Raise InputError unless a batch's loss is the mean of its parts', by their rows.
+
+    It is not for a loss with weights for classes, nor for a network that lets rows see each other.
+    """
+    network.eval()
+    whole = criterion(network(x), y)
+    total = torch.zeros_like(whole)
+    for rows in torch.arange(len(x)).tensor_split(min(processes.count, len(x))):
+        total += criterion(network(x[rows]), y[rows]) * len(rows)
+    if not torch.allclose(total / len(x), whole, rtol=SAME, atol=SAME):
+        found = f"a loss of {whole:.6g} for a batch, and {total / len(x):.6g} for its parts"
+        expected = "processes: 1, or a loss that is the mean over rows, each computed alone"
+        raise InputError(where, found, expected)
