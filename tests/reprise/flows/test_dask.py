@@ -14,6 +14,7 @@ import pytest
 from tests.reprise.corpus import Made
 from tests.reprise.flows.prefect_server import api, flow, post, states, task_runs
 from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, start, wait_for
+from tests.reprise.sandbox.test_checkpoints import FILES
 
 __all__ = ["api", "make"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("prefect")]
@@ -243,3 +244,16 @@ def test_dask_without_prefect_is_one_clear_line(make: Make) -> None:
     made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
     said = "--runner and --dask-address: found no --prefect; expected it: they are of a flow run"
     assert made.run("reprise", "run", "--runner", "dask", code=1) == f"reprise: {said}\n"
+
+
+@pytest.mark.parametrize("kind", ["", "folder"])
+@pytest.mark.parametrize("options", [DASK, ("--prefect",)], ids=["dask", "prefect"])
+def test_a_killed_command_goes_on_from_what_it_kept(
+    make: Make, api: str, options: tuple[str, ...], kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_SANDBOX", kind)
+    made = make({"s": stage("sh command.sh", ["a.in", "command.sh"], "out")}, FILES)
+    flow(made, 1, *options)
+    flow(made, 0, *options)
+    kept = made.root / ".dvc/tmp/reprise/checkpoints/key"
+    assert (kept / "lines").read_text() == "more\nmore\n"

@@ -11,10 +11,12 @@ from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 
 COMMAND = """\
+# Ends by SIGKILL at its first run.
 kept=${REPRISE_TMP:-.dvc/tmp/reprise}/checkpoints/key
 mkdir -p $kept
 echo more >> $kept/lines
-[ $(grep -c more $kept/lines) = 2 ] && echo done > out
+[ $(grep -c more $kept/lines) = 2 ] || kill -9 $$
+echo done > out
 """
 FILES = {
     "a.in": "1\n",
@@ -48,7 +50,7 @@ def test_verify_sees_nothing_of_it_and_leaves_it_alone(
     made = Made(tmp_path, {"files": FILES}, commands).create()
     made.run("reprise", "run", code=1)
     made.run("reprise", "run")
-    made.run("reprise", "verify", code=1)  # which runs it for the first time, it seems
+    made.run("reprise", "verify", code=1)  # where it runs for the first time, it seems
     kept = made.root / ".dvc/tmp/reprise/checkpoints/key"
     assert (kept / "lines").read_text() == "more\nmore\n"
 
