@@ -39,8 +39,8 @@ SIGMOIDS = {"BCEWithLogitsLoss", "BCELoss", "MultiLabelSoftMarginLoss", "SoftMar
 # These train the outputs themselves towards 0 and 1.
 DISTANCES = {"MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss"}
 SIGNS = {"SoftMarginLoss"}  # takes targets of -1 and 1
-# What a class of the user's own is like if its `like` names no other.
-LIKE: dict[Task, str] = {"classification": "CrossEntropyLoss", "regression": "MSELoss"}
+# Where params name none, and what a class of the user's own is like if it names none.
+USUAL: dict[Task, str] = {"classification": "CrossEntropyLoss", "regression": "MSELoss"}
 
 
 class Loss(NamedTuple):
@@ -104,7 +104,7 @@ def build_own(where: str, name: str, kwargs: dict[str, Any], task: Task) -> tupl
     """
     cls = own_class(where, name, nn.Module, "torch.nn.Module")
     criterion: nn.Module = construct_own(where, name, cls, {}, kwargs)
-    like = getattr(criterion, "like", LIKE[task])
+    like = getattr(criterion, "like", USUAL[task])
     check_name(f"{where}.name, its `like`", like, task)
     if any(True for _ in criterion.parameters()):
         raise InputError(

@@ -116,7 +116,7 @@ def train_epoch(
     network.train()  # dropout and batch norm do something else in evaluation
     for x, y, rows in batches:
         if parts.augment is not None:
-            x = parts.augment(x)
+            x = parts.augment(x, rows)
         with parts.autocast:
             outputs = parts.forward(x)  # [batch, outputs]
             loss = parts.criterion(outputs, y)

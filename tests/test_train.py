@@ -212,7 +212,7 @@ SCHEDULERS: dict[str, dict[str, Any]] = {
     "ConstantLR": {"total_iters": 1},
     "CosineAnnealingLR": {"T_max": 3},
     "CosineAnnealingWarmRestarts": {"T_0": 4},
-    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 20, "every": "batch"},
+    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 5, "every": "batch"},
     "ExponentialLR": {"gamma": 0.5},
     "LinearLR": {"total_iters": 2},
     "MultiStepLR": {"milestones": [1]},

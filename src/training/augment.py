@@ -1,7 +1,9 @@
 """Changes the images of a batch at random: flips and shifts, in training alone."""
 
+import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -9,6 +11,9 @@ from torch.nn import functional as F
 from src.encoder import Encoder, Scale
 from src.errors import InputError
 from src.params import Section
+
+Numbers = NDArray[np.uint64]
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # by which splitmix64 counts
 
 
 class Augmentation(Section):
@@ -19,40 +24,55 @@ class Augmentation(Section):
 
 
 class Augment:
-    """Flips and shifts square images, each by draws of its own from a generator of its own.
+    """Flips and shifts square images.
 
-    padding: the encoded value of the pixels that come in from outside.
+    What becomes of a row in a step follows from seed, step and row number: it is the same in any
+    number of processes, and the state is the number of steps. padding: the encoded value of the
+    pixels that come in from outside.
     """
 
     def __init__(self, spec: Augmentation, side: int, padding: float, seed: int) -> None:
         self.flip, self.shift = spec.flip, spec.shift
-        self.side, self.padding = side, padding
-        self.generator = torch.Generator().manual_seed(seed)
+        self.side, self.padding, self.seed = side, padding, seed
+        self.steps = 0
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Change images [batch, side²], as encoded, into others of the same shape."""
-        rows, side = len(x), self.side
-        down, right = self.draw(2 * self.shift + 1, rows), self.draw(2 * self.shift + 1, rows)
-        pixels = torch.arange(side)
-        columns = pixels.expand(rows, side)
+    def __call__(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Change the images x [batch, side²], as encoded, into others; rows: their numbers."""
+        self.steps += 1
+        down, right, flips = draws(self.seed, self.steps, rows, 2 * self.shift + 1)
+        pixels = torch.arange(self.side)
+        columns = pixels.expand(len(x), -1)
         if self.flip:
-            columns = torch.where(self.draw(2, rows) == 1, columns.flip(1), columns)
-        wide = side + 2 * self.shift
+            columns = torch.where(flips, columns.flip(1), columns)
+        wide = self.side + 2 * self.shift
         places = (pixels + down).unsqueeze(2) * wide + (columns + right).unsqueeze(1)
-        padded = F.pad(x.view(rows, side, side), [self.shift] * 4, value=self.padding)
+        images = x.view(-1, self.side, self.side)
+        padded = F.pad(images, [self.shift] * 4, value=self.padding)
         return padded.flatten(1).gather(1, places.flatten(1).to(x.device))
 
-    def draw(self, count: int, rows: int) -> Tensor:
-        """Draw a number below the count for each row, int64 [rows, 1], the same on any device."""
-        return torch.randint(count, (rows, 1), generator=self.generator)
+    def state_dict(self) -> dict[str, int]:
+        """Return the number of steps."""
+        return {"steps": self.steps}
 
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the generator's state."""
-        return {"generator": self.generator.get_state()}
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go back to a step."""
+        self.steps = state["steps"]
 
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go back to a state."""
-        self.generator.set_state(state["generator"])
+
+def draws(seed: int, step: int, rows: Tensor, ways: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw for each row two numbers below `ways`, int64 [rows, 1], and a bool [rows, 1]."""
+    start = mixed(np.array([seed << 32 ^ step], dtype=np.uint64))
+    bits = mixed(start + rows.cpu().numpy().astype(np.uint64) * GOLDEN)
+    fields = [bits >> np.uint64(shift) & np.uint64(0xFFFF) for shift in (0, 16, 32)]
+    down, right, flips = (torch.from_numpy(field.astype(np.int64))[:, None] for field in fields)
+    return down % ways, right % ways, flips % 2 == 1
+
+
+def mixed(numbers: Numbers) -> Numbers:
+    """Make random bits of numbers, uint64: splitmix64 (Steele, Lea and Flood, 2014)."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        numbers = (numbers ^ (numbers >> np.uint64(shift))) * np.uint64(factor)
+    return numbers ^ (numbers >> np.uint64(31))
 
 
 def build_augment(
@@ -87,5 +107,4 @@ def build_augment(
         expected = "train.scale: table, by which a pixel keeps its value where it is moved to"
         raise InputError(where, f"scale: {scale}", expected)
     black = pa.table({name: [0] for name in names})
-    # Another than that of the rows' order, which is the seed's.
-    return Augment(spec, side, encoder.features(black)[0, 0].item(), seed + 1)
+    return Augment(spec, side, encoder.features(black)[0, 0].item(), seed)

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
+from src.losses import USUAL
 from src.params import Named
 from src.schema import Task
 
@@ -27,7 +28,7 @@ def chosen_loss(loss: Named | None, task: Task) -> Named:
     """Return the loss of the params; where they name none, the usual one of the task."""
     if loss is not None:
         return loss
-    return Named(name="CrossEntropyLoss" if task == "classification" else "MSELoss")
+    return Named(name=USUAL[task])
 
 
 def chosen_batch(size: int | Literal["auto"], rows: int) -> int:

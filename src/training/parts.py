@@ -46,10 +46,10 @@ class Average(Stateful, Protocol):
 
 
 class Augment(Stateful, Protocol):
-    """Changes the features of a batch at random, by a generator of its own."""
+    """Changes the features of a batch at random, whose draws are its own."""
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Change features [batch, width] into others of the same shape."""
+    def __call__(self, x: Tensor, rows: Tensor) -> Tensor:
+        """Change features [batch, width] into others of the same shape; rows: their numbers."""
 
 
 class Checkpoint(Protocol):

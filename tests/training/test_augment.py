@@ -1,6 +1,5 @@
 """Augmentation: which images come out, from which generator, and for which tables."""
 
-import copy
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from src.errors import InputError
 from src.models import build
-from src.training.augment import Augment, Augmentation, build_augment
+from src.training.augment import Augment, Augmentation, build_augment, draws
 from tests.training.images import SIDE, image_encoder, image_table
 
 CNN = {"channels": [2]}
@@ -41,7 +40,7 @@ def moved(image: Tensor, down: int, right: int, flips: bool) -> Tensor:
 def test_every_image_is_one_of_its_flips_and_shifts_and_all_come(flip: bool, shift: int) -> None:
     rows = 400
     x = images(rows)
-    y = augment(flip=flip, shift=shift)(x.flatten(1)).view(rows, SIDE, SIDE)
+    y = augment(flip=flip, shift=shift)(x.flatten(1), torch.arange(rows)).view(rows, SIDE, SIDE)
     seen = set()
     steps = range(-shift, shift + 1)
     ways = [(d, r, f) for d in steps for r in steps for f in ((False, True) if flip else (False,))]
@@ -52,23 +51,49 @@ def test_every_image_is_one_of_its_flips_and_shifts_and_all_come(flip: bool, shi
     assert seen == {*ways}
 
 
-def test_the_generator_is_its_own_and_its_state_goes_on_exactly() -> None:
-    x = images(10).flatten(1)
+def test_the_draws_are_its_own_and_its_state_goes_on_exactly() -> None:
+    x, rows = images(10).flatten(1), torch.arange(10)
     first = augment(flip=True, shift=1)
     drawn = torch.random.get_rng_state()
-    first(x)
-    state = copy.deepcopy(first.state_dict())
-    expected = [first(x) for _ in range(3)]
-    again = augment(seed=7, flip=True, shift=1)
+    first(x, rows)
+    state = first.state_dict()
+    expected = [first(x, rows) for _ in range(3)]
+    again = augment(flip=True, shift=1)
     again.load_state_dict(state)
     for image in expected:
-        assert torch.equal(again(x), image)
+        assert torch.equal(again(x, rows), image)
     assert torch.equal(torch.random.get_rng_state(), drawn)
+
+
+def test_a_row_changes_alike_in_whatever_part_of_the_batch_and_anew_each_step() -> None:
+    x, rows = images(40).flatten(1), torch.randperm(40, generator=torch.Generator().manual_seed(3))
+    whole = augment(flip=True, shift=1)
+    parts = [augment(flip=True, shift=1) for _ in range(3)]
+    seen = []
+    for _ in range(3):
+        splits = zip(parts, x.tensor_split(3), rows.tensor_split(3), strict=True)
+        together = torch.cat([part(x_part, numbers) for part, x_part, numbers in splits])
+        seen.append(whole(x, rows))
+        assert torch.equal(seen[-1], together)
+    assert not torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[0], augment(seed=2, flip=True, shift=1)(x, rows))
+
+
+def test_the_draws_are_even_and_independent() -> None:
+    rows = torch.arange(2000)
+    for seed, step in ((0, 1), (0, 2), (1, 1), (2**31 - 1, 10**6)):
+        down, right, flips = draws(seed, step, rows, 5)
+        counts = torch.zeros(5, 5, 2)
+        counts.index_put_(
+            (down[:, 0], right[:, 0], flips[:, 0].long()), torch.ones(2000), accumulate=True
+        )
+        chi_square = ((counts - 40).square() / 40).sum().item()
+        assert 20 < chi_square < 95  # 49 degrees of freedom: 1 in 10,000 lies outside
 
 
 def test_the_images_stay_as_they_are() -> None:
     x = images(5).flatten(1)
-    augment(flip=True, shift=1)(x)
+    augment(flip=True, shift=1)(x, torch.arange(5))
     assert torch.equal(x, images(5).flatten(1))
 
 
@@ -84,7 +109,7 @@ def test_what_comes_in_from_outside_is_a_pixel_of_0() -> None:
     encoder = image_encoder()
     black = {name: [0] for name in encoder.schema.numbers}
     x = encoder.features(image_table().slice(0, 1).from_pydict(black))
-    assert torch.equal(made(x), x)
+    assert torch.equal(made(x, torch.zeros(1, dtype=torch.int64)), x)
 
 
 def test_none_is_none() -> None:
