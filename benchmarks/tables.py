@@ -111,7 +111,12 @@ def stage_params(table: Table, recipe: dict[str, Any], seed: int) -> dict[str, A
     document["seed"] = seed
     document["prepare"] |= {"target": table.target, "task": table.task}
     document["prepare"]["split"] = {**document["prepare"]["split"], "column": "split"}
-    document["runtime"] |= {"progress": False, "log_every": 10**9}
+    document["runtime"] |= {
+        "progress": False,
+        "log_every": None,
+        "checkpoint": None,
+        "keep_last": False,
+    }
     return document
 
 

@@ -9,7 +9,7 @@ from src.params import Named
 from src.schema import Task
 
 STEPS = 64  # an epoch, at least, where the smallest batch allows it
-SMALLEST, LARGEST = 16, 1024  # rows a batch
+SMALLEST, LARGEST = 32, 1024  # rows a batch
 MOST = 2**31 - 1
 
 
@@ -32,7 +32,7 @@ def chosen_loss(loss: Named | None, task: Task) -> Named:
 
 
 def chosen_batch(size: int | Literal["auto"], rows: int) -> int:
-    """Return the rows a batch; `auto`: a 64th of the table, as a power of two from 16 to 1,024."""
+    """Return the rows a batch; `auto`: a 64th of the table, as a power of two from 32 to 1,024."""
     if size != "auto":
         return size
     share = max(rows // STEPS, 1)

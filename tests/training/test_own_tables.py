@@ -248,7 +248,7 @@ def test_the_baseline_is_given_the_most_frequent_categories(tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("rows", "size"),
-    [(1, 16), (50, 16), (1_023, 16), (2_048, 32), (10_000, 128), (65_536, 1024), (10**7, 1024)],
+    [(1, 32), (50, 32), (4_095, 32), (4_096, 64), (10_000, 128), (65_536, 1024), (10**7, 1024)],
 )
 def test_the_batch_size_follows_the_rows(rows: int, size: int) -> None:
     assert chosen_batch("auto", rows) == size
