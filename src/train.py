@@ -254,6 +254,7 @@ def train_model(
         val_examples = val_examples.to(device.location)
         assessed = replace(model, network=parts.assessed)
         checkpoints.resume(parts.stateful(), progress, p.epochs, str(device), processes)
+        watch.begin(progress)
         try:
             fit(p, assessed, loss, parts, examples, val_examples, progress, watch, checkpoints)
         except ConnectionError:

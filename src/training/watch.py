@@ -45,15 +45,19 @@ class Watch(AbstractContextManager["Watch"]):
         self._steps = 0  # of an epoch
         self._logged = self._moved = 0.0  # when, by the monotonic clock
 
+    def begin(self, progress: Progress) -> None:
+        """Show the rows of epochs that were done before, even if there is none to do."""
+        self._live.begin(progress.history)
+
     def begin_epoch(self, progress: Progress, steps: int) -> None:
         """Begin an epoch of so many steps, of which `progress.step` are done already."""
         self._steps = steps
         if not self._has_begun:
-            self._begin(progress)
+            self._begin_training(progress)
         self._bar.set_description(f"Epoch {progress.epoch}/{self._epochs}", refresh=False)
 
-    def _begin(self, progress: Progress) -> None:
-        """Show what was done before, which took none of the time that is measured."""
+    def _begin_training(self, progress: Progress) -> None:
+        """Begin the bar where training stands, and open the tracker."""
         self._has_begun = True
         self._logged = self._moved = time.monotonic()
         self._bar = tqdm(
@@ -66,7 +70,6 @@ class Watch(AbstractContextManager["Watch"]):
             dynamic_ncols=True,
             disable=not self._has_bar,
         )
-        self._live.begin(progress.history)
         rows_end = len(progress.history) * self._steps
         self._tracking.begin(self._steps_done(progress), rows_end)
         for row in progress.history:
@@ -178,9 +181,7 @@ def describe_kept(history: list[Row], kept: int, epochs: int, monitor: str) -> s
     latest_early = 1 if was_stopped else int(EARLY * len(history))
     if kept == len(history) or kept > latest_early:
         return text
-    advice = "train_loss rose too: a smaller optimizer.lr may do better"
+    advice = "train_loss did not fall either: a smaller optimizer.lr may do better"
     if last["train_loss"] < row["train_loss"]:
-        advice = (
-            "train_loss alone fell on: patience, fewer epochs or a smaller model may do as well"
-        )
+        advice = "train_loss alone kept falling: patience or a smaller model may do as well"
     return f"{text}\nno later epoch was better by val_{monitor}; {advice}"

@@ -43,6 +43,7 @@ def train(
     if progress is None:
         progress = Progress(pa.chunked_array([range(ROWS)]))
     with watch:
+        watch.begin(progress)
         while progress.epoch <= epochs:
             watch.begin_epoch(progress, steps)
             while progress.step < steps:
@@ -259,6 +260,13 @@ def test_the_live_file_is_named_after_the_stage(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_the_live_file_has_no_epochs_that_are_not_asked_for_any_more(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("of more epochs\n")
+    progress = Progress(pa.chunked_array([range(ROWS)]), epoch=6, history=[row(1), row(2)])
+    train(Watch(Runtime(), 2, ROWS, tmp_path), 2, progress)
+    assert (tmp_path / "train.csv").read_bytes() == csv([row(1), row(2)], tmp_path)
+
+
 def break_folder(folder: Path) -> None:
     (folder / "train.csv").unlink()
     folder.rmdir()
@@ -294,8 +302,8 @@ def rows(*losses: tuple[float, float]) -> list[Row]:
 OVERFIT = rows((0.5, 0.5), (0.4, 0.6), (0.3, 0.7), (0.2, 0.8))
 DIVERGED = rows((0.5, 0.5), (0.6, 0.6), (0.7, 0.7), (0.8, 0.8))
 FINE = rows((0.5, 0.5), (0.4, 0.4), (0.3, 0.3), (0.2, 0.35))
-FELL = "train_loss alone fell on: patience, fewer epochs or a smaller model may do as well"
-ROSE = "train_loss rose too: a smaller optimizer.lr may do better"
+FELL = "train_loss alone kept falling: patience or a smaller model may do as well"
+ROSE = "train_loss did not fall either: a smaller optimizer.lr may do better"
 
 
 @pytest.mark.parametrize(
