@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from src.training.device import Compile, Device, Precision
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.parts import Checkpoint, Parts
-from src.training.processes import Processes, check_count, check_parts, spread, spreadable
+from src.training.processes import Processes, check_count, check_parts, spreadable, together
 from src.training.progress import WHERE, Progress, Row, diverged
 from src.training.schedulers import Schedulers, build_schedule
 from src.training.track import build_tracking
@@ -302,54 +302,41 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     Raises InputError for params or data that do not fit, OwnCodeError for an error in the user's
     own model.
     """
-    p = params.train
+    p, runtime = params.train, params.runtime
     fingerprints = check_passed(prepared, validated)
     schema = Schema.read(prepared)
     check_monitor(p, schema.task)
     recipe = params.model_dump(mode="json", exclude={"train": {"epochs"}, "runtime": True})
     inputs = {**recipe, "data": fingerprints}
     device = Device.of(WHERE, p.device, p.precision, p.compile)
-    batch_size = chosen_batch(p.batch_size, schema.rows.train)
-    check_count(f"{WHERE}.processes", p.processes, batch_size, p.device, device)
-    work = partial(train_and_write, params, schema, prepared, model, inputs)
-    spread(f"{WHERE}.processes", p.processes, device.backend, work)
-
-
-def train_and_write(
-    params: Params,
-    schema: Schema,
-    prepared: Path,
-    model: Path,
-    inputs: Mapping[str, object],
-    processes: Processes | None,
-) -> None:
-    """Train; the first of several processes shows it, and writes what all have trained.
-
-    inputs: params and fingerprints of data that decide the result.
-    """
-    p, runtime = params.train, params.runtime
-    checkpoints = Checkpoints(kept_folder("checkpoints"), runtime.checkpoint, inputs)
-    is_first = processes is None or processes.is_first
-    watch = Watch(runtime.model_copy(update={"progress": False}), p.epochs, schema.rows.train)
-    if is_first:
-        tracking = build_tracking(runtime.track, kept_folder("track"), inputs)
-        watch = Watch(runtime, p.epochs, schema.rows.train, kept_folder("live"), tracking)
-    file = prepared / "train.parquet"
-    smaller = "a smaller model or batch_size, fewer rows or columns"
-    with in_memory(file, schema.rows.train, encoded_width(schema), smaller):
-        tables = {split: pq.read_table(prepared / f"{split}.parquet") for split in ("train", "val")}
-        for split, table in tables.items():
-            if table.num_rows == 0:
-                raise InputError(prepared / f"{split}.parquet", "no rows", f"rows to {split} on")
-        train, val = tables["train"], tables["val"]
-        trained, progress = train_model(params, schema, train, val, checkpoints, watch, processes)
-    if not is_first:
-        return
-    trained.save(model / "model.safetensors")
-    history = progress.history
-    write_csv(model / "history.csv", list(history[0]), history)
-    checkpoints.clear(keep_last=params.runtime.keep_last)
-    print(describe_kept(history, progress.best_epoch, p.epochs, p.monitor))
+    rows = schema.rows.train
+    check_count(f"{WHERE}.processes", p.processes, chosen_batch(p.batch_size, rows), device)
+    again = partial(run, params, prepared, validated, model)
+    with together(f"{WHERE}.processes", p.processes, device.backend, again) as processes:
+        checkpoints = Checkpoints(kept_folder("checkpoints"), runtime.checkpoint, inputs)
+        is_first = processes is None or processes.is_first
+        watch = Watch(runtime.model_copy(update={"progress": False}), p.epochs, rows)
+        if is_first:
+            tracking = build_tracking(runtime.track, kept_folder("track"), inputs)
+            watch = Watch(runtime, p.epochs, rows, kept_folder("live"), tracking)
+        smaller = "a smaller model or batch_size, fewer rows or columns"
+        with in_memory(prepared / "train.parquet", rows, encoded_width(schema), smaller):
+            tables = []
+            for split in ("train", "val"):
+                file = prepared / f"{split}.parquet"
+                tables.append(pq.read_table(file))
+                if tables[-1].num_rows == 0:
+                    raise InputError(file, "no rows", f"rows to {split} on")
+            train, val = tables
+            trained, progress = train_model(
+                params, schema, train, val, checkpoints, watch, processes
+            )
+        if is_first:
+            history = progress.history
+            trained.save(model / "model.safetensors")
+            write_csv(model / "history.csv", list(history[0]), history)
+            checkpoints.clear(keep_last=runtime.keep_last)
+            print(describe_kept(history, progress.best_epoch, p.epochs, p.monitor))
 
 
 if __name__ == "__main__":

@@ -118,8 +118,8 @@ def find(where: str, name: str, rank: int = 0) -> torch.device:
     """Find the device: cpu, cuda, cuda:N, mps or auto; raise InputError if it is not here."""
     available = devices()
     if name == "auto":
-        name = available[-1].removesuffix(":0")
-    wanted = f"cuda:{rank}" if name == "cuda" else name
+        name = available[-1]
+    wanted = f"cuda:{rank}" if name in ("cuda", "cuda:0") else name
     if wanted not in available:
         expected = f"a device of this machine: auto or {', '.join(available)}"
         raise InputError(where, name, f"{expected} (torch {torch.__version__})")

@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -29,20 +29,17 @@ from src.errors import InputError
 from src.training.device import Device, devices
 
 STARTED = "WORLD_SIZE"  # torchrun sets it, and what else `env://` reads
+MEETING = "REPRISE_MEETING"  # where those that `others` started are to be met
 SAME = 1e-4  # relative: a batch's loss, computed whole and in parts
 SECONDS = 30  # that the others have to end, once one has
 
 
 @dataclass
 class Processes:
-    """Tells this process, of number `rank`, from the others.
-
-    meeting: where they find each other, as `init_process_group` takes it.
-    """
+    """Tells this process, of number `rank`, from the others."""
 
     rank: int
     count: int
-    meeting: str = "env://"
     _wish: bool = False
     _agreed: bool = False
 
@@ -99,52 +96,61 @@ class Processes:
         dist.all_gather_object(values, value)
         return {str(rank): one for rank, one in enumerate(values)}
 
-    def work(self, work: Callable[["Processes"], None], backend: str) -> None:
-        """Meet the others and do the work; what it prints, only the first process shows."""
-        dist.init_process_group(backend, self.meeting, rank=self.rank, world_size=self.count)
-        try:
-            if self.is_first:
-                work(self)
-                return
-            with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-                work(self)
-        finally:
-            dist.destroy_process_group()
 
+@contextmanager
+def together(
+    where: str, count: int, backend: str, run: Callable[[], None]
+) -> Iterator[Processes | None]:
+    """Let so many processes do what follows: those that torchrun started, or this and its own.
 
-Work = Callable[[Processes | None], None]
-
-
-def spread(where: str, count: int, backend: str, work: Work) -> None:
-    """Do the work in so many processes: those that torchrun started, or this one and its own.
-
-    Raises InputError if torchrun started another number of them.
+    run: does in the others what this one does, up to here and on; they yield here too. Yields which
+    process this is; None: the only one. Raises InputError if torchrun started another number.
     """
     if STARTED in os.environ:
         started = int(os.environ[STARTED])
         if started != count:
             raise InputError(where, str(count), f"{started}, as many as torchrun started")
-        Processes(int(os.environ["RANK"]), count).work(work, backend)
+        if count == 1:
+            yield None
+            return
+        processes = Processes(int(os.environ["RANK"]), count)
+        with met(processes, os.environ.get(MEETING, "env://"), backend):
+            yield processes
     elif count > 1:
-        start(count, backend, work)
+        first = Processes(0, count)
+        with others(count, run) as meeting, met(first, meeting, backend):
+            yield first
     else:
-        work(None)
+        yield None
 
 
-def start(count: int, backend: str, work: Work) -> None:
-    """Start the other processes, and do this one's part."""
+@contextmanager
+def met(processes: Processes, meeting: str, backend: str) -> Iterator[None]:
+    """Meet the other processes; what follows prints, only the first of them shows."""
+    with ExitStack() as stack:
+        if not processes.is_first:
+            nowhere = stack.enter_context(Path(os.devnull).open("w"))
+            stack.enter_context(redirect_stdout(nowhere))
+        dist.init_process_group(backend, meeting, rank=processes.rank, world_size=processes.count)
+        stack.callback(dist.destroy_process_group)
+        yield
+
+
+@contextmanager
+def others(count: int, run: Callable[[], None]) -> Iterator[str]:
+    """Start the other processes, and end them with this one; yield where they are to be met."""
     context = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as folder:
         meeting = f"file://{folder}/meeting"
-        first, *others = [Processes(rank, count, meeting) for rank in range(count)]
         started: list[BaseProcess] = []
         try:
-            for other in others:
-                file = Path(folder, f"error {other.rank}")
-                process = context.Process(target=take_part, args=(other, backend, work, file))
+            for rank in range(1, count):
+                names = {"RANK": str(rank), STARTED: str(count), MEETING: meeting}
+                error = Path(folder, f"error {rank}")
+                process = context.Process(target=take_part, args=(names, error, run))
                 process.start()
                 started.append(process)
-            first.work(work, backend)
+            yield meeting
             wait(started)
         except ConnectionError as e:
             wait(started)
@@ -161,11 +167,13 @@ def wait(others: Sequence[BaseProcess]) -> None:
         process.join(SECONDS)
 
 
-def take_part(processes: Processes, backend: str, work: Work, error: Path) -> None:
-    """Do the part of a process that `start` started, which ends with the first one.
+def take_part(names: dict[str, str], error: Path, run: Callable[[], None]) -> None:
+    """Run as a process that `others` started, which ends with the first one.
 
-    error: takes what it would say on stderr. The first says it, unless it has the same to say.
+    names: of the environment, as torchrun has them; error: takes what it would say on stderr. The
+    first process says it, unless it has something to say itself.
     """
+    os.environ.update(names)
     first = multiprocessing.parent_process()
     assert first is not None
 
@@ -175,7 +183,7 @@ def take_part(processes: Processes, backend: str, work: Work, error: Path) -> No
 
     def part() -> None:
         try:
-            processes.work(work, backend)
+            run()
         except ConnectionError:
             sys.exit(1)  # another process ended, and says why
 
@@ -199,17 +207,17 @@ def blame(others: Sequence[BaseProcess], errors: Sequence[Path], error: Connecti
     raise error
 
 
-def check_count(where: str, count: int, batch_size: int, name: str, device: Device) -> None:
-    """Raise InputError for more processes than a batch has rows, or than there are GPUs.
-
-    name: of the device in params.yaml, `cuda:1` say, which all of them would take.
-    """
+def check_count(where: str, count: int, batch_size: int, device: Device) -> None:
+    """Raise InputError for more processes than a batch has rows, or than there are GPUs."""
+    if count == 1:
+        return
     if count > batch_size:
         raise InputError(where, str(count), f"at most batch_size, {batch_size}: a row each")
-    if count > 1 and (device.location.type == "mps" or ":" in name):
-        raise InputError(where, str(count), f"1 on {name}, or device: cuda, a GPU each")
+    location = device.location
+    if location.type == "mps" or (location.index or 0) > 0:
+        raise InputError(where, str(count), f"1 on {location}, or device: cuda, a GPU each")
     gpus = sum(name.startswith("cuda") for name in devices())
-    if device.location.type == "cuda" and count > gpus:
+    if location.type == "cuda" and count > gpus:
         raise InputError(where, str(count), f"at most {gpus} here, a GPU each")
 
 

@@ -21,7 +21,7 @@ from src.cli import SAME_BYTES
 from src.errors import InputError
 from src.train import run
 from src.training.device import Device
-from src.training.processes import Processes, check_count, check_parts, spreadable, start
+from src.training.processes import Processes, check_count, check_parts, spreadable, together
 from tests.conftest import ROOT
 from tests.test_train import params, pass_all, table, write_prepared
 
@@ -155,19 +155,19 @@ def test_a_loss_that_is_no_mean_over_rows_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("count", "name", "place", "message"),
+    ("count", "place", "message"),
     [
-        (11, "cpu", "cpu", "found 11; expected at most batch_size, 10: a row each"),
-        (2, "mps", "mps", "found 2; expected 1 on mps"),
-        (2, "cuda:1", "cuda:1", "found 2; expected 1 on cuda:1, or device: cuda, a GPU each"),
-        (2, "cuda", "cuda:0", "found 2; expected at most 0 here, a GPU each"),
+        (11, "cpu", "found 11; expected at most batch_size, 10: a row each"),
+        (2, "mps", "found 2; expected 1 on mps"),
+        (2, "cuda:1", "found 2; expected 1 on cuda:1, or device: cuda, a GPU each"),
+        (2, "cuda:0", "found 2; expected at most 0 here, a GPU each"),
     ],
 )
 def test_more_processes_than_there_is_work_or_room_for_are_refused(
-    count: int, name: str, place: str, message: str
+    count: int, place: str, message: str
 ) -> None:
     with pytest.raises(InputError) as e:
-        check_count(WHERE, count, 10, name, Device("train", torch.device(place)))
+        check_count(WHERE, count, 10, Device("train", torch.device(place)))
     assert message in str(e.value)
 
 
@@ -201,18 +201,19 @@ def test_a_loss_that_is_not_finite_is_named_by_the_process_that_has_it(
     assert not (tmp_path / "model").exists()
 
 
-def end(processes: Processes | None) -> None:
-    """End as the second process of a training, killed; the first waits for it."""
-    assert processes is not None
-    if not processes.is_first:
-        os.kill(os.getpid(), signal.SIGKILL)
-    processes.average([], torch.tensor(1.0), 1)
+def end() -> None:
+    """End the second process, killed; the first waits for it."""
+    with together(WHERE, 2, "gloo", end) as processes:
+        assert processes is not None
+        if not processes.is_first:
+            os.kill(os.getpid(), signal.SIGKILL)
+        processes.average([], torch.tensor(1.0), 1)
 
 
 @pytest.mark.slow
 def test_a_process_that_was_killed_is_one_line() -> None:
     with pytest.raises(ConnectionError, match="process 1 of this training was ended by SIGKILL"):
-        start(2, "gloo", end)
+        end()
 
 
 Stage = Callable[..., subprocess.Popen[bytes]]
