@@ -6,7 +6,6 @@ A training has a folder, whose name is a hash of all that decides its result but
 
 import re
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +13,13 @@ from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
-from tqdm import tqdm
 
 from src.training.key import EditedSourceError, training_key
 from src.training.parts import Stateful
 from src.training.processes import Processes
 from src.training.progress import Progress
 from src.training.state_file import SUFFIX, UnknownStateError, read_state, remove_parts, write_state
+from src.training.watch import write_line
 
 KEPT = 2  # the newest, and the one before, should the newest be damaged
 MOST_BYTES = 10 * 2**30  # of all trainings' checkpoints; the oldest trainings' go
@@ -204,6 +203,5 @@ def size_of(folder: Path) -> int:
 
 
 def say(line: str) -> None:
-    """Print a line, above the bar if there is one, and at once: a kill may come."""
-    tqdm.write(f"checkpoint: {line}")
-    sys.stdout.flush()
+    """Write a line at once: a kill may come."""
+    write_line(f"checkpoint: {line}")
