@@ -57,20 +57,21 @@ def own_modules(value: object) -> set[str]:
     return set()
 
 
-def source_hashes(modules: set[str]) -> dict[str, str]:
+def source_hashes(modules: set[str]) -> list[str]:
     """Hash the source of each module that is loaded and was not installed, and of the named.
 
-    Raises EditedSourceError where that may be another than was loaded.
+    Without their names: the main module has another in each of several processes. Raises
+    EditedSourceError where the source may be another than was loaded.
     """
     start = psutil.Process().create_time()
-    hashes = {}
-    for name, module in sorted(sys.modules.items()):
+    hashes = set()
+    for name, module in list(sys.modules.items()):
         source = source_of(module)
         if source is not None and (name in modules or is_project_code(source)):
             if source.stat().st_mtime > start:
                 raise EditedSourceError(f"{source} was edited since this process began")
-            hashes[name] = sha256(source)
-    return hashes
+            hashes.add(sha256(source))
+    return sorted(hashes)
 
 
 def source_of(module: ModuleType) -> Path | None:
