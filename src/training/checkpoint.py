@@ -9,7 +9,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -24,6 +24,9 @@ from src.training.watch import write_line
 KEPT = 2  # the newest, and the one before, should the newest be damaged
 MOST_BYTES = 10 * 2**30  # of all trainings' checkpoints; the oldest trainings' go
 NAME = re.compile(rf"(?P<epoch>\d+)-(?P<step>\d+)-[0-9a-f]{{64}}{SUFFIX}")
+
+
+T = TypeVar("T")
 
 
 class Generators:
@@ -86,6 +89,7 @@ class Checkpoints:
         self._parts: dict[str, Stateful] = {}
         self._newest = (0, 0)  # epoch and step
         self._processes: Processes | None = None
+        self._is_refused = False  # for what the state holds
 
     def resume(
         self,
@@ -102,30 +106,59 @@ class Checkpoints:
         """
         if self._top is None:
             return
-        try:
-            self._folder = self._top / training_key({**self._inputs, "device": device})
-        except EditedSourceError as e:
-            say(f"none is kept: {e}")
+        self._processes = processes
+        self._folder = self._as_first(self._name_folder(device))
+        if self._folder is None:
             return
         self._parts = {**parts, "progress": progress, "generators": Generators(processes)}
-        self._processes = processes
         remove_parts(self._folder)
+        kept = self._as_first(self._newest_usable(epochs) if self._is_first else None)
+        if kept is None:
+            return
+        state = read_state(kept.path)
+        assert state is not None, kept  # it was whole
+        for name, part in self._parts.items():
+            part.load_state_dict(state[name])
+        self._newest = (kept.epoch, kept.step)
+        del progress.history[epochs:]
+        say(f"goes on after {kept.epoch - 1} epochs and {kept.step} steps")
+
+    def _name_folder(self, device: str) -> Path | None:
+        """Name the training's folder; None where nobody can say what the code is."""
+        assert self._top is not None
+        try:
+            return self._top / training_key({**self._inputs, "device": device})
+        except EditedSourceError as e:
+            say(f"none is kept: {e}")
+            return None
+
+    def _newest_usable(self, epochs: int) -> Kept | None:
+        """Find the newest state that is whole and tells what so many epochs end in.
+
+        The others are removed, or they would be taken for the newest again.
+        """
         for kept in self._newest_first():
             state = read_state(kept.path)
             if state is None:
                 say(f"{kept.path}: found it damaged; the one before is taken if there is one")
             elif (best := state["progress"]["best_epoch"]) > epochs:
-                say(
-                    f"epoch {best} is the best so far, and no earlier weights are kept: trains anew"
-                )
+                reason = f"epoch {best} is the best so far, and no earlier weights are kept"
+                say(f"{reason}: trains anew")
             else:
-                for name, part in self._parts.items():
-                    part.load_state_dict(state[name])
-                self._newest = (kept.epoch, kept.step)
-                del progress.history[epochs:]
-                say(f"goes on after {kept.epoch - 1} epochs and {kept.step} steps")
-                return
-            kept.path.unlink(missing_ok=True)  # or it would be taken for the newest again
+                return kept
+            kept.path.unlink(missing_ok=True)
+        return None
+
+    @property
+    def _is_first(self) -> bool:
+        return self._processes is None or self._processes.is_first
+
+    def _as_first(self, value: T) -> T:
+        """Return the value that the first process has: all have to do the same."""
+        if self._processes is None:
+            return value
+        first: T = self._processes.gathered({"value": value})["0"]["value"]
+        return first
 
     def step(self, progress: Progress) -> None:
         """Keep the state if it is time to; called after each step."""
@@ -145,14 +178,14 @@ class Checkpoints:
             return
         progress.read()
         state = {name: part.state_dict() for name, part in self._parts.items()}
-        if self._processes is not None and not self._processes.is_first:
+        if not self._is_first or self._is_refused:
             return
         try:
             write_state(self._folder, f"{progress.epoch:07}-{progress.step:010}", state)
             self._remove_all_but(KEPT)
         except UnknownStateError as e:
             say(f"none is kept: the state of the training holds {e}")
-            self._folder = None
+            self._is_refused = True
         except (OSError, SafetensorError) as e:
             say(f"none is kept for now: {e}")
 
