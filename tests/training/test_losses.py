@@ -19,7 +19,7 @@ FOCAL = "tests.own:Focal"
 @pytest.mark.parametrize("like", [None, "CrossEntropyLoss", "BCEWithLogitsLoss", "MSELoss"])
 def test_it_trains_and_the_file_needs_no_class_of_its_own(like: str | None, tmp_path: Path) -> None:
     loss = {"name": FOCAL} if like is None else {"name": FOCAL, "like": like}
-    p = params(loss=loss, optimizer={"name": "Adam", "lr": 0.05}, epochs=15, scale="column")
+    p = params(loss=loss, optimizer={"name": "Adam", "lr": 0.05}, epochs=8, scale="column")
     model, history = trained(p, "classification")
     assert history[-1]["val_accuracy"] > 0.7
     path = tmp_path / "model.safetensors"

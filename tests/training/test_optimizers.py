@@ -67,7 +67,7 @@ def test_others_are_as_torch_makes_them(spec: dict[str, Any]) -> None:
 def test_what_is_asked_for_trains(name: str, arguments: dict[str, Any]) -> None:
     if name == "SGD":
         arguments = {**arguments, "momentum": 0.9}
-    p = params(optimizer={"name": name, "lr": 0.01, **arguments}, epochs=3)
+    p = params(optimizer={"name": name, "lr": 0.01, **arguments}, epochs=2)
     _, history = trained(p, "regression")
     assert history[-1]["val_loss"] < history[0]["val_loss"]
 
