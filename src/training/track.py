@@ -66,8 +66,9 @@ class Tracking:
 
     def __init__(self, tracker: Tracker | None = None, inputs: Mapping[str, Any] = {}) -> None:
         """Take a tracker, None for none, and what decides the training's result."""
-        self._tracker, self._inputs = tracker, inputs
-        self._is_open = False
+        self._inputs = inputs
+        self._built = tracker
+        self._tracker: Tracker | None = None  # until it is open, and again when it has failed
         self._waiting: list[Numbers] = []
         self._sent = time.monotonic()
 
@@ -76,44 +77,41 @@ class Tracking:
 
         lines, rows: after how many steps the last of them came, in what training goes on from.
         """
-        if self._tracker is None:
+        if self._built is None:
             return
         try:
             key = training_key(self._inputs)
-            done = dict(zip(FIRST_NAMES, (lines, rows), strict=True))
-            self._tracker.open(f"{stage_name()}-{key[:8]}", done)
-            self._is_open = True
-        except EditedSourceError as e:  # training goes on in no run
+        except EditedSourceError as e:
             say(f"{e}; nothing is tracked")
-            self._tracker = None
+            return
+        done = dict(zip(FIRST_NAMES, (lines, rows), strict=True))
+        try:
+            self._built.open(f"{stage_name()}-{key[:8]}", done)
         except Exception as e:  # as in `_send`
             expected = "a tracker that can be written to, or null"
             raise InputError(WHERE, first_line(e), expected) from None
+        self._tracker = self._built
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Keep the numbers of a line or of a row, unless the tracker has them."""
-        if self._tracker is None:
-            return
         first_name = next(iter(values))
-        if step <= self._tracker.last.get(first_name, 0):
+        if self._tracker is None or step <= self._tracker.last.get(first_name, 0):
             return
         self._waiting.append(Numbers(step, values))
         if time.monotonic() - self._sent >= self._tracker.pause:
-            self._send()
+            self._send(self._tracker)
 
     def close(self, error: type[BaseException] | None) -> None:
         """End the run; error: what training ended with, if it is one."""
-        if self._is_open:
-            self._send(status_after(error))
+        if self._tracker is not None:
+            self._send(self._tracker, status_after(error))
 
-    def _send(self, status: str | None = None) -> None:
+    def _send(self, tracker: Tracker, status: str | None = None) -> None:
         """Pass on what waits; end the run if there is a status to end it with."""
-        if self._tracker is None:
-            return
         try:
-            self._tracker.log(self._waiting)
+            tracker.log(self._waiting)
             if status is not None:
-                self._tracker.close(status)
+                tracker.close(status)
         except Exception as e:  # MLflow's stores raise all kinds of errors, and this very class
             say(f"{first_line(e)}; nothing more is tracked, training goes on")
             self._tracker = None

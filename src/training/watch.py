@@ -10,7 +10,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from src.files import shortened, write_csv
+from src.files import shortened
 from src.params import Runtime
 from src.training.progress import Progress, Row
 from src.training.track import Tracking, stage_name
@@ -130,32 +130,28 @@ class Live:
         self._path = None if folder is None else folder / f"{stage_name()}.csv"
 
     def begin(self, history: list[Row]) -> None:
-        """Replace the rows of the run before by those that this one goes on from."""
-        if self._path is None:
-            return
-        try:
-            self._path.unlink(missing_ok=True)
-            if history:
-                write_csv(self._path, list(history[0]), history)
-        except OSError as e:
-            self._give_up(e)
+        """Put the rows that this run goes on from in the place of those of the run before."""
+        self._write("w", history)
 
     def add(self, row: Row) -> None:
         """Append a row in one piece, which `tail -f` shows."""
+        self._write("a", [row])
+
+    def _write(self, mode: str, rows: list[Row]) -> None:
+        """Write rows, below a header if the file is empty; give it up where the disk refuses."""
         if self._path is None:
             return
         try:
-            if not self._path.exists():
-                write_csv(self._path, list(row), [row])
-                return
-            with self._path.open("a", encoding="utf-8", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerow(map(shortened, row.values()))
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open(mode, encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                for row in rows:
+                    if file.tell() == 0:
+                        writer.writerow(row)
+                    writer.writerow(map(shortened, row.values()))
         except OSError as e:
-            self._give_up(e)
-
-    def _give_up(self, error: OSError) -> None:
-        write_line(f"{self._path}: {error.strerror}; it is not written any more, training goes on")
-        self._path = None
+            write_line(f"{self._path}: {e.strerror}; nothing more is written, training goes on")
+            self._path = None
 
 
 def can_show_bar() -> bool:
@@ -177,9 +173,10 @@ def describe_kept(history: list[Row], kept: int, epochs: int, monitor: str) -> s
     row, last = history[kept - 1], history[-1]
     metrics = [f"{name} {value:.6g}" for name, value in row.items() if name != "epoch"]
     text = "  ".join([f"kept epoch {kept} of {len(history)}", *metrics])
-    was_stopped = len(history) < epochs  # by patience, which looks for an early one
-    latest_early = 1 if was_stopped else int(EARLY * len(history))
-    if kept == len(history) or kept > latest_early:
+    latest_early = int(EARLY * len(history))
+    if len(history) < epochs:  # patience ended it, which looks for an early one
+        latest_early = 1
+    if kept > latest_early:
         return text
     advice = "train_loss did not fall either: a smaller optimizer.lr may do better"
     if last["train_loss"] < row["train_loss"]:

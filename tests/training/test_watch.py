@@ -284,7 +284,7 @@ def test_a_live_file_that_cannot_be_written_is_one_line_and_training_goes_on(
 
     progress = train(Watch(Runtime(), 4, ROWS, folder), 4, after_step=end_folder)
     assert len(progress.history) == 4
-    told = f"{folder}/train.csv: File exists; it is not written any more, training goes on"
+    told = f"{folder}/train.csv: File exists; nothing more is written, training goes on"
     assert lines_of(capsys) == [told]
 
 
