@@ -45,6 +45,7 @@ def train(
     with watch:
         watch.begin(progress)
         while progress.epoch <= epochs:
+            progress.sizes = [BATCH] * steps
             watch.begin_epoch(progress, steps)
             while progress.step < steps:
                 progress.add(
