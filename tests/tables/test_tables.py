@@ -907,6 +907,20 @@ TOLD = {
             "in prepare.id, free text in prepare.drop"
         ),
     ),
+    "text that hardly repeats": Case(
+        {"a.csv": keyed(*[f"t{i % 160}" for i in range(300)])},
+        {"max_categories": 10_000},
+        {"f": "BIGINT"},
+        says=(
+            "no feature: x: text of over 150 distinct values in 300 rows; a key goes in "
+            "prepare.id, free text in prepare.drop"
+        ),
+    ),
+    "text of many values that repeat": Case(
+        {"a.csv": keyed(*[f"t{i % 150}" for i in range(300)])},
+        {"max_categories": 10_000},
+        {"x": "VARCHAR", "f": "BIGINT"},
+    ),
     "many classes": Case(
         {"a.csv": comma(*[f"c{i % 200}" for i in range(400)])},
         {"target": "x", "task": "classification"},

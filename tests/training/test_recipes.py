@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import csv
 
 from recipes.__main__ import FOLDER, read_recipe, run
+from src import evaluate, predict, prepare, train
 from src.errors import InputError
 from src.params import StageParams
+from src.passed import write_passed
 from src.train import Params, train_model
 from src.training.checkpoint import Checkpoints
 from tests.conftest import ROOT, YAML_
@@ -93,6 +96,34 @@ def test_an_unknown_recipe_is_one_line(own: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'tabular'"):
         run("tabula")
     assert own.read_text() == before
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_table_of_ones_own_goes_through_all_stages(own: Path, task: str) -> None:
+    generator = np.random.default_rng(0)
+    shop = generator.integers(120, size=900)
+    spent = np.exp(2 * generator.normal(size=900))
+    value = np.random.default_rng(1).normal(size=120)[shop] + np.log(spent) / 4
+    target = value if task == "regression" else np.where(value > 0, "high", "low")
+    rows = pa.table({"shop": [f"shop {i}" for i in shop], "spent": spent, "value": target})
+    own.parent.joinpath("raw").mkdir()
+    csv.write_csv(rows, "raw/table.csv")
+    run("tabular")
+    document = YAML_.load(own)
+    document["prepare"] |= {"target": "value", "task": task}
+    document["train"]["epochs"] = 10
+    document["runtime"] |= {"progress": False, "checkpoint": None, "keep_last": False}
+    raw, data, model = Path("raw"), Path("data"), Path("model")
+    prepare.run(prepare.Params.model_validate(document), raw, data)
+    write_passed(data, data)
+    train.run(train.Params.model_validate(document), data, data, model)
+    evaluate.run(evaluate.Params.model_validate(document), model, data, Path("evaluation"))
+    metrics = json.loads(Path("evaluation/metrics.json").read_text())
+    name = "r2" if task == "regression" else "accuracy"
+    assert metrics[name] > 0.7
+    file = model / "model.safetensors"
+    predict.run(file, raw / "table.csv", Path("p.csv"), None, strict=False, trusted=[])
+    assert len(csv.read_csv("p.csv")) == 900
 
 
 # What they are good for
