@@ -203,15 +203,19 @@ def moments(table: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
 def quartiles(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Compute each column's median, and the distance of its quartiles, missing values left out.
 
-    [rows, columns] → [columns], [columns]. Where the quartiles are one value, it is half of the
-    distance from the smallest to the largest. So scales RealMLP (Holzmüller et al. 2024, 3.1).
+    [rows, columns] → [columns], [columns]. So scales RealMLP (Holzmüller et al. 2024, 3.1); but
+    where the quartiles are one value, as of counts that are mostly 0, the distance is that of the
+    other values from the median, by their own median: half the range is that of the outliers.
     """
     seen = np.isfinite(table)
     present = np.where(seen, table, np.where(seen.any(axis=0), np.nan, 0.0))
     # Of no columns NumPy gives no quartiles.
     low, median, high = np.nanquantile(present, [0.25, 0.5, 0.75], axis=0).reshape(3, -1)
-    smallest, largest = extremes(present)
-    spread = np.where(high > low, high - low, (largest - smallest) / 2)
+    spread = high - low
+    for i in np.flatnonzero(spread == 0):
+        distances = np.abs(present[:, i] - median[i])
+        others = distances[distances > 0]  # NaN is not
+        spread[i] = np.median(others) if len(others) else 0.0
     return median, spread
 
 

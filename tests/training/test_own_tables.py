@@ -129,7 +129,8 @@ def test_robust_numbers_by_hand() -> None:
 @pytest.mark.parametrize(
     ("values", "median", "spread"),
     [
-        ([0, 0, 0, 0, 8], 0, 4),  # quartiles of one value: half the range
+        ([0] * 10 + [2, 3, 1e6], 0, 3),  # quartiles of one value: the others' distance
+        ([1, 1, 1, 1, 0], 1, 1),
         ([5, 5, 5], 5, 0),
         ([np.nan, np.nan], 0, 0),
         ([np.inf, 1, 2, 3, -np.inf], 2, 1),
