@@ -28,7 +28,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from src.cli import SAME_BYTES
 from src.models import build
-from src.train import Examples, Params, train_epoch
+from src.train import Params, train_epoch
+from src.training.data import Examples
 from src.training.device import Device
 from src.training.optimizers import build_optimizer
 from src.training.order import Order

@@ -1,8 +1,8 @@
 """Turns table columns into tensors by what was seen in the training rows, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,13 @@ FAR = 1e6  # deviations; beyond, float32 sums of the network would overflow
 SOFT = 3.0  # what scaled numbers come near to and never pass, under `robust`
 ONE_HOT = 32  # categories; a column of more is a number of the category, for the model to embed
 Scale = Literal["column", "table", "robust"]
+
+
+class Source(Protocol):
+    """Reads columns of a table that need not fit into memory."""
+
+    def read(self, names: list[str], /) -> Iterable[pa.Table]:
+        """Read these columns, some rows at a time."""
 
 
 @dataclass(frozen=True)
@@ -39,28 +46,35 @@ class Encoder:
     soft: bool = False
 
     @classmethod
-    def fit(cls, schema: Schema, train: pa.Table, scale: Scale) -> "Encoder":
+    def fit(cls, schema: Schema, train: pa.Table | Source, scale: Scale) -> "Encoder":
         """Compute means and deviations of the training rows, and the categories that they have.
 
         scale: whether each column has its own mean and deviation, or the table one for all, or each
         column its median and quartiles.
         """
-        matrix = number_matrix(train, schema.numbers)
-        mean, std = quartiles(matrix) if scale == "robust" else moments(matrix, scale)
-        smallest, largest = extremes(matrix)
-        target = np.zeros(1)
+        names, count = schema.numbers, len(schema.numbers)
+        # Columns of one group have one mean and deviation.
+        groups = np.zeros(count, np.int64) if scale == "table" else np.arange(count)
         if schema.task == "regression":
-            target = numbers(train.column(schema.target))
-        target_mean, target_std = target.mean(keepdims=True), target.std(keepdims=True)
+            names = [*names, schema.target]
+            groups = np.append(groups, count)
+        seen = summarize(train, names)
+        mean, std = moments(train, seen, groups)
+        if scale == "robust":
+            mean[:count], std[:count] = quartiles(train, schema.numbers)
+        std = positive(std, mean)
+        target_mean, target_std = np.zeros(1), np.ones(1)
+        if schema.task == "regression":
+            target_mean, target_std = mean[count:], std[count:]
         columns = [with_seen_categories(column, train) for column in schema.columns]
         return cls(
             schema=schema.model_copy(update={"columns": columns}),
-            mean=float32(mean),
-            std=float32(positive(std, mean)),
-            smallest=torch.from_numpy(smallest),
-            largest=torch.from_numpy(largest),
+            mean=float32(mean[:count]),
+            std=float32(std[:count]),
+            smallest=torch.from_numpy(np.nan_to_num(seen.smallest[:count])),
+            largest=torch.from_numpy(np.nan_to_num(seen.largest[:count])),
             target_mean=float32(target_mean),
-            target_std=float32(positive(target_std, target_mean)),
+            target_std=float32(target_std),
             soft=scale == "robust",
         )
 
@@ -99,8 +113,7 @@ class Encoder:
             values = torch.from_numpy(numbers(table.column(name)))
             # In float64: times need all their digits.
             scaled = (values - self.mean[i].double()) / self.std[i].double()
-            scaled = torch.nan_to_num(scaled, nan=0.0).clamp(-FAR, FAR)
-            encoded[:, i] = softly_clipped(scaled) if self.soft else scaled
+            encoded[:, i] = self.bounded(torch.nan_to_num(scaled, nan=0.0))
         start, last = len(self.schema.numbers), self.width - len(self.embedded)
         for column in self.schema.columns:
             if not column.categories:
@@ -113,6 +126,33 @@ class Encoder:
                 encoded[rows, start + codes] = 1.0
                 start += len(column.categories)
         return encoded
+
+    def bounded(self, scaled: Tensor) -> Tensor:
+        """Hold scaled numbers, float64, within what the network can take, in place."""
+        scaled = scaled.clamp_(-FAR, FAR)
+        return softly_clipped(scaled) if self.soft else scaled
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """Tell whether all features are bytes, none missing, such as the pixels of images."""
+        columns = self.schema.columns
+        return all(column.type == "UTINYINT" and column.missing == 0 for column in columns)
+
+    def kept(self, table: pa.Table) -> Tensor:
+        """Encode the features as training keeps them: bytes as they are, [rows, width]."""
+        if not self.keeps_bytes:
+            return self.features(table)
+        encoded = torch.empty(table.num_rows, self.width, dtype=torch.uint8)
+        for i, name in enumerate(self.schema.numbers):
+            encoded[:, i] = torch.from_numpy(table.column(name).to_numpy().astype(np.uint8))
+        return encoded
+
+    def scaled(self, kept: Tensor) -> Tensor:
+        """Turn what `kept` gives into what `features` gives, to the bit."""
+        if not self.keeps_bytes:
+            return kept
+        mean, std = self.mean.to(kept.device).double(), self.std.to(kept.device).double()
+        return self.bounded((kept - mean) / std).float()
 
     def targets(self, table: pa.Table) -> Tensor:
         """Encode the target: class indices as int64 [rows].
@@ -185,38 +225,79 @@ def is_embedded(column: Column) -> bool:
     return len(column.categories or []) > ONE_HOT
 
 
-def moments(table: np.ndarray, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
-    """Compute mean and standard deviation of each column, missing values (NaN) left out.
+def some_rows(table: pa.Table | Source, names: list[str]) -> Iterable[pa.Table]:
+    """Read columns of a table: of one in memory all rows at once."""
+    if isinstance(table, pa.Table):
+        return [table.select(names)]
+    return table.read(names)
 
-    [rows, columns] → [columns], [columns]; where scale is `table`, all columns have the same.
+
+class Summary(NamedTuple):
+    """Holds what number columns add up to, float64 [columns], missing values (NaN) left out.
+
+    values: how many there are; smallest, largest: NaN for a column without a value.
     """
-    seen = np.isfinite(table)
-    axes = (0, 1) if scale == "table" else 0
-    count = np.maximum(seen.sum(axis=axes, keepdims=True), 1)
-    mean = np.where(seen, table, 0.0).sum(axis=axes, keepdims=True) / count
-    squares = np.where(seen, table - mean, 0.0) ** 2
-    std = np.sqrt(squares.sum(axis=axes, keepdims=True) / count)
-    shape = (1, table.shape[1])
-    return np.broadcast_to(mean, shape)[0], np.broadcast_to(std, shape)[0]
+
+    names: list[str]
+    values: np.ndarray
+    total: np.ndarray
+    smallest: np.ndarray
+    largest: np.ndarray
 
 
-def quartiles(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def summarize(table: pa.Table | Source, names: list[str]) -> Summary:
+    """Count and add up the values of number columns, and find their ends."""
+    count, total = np.zeros(len(names)), np.zeros(len(names))
+    smallest, largest = np.full(len(names), np.nan), np.full(len(names), np.nan)
+    for rows in some_rows(table, names):
+        for i, name in enumerate(names):
+            values = numbers(rows.column(name))
+            smallest[i] = np.fmin.reduce(values, initial=smallest[i])
+            largest[i] = np.fmax.reduce(values, initial=largest[i])
+            values = values[np.isfinite(values)]
+            count[i] += len(values)
+            total[i] += values.sum()
+    return Summary(names, count, total, smallest, largest)
+
+
+def moments(
+    table: pa.Table | Source, seen: Summary, groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute mean and standard deviation of columns: [columns], [columns].
+
+    groups: a number a column; those of one number have one mean and deviation, of all their values.
+    The deviation takes a pass of its own: the mean of the squares, less the square of the mean,
+    would have no digits left where the mean is large, as of times.
+    """
+    count = np.maximum(np.bincount(groups, seen.values), 1)[groups]
+    mean = np.bincount(groups, seen.total)[groups] / count
+    squares = np.zeros(len(seen.names))
+    for rows in some_rows(table, seen.names):
+        for i, name in enumerate(seen.names):
+            values = finite(rows.column(name))
+            squares[i] += ((values - mean[i]) ** 2).sum()
+    return mean, np.sqrt(np.bincount(groups, squares)[groups] / count)
+
+
+def quartiles(table: pa.Table | Source, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Compute each column's median, and the distance of its quartiles, missing values left out.
 
-    [rows, columns] → [columns], [columns]. So scales RealMLP (Holzmüller et al. 2024, 3.1); but
-    where the quartiles are one value, as of counts that are mostly 0, the distance is that of the
-    other values from the median, by their own median: half the range is that of the outliers.
+    → [columns], [columns]; a column is read whole. So scales RealMLP (Holzmüller et al. 2024, 3.1);
+    but where the quartiles are one value, as of counts that are mostly 0, the distance is that of
+    the other values from the median, by their own median: half the range is that of the outliers.
     """
-    seen = np.isfinite(table)
-    present = np.where(seen, table, np.where(seen.any(axis=0), np.nan, 0.0))
-    # Of no columns NumPy gives no quartiles.
-    low, median, high = np.nanquantile(present, [0.25, 0.5, 0.75], axis=0).reshape(3, -1)
-    spread = high - low
-    for i in np.flatnonzero(spread == 0):
-        distances = np.abs(present[:, i] - median[i])
-        others = distances[distances > 0]  # NaN is not
-        spread[i] = np.median(others) if len(others) else 0.0
-    return median, spread
+    medians, spreads = np.zeros(len(names)), np.zeros(len(names))
+    for i, name in enumerate(names):
+        parts = [finite(rows.column(name)) for rows in some_rows(table, [name])]
+        values = np.concatenate(parts)
+        if len(values):
+            low, medians[i], high = np.quantile(values, [0.25, 0.5, 0.75])
+            spreads[i] = high - low
+        if spreads[i] == 0:
+            distances = np.abs(values - medians[i])
+            others = distances[distances > 0]
+            spreads[i] = np.median(others) if len(others) else 0.0
+    return medians, spreads
 
 
 def softly_clipped(scaled: Tensor) -> Tensor:
@@ -224,20 +305,13 @@ def softly_clipped(scaled: Tensor) -> Tensor:
     return scaled / (1 + (scaled / SOFT) ** 2).sqrt()
 
 
-def extremes(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the smallest and the largest number of each column, missing values (NaN) left out.
-
-    [rows, columns] → [columns], [columns]; 0 for a column without a value.
-    """
-    smallest, largest = np.fmin.reduce(table, axis=0), np.fmax.reduce(table, axis=0)
-    return np.nan_to_num(smallest), np.nan_to_num(largest)
-
-
-def with_seen_categories(column: Column, train: pa.Table) -> Column:
+def with_seen_categories(column: Column, train: pa.Table | Source) -> Column:
     """Keep of a column's categories those that the training rows have."""
     if column.categories is None:
         return column
-    seen = set(pc.unique(train.column(column.name)).to_pylist())
+    seen: set[str | None] = set()
+    for rows in some_rows(train, [column.name]):
+        seen.update(pc.unique(rows.column(column.name)).to_pylist())
     return column.model_copy(update={"categories": [c for c in column.categories if c in seen]})
 
 
@@ -247,11 +321,11 @@ def numbers(column: pa.ChunkedArray) -> np.ndarray:
     return np.array(values, dtype=np.float64)  # a copy: Arrow's is read-only
 
 
-def number_matrix(table: pa.Table, names: list[str]) -> np.ndarray:
-    """Read number columns as float64 [rows, columns]."""
-    if not names:
-        return np.zeros((table.num_rows, 0))
-    return np.stack([numbers(table.column(name)) for name in names], axis=1)
+def finite(column: pa.ChunkedArray) -> np.ndarray:
+    """Read the values of a number column that are neither missing nor infinite, float64."""
+    values = numbers(column)
+    found: np.ndarray = values[np.isfinite(values)]
+    return found
 
 
 def present(column: pa.ChunkedArray, categories: list[str]) -> tuple[Tensor, Tensor]:

@@ -47,6 +47,7 @@ class Runtime(Section):
     checkpoint: float | None = Field(30, gt=0, le=1e9)  # seconds to the next; null: none
     keep_last: bool = True  # of a training that ended, for one of more epochs
     workers: int | None = Field(None, ge=1, le=1024)  # DuckDB's threads; null: one a core
+    memory: int | None = Field(None, ge=0, le=10**9)  # MB of encoded rows; null: half of the free
 
 
 class StageParams(BaseModel):

@@ -2,17 +2,15 @@
 
 import copy
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from src.cli import main
 from src.construct import OwnCode
@@ -20,7 +18,7 @@ from src.encoder import Encoder, Scale, encoded_width
 from src.errors import InputError, in_memory
 from src.files import kept_folder, write_csv
 from src.losses import Loss, build_loss
-from src.model_file import Model
+from src.model_file import BATCH, Model
 from src.models import build, try_batch
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
@@ -28,10 +26,11 @@ from src.schema import Schema, Task
 from src.training.augment import Augmentation, build_augment
 from src.training.average import Average, build_average
 from src.training.checkpoint import Checkpoints
+from src.training.data import Batch, Examples, PreparedRows, encode
 from src.training.defaults import BatchSize, chosen_batch, chosen_loss
 from src.training.device import Compile, Device, Precision
 from src.training.optimizers import build_optimizer
-from src.training.order import Order
+from src.training.order import Order, Shuffle
 from src.training.parts import Checkpoint, Parts
 from src.training.processes import Processes, check_count, check_parts, spreadable, together
 from src.training.progress import WHERE, Progress, Row, diverged
@@ -49,7 +48,7 @@ class Train(Section):
     scheduler: Schedulers | None = None
     epochs: int = Field(ge=1, le=1_000_000)
     batch_size: BatchSize
-    shuffle: bool = True
+    shuffle: Shuffle = True
     scale: Scale = "column"
     monitor: Literal["loss", "accuracy", "r2"] = "loss"
     patience: int | None = Field(None, ge=1, le=1_000_000)
@@ -69,34 +68,6 @@ class Params(StageParams):
     seed: Seed
     train: Train
     runtime: Runtime = Runtime()
-
-
-class Batch(NamedTuple):
-    """Holds a batch: features [batch, width], targets, and the numbers of its rows."""
-
-    x: Tensor
-    y: Tensor
-    rows: Tensor
-
-
-class Examples(NamedTuple):
-    """Holds the encoded rows of one split: x [rows, features], y as `Encoder.targets` gives it.
-
-    ids: what names the rows in errors.
-    """
-
-    x: Tensor
-    y: Tensor
-    ids: pa.ChunkedArray
-
-    def to(self, location: torch.device) -> "Examples":
-        """Move the numbers to a device."""
-        return Examples(self.x.to(location), self.y.to(location), self.ids)
-
-    def batches(self, order: Sequence[Tensor]) -> Iterator[Batch]:
-        """Gather the rows of each batch."""
-        for rows in order:
-            yield Batch(self.x[rows], self.y[rows], rows)
 
 
 def train_epoch(
@@ -159,8 +130,8 @@ def fit(
         if progress.step == 0:
             progress.lr = float(parts.optimizer.param_groups[0]["lr"])
         order = parts.order.draw()
-        progress.sizes = [len(rows) for rows in order]
-        batches = train.batches(parts.share(order[progress.step :]))
+        progress.sizes = order.sizes
+        batches = train.batches(order, progress.step, parts.share)
         watch.begin_epoch(progress, len(order))
         loss_sum = train_epoch(p, parts, batches, progress, watch, checkpoint)
         scores = assess(progress.epoch, model, loss, val)
@@ -182,8 +153,9 @@ def assess(epoch: int, model: Model, loss: Loss, val: Examples) -> Row:
 
     epoch: for the error.
     """
-    outputs = model.outputs(val.x)
-    val_loss = loss.criterion(outputs, loss.targets(val.y)).item()
+    outputs = torch.cat([model.outputs(x) for x in val.parts(BATCH)])
+    y = val.y.to(val.location)
+    val_loss = loss.criterion(outputs, loss.targets(y)).item()
     if not math.isfinite(val_loss):
         raise diverged(f"val loss {val_loss} in epoch {epoch}", outputs, val.ids)
     outputs, y = outputs.cpu(), val.y.cpu()  # not every device has float64
@@ -206,8 +178,8 @@ def check_monitor(p: Train, task: Task) -> None:
 def train_model(
     params: Params,
     schema: Schema,
-    train: pa.Table,
-    val: pa.Table,
+    train: PreparedRows,
+    val: PreparedRows,
     checkpoints: Checkpoints,
     watch: Watch | None = None,
     processes: Processes | None = None,
@@ -232,13 +204,10 @@ def train_model(
     loss = build_loss(f"{WHERE}.loss", named.name, named.kwargs, schema.task, outputs)
     loss.criterion.to(device.location)
     model = Model(network, encoder, p.model.model_dump(), loss.name)
-    examples, val_examples = (
-        Examples(encoder.features(table), encoder.targets(table), table.column("id"))
-        for table in (train, val)
-    )
-    examples = examples._replace(y=loss.targets(examples.y)).to(device.location)
-    rows = slice(chosen_batch(p.batch_size, len(examples.x)))
-    x, y = examples.x[rows], examples.y[rows]
+    examples, val_examples = encode(encoder, [train, val], params.runtime.memory)
+    examples = examples._replace(targets=loss.targets).to(device.location)
+    batch_size = min(chosen_batch(p.batch_size, len(examples.x)), len(examples.x))
+    x, y = examples.gather(torch.arange(batch_size))
     with device.trying(), device.autocast():
         try_batch(where, p.model.name, network, loss.criterion, x, y, outputs)
         if processes:
@@ -321,13 +290,13 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
             watch = Watch(runtime, p.epochs, rows, kept_folder("live"), tracking)
         smaller = "a smaller model or batch_size, fewer rows or columns"
         with in_memory(prepared / "train.parquet", rows, encoded_width(schema), smaller):
-            tables = []
+            splits = []
             for split in ("train", "val"):
                 file = prepared / f"{split}.parquet"
-                tables.append(pq.read_table(file))
-                if tables[-1].num_rows == 0:
+                splits.append(PreparedRows(file, schema))
+                if len(splits[-1]) == 0:
                     raise InputError(file, "no rows", f"rows to {split} on")
-            train, val = tables
+            train, val = splits
             trained, progress = train_model(
                 params, schema, train, val, checkpoints, watch, processes
             )

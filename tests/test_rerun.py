@@ -118,6 +118,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "runtime.checkpoint": (None, {}, set()),
     "runtime.keep_last": (False, {}, set()),
     "runtime.workers": (1, {}, set()),
+    "runtime.memory": (100, {}, set()),
 }
 
 

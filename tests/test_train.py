@@ -21,7 +21,8 @@ from src.passed import check_passed
 from src.schema import SPLITS, Column, Rows, Schema
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
-from src.train import Examples, Params, build_parts, fit, run
+from src.train import Params, build_parts, fit, run
+from src.training.data import Examples, PreparedRows
 from src.training.defaults import chosen_loss
 from src.training.device import Device
 from src.training.optimizers import build_optimizer
@@ -374,6 +375,12 @@ def test_a_row_left_over_joins_the_batch_before(
     assert torch.equal(torch.cat(list(batches)), order)
 
 
+def split_file(path: Path, rows: pa.Table, described: Schema) -> PreparedRows:
+    """Write one split."""
+    pq.write_table(rows, path)
+    return PreparedRows(path, described)
+
+
 def write_prepared(folder: Path, task: str = "regression", rows: pa.Table | None = None) -> None:
     for split in SPLITS:
         pq.write_table(table() if rows is None else rows, folder / f"{split}.parquet")
@@ -488,8 +495,9 @@ def table_with_outliers() -> pa.Table:
 def test_a_loss_that_is_not_finite_says_where_it_came_from(split: str, kind: str) -> None:
     rows = table_with_outliers()
     encoder = Encoder.fit(schema("regression"), table(), "column")
-    every = Examples(encoder.features(rows), encoder.targets(rows), rows.column("id"))
-    good = Examples(every.x[:51], every.y[:51], every.ids[:51])
+    ids = rows.column("id")
+    every = Examples(encoder.features(rows), encoder.targets(rows), ids)
+    good = Examples(every.x[:51], every.y[:51], ids[:51])
     network = build("model", "tests.own:Odd", {"kind": kind}, 4, 1)
     model = Model(network, encoder, {"name": "mlp"}, "MSELoss")
     loss = build_loss("loss", "MSELoss", {}, "regression", 1)

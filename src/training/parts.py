@@ -1,6 +1,6 @@
 """Names what the training loop is handed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,11 +80,10 @@ class Parts:
     augment: Augment | None = None
     processes: Processes | None = None
 
-    def share(self, order: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Take of each batch the rows that this process computes."""
-        if self.processes is None:
-            return order
-        return [self.processes.share(rows) for rows in order]
+    @property
+    def share(self) -> Callable[[Tensor], Tensor] | None:
+        """Return what takes this process's rows of a batch; None: it takes all."""
+        return None if self.processes is None else self.processes.share
 
     @property
     def assessed(self) -> nn.Module:

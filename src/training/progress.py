@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
@@ -15,6 +16,14 @@ WHERE = "params.yaml: train"
 Row = dict[str, float]  # one epoch of history.csv
 KEPT = ("epoch", "step", "lr", "loss_sum", "history", "best", "best_epoch", "weights")
 UNREAD = 1 << 20  # numbers of outputs that may wait to be read
+LEAST = 1 << 10  # numbers that a step counts as, for the tensors' own size
+
+
+class Ids(Protocol):
+    """Names rows in errors."""
+
+    def take(self, rows: np.ndarray, /) -> pa.ChunkedArray:
+        """Return what names the rows of these numbers."""
 
 
 class Step(NamedTuple):
@@ -34,7 +43,7 @@ class Progress:
     sizes: how many rows each step of the epoch has, in all processes.
     """
 
-    ids: pa.ChunkedArray
+    ids: Ids
     epoch: int = 1
     step: int = 0
     lr: float = 0.0
@@ -53,7 +62,7 @@ class Progress:
         self.step += 1
         # Detached, or it would keep every step's graph.
         self.unread.append(Step(loss.detach(), outputs.detach(), rows))
-        self.unread_size += outputs.numel()
+        self.unread_size += max(outputs.numel(), LEAST)
         if self.unread_size > UNREAD:
             self.read()
 
@@ -94,7 +103,7 @@ class Progress:
         self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
 
 
-def diverged(found: str, outputs: Tensor, ids: pa.ChunkedArray) -> InputError:
+def diverged(found: str, outputs: Tensor, ids: Ids) -> InputError:
     """Name the first rows whose outputs are not finite, or else the row of the largest output.
 
     outputs: [rows, n]; ids: of these rows.

@@ -13,7 +13,7 @@ from src.training import device as devices
 from src.training.checkpoint import Checkpoints
 from src.training.device import Device
 from src.training.progress import Progress, Step
-from tests.test_train import params, pass_all, schema, table, write_prepared
+from tests.test_train import params, pass_all, schema, split_file, table, write_prepared
 
 WITHOUT_GPU = pytest.mark.skipif(
     torch.cuda.is_available() or torch.backends.mps.is_available(), reason="there is a GPU"
@@ -139,7 +139,7 @@ def test_compiled_training_learns_the_same(mode: str, tmp_path: Path) -> None:
         assert values[0] == pytest.approx(values[1], rel=1e-4)
 
 
-def test_nothing_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Train on the device `meta`, which has shapes alone, as far as the losses are read."""
     meta = Device("params.yaml: train", torch.device("meta"))
     monkeypatch.setattr(Device, "of", classmethod(lambda *_, **__: meta))
@@ -152,8 +152,9 @@ def test_nothing_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Progress, "read", read)
     weighted = {"name": "CrossEntropyLoss", "weight": [1.0, 2.0, 3.0]}
     p = params(loss=weighted, clip_norm=1.0)
+    rows = split_file(tmp_path / "train.parquet", table(), schema("classification"))
     with pytest.raises(KeyboardInterrupt):
-        train_model(p, schema("classification"), table(), table(), Checkpoints(None, None, {}))
+        train_model(p, schema("classification"), rows, rows, Checkpoints(None, None, {}))
     assert len(steps) == 11
     assert {step.loss.device.type for step in steps} == {"meta"}
     assert {step.rows.device.type for step in steps} == {"cpu"}

@@ -23,6 +23,7 @@ from src.train import Params, train_model
 from src.training.checkpoint import Checkpoints
 from src.training.defaults import chosen_batch, chosen_loss
 from tests.test_evaluate import params as evaluate_params
+from tests.test_train import split_file
 
 N = 600
 
@@ -138,12 +139,12 @@ def test_robust_numbers_by_hand() -> None:
     ],
 )
 def test_quartiles_of_odd_columns(values: list[float], median: float, spread: float) -> None:
-    found = quartiles(np.array(values, dtype=np.float64)[:, None])
+    found = quartiles(pa.table({"x": np.array(values, dtype=np.float64)}), ["x"])
     assert [float(part[0]) for part in found] == [median, spread]
 
 
 def test_a_table_without_numbers_scales_none() -> None:
-    assert [part.shape for part in quartiles(np.zeros((3, 0)))] == [(0,), (0,)]
+    assert [part.shape for part in quartiles(pa.table({"x": [1]}), [])] == [(0,), (0,)]
 
 
 @pytest.mark.parametrize("odd", [5.0, None, 1e30, -1e30, float("inf")])
@@ -217,9 +218,10 @@ def test_a_model_learns_what_hangs_on_many_categories(
     model: dict[str, Any], task: Task, tmp_path: Path
 ) -> None:
     train, val = shops(task), shops(task, seed=1)
-    trained, progress = train_model(
-        params(model=model), schema(train, task), train, val, Checkpoints(None, None, {})
-    )
+    described, none = schema(train, task), Checkpoints(None, None, {})
+    train_file = split_file(tmp_path / "train.parquet", train, described)
+    val_file = split_file(tmp_path / "test.parquet", val, described)
+    trained, progress = train_model(params(model=model), described, train_file, val_file, none)
     name = "val_accuracy" if task == "classification" else "val_r2"
     assert max(row[name] for row in progress.history) > 0.8
     # The model file has all that predicts them.
@@ -227,8 +229,6 @@ def test_a_model_learns_what_hangs_on_many_categories(
     trained.save(file)
     loaded = Model.load(file, trusts=lambda name: name == model["name"])
     assert predict(loaded, val).equals(predict(trained, val))
-    for split, table in (("train", train), ("test", val)):
-        pq.write_table(table, tmp_path / f"{split}.parquet")
     evaluate(evaluate_params({}, model["name"]), tmp_path, tmp_path, tmp_path)
 
 

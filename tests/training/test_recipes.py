@@ -19,6 +19,7 @@ from src.passed import write_passed
 from src.train import Params, train_model
 from src.training.checkpoint import Checkpoints
 from tests.conftest import ROOT, YAML_
+from tests.test_train import split_file
 from tests.training.test_own_tables import schema
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -159,10 +160,12 @@ def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
     document["runtime"]["progress"] = False
     change(document)
     train, val = prices(2000, 1, wrong=3), prices(400, 2, wrong=0)
+    described = schema(train, "regression")
+    train_file = split_file(own.with_name("train.parquet"), train, described)
+    val_file = split_file(own.with_name("val.parquet"), val, described)
     params = Params.model_validate(document)
-    _, progress = train_model(
-        params, schema(train, "regression"), train, val, Checkpoints(None, None, {})
-    )
+    none = Checkpoints(None, None, {})
+    _, progress = train_model(params, described, train_file, val_file, none)
     return progress.history
 
 

@@ -156,6 +156,7 @@ BAD: dict[str, list[Any]] = {
     "device": [*NO_CHOICE, "gpu", "cuda:", "cuda:99", "cpu:0"],
     "precision": [*NO_CHOICE, "float16", "tf32"],
     "compile": [*NO_CHOICE, "max"],
+    "processes": [*NO_COUNT, 51],
     "threads": [*NO_COUNT],
 }
 

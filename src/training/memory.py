@@ -1,0 +1,64 @@
+"""Tells how much memory this process may still take."""
+
+import resource
+from pathlib import Path
+
+import psutil
+
+GROUPS = Path("/sys/fs/cgroup")  # Linux' control groups: limits of a container or a batch job
+OWN = Path("/proc/self/cgroup")
+# Files of a group, by version 2 and 1: its limit, its use, and the word of memory.stat for the part
+# of that which makes room when it is needed.
+FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+
+
+def free_memory() -> int:
+    """Compute the bytes that are free on the machine and within this process's own limits.
+
+    These are `ulimit -v`, `ulimit -d` and the limits of the control groups that it is in.
+    """
+    process = psutil.Process().memory_info()
+    free: list[int] = [psutil.virtual_memory().available]
+    for limit, used in ((resource.RLIMIT_AS, process.vms), (resource.RLIMIT_DATA, process.data)):
+        most, _ = resource.getrlimit(limit)
+        if most != resource.RLIM_INFINITY:
+            free.append(most - used)
+    for group in own_groups(OWN, GROUPS):
+        left = left_in(group)
+        if left is not None:
+            free.append(left)
+    return max(min(free), 0)
+
+
+def own_groups(own: Path, root: Path) -> list[Path]:
+    """List the folders of the control groups that hold this process, and of those above them.
+
+    own: what /proc says; in a container its paths may be the machine's, of which only the root is
+    there.
+    """
+    groups = []
+    lines = own.read_text().splitlines() if own.exists() else []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):  # version 2, version 1
+            top = root / controllers
+            group = top / path.lstrip("/")
+            groups += [above for above in (group, *group.parents) if above.is_relative_to(top)]
+    return groups
+
+
+def left_in(group: Path) -> int | None:
+    """Compute the bytes that a control group leaves; None where it has no limit."""
+    for limit, used, reclaimable in FILES:
+        if not (group / limit).exists():
+            continue
+        most = (group / limit).read_text().strip()
+        if most == "max":
+            return None
+        stat = (group / "memory.stat").read_text().split()
+        spare = int(stat[stat.index(reclaimable) + 1])
+        return int(most) - int((group / used).read_text()) + spare
+    return None
