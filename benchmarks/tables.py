@@ -261,11 +261,10 @@ def main(names: list[str]) -> None:
     for name in names:
         found[name] = measure(name)
         print("\n".join(rows_of(found)), flush=True)
-    tails = heavy_tails()
-    text = "\n".join([*rows_of(found), "", "Diamonds, with outliers:", "", *tails]) + "\n"
-    print(text)
     if names == list(TABLES):
-        write_text(Path("recipes/tabular.md"), text)
+        lines = [*rows_of(found), "", "Diamonds, with outliers:", "", *heavy_tails()]
+        print("\n".join(lines[-2:]))
+        write_text(Path("recipes/tabular.md"), "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
