@@ -48,7 +48,10 @@ def measure(root: Path, recipe: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def main(name: str, seeds: list[int]) -> None:
-    """Measure the recipe with each seed; write and print its metrics."""
+    """Measure the recipe with each seed; write and print its metrics. tabular: on its tables."""
+    if name == "tabular":
+        subprocess.run([sys.executable, "-m", "benchmarks.tables"], check=True)
+        return
     recipe = read_recipe(name)
     if recipe.get("fetch", {}).get("dataset") == "fashion-mnist" and DEBIAN.exists():
         recipe["fetch"]["folder"] = str(DEBIAN)
