@@ -1,5 +1,6 @@
 """The training loop against the textbook's, and what params.yaml can name."""
 
+import inspect
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from src.passed import check_passed
 from src.schema import SPLITS, Column, Rows, Schema
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
-from src.train import Params, build_parts, fit, run
+from src.train import Params, build_parts, fit, run, train_epoch
 from src.training.data import Examples, PreparedRows
 from src.training.defaults import chosen_loss
 from src.training.device import Device
@@ -29,6 +30,7 @@ from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.progress import Progress
 from src.training.watch import Watch
+from tests.conftest import ROOT
 
 N = 103  # rows: the last batch is shorter
 
@@ -523,3 +525,21 @@ def test_the_trial_leaves_all_as_it_was(kind: str) -> None:
     assert torch.equal(x, torch.ones(8, 4))
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
+
+
+SCREEN = 90  # lines
+
+
+def test_the_docs_print_the_loop_which_is_on_one_screen() -> None:
+    source = f"{inspect.getsource(train_epoch)}\n\n{inspect.getsource(fit)}"
+    assert source.count("\n") <= SCREEN
+    printed = f"```python\n{source}```\n"
+    page = (ROOT / "docs" / "training.md").read_text()
+    assert printed in page, f"write into docs/training.md, under The loop:\n{printed}"
+
+
+def test_the_lines_of_the_textbook_stand_together() -> None:
+    lines = [line.strip() for line in inspect.getsource(train_epoch).splitlines()]
+    steps = ("parts.forward(x)", "parts.criterion(", "optimizer.zero_grad()", ".backward()")
+    found = [next(i for i, line in enumerate(lines) if step in line) for step in steps]
+    assert found == list(range(found[0], found[0] + len(steps)))
