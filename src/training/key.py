@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -63,7 +64,7 @@ def source_hashes(modules: set[str]) -> list[str]:
     Without their names: the main module has another in each of several processes. Raises
     EditedSourceError where the source may be another than was loaded.
     """
-    start = psutil.Process().create_time()
+    start = process_start()
     hashes = set()
     for name, module in list(sys.modules.items()):
         source = source_of(module)
@@ -72,6 +73,18 @@ def source_hashes(modules: set[str]) -> list[str]:
                 raise EditedSourceError(f"{source} was edited since this process began")
             hashes.add(sha256(source))
     return sorted(hashes)
+
+
+def process_start() -> float:
+    """Return when this process began, by the clock of files.
+
+    psutil counts from the second in which the machine booted: by up to a second too early.
+    """
+    created: float = psutil.Process().create_time()
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return created
+    age: float = time.clock_gettime(time.CLOCK_BOOTTIME) - (created - psutil.boot_time())
+    return time.time() - age
 
 
 def source_of(module: ModuleType) -> Path | None:

@@ -1,6 +1,7 @@
 """A training's name changes with all that decides its result, and with nothing else."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from src.training.key import EditedSourceError, own_modules, training_key
+from tests.conftest import ROOT
 
 INPUTS: dict[str, Any] = {"seed": 1, "train": {"model": {"name": "mlp"}}, "data": {"a": "12"}}
 
@@ -61,6 +63,15 @@ def test_a_source_that_was_edited_meanwhile_has_no_key(own_class: Path) -> None:
     os.utime(own_class, (time.time(), time.time()))
     with pytest.raises(EditedSourceError, match=r"installed_by_user\.py was edited since"):
         training_key({"scheduler": [{"name": "installed_by_user:Rate"}]})
+
+
+def test_a_process_knows_its_start_to_a_hundredth_of_a_second() -> None:
+    """psutil is up to a second early: a file saved just before would count as edited since."""
+    code = "import src.training.key as key; print(key.process_start())"
+    before = time.time()
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert before - 0.02 < float(done.stdout) < time.time()
 
 
 def test_it_changes_with_the_projects_code_whatever_folder_that_is_in(
