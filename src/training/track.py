@@ -21,6 +21,8 @@ from src.errors import InputError
 from src.params import Track
 from src.training.key import EditedSourceError, training_key
 
+LOGIN = re.compile(r"(?<=://)[^/\s]+@")  # of an address: `user:password@`
+
 WHERE = "params.yaml: runtime.track"
 FIRST_NAMES = ("loss", "epoch")  # of a line's numbers, and of a row's
 LONGEST = 500  # characters of a value that MLflow takes
@@ -208,7 +210,7 @@ class MLflow:
                 self._run = self._go_on(found[0].info.run_id)
             else:
                 self._run = self._begin(number, run)
-        say(f"MLflow at {self._uri}, experiment {self._experiment}, run {run}")
+        say(f"MLflow at {redacted(self._uri)}, experiment {self._experiment}, run {run}")
 
     def _begin(self, experiment: str, name: str) -> str:
         """Make a run; return its id."""
@@ -296,8 +298,13 @@ def locked(file: Path) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """Take the first line of an error's message, which may be pages."""
-    return str(error).partition("\n")[0][:200]
+    """Take the first line of an error's message, which may be pages, without a password in it."""
+    return redacted(str(error).partition("\n")[0])[:200]
+
+
+def redacted(text: str) -> str:
+    """Leave out the user and the password of addresses."""
+    return LOGIN.sub("…@", text)
 
 
 def say(line: str) -> None:
