@@ -29,6 +29,7 @@ from src.errors import InputError
 from src.training.device import Device, devices
 
 STARTED = "WORLD_SIZE"  # torchrun sets it, and what else `env://` reads
+NEEDED = {STARTED, "RANK"}  # job systems set the first for other ends
 MEETING = "REPRISE_MEETING"  # where those that `others` started are to be met
 SAME = 1e-4  # relative: a batch's loss, computed whole and in parts
 SECONDS = 30  # that the others have to end, once one has
@@ -106,7 +107,7 @@ def together(
     run: does in the others what this one does, up to here and on; they yield here too. Yields which
     process this is; None: the only one. Raises InputError if torchrun started another number.
     """
-    if STARTED in os.environ:
+    if os.environ.keys() >= NEEDED:
         started = int(os.environ[STARTED])
         if started != count:
             raise InputError(where, str(count), f"{started}, as many as torchrun started")

@@ -175,6 +175,8 @@ def test_torchruns_number_of_processes_is_that_of_params(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    train(tmp_path / "alone")  # a job system's
+    monkeypatch.setenv("RANK", "0")
     with pytest.raises(InputError, match=r"processes: found 1; expected 2, as many as torchrun"):
         train(tmp_path / "one")
 
