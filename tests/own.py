@@ -157,6 +157,16 @@ class Descent(torch.optim.Optimizer):
             raise LookupError(f"step {self.steps}")
 
 
+class Gain(torch.optim.Optimizer):
+    """Has no learning rate."""
+
+    def __init__(self, params: list[nn.Parameter]) -> None:
+        super().__init__(params, {"gain": 1.0})
+
+    def step(self, closure: object = None) -> None:  # type: ignore[override]
+        raise AssertionError
+
+
 class Halving(torch.optim.lr_scheduler.LRScheduler):
     """Halves the learning rate each step, and fails at step number `fails`."""
 

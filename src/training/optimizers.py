@@ -78,7 +78,10 @@ def build_own(where: str, spec: Named, network: nn.Module) -> Optimizer:
         with OwnCode(where, spec.name):
             return cls.step(optimizer, *arguments)  # type: ignore[attr-defined]
 
-    step(build([trial_parameter()]))
+    trial = build([trial_parameter()])
+    if any("lr" not in group for group in trial.param_groups):
+        raise InputError(where, spec.name, "a learning rate `lr` among its defaults")
+    step(trial)
     optimizer = build(list(network.parameters()))
     optimizer.step = MethodType(step, optimizer)  # type: ignore[method-assign]
     return optimizer

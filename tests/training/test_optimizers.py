@@ -82,6 +82,7 @@ def test_what_is_asked_for_trains(name: str, arguments: dict[str, Any]) -> None:
         ({"name": "tests.own:Descent"}, "missing a required argument: 'lr'"),
         ({"name": "tests.own:Descent", "l": 1}, "train.optimizer.l: found an unknown argument"),
         ({"name": "tests.own:Desent"}, "an importable module:Class"),
+        ({"name": "tests.own:Gain"}, "found tests.own:Gain; expected a learning rate `lr` among"),
     ],
 )
 def test_what_is_refused_is_one_line(spec: dict[str, Any], message: str) -> None:
