@@ -8,6 +8,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -146,7 +147,8 @@ class Checkpoints:
                 say(f"{reason}: trains anew")
             else:
                 return kept
-            kept.path.unlink(missing_ok=True)
+            with suppress(OSError):  # then it is found once more
+                kept.path.unlink()
         return None
 
     @property

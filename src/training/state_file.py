@@ -9,6 +9,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,8 @@ def remove_parts(folder: Path) -> None:
         pid = int(part.name.removesuffix(".part").rpartition("-")[2])
         is_alive = pid != os.getpid() and psutil.pid_exists(pid)
         if not is_alive:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # then it stays
+                part.unlink()
 
 
 def pack(value: Any, tensors: dict[str, Tensor]) -> Any:
