@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from src.cli import guarded
 from src.errors import InputError, one_of, shown
 from src.files import write_text
-from src.params import FILE
+from src.params import FILE, read_yaml
 
 FOLDER = Path(__file__).parent
 Document = dict[str, Any]  # a section by its name
@@ -81,6 +81,7 @@ def in_line(value: object) -> str:
 
 def run(name: str) -> None:
     """Put the recipe over params.yaml, and print what that changes."""
+    read_yaml(FILE)  # raises InputError for what is no mapping
     text, changes = put_over(FILE.read_text(encoding="utf-8"), read_recipe(name))
     write_text(FILE, text)
     print("\n".join(changes or ["nothing to change"]))
