@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,4 +47,7 @@ def test_a_deployment_names_a_flow_and_parameters_that_are_there(
 def test_the_example_of_a_hook_is_one(name: str, tmp_path: Path) -> None:
     (tmp_path / "flows.py").write_text(with_hook())
     flow: Flow[..., Any] = load_flow_from_entrypoint(f"{tmp_path / 'flows.py'}:{name}")
+    for module_name, module in list(sys.modules.items()):  # else other tests run with it
+        if getattr(module, "__file__", None) == str(tmp_path / "flows.py"):
+            del sys.modules[module_name]
     assert [hook.__name__ for hook in flow.on_failure_hooks] == ["post_failure"]
