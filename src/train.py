@@ -32,7 +32,14 @@ from src.training.device import Compile, Device, Precision
 from src.training.optimizers import build_optimizer
 from src.training.order import Order, Shuffle
 from src.training.parts import Checkpoint, Parts
-from src.training.processes import Processes, check_count, check_parts, spreadable, together
+from src.training.processes import (
+    Processes,
+    check_count,
+    check_loss,
+    check_parts,
+    spreadable,
+    together,
+)
 from src.training.progress import WHERE, Progress, Row, diverged
 from src.training.schedulers import Schedulers, build_schedule
 from src.training.track import build_tracking
@@ -280,6 +287,7 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     device = Device.of(WHERE, p.device, p.precision, p.compile)
     rows = schema.rows.train
     check_count(f"{WHERE}.processes", p.processes, chosen_batch(p.batch_size, rows), device)
+    check_loss(f"{WHERE}.processes", p.processes, chosen_loss(p.loss, schema.task))
     again = partial(run, params, prepared, validated, model)
     with together(f"{WHERE}.processes", p.processes, device.backend, again) as processes:
         checkpoints = Checkpoints(kept_folder("checkpoints"), runtime.checkpoint, inputs)

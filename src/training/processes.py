@@ -26,11 +26,14 @@ from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from src.cli import guarded
 from src.errors import InputError
+from src.params import Named
 from src.training.device import Device, devices
 
 STARTED = "WORLD_SIZE"  # torchrun sets it, and what else `env://` reads
 NEEDED = {STARTED, "RANK"}  # job systems set the first for other ends
 MEETING = "REPRISE_MEETING"  # where those that `others` started are to be met
+# Arguments by which a row counts more than another; those of other losses weigh outputs alone.
+WEIGHING = dict.fromkeys(("CrossEntropyLoss", "NLLLoss"), ("weight", "ignore_index"))
 SAME = 1e-4  # relative: a batch's loss, computed whole and in parts
 SECONDS = 30  # that the others have to end, once one has
 
@@ -237,6 +240,13 @@ def spreadable(where: str, network: nn.Module, location: torch.device) -> nn.Mod
             expected = f"processes: 1, or a network without them on {location.type}"
             raise InputError(where, found, expected)
     return network
+
+
+def check_loss(where: str, count: int, loss: Named) -> None:
+    """Raise InputError for a loss that weighs rows by their class: no mean of its parts' means."""
+    for key in WEIGHING.get(loss.name, ()):
+        if count > 1 and key in loss.kwargs:
+            raise InputError(where, str(count), f"1 with {key} of {loss.name}")
 
 
 @torch.no_grad()

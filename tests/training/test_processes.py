@@ -19,9 +19,17 @@ from torch import Tensor, nn
 
 from src.cli import SAME_BYTES
 from src.errors import InputError
+from src.params import Named
 from src.train import run
 from src.training.device import Device
-from src.training.processes import Processes, check_count, check_parts, spreadable, together
+from src.training.processes import (
+    Processes,
+    check_count,
+    check_loss,
+    check_parts,
+    spreadable,
+    together,
+)
 from tests.conftest import ROOT
 from tests.test_train import params, pass_all, table, write_prepared
 
@@ -169,6 +177,19 @@ def test_more_processes_than_there_is_work_or_room_for_are_refused(
     with pytest.raises(InputError) as e:
         check_count(WHERE, count, 10, Device("train", torch.device(place)))
     assert message in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss"])
+@pytest.mark.parametrize("key", ["weight", "ignore_index"])
+def test_a_loss_that_weighs_classes_is_refused_whatever_rows_come_first(
+    name: str, key: str
+) -> None:
+    """Where the first batch's parts have the same classes, their mean is that of the batch."""
+    loss = Named.model_validate({"name": name, key: 1})
+    check_loss(WHERE, 1, loss)
+    with pytest.raises(InputError, match=f"found 2; expected 1 with {key} of {name}"):
+        check_loss(WHERE, 2, loss)
+    check_loss(WHERE, 2, Named(name=name))
 
 
 def test_torchruns_number_of_processes_is_that_of_params(
