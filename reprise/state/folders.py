@@ -9,8 +9,8 @@ from pathlib import Path
 from reprise.process.groups import end_noted_group
 from reprise.state.process_numbers import ProcessNumbers
 
-# Of what a process made, by its number: `123-0-1`, `123.jsonl`.
 WEEK = 7 * 24 * 3600  # seconds
+# Of what a process made, by its number: `123-0-1`, `123.jsonl`.
 PROCESS_NAME = re.compile(r"([0-9]{1,9})[-.].+")
 
 
