@@ -275,6 +275,7 @@ def write(file: BinaryIO, kind: Kind, tables: Iterator[pa.Table]) -> None:
         for table in chain([first], tables):
             for batch in table.to_batches():
                 groups.add(batch)
+            pa.default_memory_pool().release_unused()  # 10 MB, that Arrow would keep
         groups.flush()
 
 
