@@ -4,9 +4,13 @@ Rows stream through, so memory does not grow with their number. A value that tra
 counted on stderr, a line a column.
 """
 
+import os
+
+# Arrow, when it is imported, would take an allocator of its own, which keeps 20 MB more.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
 import argparse
 import ctypes
-import os
 import shutil
 import sys
 from collections import Counter
@@ -39,6 +43,7 @@ from src.tables.sql import TIMES, ident, is_a, typed
 Kind = Literal["csv", "parquet"]
 STREAM = Path("-")  # stdin or stdout
 ENCODED = 1 << 18  # numbers at a time, about
+GROUP = 1 << 17  # values of a row group that is written
 MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
 MEMORY = "64MB"  # what DuckDB may hold of rows that stream through
 
@@ -271,11 +276,10 @@ def write(file: BinaryIO, kind: Kind, tables: Iterator[pa.Table]) -> None:
                 writer.write(table)
         return
     with pq.ParquetWriter(file, first.schema, use_dictionary=["prediction"]) as parquet:
-        groups = SplitWriter(parquet, first.schema)
+        groups = SplitWriter(parquet, first.schema, max(1, GROUP // first.num_columns))
         for table in chain([first], tables):
             for batch in table.to_batches():
                 groups.add(batch)
-            pa.default_memory_pool().release_unused()  # 10 MB, that Arrow would keep
         groups.flush()
 
 
@@ -322,7 +326,8 @@ def run(
         as_file(rows, Path(scratch)) as path,
         opened(out, at_once=strict) as file,
     ):
-        con.execute(f"SET memory_limit = '{MEMORY}'")
+        # Nothing is read twice; what DuckDB would keep of the file grows with it.
+        con.execute(f"SET memory_limit = '{MEMORY}'; SET enable_external_file_cache = false")
         size = BATCH * max(2, ENCODED // (BATCH * (trained.encoder.width + 1)))
         tables = read(con, path, trained.encoder.schema, size)
         by_name: Kind = "parquet" if out.suffix == ".parquet" else "csv"

@@ -20,8 +20,10 @@ class SplitWriter:
     DuckDB's own COPY gives other bytes on one core than on several.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
-        self.writer, self.schema = writer, schema
+    def __init__(
+        self, writer: pq.ParquetWriter, schema: pa.Schema, row_group: int = ROW_GROUP
+    ) -> None:
+        self.writer, self.schema, self.row_group = writer, schema, row_group
         self.waiting: list[pa.RecordBatch] = []
         self.rows = 0
 
@@ -29,7 +31,7 @@ class SplitWriter:
         """Take a batch, and write the row groups that are now full."""
         self.rows += batch.num_rows
         self.waiting.append(batch)
-        self._write(least=ROW_GROUP)
+        self._write(least=self.row_group)
 
     def flush(self) -> None:
         """Write the rows that wait, though they fill no row group."""
@@ -39,8 +41,9 @@ class SplitWriter:
         """Write row groups while at least so many rows wait."""
         table = pa.Table.from_batches(self.waiting, self.schema)
         while table.num_rows >= least:
-            self.writer.write_table(table.slice(0, ROW_GROUP), row_group_size=ROW_GROUP)
-            table = table.slice(ROW_GROUP)
+            group = table.slice(0, self.row_group)
+            self.writer.write_table(group, row_group_size=self.row_group)
+            table = table.slice(self.row_group)
         self.waiting = table.to_batches()
 
 
