@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.distributed as dist
@@ -35,6 +35,7 @@ MEETING = "REPRISE_MEETING"  # where those that `others` started are to be met
 # Arguments by which a row counts more than another; those of other losses weigh outputs alone.
 WEIGHING = dict.fromkeys(("CrossEntropyLoss", "NLLLoss"), ("weight", "ignore_index"))
 SAME = 1e-4  # relative: a batch's loss, computed whole and in parts
+POLL = 0.05  # seconds between two looks whether the others are there
 SECONDS = 30  # that the others have to end, once one has
 
 
@@ -69,10 +70,8 @@ class Processes:
         one = torch.ones_like(own)
         last = torch.stack([one * self._wish, own, one])
         sums = torch.cat([*(gradient.flatten() for gradient in gradients), last]) * rows
-        try:
+        with with_the_others():
             dist.all_reduce(sums)
-        except RuntimeError as e:
-            raise ConnectionError("another process of this training ended") from e
         means = sums / sums[-1]  # the number of rows in all processes
         if math.isfinite(own) and not math.isfinite(means[-2]):
             raise ConnectionError("the loss of another process of this training is not finite")
@@ -95,10 +94,23 @@ class Processes:
         return agreed
 
     def gathered(self, value: dict[str, Any]) -> dict[str, Any]:
-        """Gather the values of all processes, by rank; they must be at the same step."""
+        """Gather the values of all processes, by rank; they must be at the same step.
+
+        Raises ConnectionError if another process ended.
+        """
         values: list[Any] = [None] * self.count
-        dist.all_gather_object(values, value)
+        with with_the_others():
+            dist.all_gather_object(values, value)
         return {str(rank): one for rank, one in enumerate(values)}
+
+
+@contextmanager
+def with_the_others() -> Iterator[None]:
+    """Turn torch's error of a process that is not there into ConnectionError."""
+    try:
+        yield
+    except RuntimeError as e:
+        raise ConnectionError("another process of this training ended") from e
 
 
 @contextmanager
@@ -118,7 +130,11 @@ def together(
             yield None
             return
         processes = Processes(int(os.environ["RANK"]), count)
-        with met(processes, os.environ.get(MEETING, "env://"), backend):
+        meeting = "env://"
+        if MEETING in os.environ:
+            meeting = os.environ[MEETING]
+            sign(meeting, processes.rank).touch()
+        with met(processes, meeting, backend):
             yield processes
     elif count > 1:
         first = Processes(0, count)
@@ -154,15 +170,35 @@ def others(count: int, run: Callable[[], None]) -> Iterator[str]:
                 process = context.Process(target=take_part, args=(names, error, run))
                 process.start()
                 started.append(process)
-            yield meeting
-            wait(started)
-        except ConnectionError as e:
-            wait(started)
-            blame(started, sorted(Path(folder).glob("error *")), e)
+            await_others(started, meeting)
+            try:
+                yield meeting
+                wait(started)
+            except ConnectionError as e:
+                wait(started)
+                blame(started, meeting, e)
         finally:
             for one in started:
                 one.kill()
                 one.join()
+
+
+def sign(meeting: str, rank: int) -> Path:
+    """Name the file by which a process says that it is about to meet the others."""
+    return Path(f"{meeting.removeprefix('file://')} {rank}")
+
+
+def await_others(others: Sequence[BaseProcess], meeting: str) -> None:
+    """Wait until the others are about to meet; end as one of them if it ended before.
+
+    Torch would wait for it for minutes.
+    """
+    for rank, process in enumerate(others, 1):
+        while not sign(meeting, rank).exists():
+            if any(one.exitcode is not None for one in others):
+                reason = "another process of this training ended before it began"
+                blame(others, meeting, ConnectionError(reason))
+            process.join(POLL)
 
 
 def wait(others: Sequence[BaseProcess]) -> None:
@@ -200,9 +236,10 @@ def take_part(names: dict[str, str], error: Path, run: Callable[[], None]) -> No
         raise SystemExit(1) from None
 
 
-def blame(others: Sequence[BaseProcess], errors: Sequence[Path], error: ConnectionError) -> None:
+def blame(others: Sequence[BaseProcess], meeting: str, error: ConnectionError) -> NoReturn:
     """End as one of the other processes did: with what it said, or with the signal it got."""
-    for file in errors:
+    folder = sign(meeting, 0).parent
+    for file in sorted(folder.glob("error *")):
         sys.exit(file.read_text())
     for rank, process in enumerate(others, 1):
         if process.exitcode is not None and process.exitcode < 0:

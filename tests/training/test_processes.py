@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -23,7 +24,9 @@ from src.params import Named
 from src.train import run
 from src.training.device import Device
 from src.training.processes import (
+    SECONDS,
     Processes,
+    await_others,
     check_count,
     check_loss,
     check_parts,
@@ -237,6 +240,68 @@ def end() -> None:
 def test_a_process_that_was_killed_is_one_line() -> None:
     with pytest.raises(ConnectionError, match="process 1 of this training was ended by SIGKILL"):
         end()
+
+
+def end_early() -> None:
+    """End the second process before it comes to the meeting."""
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with together(WHERE, 2, "gloo", end_early):
+        pytest.fail("nobody was to be met")
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_before_the_meeting_is_not_waited_for() -> None:
+    start = time.monotonic()
+    with pytest.raises(ConnectionError, match="process 1 of this training was ended by SIGKILL"):
+        end_early()
+    assert time.monotonic() - start < SECONDS
+
+
+class Ended:
+    """A process that has ended, with this status."""
+
+    def __init__(self, exitcode: int | None) -> None:
+        self.exitcode = exitcode
+
+    def join(self, seconds: float) -> None:
+        """It is no longer there."""
+
+
+@pytest.mark.parametrize(
+    ("codes", "said", "message"),
+    [
+        ([-9], None, "process 1 of this training was ended by SIGKILL"),
+        ([1], None, "another process of this training ended before it began"),
+        ([1], "train: bad input", "train: bad input"),
+        ([None, -15], None, "process 2 of this training was ended by SIGTERM"),
+    ],
+)
+def test_one_that_ends_before_the_meeting_is_one_line(
+    codes: list[int | None], said: str | None, message: str, tmp_path: Path
+) -> None:
+    if said is not None:
+        (tmp_path / "error 1").write_text(said)
+    others: Any = [Ended(code) for code in codes]
+    with pytest.raises((ConnectionError, SystemExit)) as e:
+        await_others(others, f"file://{tmp_path}/meeting")
+    assert str(e.value) == message
+
+
+def test_a_peer_that_is_gone_is_a_lost_connection(
+    alone: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch says so by a RuntimeError, whatever was to be exchanged."""
+
+    def closed(*_: object) -> None:
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(dist, "all_gather_object", closed)
+    monkeypatch.setattr(dist, "all_reduce", closed)
+    with pytest.raises(ConnectionError, match="another process of this training ended"):
+        alone.gathered({"value": 1})
+    with pytest.raises(ConnectionError, match="another process of this training ended"):
+        alone.average([], torch.tensor(1.0), 1)
 
 
 Stage = Callable[..., subprocess.Popen[bytes]]
