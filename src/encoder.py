@@ -152,7 +152,7 @@ class Encoder:
         if not self.keeps_bytes:
             return kept
         mean, std = self.mean.to(kept.device).double(), self.std.to(kept.device).double()
-        return self.bounded((kept - mean) / std).float()
+        return self.bounded((kept - mean).div_(std)).float()
 
     def targets(self, table: pa.Table) -> Tensor:
         """Encode the target: class indices as int64 [rows].

@@ -23,14 +23,15 @@ from src.encoder import Encoder, encoded_width
 from src.errors import InputError
 from src.files import named
 from src.schema import Schema
-from src.training.memory import free_memory
+from src.training.memory import free_memory, return_memory
 from src.training.order import Batches
 from src.training.progress import Ids
 
 MB = 10**6
 VALUES = 1 << 22  # read and encoded at a time, about
 MOST_ROWS = 1 << 14
-GATHERED = 1 << 18  # bytes of small batches gathered at a time, about: the CPU's cache holds them
+ENCODED = 1 << 12  # rows encoded at a time, at most
+GATHERED = 1 << 16  # numbers of small batches gathered at a time: the CPU's cache holds them
 MOST_GATHERED = 64  # batches
 
 
@@ -49,12 +50,15 @@ class PreparedRows:
         """Make a table of the columns, without rows."""
         return pq.read_schema(self.path).empty_table().select(self.columns)
 
-    def read(self, names: list[str]) -> Iterator[pa.Table]:
-        """Read these columns, some rows at a time."""
+    def read(self, names: list[str], at_once: int | None = None) -> Iterator[pa.Table]:
+        """Read these columns, some rows at a time; at_once: how many at most."""
+        size = min(self.at_once, at_once or self.at_once)
         # Else Arrow would read all of the file ahead.
         with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=1 << 16) as file:
-            for batch in file.iter_batches(self.at_once, columns=names, use_threads=False):
+            for batch in file.iter_batches(size, columns=names, use_threads=False):
                 yield pa.Table.from_batches([batch])
+                del batch
+                return_memory()
 
 
 class StoredIds:
@@ -122,7 +126,7 @@ class Examples(NamedTuple):
                 rows = share(order.between(step, step + 1))
                 yield Batch(*self.gather(rows), rows)
             return
-        size = order.size * self.x.shape[1] * self.x.element_size()
+        size = order.size * self.x.shape[1]
         at_once = min(max(GATHERED // max(size, 1), 1), MOST_GATHERED)
         for first in range(start, len(order), at_once):
             end = min(first + at_once, len(order))
@@ -167,7 +171,7 @@ def encode_split(encoder: Encoder, rows: PreparedRows, folder: Path | None) -> E
     """Encode the rows of one split, and keep them in memory, or on disk if a folder is given."""
     x, y = (reserved(len(rows), like, folder) for like in encoded(encoder, rows.no_rows()))
     start = 0
-    for table in rows.read(rows.columns):
+    for table in rows.read(rows.columns, ENCODED):
         end = start + table.num_rows
         x[start:end], y[start:end] = encoded(encoder, table)
         start = end

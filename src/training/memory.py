@@ -1,9 +1,11 @@
-"""Tells how much memory this process may still take."""
+"""Tells how much memory this process may still take, and gives back what it no longer uses."""
 
+import ctypes
 import resource
 from pathlib import Path
 
 import psutil
+import pyarrow as pa
 
 GROUPS = Path("/sys/fs/cgroup")  # Linux' control groups: limits of a container or a batch job
 OWN = Path("/proc/self/cgroup")
@@ -31,6 +33,14 @@ def free_memory() -> int:
         if left is not None:
             free.append(left)
     return max(min(free), 0)
+
+
+def return_memory() -> None:
+    """Give the system what Arrow and glibc keep of the rows that were read."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def own_groups(own: Path, root: Path) -> list[Path]:

@@ -16,7 +16,9 @@ WHERE = "params.yaml: train"
 Row = dict[str, float]  # one epoch of history.csv
 KEPT = ("epoch", "step", "lr", "loss_sum", "history", "best", "best_epoch", "weights")
 UNREAD = 1 << 20  # numbers of outputs that may wait to be read
-LEAST = 1 << 10  # numbers that a step counts as, for the tensors' own size
+# Numbers that a step counts as: between small tensors that are kept lies memory that batches had,
+# which the system does not get back.
+LEAST = 1 << 14
 
 
 class Ids(Protocol):
