@@ -1,6 +1,6 @@
 """Turns table columns into tensors by what was seen in the training rows, and back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -31,9 +31,10 @@ class Encoder:
     """Scales numbers, and makes categories one-hot; missing or unseen values become zeros.
 
     A missing number so takes the mean, or the median, that is subtracted. Of a column of more than
-    ONE_HOT categories, a value becomes the number of its category, from 1.  mean, std: float32
-    [numbers]; smallest, largest: of the training rows, float64 [numbers]; target_mean, target_std:
-    float32 [1], 0 and 1 for classification; soft: whether scaled numbers are clipped, softly.
+    ONE_HOT categories, a value becomes the number of its category, from 1.  embeds: the names of
+    these columns; mean, std: float32 [numbers]; smallest, largest: of the training rows, float64
+    [numbers]; target_mean, target_std: float32 [1], 0 and 1 for classification; soft: whether
+    scaled numbers are clipped, softly.
     """
 
     schema: Schema
@@ -44,6 +45,7 @@ class Encoder:
     target_mean: Tensor
     target_std: Tensor
     soft: bool = False
+    embeds: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, schema: Schema, train: pa.Table | Source, scale: Scale) -> "Encoder":
@@ -67,8 +69,9 @@ class Encoder:
         if schema.task == "regression":
             target_mean, target_std = mean[count:], std[count:]
         columns = [with_seen_categories(column, train) for column in schema.columns]
+        schema = schema.model_copy(update={"columns": columns})
         return cls(
-            schema=schema.model_copy(update={"columns": columns}),
+            schema=schema,
             mean=float32(mean[:count]),
             std=float32(std[:count]),
             smallest=torch.from_numpy(np.nan_to_num(seen.smallest[:count])),
@@ -76,12 +79,13 @@ class Encoder:
             target_mean=float32(target_mean),
             target_std=float32(target_std),
             soft=scale == "robust",
+            embeds=to_embed(schema),
         )
 
     @property
     def width(self) -> int:
         """Count the encoded features."""
-        return encoded_width(self.schema)
+        return encoded_width(self.schema, self.embeds)
 
     @property
     def embedded(self) -> list[int]:
@@ -91,7 +95,7 @@ class Encoder:
         """
         counts = []
         for column in self.schema.columns:
-            if is_embedded(column):
+            if column.name in self.embeds:
                 counts.append(len(column.categories or []))
         return counts
 
@@ -119,7 +123,7 @@ class Encoder:
             if not column.categories:
                 continue
             rows, codes = present(table.column(column.name), column.categories)
-            if is_embedded(column):
+            if column.name in self.embeds:
                 encoded[rows, last] = 1.0 + codes
                 last += 1
             else:
@@ -193,7 +197,9 @@ class Encoder:
         return layout
 
     @classmethod
-    def of(cls, schema: Schema, tensors: Mapping[str, Tensor], soft: bool) -> "Encoder":
+    def of(
+        cls, schema: Schema, tensors: Mapping[str, Tensor], soft: bool, embeds: tuple[str, ...]
+    ) -> "Encoder":
         """Build the encoder that gave these `tensors`."""
         return cls(
             schema,
@@ -204,6 +210,7 @@ class Encoder:
             target_mean=tensors["encoder.target_mean"],
             target_std=tensors["encoder.target_std"],
             soft=soft,
+            embeds=embeds,
         )
 
     def labels(self, index: Tensor) -> list[Label]:
@@ -212,17 +219,23 @@ class Encoder:
         return [self.schema.classes[i] for i in index.tolist()]
 
 
-def encoded_width(schema: Schema) -> int:
-    """Count the encoded features: one a number, one a category of a column, or one for all."""
+def encoded_width(schema: Schema, embeds: Collection[str] | None = None) -> int:
+    """Count the encoded features: one a number, one a category of a column, or one for all.
+
+    embeds: names of the columns that have one for all; None: those of too many categories.
+    """
+    if embeds is None:
+        embeds = to_embed(schema)
     width = len(schema.numbers)
     for column in schema.columns:
-        width += 1 if is_embedded(column) else len(column.categories or [])
+        width += 1 if column.name in embeds else len(column.categories or [])
     return width
 
 
-def is_embedded(column: Column) -> bool:
-    """Tell whether the column's categories are too many to be one-hot."""
-    return len(column.categories or []) > ONE_HOT
+def to_embed(schema: Schema) -> tuple[str, ...]:
+    """Name the columns whose categories are too many to be one-hot."""
+    columns = [column for column in schema.columns if len(column.categories or []) > ONE_HOT]
+    return tuple(column.name for column in columns)
 
 
 def some_rows(table: pa.Table | Source, names: list[str]) -> Iterable[pa.Table]:

@@ -42,6 +42,8 @@ class About(BaseModel):
     model: Named  # the network, as in params.yaml
     loss: str
     soft: bool = Field(False, exclude_if=operator.not_)  # of the encoder
+    # Columns given to the network as numbers of categories; files of before have none, all one-hot.
+    embeds: tuple[str, ...] = Field((), exclude_if=operator.not_)
     table: Schema = Field(alias="schema")
 
 
@@ -61,7 +63,11 @@ class Model:
             tensors[f"{PREFIX}{name}"] = weight.contiguous().clone()
         encoder = self.encoder
         about = About(
-            model=Named(**self.spec), loss=self.loss, soft=encoder.soft, schema=encoder.schema
+            model=Named(**self.spec),
+            loss=self.loss,
+            soft=encoder.soft,
+            embeds=encoder.embeds,
+            schema=encoder.schema,
         )
         # One key: safetensors writes several in an order that changes from run to run.
         document = about.model_dump(mode="json", by_alias=True)
@@ -91,7 +97,7 @@ class Model:
         weights = {name.removeprefix(PREFIX): tensors[name] for name in tensors if PREFIX in name}
         network = build_network(path, about)
         network.load_state_dict(weights)
-        encoder = Encoder.of(about.table, tensors, about.soft)
+        encoder = Encoder.of(about.table, tensors, about.soft, about.embeds)
         return cls(network, encoder, about.model.model_dump(), about.loss)
 
     @torch.inference_mode()
@@ -136,9 +142,17 @@ def read_about(path: Path, metadata: Mapping[str, str]) -> About:
         first = e.errors(include_url=False)[0]
         where = f"{path}: {dotted(first['loc']) or 'metadata'}"
         raise InputError(where, shown(first["input"]), expected_by(first["msg"])) from None
+    check_embeds(f"{path}: embeds", about)
     check_finite(f"{path}: model", about.model.kwargs)
     check_name(f"{path}: loss", about.loss, about.table.task)
     return about
+
+
+def check_embeds(where: str, about: About) -> None:
+    """Raise InputError unless the embedded columns are columns of categories, each named once."""
+    names = [column.name for column in about.table.columns if column.categories]
+    if not set(about.embeds) <= set(names) or len(set(about.embeds)) < len(about.embeds):
+        raise InputError(where, shown(list(about.embeds)), "columns of categories, each once")
 
 
 def check_trusted(path: Path, name: str, trusts: Trusts) -> None:
@@ -150,7 +164,8 @@ def check_trusted(path: Path, name: str, trusts: Trusts) -> None:
 
 def build_network(path: Path, about: About) -> nn.Module:
     """Build the network, with new weights."""
-    encoder = Encoder.of(about.table, Encoder.layout(about.table), about.soft)
+    layout = Encoder.layout(about.table)
+    encoder = Encoder.of(about.table, layout, about.soft, about.embeds)
     spec, inputs, outputs = about.model, encoder.width, encoder.outputs
     return build(f"{path}: model", spec.name, spec.kwargs, inputs, outputs, encoder.embedded)
 

@@ -1,5 +1,7 @@
 """What fits a table of anybody's: scaling that outliers don't spoil, columns of many categories."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from src.encoder import ONE_HOT, SOFT, Encoder, Scale, quartiles
+from src.errors import InputError
 from src.evaluate import run as evaluate
-from src.model_file import Model
+from src.model_file import FORMAT, Model
 from src.models import Embedded, build, vector_size
 from src.params import Named
 from src.predict import Departures, predict
@@ -187,6 +191,40 @@ def test_the_rule_of_one_hot(count: int) -> None:
     table = pa.table({"id": names, "x": names, "y": [0.0] * count})
     encoder = Encoder.fit(schema(table, "regression"), table, "column")
     assert encoder.width == (count if count == ONE_HOT else 1)
+
+
+def test_a_model_file_of_before_has_its_many_categories_one_hot(tmp_path: Path) -> None:
+    """It names no embedded columns, and is read as what it is."""
+    table = shops("regression")
+    embeds = Encoder.fit(schema(table, "regression"), table, "column")
+    one_hot = replace(embeds, embeds=())
+    assert one_hot.width == 1 + 60 + 3
+    names_them = []
+    for encoder in (one_hot, embeds):
+        network = build("model", "linear", {}, encoder.width, 1, encoder.embedded)
+        model = Model(network, encoder, {"name": "linear"}, "MSELoss")
+        file = tmp_path / f"{encoder.width}.safetensors"
+        model.save(file)
+        loaded = Model.load(file)
+        assert loaded.encoder.embeds == encoder.embeds
+        assert torch.equal(loaded.estimate(table), model.estimate(table))
+        with safe_open(file, framework="pt") as opened:
+            names_them.append("embeds" in json.loads(opened.metadata()[FORMAT]))
+    assert names_them == [False, True]
+
+
+@pytest.mark.parametrize("embeds", [["size"], ["nothing"], ["shop", "shop"], ["shop", "kind"]])
+def test_embedded_columns_that_the_table_or_the_network_has_not_are_one_line(
+    embeds: list[str], tmp_path: Path
+) -> None:
+    table = shops("regression")
+    encoder = Encoder.fit(schema(table, "regression"), table, "column")
+    network = build("model", "linear", {}, encoder.width, 1, encoder.embedded)
+    file = tmp_path / "model.safetensors"
+    changed = replace(encoder, embeds=tuple(embeds))
+    Model(network, changed, {"name": "linear"}, "MSELoss").save(file)
+    with pytest.raises(InputError, match=r"embeds|tensor"):
+        Model.load(file)
 
 
 def test_sizes_of_vectors_grow_slowly_and_end_at_fifty() -> None:
