@@ -90,6 +90,7 @@ class Checkpoints:
         self._parts: dict[str, Stateful] = {}
         self._newest = (0, 0)  # epoch and step
         self._processes: Processes | None = None
+        self._longer: set[Path] = set()  # states of a training of more epochs than are asked for
         self._is_refused = False  # for what the state holds
 
     def resume(
@@ -136,19 +137,20 @@ class Checkpoints:
     def _newest_usable(self, epochs: int) -> Kept | None:
         """Find the newest state that is whole and tells what so many epochs end in.
 
-        The others are removed, or they would be taken for the newest again.
+        One of a longer training stays for that. Damaged ones are removed.
         """
         for kept in self._newest_first():
             state = read_state(kept.path)
             if state is None:
                 say(f"{kept.path}: found it damaged; the one before is taken if there is one")
+                with suppress(OSError):  # then it is found once more
+                    kept.path.unlink()
             elif (best := state["progress"]["best_epoch"]) > epochs:
+                self._longer.add(kept.path)
                 reason = f"epoch {best} is the best so far, and no earlier weights are kept"
                 say(f"{reason}: trains anew")
             else:
                 return kept
-            with suppress(OSError):  # then it is found once more
-                kept.path.unlink()
         return None
 
     @property
@@ -185,6 +187,7 @@ class Checkpoints:
         try:
             write_state(self._folder, f"{progress.epoch:07}-{progress.step:010}", state)
             self._remove_all_but(KEPT)
+            make_room(self._folder)
         except UnknownStateError as e:
             say(f"none is kept: the state of the training holds {e}")
             self._is_refused = True
@@ -207,7 +210,8 @@ class Checkpoints:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _remove_all_but(self, count: int) -> None:
-        for kept in self._newest_first()[count:]:
+        own = [kept for kept in self._newest_first() if kept.path not in self._longer]
+        for kept in own[count:]:
             kept.path.unlink(missing_ok=True)
 
     def _newest_first(self) -> list[Kept]:

@@ -193,6 +193,24 @@ def test_fewer_epochs_are_there_where_the_best_one_is_among_them(
     assert train(1, **recipe) == train(1, keeps=False, **recipe)
     expected = f"epoch {best} is the best so far, and no earlier weights are kept: trains anew"
     assert expected in capsys.readouterr().out
+    assert before[0] in kept(tmp_path)
+    assert train(8, 1, **recipe) == long  # which would end after a step
+
+
+def test_fewer_epochs_that_are_killed_go_on_beside_the_longer_ones_state(
+    tmp_path: Path, train: Train
+) -> None:
+    recipe: dict[str, Any] = {"optimizer": {"name": "SGD", "lr": 0.01}, "shuffle": True}
+    long = train(4, **recipe)
+    assert losses(long)[-1] == min(losses(long))
+    (last,) = kept(tmp_path)
+    with pytest.raises(Killed):
+        train(2, STEPS + 2, **recipe)
+    going_on = train(2, killed_at=3, **recipe)  # it has two steps more
+    assert going_on == train(2, keeps=False, **recipe)
+    assert last in kept(tmp_path)
+    assert train(4, 1, **recipe) == long
+    assert kept(tmp_path) == [last]
 
 
 @pytest.mark.parametrize("damage", ["flipped", "torn", "empty", "longer"])
@@ -351,6 +369,19 @@ def test_none_is_kept_without_a_folder_or_seconds(tmp_path: Path) -> None:
         checkpoints.keep(progress)
         checkpoints.clear(keep_last=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_others_make_room_while_a_training_goes_on(
+    tmp_path: Path, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "checkpoints/other"
+    other.mkdir(parents=True)
+    (other / "a").write_bytes(b"?" * 100)
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", 99)
+    with pytest.raises(Killed):
+        train(killed_at=2)
+    assert not other.exists()
+    assert kept(tmp_path)
 
 
 def test_the_oldest_of_others_go_when_all_take_too_much(
