@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 
 from pydantic import ValidationError
 
-from reprise.dvc.history.out_files import find_cached
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.untrusted import check_files, check_record, is_record
 from reprise.errors import PipelineError
@@ -187,7 +186,7 @@ def _check_data(clone: Clone, commit: str) -> None:
         RevisionReader(Path(temporary)) as reader,
     ):
         for path, out in reader.read(BUNDLE, commit).outs.items():
-            if out.is_pushed and find_cached(out, path) is None:
+            if out.is_pushed and not reader.is_cached(out, path):
                 raise PipelineError(
                     f"{DATA}: {path}: found not all of its files, with these hashes; expected them"
                 )

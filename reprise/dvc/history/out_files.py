@@ -1,9 +1,11 @@
 """Finds the bytes of an out: in the working tree or in DVC's cache."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+from dvc.cachemgr import LEGACY_HASH_NAMES, CacheManager
 from dvc.output import Output
 from dvc_data.hashfile import load
 from dvc_data.hashfile.db import HashFileDB
@@ -17,59 +19,71 @@ Files = dict[str, Path]
 
 @dataclass(frozen=True)
 class RecordedOut:
-    """Holds an out as a revision records it.
+    """Holds an out as a revision records it, in plain values: no object of DVC is among them.
 
-    cache: where its bytes may lie; None for an out that git keeps; dvc: DVC's object.
+    algorithm, hash: None where nothing is recorded; is_cached: it lies in DVC's cache, not in git;
+    is_pushed: `dvc push` brings it to a remote; remote: the one that it names, if it names one.
     """
 
-    hash: HashInfo
-    cache: HashFileDB | None
-    dvc: Output
+    algorithm: str | None
+    hash: str | None
+    is_cached: bool
+    is_pushed: bool
+    remote: str | None
 
     @property
-    def is_pushed(self) -> bool:
-        """Tell whether `dvc push` brings it to a remote."""
-        return bool(self.hash and self.cache is not None and self.dvc.can_push)
+    def hash_info(self) -> HashInfo:
+        """Return the hash as DVC takes it."""
+        return HashInfo(self.algorithm, self.hash)
 
 
-def find_cached(out: RecordedOut, name: str) -> Files | None:
+def record_out(out: Output) -> RecordedOut:
+    """Copy what DVC's object tells: it stands for another file once DVC is switched elsewhere."""
+    recorded = out.hash_info
+    return RecordedOut(
+        algorithm=recorded.name,
+        hash=recorded.value,
+        is_cached=bool(out.use_cache),
+        is_pushed=bool(recorded and out.use_cache and out.can_push),
+        remote=out.remote,
+    )
+
+
+def find_cached(out: RecordedOut, caches: CacheManager, name: str) -> Files | None:
     """Find the out's files in DVC's cache; None unless all are there.
 
     name: of the out, for one that is a single file.
     """
-    if not out.hash or out.cache is None:
+    if out.hash is None or not out.is_cached:
         return None
-    hashes = {name: out.hash.value}
-    if out.hash.isdir:
-        try:
-            tree = load(out.cache, out.hash)
-        except (FileNotFoundError, ObjectFormatError):
-            return None
-        assert isinstance(tree, Tree)
-        hashes = {"/".join(key): hash_info.value for key, _, hash_info in tree}
+    hashes: Mapping[str, str] | None = {name: out.hash}
+    if out.hash_info.isdir:
+        hashes = load_listing(out, caches)
+    if hashes is None:
+        return None
     files: Files = {}
     for file, value in hashes.items():
-        path = Path(out.cache.oid_to_path(value))
+        path = Path(_cache_of(out, caches).oid_to_path(value))
         if not path.exists():
             return None
         files[file] = path
     return files
 
 
-def list_names(out: RecordedOut) -> Iterable[str] | None:
-    """List the names of the files in an out that is a folder; None where nothing has the listing.
-
-    The listing alone is fetched if the cache lacks it.
-    """
-    if out.cache is None or not out.hash.isdir:
-        return None
+def load_listing(out: RecordedOut, caches: CacheManager) -> Mapping[str, str] | None:
+    """Load the names and hashes of the files in a folder; None where the cache lacks it."""
     try:
-        tree = load(out.cache, out.hash)
+        tree = load(_cache_of(out, caches), out.hash_info)
     except (FileNotFoundError, ObjectFormatError):
-        tree = out.dvc.get_dir_cache()
-    if not isinstance(tree, Tree):
         return None
-    return ["/".join(key) for key, *_ in tree]
+    assert isinstance(tree, Tree)
+    return {"/".join(key): hash_info.value for key, _, hash_info in tree}
+
+
+def _cache_of(out: RecordedOut, caches: CacheManager) -> HashFileDB:
+    """Select the cache of the out's hash algorithm."""
+    name = "legacy" if out.algorithm in LEGACY_HASH_NAMES else "repo"
+    return cast(HashFileDB, getattr(caches, name))
 
 
 def list_files(path: Path) -> Files:

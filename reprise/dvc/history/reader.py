@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -13,8 +13,14 @@ from dvc.scm import NoSCM, RevError, resolve_rev
 
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error, dvc_boundary
 from reprise.dvc.file_cache import FileCache
-from reprise.dvc.history.loading import add_stage
-from reprise.dvc.history.out_files import Files, find_cached, list_files, list_names
+from reprise.dvc.history.loading import StageLoader
+from reprise.dvc.history.out_files import (
+    Files,
+    RecordedOut,
+    find_cached,
+    list_files,
+    load_listing,
+)
 from reprise.dvc.history.plots import Plot, collect_plots
 from reprise.dvc.history.revision import Revision
 from reprise.dvc.history.values import Values, collect_values
@@ -74,7 +80,7 @@ class RevisionReader:
     @property
     def has_commits(self) -> bool:
         """Tell whether git has any commit."""
-        return not self._repo.scm.no_commits
+        return not isinstance(self._repo.scm, NoSCM) and not self._repo.scm.no_commits
 
     def read(self, name: str, commit: str | None) -> Revision:
         """Read a revision; a commit without the DVC repository has no stages.
@@ -84,8 +90,9 @@ class RevisionReader:
         """
         revision = Revision(name, commit)
         with dvc_boundary(name), self._switched(commit):
+            loader = StageLoader(revision, self._repo.root_dir, self.root)
             for stage in self._repo.index.stages:
-                add_stage(revision, stage, self._repo.root_dir)
+                loader.add(stage)
             revision.metrics = self._metrics(revision.errors)
             params = self._repo.params.show(hide_workspace=False)
             revision.params = collect_values(params.get("", {}), revision.errors)
@@ -94,7 +101,7 @@ class RevisionReader:
     def metrics(self) -> list[Metric]:
         """Read every metric in HEAD and in the working tree. What can't be read is left out."""
         before: Values = {}
-        if not isinstance(self._repo.scm, NoSCM) and self.has_commits:
+        if self.has_commits:
             with self._switched(self.commit("HEAD")):
                 before = self._metrics([])
         now = self._metrics([])
@@ -106,16 +113,25 @@ class RevisionReader:
         return metrics
 
     def names(self, revision: Revision, path: str) -> Iterable[str] | None:
-        """List the names of the files in a dep or out, whose bytes are not fetched for it.
+        """List the names of the files in a folder, whose bytes are not fetched for it.
 
-        None where only these could tell.
+        Its listing alone is fetched, if DVC's cache lacks it. None where only the files could tell.
         """
         if self._is_in_worktree(revision, path):
             return list_files(self.root / path)
         out = revision.outs.get(path)
-        if out is None:
+        if out is None or not out.is_cached:
             return None
-        return list_names(out)
+        listing = load_listing(out, self._repo.cache)
+        if listing is None:
+            with suppress(*DVC_ERRORS):  # `files` says what is wrong with the remote
+                self._repo.cloud.pull([out.hash_info], remote=out.remote)
+            listing = load_listing(out, self._repo.cache)
+        return listing
+
+    def is_cached(self, out: RecordedOut, path: str) -> bool:
+        """Tell whether DVC's cache has all files of the out."""
+        return find_cached(out, self._repo.cache, path) is not None
 
     def files(self, revision: Revision, path: str) -> Files:
         """Find the files of a dep or out in the working tree or DVC's cache; else fetch them.
@@ -125,13 +141,13 @@ class RevisionReader:
         if self._is_in_worktree(revision, path):
             return list_files(self.root / path)
         out = revision.outs.get(path)
-        if out is None or out.cache is None:
+        if out is None or not out.is_cached:
             return self._copy_from_git(revision, path)
         name = os.path.basename(path)
-        files = find_cached(out, name)
+        files = find_cached(out, self._repo.cache, name)
         if files is None:
             self._fetch(revision, path)
-            files = find_cached(out, name)
+            files = find_cached(out, self._repo.cache, name)
         if files is None:
             raise PipelineError(
                 f"{path} of {revision.name}: neither DVC's cache nor the remote has it"
@@ -174,6 +190,11 @@ class RevisionReader:
 
     def _copy_from_git(self, revision: Revision, path: str) -> Files:
         """Copy what git has of the path into the temporary folder."""
+        if path.startswith("../"):
+            raise PipelineError(
+                f"{path} of {revision.name}: it lies outside of the repository, "
+                "which keeps no version of it"
+            )
         with self._switched(revision.commit):
             fs = self._repo.fs
             source = fs.join(self._repo.root_dir, path)

@@ -32,6 +32,9 @@ class StageRecord:
 class Revision:
     """Holds a commit or the working tree. Paths are relative to the root.
 
+    All of it is plain values: an object of DVC stands for other files once the switch to its
+    revision has ended.
+
     name: as it was asked for; commit: None for the working tree; metas: of each out, where it is
     declared, and its `meta`; errors: what could not be read, and what is not as recorded.
     """
@@ -49,4 +52,4 @@ class Revision:
         """Return the recorded hash of an out; None for a path that is none."""
         if path not in self.outs:
             return None
-        return self.outs[path].hash.value
+        return self.outs[path].hash

@@ -75,6 +75,8 @@ def _data_hashes(revision: Revision) -> Hashes:
     hashes: Hashes = {}
     for record in revision.records.values():
         hashes |= record.outs
+        if record.source:
+            continue  # of an import, whose out has the same bytes
         for path, value in record.deps.items():
             folders = map(str, PurePosixPath(path).parents)
             if revision.outs.keys().isdisjoint({path, *folders}):
@@ -94,14 +96,16 @@ def _result_files(revision: Revision) -> list[str]:
 def _compare_versions(
     reader: RevisionReader, old: _Version, new: _Version, path: str
 ) -> DataChange | None:
-    """Compare the data of one path; None for what is no table."""
+    """Compare the data of one path; None for what is no table on either side."""
     state = change_state(in_old=path in old.hashes, in_new=path in new.hashes)
     spec = _table_spec(old.revision, new.revision, path)
-    value = old.hashes.get(path) or new.hashes.get(path)
+    versions = [version for version in (old, new) if path in version.hashes]
     try:
-        for version in (old, new):
-            if path in version.hashes and not _is_table(reader, version.revision, path, value):
-                return None
+        others = [version for version in versions if not _is_table(reader, version, path)]
+        if len(others) == len(versions):
+            return None
+        if others:
+            return DataChange(path, state, None, f"no table in {others[0].revision.name}")
         if state is not ChangeState.CHANGED:
             return DataChange(path, state, None)
         old_files = reader.files(old.revision, path)
@@ -120,16 +124,17 @@ def _table_spec(old: Revision, new: Revision, path: str) -> TableSpec:
     return TableSpec()
 
 
-def _is_table(reader: RevisionReader, revision: Revision, path: str, value: str | None) -> bool:
+def _is_table(reader: RevisionReader, version: _Version, path: str) -> bool:
     """Tell by its name whether a file is a table, so that no model is fetched for it.
 
-    value: its hash. A folder is judged by the names of its files.
+    A folder is judged by the names of its files.
     """
+    value = version.hashes[path]
     if value is None or not value.endswith(".dir"):
         return is_table([Path(path).name])
-    names = reader.names(revision, path)
+    names = reader.names(version.revision, path)
     if names is None:
-        names = reader.files(revision, path)
+        names = reader.files(version.revision, path)
     return is_table(names)
 
 
