@@ -12,8 +12,10 @@ def add_parser(subparsers: Subparsers) -> None:
     help_ = "what changed between two revisions, and whether the metrics moved"
     parser = subparsers.add_parser("report", parents=[directory_parser()], help=help_)
     add = parser.add_argument
-    add("old", nargs="?", default="HEAD", metavar="OLD", help="a branch or commit (default: HEAD)")
-    add("new", nargs="?", metavar="NEW", help="a branch or commit (default: the working tree)")
+    old = "a branch or commit (default: HEAD); OLD...NEW is where they parted, and NEW"
+    add("old", nargs="?", default="HEAD", metavar="OLD", help=old)
+    new = "a branch or commit (default: the working tree, against where it left OLD)"
+    add("new", nargs="?", metavar="NEW", help=new)
     add("--format", choices=["md", "json", "html"], default="md", help="(default: md)")
     add("--out", metavar="FILE", help="write there (default: standard output)")
     judged = "exit 1 when the primary metric is worse beyond noise; no-verdict: or can't be judged"

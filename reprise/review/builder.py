@@ -1,38 +1,28 @@
 """Builds the report: reads both revisions and compares values, stages, data and predictions."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from reprise.dvc.history.reader import RevisionReader
-from reprise.dvc.history.revision import WORKTREE, Revision, StageRecord
-from reprise.errors import PipelineError
-from reprise.git import is_shallow, merge_base
+from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.review.baselines import Baseline, find_baselines
 from reprise.review.change_state import ChangeState, change_state
 from reprise.review.curves import compare_curves
 from reprise.review.data.changes import find_data_changes
 from reprise.review.predictions import compare_predictions, primary_predictions
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
+from reprise.review.sides import find_sides
 from reprise.shorten import shorten
 from reprise.state.durations import Durations
 
 
-@dataclass(frozen=True)
-class _Revisions:
-    """Holds what is compared. is_first: there is no commit yet, so `old` is empty."""
-
-    old: Revision
-    new: Revision
-    is_first: bool
-
-
 def review(old: str, new: str | None = None, *, same_rows: bool = False) -> Report:
-    """Compare `new` (None: the working tree) with where it branched off `old`: their merge base.
+    """Compare two revisions; without `new`, the working tree with where it left `old`.
 
-    same_rows: run the old model on the new side's test rows, which has to be the working tree then.
+    old, new: see `find_sides`; same_rows: run the old model on the new side's test rows, which has
+    to be the working tree then.
     Raises PipelineError for revisions that git does not know and for wrong declarations.
     """
     # The folder is for copies of what neither the workspace nor the cache has.
@@ -40,16 +30,16 @@ def review(old: str, new: str | None = None, *, same_rows: bool = False) -> Repo
         TemporaryDirectory(prefix="reprise-") as temporary,
         RevisionReader(Path(temporary)) as reader,
     ):
-        return _build(reader, _read_revisions(reader, old, new), same_rows)
+        old_revision, new_revision = _read_revisions(reader, old, new)
+        return _build(reader, old_revision, new_revision, same_rows)
 
 
-def _build(reader: RevisionReader, revisions: _Revisions, same_rows: bool) -> Report:
+def _build(reader: RevisionReader, old: Revision, new: Revision, same_rows: bool) -> Report:
     """Compare the revisions in every respect. The notes of all parts end up in one list."""
-    old, new = revisions.old, revisions.new
     notes = _notes(old, new)
     compared = compare_predictions(reader, old, new, notes, same_rows=same_rows)
     plotted = [old, new]
-    if revisions.is_first:
+    if old.commit is None:
         plotted = [new]
     plots, plotted_files = reader.plots(plotted)
     data, moved = find_data_changes(reader, old, new, plotted_files, notes)
@@ -78,28 +68,13 @@ def _build(reader: RevisionReader, revisions: _Revisions, same_rows: bool) -> Re
     )
 
 
-def _read_revisions(reader: RevisionReader, old: str, new: str | None) -> _Revisions:
-    """Read `new`, and where it branched off `old`. Before the first commit there is no `old`."""
-    if new is not None:
-        new_commit = reader.commit(new)
-        old_revision = _read_merge_base(reader, old, new, new_commit)
-        return _Revisions(old_revision, reader.read(new, new_commit), is_first=False)
-    if reader.has_commits:
-        old_revision = _read_merge_base(reader, old, "HEAD", reader.commit("HEAD"))
-        return _Revisions(old_revision, reader.read(WORKTREE, None), is_first=False)
-    nothing = Revision("nothing", None)
-    return _Revisions(nothing, reader.read(WORKTREE, None), is_first=True)
-
-
-def _read_merge_base(reader: RevisionReader, old: str, tip: str, tip_commit: str) -> Revision:
-    """Read the merge base of `old` and the tip. Raises PipelineError if there is none."""
-    commit = merge_base(reader.commit(old), tip_commit)
-    if commit is not None:
-        return reader.read(old, commit)
-    message = f"{old}: found no common ancestor with {tip}; expected one"
-    if is_shallow():
-        message += "; this clone is shallow: fetch more of the history"
-    raise PipelineError(message)
+def _read_revisions(reader: RevisionReader, old: str, new: str | None) -> tuple[Revision, Revision]:
+    """Read both sides. Before the first commit there is nothing on the old one."""
+    old_side, new_side = find_sides(reader, old, new)
+    new_revision = reader.read(new_side.name, new_side.commit)
+    if old_side is None:
+        return Revision("nothing", None), new_revision
+    return reader.read(old_side.name, old_side.commit), new_revision
 
 
 def _notes(old: Revision, new: Revision) -> list[str]:

@@ -172,15 +172,35 @@ def test_better_does_not_fail(made: Made) -> None:
     assert ": better**" in report(made, "main", "--fail-on", "worse")
 
 
-def test_the_base_is_where_the_branch_left(made: Made) -> None:
-    """What main did meanwhile is no change of the branch."""
+def test_the_names_in_the_header_are_those_of_the_numbers(made: Made) -> None:
+    """Two names are these two; three dots, and the working tree, leave out what main did."""
     change(made, {"params.yaml": PARAMS.replace("salt: a", "salt: b")})
     made.run("git", "checkout", "-q", "main")
+    left = made.run("git", "rev-parse", "main").strip()[:7]
     made.run("dvc", "checkout", "-q")
     change(made, {"params.yaml": PARAMS.replace("epochs: 5", "epochs: 9")})
+    main, feature = (made.run("git", "rev-parse", name).strip()[:7] for name in ("main", "feature"))
+    base = f"merge base of {{}} and {{}} ({left})"
+
     text = report(made, "main", "feature")
+    assert header(text) == f"feature ({feature}) against main ({main})"
+    assert "`train.salt`" in text
+    assert "| `train.epochs` | 9 | 5 |" in text
+
+    text = report(made, "main...feature")
+    assert header(text) == f"feature ({feature}) against {base.format('main', 'feature')}"
     assert "`train.salt`" in text
     assert "epochs" not in text
+
+    text = report(made, "feature")
+    assert header(text) == f"the working tree against {base.format('feature', 'HEAD')}"
+    assert "salt" not in text
+    assert "| `train.epochs` | 5 | 9 |" in text
+
+
+def header(text: str) -> str:
+    (line,) = (line for line in text.splitlines() if " against " in line)
+    return line.replace("`", "")
 
 
 def test_a_working_tree_that_has_not_run_is_said_to_be_stale(made: Made) -> None:
@@ -307,6 +327,15 @@ def test_a_base_without_a_pipeline(made: Made) -> None:
         ),
         (
             ["main", "nowhere"],
+            "reprise: nowhere: found no such revision; expected a branch, tag or commit of git",
+        ),
+        (
+            ["main..feature"],
+            "reprise: main..feature: found no such revision; "
+            "expected a branch, tag or commit of git",
+        ),
+        (
+            ["main...nowhere"],
             "reprise: nowhere: found no such revision; expected a branch, tag or commit of git",
         ),
         (["--out", "no/such/folder"], "reprise: no/such/folder: No such file or directory"),
