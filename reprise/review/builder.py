@@ -14,6 +14,7 @@ from reprise.review.data.changes import find_data_changes
 from reprise.review.predictions import compare_predictions, primary_predictions
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.sides import find_sides
+from reprise.review.staleness import find_staleness, stale_records
 from reprise.shorten import shorten
 from reprise.state.durations import Durations
 
@@ -64,6 +65,7 @@ def _build(reader: RevisionReader, old: Revision, new: Revision, same_rows: bool
         curves=compare_curves(plots, old, new),
         notes=notes,
         first=first,
+        stale=find_staleness(new),
         baselines=baselines,
     )
 
@@ -83,10 +85,11 @@ def _notes(old: Revision, new: Revision) -> list[str]:
     for revision in (old, new):
         for error in revision.errors:
             notes.append(f"{revision.name}: {error}")
-    for record in new.records.values():
-        if record.stale and record.command is not None:
-            causes = shorten(record.stale, 3)
-            notes.append(f"{new.name}: stage {record.name} has not run since {causes} changed")
+    for path in new.modified:
+        notes.append(f"{new.name}: {path} is not what DVC recorded; it was taken as it is")
+    for record in stale_records(new):
+        causes = shorten(record.stale, 3)
+        notes.append(f"{new.name}: stage {record.name} has not run since {causes} changed")
     return notes
 
 

@@ -11,6 +11,7 @@ from reprise.review.curves import Curve
 from reprise.review.data.changes import DataChange
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.predictions import ComparedPredictions
+from reprise.review.staleness import Staleness
 from reprise.review.stats.results import Comparison, MetricComparison
 
 
@@ -53,7 +54,7 @@ class Report:
     compared: predictions compared row by row, the primary ones first; metrics: unchanged ones too;
     notes: what a reader should know about what is not here; first: the name of the first
     predictions in dvc.yaml, whether or not they could be compared; baselines: of their primary
-    metric.
+    metric; stale: why the working tree's numbers may not belong together.
     """
 
     old: RevisionLabel
@@ -68,6 +69,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     first: str | None = None
     baselines: list[Baseline] = field(default_factory=list)
+    stale: Staleness | None = None
 
     @property
     def comparison(self) -> Comparison | None:

@@ -38,7 +38,7 @@ class StageLoader:
         for out in local_items(stage.outs):
             outs[self._name(out)] = out
         if revision.commit is None:
-            _note_differing(revision, outs)
+            _note_modified(revision, outs)
         record = self._make_record(stage, outs)
         revision.records[record.name] = record
         file = self._relative(stage.path)
@@ -117,12 +117,12 @@ class StageLoader:
                     yield self._name(dep)
 
 
-def _note_differing(revision: Revision, outs: Outs) -> None:
+def _note_modified(revision: Revision, outs: Outs) -> None:
     """Note the outs of the working tree that are not as recorded."""
     for path, out in outs.items():
-        is_recorded = out.hash_info and out.use_cache  # else git has it
-        if is_recorded and "modified" in out.workspace_status().values():
-            revision.errors.append(f"{path} is not what DVC recorded; it was taken as it is")
+        if out.hash_info and "modified" in out.workspace_status().values():
+            is_cached = out.use_cache and out.cache.exists(out.get_hash().value)
+            revision.modified[path] = bool(is_cached)
 
 
 def _locked_command(stage: DVCStage) -> str | None:

@@ -36,7 +36,8 @@ class Revision:
     revision has ended.
 
     name: as it was asked for; commit: None for the working tree; metas: of each out, where it is
-    declared, and its `meta`; errors: what could not be read, and what is not as recorded.
+    declared, and its `meta`; errors: what could not be read; modified: the outs of the working
+    tree that are not as recorded, and whether DVC's cache has what is there.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Revision:
     metas: dict[str, tuple[str, Any]] = field(default_factory=dict)
     outs: dict[str, RecordedOut] = field(default_factory=dict, repr=False)
     errors: list[str] = field(default_factory=list)
+    modified: dict[str, bool] = field(default_factory=dict)
 
     def hash_of(self, path: str) -> str | None:
         """Return the recorded hash of an out; None for a path that is none."""

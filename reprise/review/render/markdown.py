@@ -66,7 +66,11 @@ def _headline(report: Report) -> str:
     metric, result, details = wording.headline(report)
     name = escaped(metric)
     answer = f"{name} {sentence(result)}".rstrip()
-    return f"{MARKER}\n**{answer}** ({sentence(details)})"
+    line = f"**{answer}** ({sentence(details)})"
+    if report.stale is not None:
+        what = wording.stale_sentence(report.stale)
+        line = f"**{sentence(what)}**: {escaped(report.stale.command)} mends it. {line}"
+    return f"{MARKER}\n{line}"
 
 
 def _baselines(report: Report) -> Iterator[str]:

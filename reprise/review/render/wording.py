@@ -7,6 +7,7 @@ from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
+from reprise.review.staleness import Staleness
 from reprise.review.stats.results import Comparison, MetricComparison
 from reprise.shorten import shorten
 from reprise.text.values import (
@@ -62,6 +63,11 @@ def _unpaired_headline(report: Report) -> Headline:
             return Headline(metric.key, arrow(metric.old, metric.new), why)
     metric = report.metrics[0]
     return Headline(metric.key, arrow(metric.old, metric.new), f"no metric changed; {why}")
+
+
+def stale_sentence(stale: Staleness) -> str:
+    """Say in front of the first line that the working tree is not as recorded."""
+    return f"The working tree is {stale.what}"
 
 
 def side_name(side: RevisionLabel) -> str:

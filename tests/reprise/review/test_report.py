@@ -164,7 +164,14 @@ def test_no_verdict_fails_where_that_was_asked_for(made: Made) -> None:
 def test_outs_that_are_not_what_dvc_recorded_are_told(made: Made) -> None:
     (made.root / "predictions.csv").unlink()
     shutil.copy(made.root / "data.csv", made.root / "predictions.csv")
-    assert "predictions.csv is not what DVC recorded" in report(made)
+    text = report(made)
+    assert "predictions.csv is not what DVC recorded" in text
+    assert text.splitlines()[1].startswith(
+        "**The working tree is not what `dvc.lock` and the `.dvc` files say: `predictions.csv`**: "
+        "dvc checkout mends it. **accuracy 0.7 → "
+    )
+    page = report(made, "--format", "html")
+    assert "<bdi>dvc checkout</bdi></code> mends it." in page
 
 
 def test_better_does_not_fail(made: Made) -> None:
@@ -206,6 +213,10 @@ def header(text: str) -> str:
 def test_a_working_tree_that_has_not_run_is_said_to_be_stale(made: Made) -> None:
     made.edit({"params.yaml": NEW_PARAMS})
     text = report(made)
+    assert text.splitlines()[1].startswith(
+        "**The working tree is not run since something changed: train**: "
+        "reprise run mends it. **accuracy 0.7 → "
+    )
     assert "stage train has not run since" in text
     assert "train.salt" in text
 

@@ -183,6 +183,30 @@ def test_a_subfolder_sees_the_same(made: Made) -> None:
     assert [change["file"] for change in json.loads(whole)["metrics"]] == ["m.json"]
 
 
+def test_the_first_line_names_what_mends_the_working_tree(made: Made) -> None:
+    """Files of another revision are checked out; edits of data are added; others are run again."""
+    change_data(made)
+    commit(made, "change")
+    made.run("git", "checkout", "-q", "main")
+    (made.folder / "feed" / "direct.csv").write_text(rows(20))
+    assert mended_by(made) == "dvc checkout"
+    made.run("dvc", "checkout", "-q")
+    assert mended_by(made) is None
+    made.edit({"data/a.csv": rows(41)})
+    assert mended_by(made) == "dvc add data"
+    made.run("dvc", "checkout", "-q", "--force", "data.dvc")
+    made.edit({"m.json": '{"shift": 7}'})
+    assert mended_by(made) == "reprise run"
+    made.run("reprise", "run")
+    assert mended_by(made) is None
+
+
+def mended_by(made: Made) -> str | None:
+    stale = json.loads(made.run("reprise", "report", "--format", "json"))["stale"]
+    command: str | None = stale and stale["command"]
+    return command
+
+
 def test_a_revision_is_plain_values(made: Made) -> None:
     """An object of DVC that outlived the switch would stand for files of another revision."""
     with chdir(made.root), RevisionReader(made.folder) as reader:
