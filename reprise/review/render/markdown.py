@@ -97,6 +97,7 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
     paired = wording.paired_sentence(comparison)
     if paired:
         yield paired
+        yield sentence(wording.all_rows_sentence(comparison))
     for metric in comparison.metrics:
         unpaired = wording.unpaired_sentence(metric)
         if unpaired:

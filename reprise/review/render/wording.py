@@ -123,6 +123,15 @@ def paired_sentence(comparison: Comparison) -> str | None:
     )
 
 
+def all_rows_sentence(comparison: Comparison) -> str:
+    """Write each metric's means over all rows of a side, where these are not those of the pairs."""
+    means = []
+    for metric in comparison.metrics:
+        means.append(f"{metric.name} {arrow(metric.old_all, metric.new_all)}")
+    rows = f"{comparison.rows_old} old and {comparison.rows_new} new rows"
+    return f"Over all {rows}, paired or not: {', '.join(means)}"
+
+
 def unpaired_sentence(metric: MetricComparison) -> str | None:
     """Say how the rows without a partner differ; the metric's name goes before it.
 

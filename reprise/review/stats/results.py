@@ -39,11 +39,12 @@ class Unpaired:
 class MetricComparison:
     """Holds the comparison of one metric, all in the unit of its column.
 
-    old, new: means over all rows of a side; difference: new − old over the pairs; low, high: its
-    95 % interval, None together; p_value: two-sided, Holm-adjusted; proportion: it is a mean of
-    zeros and ones; why: the reason why there is no verdict; detectable: the smallest true
-    difference that these rows would show with a chance of 80 %, also as the one of all metrics
-    that moved.
+    old, new: means over the pairs, or over all rows where a row's value depends on the others;
+    difference: new − old over the pairs; low, high: its 95 % interval, None together; p_value:
+    two-sided, Holm-adjusted; proportion: it is a mean of zeros and ones; why: the reason why there
+    is no verdict; detectable: the smallest true difference that these rows would show with a chance
+    of 80 %, also as the one of all metrics that moved; old_all, new_all: means over all rows of a
+    side.
     """
 
     name: str
@@ -62,6 +63,8 @@ class MetricComparison:
     detectable: float | None
     method: str
     unpaired: Unpaired | None
+    old_all: float | None = None
+    new_all: float | None = None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from reprise.review.stats.unpaired import compare_unpaired
 MIN_PAIRED = 0.5  # share of either side's rows; with fewer the two test sets are not the same
 # Relative. The float32 results of one model on two machines differ by more, but so do both sides'.
 ROUNDING = 1e-9
+ALL_ROWS = slice(None)
 
 
 def compare_metrics(
@@ -104,7 +105,8 @@ def _why_untested(predictions: PairedPredictions, metric: MetricSpec) -> str | N
     unpaired = len(predictions.only_old) + len(predictions.only_new)
     if metric.same_rows and unpaired:
         return (
-            f"a row's value depends on the other rows, and {unpaired:,} rows are on one side only"
+            f"a row's value depends on the other rows, and {unpaired:,} rows are on one side only; "
+            "the means are over all rows of a side"
         )
     old_reason = _why_unusable("old", predictions.old, column, predictions.old_rows)
     if old_reason is not None:
@@ -168,8 +170,11 @@ def _describe(
     old_values = predictions.old.values.get(metric.column)
     new_values = predictions.new.values.get(metric.column)
     present = [values for values in (old_values, new_values) if values is not None]
+    old_rows: Array | slice = ALL_ROWS
+    new_rows: Array | slice = ALL_ROWS
     unpaired = None
     if not metric.same_rows:
+        old_rows, new_rows = predictions.old_rows, predictions.new_rows
         unpaired = compare_unpaired(predictions, metric.column)
     return MetricComparison(
         name=name,
@@ -177,8 +182,8 @@ def _describe(
         better=metric.better,
         margin=metric.margin,
         proportion=bool(present) and all(map(_is_zero_one, present)),
-        old=_mean(old_values),
-        new=_mean(new_values),
+        old=_mean(old_values, old_rows),
+        new=_mean(new_values, new_rows),
         difference=_paired_difference(predictions, metric.column),
         low=None,
         high=None,
@@ -188,6 +193,8 @@ def _describe(
         detectable=None,
         method="none",
         unpaired=unpaired,
+        old_all=_mean(old_values, ALL_ROWS),
+        new_all=_mean(new_values, ALL_ROWS),
     )
 
 
@@ -228,13 +235,17 @@ def _verdict(
     return Verdict.WORSE
 
 
-def _mean(values: Array | None) -> float | None:
-    """Return the mean; None where a value is missing, or there is none."""
-    if values is None or not values.size:
+def _mean(values: Array | None, rows: Array | slice) -> float | None:
+    """Return the mean of these rows; None where a value is missing, or there is none.
+
+    values: [seeds, rows].
+    """
+    if values is None:
         return None
-    if not np.isfinite(values).all():
+    chosen = values[:, rows]
+    if not chosen.size or not np.isfinite(chosen).all():
         return None
-    return round_result(values.mean())
+    return round_result(chosen.mean())
 
 
 def _paired_difference(predictions: PairedPredictions, column: str) -> float | None:

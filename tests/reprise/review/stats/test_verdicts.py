@@ -1,7 +1,7 @@
 """Compares tables of predictions, and checks what is said of them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -249,9 +249,24 @@ def test_values_that_depend_on_other_rows_are_compared_over_the_same_rows_only(
     fewer = only(compare_metrics(old, [new[0].slice(3)], spec))
     assert (fewer.verdict is None) == same_rows
     if same_rows:
-        why = "a row's value depends on the other rows, and 3 rows are on one side only"
-        assert fewer.why == why
+        assert fewer.why == (
+            "a row's value depends on the other rows, and 3 rows are on one side only; "
+            "the means are over all rows of a side"
+        )
+        assert (fewer.old, fewer.new) == (fewer.old_all, fewer.new_all)
     assert fewer.unpaired is None
+
+
+def test_the_means_are_those_of_the_pairs() -> None:
+    """Rows that one side alone has are in the means over all rows, and nowhere else."""
+    old, new = pairs(20, 4, 200)
+    same = only(compare_metrics(old, new, declared()))
+    easy = table(np.arange(1000, 1100), x=np.ones(100, bool))
+    more = only(compare_metrics(old, [pa.concat_tables([new[0], easy])], declared()))
+    assert replace(more, new_all=same.new_all) == same
+    assert same.new == same.new_all
+    assert same.new_all is not None
+    assert more.new_all == pytest.approx((200 * same.new_all + 100) / 300)
 
 
 def test_other_test_rows_are_refused() -> None:
