@@ -1,7 +1,7 @@
 """A training's name changes with all that decides its result, and with nothing else."""
 
+import multiprocessing
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from src.training.key import EditedSourceError, own_modules, training_key
-from tests.conftest import ROOT
+from src.training.key import EditedSourceError, own_modules, process_start, training_key
 
 INPUTS: dict[str, Any] = {"seed": 1, "train": {"model": {"name": "mlp"}}, "data": {"a": "12"}}
 
@@ -67,11 +66,13 @@ def test_a_source_that_was_edited_meanwhile_has_no_key(own_class: Path) -> None:
 
 def test_a_process_knows_its_start_to_a_hundredth_of_a_second() -> None:
     """psutil is up to a second early: a file saved just before would count as edited since."""
-    code = "import src.training.key as key; print(key.process_start())"
+    context = multiprocessing.get_context("fork")
+    starts = context.SimpleQueue()
+    process = context.Process(target=lambda: starts.put(process_start()))
     before = time.time()
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert before - 0.02 < float(done.stdout) < time.time()
+    process.start()
+    assert before - 0.02 < starts.get() < time.time()
+    process.join()
 
 
 def test_it_changes_with_the_projects_code_whatever_folder_that_is_in(

@@ -26,6 +26,7 @@ from src.tables.format import Csv
 from src.train import Params, train_model
 from src.training.checkpoint import Checkpoints
 from src.training.defaults import chosen_batch, chosen_loss
+from tests.conftest import one_in
 from tests.test_evaluate import params as evaluate_params
 from tests.test_train import split_file
 
@@ -243,15 +244,20 @@ class Wide(nn.Module):
         return outputs
 
 
-MODELS: list[dict[str, Any]] = [
-    {"name": "mlp", "hidden": [16]},
-    {"name": "linear"},
-    {"name": f"{__name__}:Wide"},
+MLP = {"name": "mlp", "hidden": [16]}
+LINEAR = {"name": "linear"}
+OWN = {"name": f"{__name__}:Wide"}
+LEARNERS = [
+    (MLP, "classification"),
+    (MLP, "regression"),
+    (LINEAR, "regression"),
+    (LINEAR, "classification"),
+    (OWN, "classification"),
+    (OWN, "regression"),
 ]
 
 
-@pytest.mark.parametrize("task", ["classification", "regression"])
-@pytest.mark.parametrize("model", MODELS, ids=["mlp", "linear", "own"])
+@pytest.mark.parametrize(("model", "task"), one_in(2, LEARNERS))
 def test_a_model_learns_what_hangs_on_many_categories(
     model: dict[str, Any], task: Task, tmp_path: Path
 ) -> None:

@@ -159,7 +159,7 @@ def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
     document = YAML_.load(own)
     document["runtime"]["progress"] = False
     change(document)
-    train, val = prices(2000, 1, wrong=3), prices(400, 2, wrong=0)
+    train, val = prices(1000, 1, wrong=3), prices(300, 2, wrong=0)
     described = schema(train, "regression")
     train_file = split_file(own.with_name("train.parquet"), train, described)
     val_file = split_file(own.with_name("val.parquet"), val, described)
