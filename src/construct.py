@@ -13,7 +13,7 @@ from typing import Any
 
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from src.errors import InputError, OwnCodeError, is_out_of_memory, one_of, shown
+from src.errors import InputError, OwnCodeError, first_line, is_out_of_memory, one_of, shown
 
 
 class Refusing(AbstractContextManager[None]):
@@ -33,8 +33,8 @@ class Refusing(AbstractContextManager[None]):
     ) -> None:
         passes = isinstance(error, InputError) or is_out_of_memory(error)
         if isinstance(error, Exception) and not passes:
-            reason = str(error).partition("\n")[0][:200]  # torch may write pages
-            expected = f"arguments that {self.cls.__module__}.{self.cls.__name__} takes ({reason})"
+            name = f"{self.cls.__module__}.{self.cls.__name__}"
+            expected = f"arguments that {name} takes ({first_line(error)})"
             raise InputError(self.where, shown(self.kwargs), expected) from None
 
 

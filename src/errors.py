@@ -52,6 +52,11 @@ def in_memory(where: object, rows: int, columns: int, smaller: str) -> Iterator[
         raise InputError(where, found, f"{smaller}, or more memory") from None
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error of torch's, which may write pages."""
+    return str(error).partition("\n")[0][:200]
+
+
 def shown(value: object) -> str:
     """Write the value as it reads in an error message, cut to one short line."""
     text = " ".join(repr(value).split())

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from src.errors import InputError, is_out_of_memory
+from src.errors import InputError, first_line, is_out_of_memory
 
 Precision = Literal["float32", "tf32", "bf16", "fp16"]
 Compile = Literal[False, "default", "max-autotune"]
@@ -107,11 +107,6 @@ class Device:
                 raise
             expected = f"false, or what torch.compile needs ({first_line(e)})"
             raise InputError(f"{self.where}.compile", self.compile, expected) from None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error, which may have pages."""
-    return str(error).partition("\n")[0][:200]
 
 
 def find(where: str, name: str, rank: int = 0) -> torch.device:
