@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from src.construct import OwnCode, Refusing, construct, construct_own, is_own, own_class
 from src.errors import InputError, one_of, shown
 from src.params import Named
-from src.training.course import Span, check_counts, check_course, course_of
+from src.training.course import Course, Span, check_counts, check_course, course_of
 
 # Those that are made of others, and how params.yaml writes them.
 MADE_OF_OTHERS = {
@@ -253,24 +253,41 @@ def find_end(
     scheduler = build_one(where, spec, trial)
     course = course_of(spec.name, spec.kwargs, scheduler)
     if is_last:
-        end = span.steps
-        if spec.until is not None:
-            expected = "none in the last scheduler, which goes on to the end"
-            raise InputError(f"{where}.until", str(spec.until), expected)
-    elif spec.until is not None:
+        end = end_of_last(where, spec, span)
+    else:
+        end = end_before_next(where, spec, course, span, begin)
+    if course is not None:
+        check_course(where, course, end - begin, span, is_last)
+    if not is_own(spec.name):
+        try_steps(where, spec, trial, scheduler, end - begin)
+    return end
+
+
+def end_of_last(where: str, spec: Scheduler, span: Span) -> int:
+    """Return the training's last step; raise InputError for a last scheduler with an end."""
+    if spec.until is not None:
+        expected = "none in the last scheduler, which goes on to the end"
+        raise InputError(f"{where}.until", str(spec.until), expected)
+    return span.steps
+
+
+def end_before_next(
+    where: str, spec: Scheduler, course: Course | None, span: Span, begin: int
+) -> int:
+    """Find where a scheduler ends that another follows: where it says so, or is done.
+
+    Raises InputError if it does neither, or if no step is left for it or the next.
+    """
+    if spec.until is not None:
         end = spec.until
     elif course is not None and course.length is not None:
         end = begin + course.length
     else:
         expected = "`until`, the step at which the next scheduler takes over"
         raise InputError(where, f"{spec.name}, which has no end", expected)
-    if not is_last and not begin < end < span.steps:
+    if not begin < end < span.steps:
         expected = f"more than {begin} and fewer than {span.steps}, {span}"
         raise InputError(where, f"a scheduler until step {end}", expected)
-    if course is not None:
-        check_course(where, course, end - begin, span, is_last)
-    if not is_own(spec.name):
-        try_steps(where, spec, trial, scheduler, end - begin)
     return end
 
 
