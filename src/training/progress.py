@@ -14,7 +14,7 @@ from src.errors import InputError, shown
 
 WHERE = "params.yaml: train"
 Row = dict[str, float]  # one epoch of history.csv
-KEPT = ("epoch", "step", "lr", "loss_sum", "history", "best", "best_epoch", "weights")
+STATE = ("epoch", "step", "lr", "loss_sum", "history", "best", "best_epoch", "weights")
 UNREAD = 1 << 20  # numbers of outputs that may wait to be read
 # Numbers that a step counts as: between small tensors that are kept lies memory that batches had,
 # which the system does not get back.
@@ -93,11 +93,11 @@ class Progress:
     def state_dict(self) -> dict[str, Any]:
         """Return where training stands; the losses must have been read."""
         assert not self.unread
-        return {name: getattr(self, name) for name in KEPT}
+        return {name: getattr(self, name) for name in STATE}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         """Go to where training stood."""
-        for name in KEPT:
+        for name in STATE:
             setattr(self, name, state[name])
 
     def end_epoch(self) -> None:
