@@ -17,31 +17,23 @@ from src.construct import OwnCode
 from src.encoder import Encoder, Scale, encoded_width
 from src.errors import InputError, in_memory
 from src.files import kept_folder, write_csv
-from src.losses import Loss, build_loss
+from src.losses import Loss
 from src.model_file import BATCH, Model
-from src.models import build, try_batch
 from src.params import Named, Runtime, Section, Seed, StageParams
 from src.passed import check_passed
 from src.schema import Schema, Task
-from src.training.augment import Augmentation, build_augment
-from src.training.average import Average, build_average
+from src.training.augment import Augmentation
+from src.training.average import Average
+from src.training.build import Chosen, build_model, build_parts, choose, try_model
 from src.training.checkpoint import Checkpoints
 from src.training.data import Batch, Examples, PreparedRows, encode
-from src.training.defaults import BatchSize, chosen_batch, chosen_loss
+from src.training.defaults import BatchSize
 from src.training.device import Compile, Device, Precision
-from src.training.optimizers import build_optimizer
-from src.training.order import Order, Shuffle
-from src.training.parts import Checkpoint, Parts
-from src.training.processes import (
-    Processes,
-    check_count,
-    check_loss,
-    check_parts,
-    spreadable,
-    together,
-)
+from src.training.order import Shuffle
+from src.training.parts import Parts
+from src.training.processes import Processes, check_count, check_loss, together
 from src.training.progress import WHERE, Progress, Row, diverged
-from src.training.schedulers import Schedulers, build_schedule
+from src.training.schedulers import Schedulers
 from src.training.track import build_tracking
 from src.training.watch import Watch, describe_kept
 
@@ -83,7 +75,7 @@ def train_epoch(
     batches: Iterable[Batch],
     progress: Progress,
     watch: Watch,
-    checkpoint: Checkpoint | None,
+    checkpoints: Checkpoints | None,
 ) -> float:
     """Train on each batch once; return the sum of the epoch's losses over its rows.
 
@@ -112,8 +104,8 @@ def train_epoch(
             parts.average.update_parameters(network)
         progress.add(loss, outputs, rows)
         watch.step(progress)
-        if checkpoint is not None:
-            checkpoint.step(progress)
+        if checkpoints is not None:
+            checkpoints.step(progress)
     return progress.read()
 
 
@@ -126,7 +118,7 @@ def fit(
     val: Examples,
     progress: Progress,
     watch: Watch,
-    checkpoint: Checkpoint | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> None:
     """Train the parts' network on from where progress stands, until `epochs` or `patience` ends.
 
@@ -140,7 +132,7 @@ def fit(
         progress.sizes = order.sizes
         batches = train.batches(order, progress.step, parts.share)
         watch.begin_epoch(progress, len(order))
-        loss_sum = train_epoch(p, parts, batches, progress, watch, checkpoint)
+        loss_sum = train_epoch(p, parts, batches, progress, watch, checkpoints)
         scores = assess(progress.epoch, model, loss, val)
         row = {"epoch": progress.epoch, "lr": progress.lr, "train_loss": loss_sum / len(train.x)}
         progress.history.append(row | scores)
@@ -175,6 +167,15 @@ def assess(epoch: int, model: Model, loss: Loss, val: Examples) -> Row:
     return {"val_loss": val_loss, "val_r2": r2}
 
 
+def rows_of(split: str, prepared: Path, schema: Schema) -> PreparedRows:
+    """Open a prepared split; raise InputError where it has no rows."""
+    file = prepared / f"{split}.parquet"
+    rows = PreparedRows(file, schema)
+    if len(rows) == 0:
+        raise InputError(file, "no rows", f"rows to {split} on")
+    return rows
+
+
 def check_monitor(p: Train, task: Task) -> None:
     """Raise InputError for a metric that the task has not."""
     other = "r2" if task == "classification" else "accuracy"
@@ -184,6 +185,7 @@ def check_monitor(p: Train, task: Task) -> None:
 
 def train_model(
     params: Params,
+    chosen: Chosen,
     schema: Schema,
     train: PreparedRows,
     val: PreparedRows,
@@ -196,34 +198,23 @@ def train_model(
     watch: None shows what `runtime` asks for, and keeps nothing.
     """
     p = params.train
-    rank = processes.rank if processes else 0
-    device = Device.of(WHERE, p.device, p.precision, p.compile, rank)
+    if processes is not None:
+        chosen = chosen._replace(device=chosen.device.of_process(processes.rank))
+    device = chosen.device
     device.prepare(p.threads, params.seed)
-    if device != Device.of(WHERE, "cpu", "float32", compile=False):
+    if device != Device(WHERE, torch.device("cpu")):
         print(f"device: {device}")
     encoder = Encoder.fit(schema, train, p.scale)
-    where, inputs, outputs = f"{WHERE}.model", encoder.width, encoder.outputs
-    network = build(where, p.model.name, p.model.kwargs, inputs, outputs, encoder.embedded)
-    if processes:
-        network = spreadable(where, network, device.location)
-    network.to(device.location)
-    named = chosen_loss(p.loss, schema.task)
-    loss = build_loss(f"{WHERE}.loss", named.name, named.kwargs, schema.task, outputs)
-    loss.criterion.to(device.location)
-    model = Model(network, encoder, p.model.model_dump(), loss.name)
+    model, loss = build_model(params, chosen, encoder, processes)
     examples, val_examples = encode(encoder, [train, val], params.runtime.memory)
     examples = examples._replace(targets=loss.targets).to(device.location)
-    batch_size = min(chosen_batch(p.batch_size, len(examples.x)), len(examples.x))
-    x, y = examples.gather(torch.arange(batch_size))
-    with device.trying(), device.autocast():
-        try_batch(where, p.model.name, network, loss.criterion, x, y, outputs)
-        if processes:
-            check_parts(f"{WHERE}.processes", processes, network, loss.criterion, x, y)
-            torch.manual_seed(params.seed + rank)  # other rows take other dropout
-    parts = build_parts(params, device, model, loss.criterion, len(examples.x), processes)
+    try_model(params, chosen, model, loss.criterion, examples, processes)
+    if processes is not None:
+        torch.manual_seed(params.seed + processes.rank)  # other rows take other dropout
+    parts = build_parts(params, chosen, model, loss.criterion, len(examples.x), processes)
     progress = Progress(examples.ids)
     # A full disk is none of the model's errors.
-    own_code = OwnCode(where, p.model.name, passing=(OSError,))
+    own_code = OwnCode(f"{WHERE}.model", p.model.name, passing=(OSError,))
     if watch is None:
         watch = Watch(params.runtime, p.epochs, len(examples.x))
     with own_code, device.compiling(), watch:
@@ -237,39 +228,9 @@ def train_model(
             progress.read()  # another process stopped, perhaps for a loss of this one
             raise
         checkpoints.keep(progress)
-    network.load_state_dict(progress.weights)
-    network.cpu()  # a model file is of no device
+    model.network.load_state_dict(progress.weights)
+    model.network.cpu()  # a model file is of no device
     return model, progress
-
-
-def build_parts(
-    params: Params,
-    device: Device,
-    model: Model,
-    criterion: nn.Module,
-    rows: int,
-    processes: Processes | None = None,
-) -> Parts:
-    """Build what the params name, to train the model's network on so many rows."""
-    p, network, encoder = params.train, model.network, model.encoder
-    optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
-    order = Order(rows, chosen_batch(p.batch_size, rows), p.shuffle, params.seed)
-    steps = len(order.draw())  # an epoch
-    return Parts(
-        network=network,
-        forward=device.compiled(network),
-        criterion=criterion,
-        optimizer=optimizer,
-        schedule=build_schedule(f"{WHERE}.scheduler", p.scheduler, optimizer, p.epochs, steps),
-        order=order,
-        autocast=device.autocast(),
-        scaler=device.scaler(),
-        average=build_average(f"{WHERE}.model", p.model.name, network, p.average),
-        augment=build_augment(
-            f"{WHERE}.augment", p.augment, network, encoder, p.scale, params.seed
-        ),
-        processes=processes,
-    )
 
 
 def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
@@ -284,12 +245,12 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     check_monitor(p, schema.task)
     recipe = params.model_dump(mode="json", exclude={"train": {"epochs"}, "runtime": True})
     inputs = {**recipe, "data": fingerprints}
-    device = Device.of(WHERE, p.device, p.precision, p.compile)
+    chosen = choose(p, schema)
     rows = schema.rows.train
-    check_count(f"{WHERE}.processes", p.processes, chosen_batch(p.batch_size, rows), device)
-    check_loss(f"{WHERE}.processes", p.processes, chosen_loss(p.loss, schema.task))
+    check_count(f"{WHERE}.processes", p.processes, chosen.batch_size, chosen.device)
+    check_loss(f"{WHERE}.processes", p.processes, chosen.loss)
     again = partial(run, params, prepared, validated, model)
-    with together(f"{WHERE}.processes", p.processes, device.backend, again) as processes:
+    with together(f"{WHERE}.processes", p.processes, chosen.device.backend, again) as processes:
         checkpoints = Checkpoints(kept_folder("checkpoints"), runtime.checkpoint, inputs)
         is_first = processes is None or processes.is_first
         watch = Watch(runtime.model_copy(update={"progress": False}), p.epochs, rows)
@@ -298,15 +259,9 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
             watch = Watch(runtime, p.epochs, rows, kept_folder("live"), tracking)
         smaller = "a smaller model or batch_size, fewer rows or columns"
         with in_memory(prepared / "train.parquet", rows, encoded_width(schema), smaller):
-            splits = []
-            for split in ("train", "val"):
-                file = prepared / f"{split}.parquet"
-                splits.append(PreparedRows(file, schema))
-                if len(splits[-1]) == 0:
-                    raise InputError(file, "no rows", f"rows to {split} on")
-            train, val = splits
+            train, val = (rows_of(split, prepared, schema) for split in ("train", "val"))
             trained, progress = train_model(
-                params, schema, train, val, checkpoints, watch, processes
+                params, chosen, schema, train, val, checkpoints, watch, processes
             )
         if is_first:
             history = progress.history

@@ -22,10 +22,10 @@ from src.passed import check_passed
 from src.schema import SPLITS, Column, Rows, Schema
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
-from src.train import Params, build_parts, fit, run, train_epoch
+from src.train import Params, fit, run, train_epoch
+from src.training.build import build_parts, choose
 from src.training.data import Examples, PreparedRows
 from src.training.defaults import chosen_loss
-from src.training.device import Device
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.progress import Progress
@@ -102,8 +102,8 @@ def fitted(
 ) -> list[dict[str, float]]:
     """Train the model, in place; return the history."""
     train = train._replace(y=loss.targets(train.y))
-    device = Device("train", torch.device("cpu"))
-    parts = build_parts(p, device, model, loss.criterion, len(train.x))
+    chosen = choose(p.train, model.encoder.schema)
+    parts = build_parts(p, chosen, model, loss.criterion, len(train.x))
     progress = Progress(train.ids)
     with Watch(p.runtime, p.train.epochs, len(train.x)) as watch:
         assessed = replace(model, network=parts.assessed)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -29,16 +29,19 @@ class Device:
     compile: Compile = False
 
     @classmethod
-    def of(
-        cls, where: str, name: str, precision: Precision, compile: Compile, rank: int = 0
-    ) -> "Device":
-        """Find the named device; raise InputError for what this machine or the device has not.
-
-        rank: of this process in several, each of which takes a GPU of its own.
-        """
-        location = find(f"{where}.device", name, rank)
+    def of(cls, where: str, name: str, precision: Precision, compile: Compile) -> "Device":
+        """Find the named device; raise InputError for what this machine or the device has not."""
+        location = find(f"{where}.device", name)
         check_precision(f"{where}.precision", location, precision)
         return cls(where, location, precision, compile)
+
+    def of_process(self, rank: int) -> "Device":
+        """Return the device of one of several processes, each of which takes a GPU of its own."""
+        if self.location.type != "cuda":
+            return self
+        location = torch.device("cuda", rank)
+        check_precision(f"{self.where}.precision", location, self.precision)
+        return replace(self, location=location)
 
     def __str__(self) -> str:
         """Name the device and all that decides on the bits of its results."""
@@ -109,12 +112,12 @@ class Device:
             raise InputError(f"{self.where}.compile", self.compile, expected) from None
 
 
-def find(where: str, name: str, rank: int = 0) -> torch.device:
+def find(where: str, name: str) -> torch.device:
     """Find the device: cpu, cuda, cuda:N, mps or auto; raise InputError if it is not here."""
     available = devices()
     if name == "auto":
         name = available[-1]
-    wanted = f"cuda:{rank}" if name in ("cuda", "cuda:0") else name
+    wanted = "cuda:0" if name == "cuda" else name
     if wanted not in available:
         expected = f"a device of this machine: auto or {', '.join(available)}"
         raise InputError(where, name, f"{expected} (torch {torch.__version__})")

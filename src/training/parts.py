@@ -7,10 +7,12 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
+from src.training.augment import Augment
 from src.training.order import Order
 from src.training.processes import Processes
-from src.training.progress import Progress
+from src.training.schedulers import Schedule
 
 
 class Stateful(Protocol):
@@ -21,42 +23,6 @@ class Stateful(Protocol):
 
     def load_state_dict(self, state: dict[str, Any], /) -> Any:
         """Go back to a state."""
-
-
-class Schedule(Stateful, Protocol):
-    """Changes the learning rate after batches or after epochs."""
-
-    def after_batch(self, loss: Tensor) -> None:
-        """Step, if that is after batches; loss: the batch's, a scalar."""
-
-    def after_epoch(self, loss: float) -> None:
-        """Step, if that is after epochs; loss: the validation's."""
-
-
-class Average(Stateful, Protocol):
-    """Averages weights over steps; what is assessed and kept is the average.
-
-    module: the network with these weights.
-    """
-
-    module: nn.Module
-
-    def update_parameters(self, network: nn.Module) -> None:
-        """Take in the weights after a step."""
-
-
-class Augment(Stateful, Protocol):
-    """Changes the features of a batch at random, whose draws are its own."""
-
-    def __call__(self, x: Tensor, rows: Tensor) -> Tensor:
-        """Change features [batch, width] into others of the same shape; rows: their numbers."""
-
-
-class Checkpoint(Protocol):
-    """Keeps what training needs to go on after a kill."""
-
-    def step(self, progress: Progress) -> None:
-        """Look whether it is time to keep the state, after each step; only then read the losses."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +42,7 @@ class Parts:
     order: Order
     autocast: AbstractContextManager[Any]
     scaler: torch.amp.GradScaler
-    average: Average | None = None
+    average: AveragedModel | None = None
     augment: Augment | None = None
     processes: Processes | None = None
 

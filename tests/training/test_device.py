@@ -1,5 +1,6 @@
 """Where training computes: what this machine has not is refused, what it has trains."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from src.errors import InputError
 from src.train import run, train_model
 from src.training import device as devices
+from src.training.build import choose
 from src.training.checkpoint import Checkpoints
 from src.training.device import Device
 from src.training.progress import Progress, Step
@@ -72,6 +74,14 @@ def test_auto_takes_the_fastest_device(
 ) -> None:
     monkeypatch.setattr(devices, "devices", lambda: available)
     assert devices.find("train.device", name) == torch.device(found)
+
+
+@pytest.mark.parametrize(
+    ("device", "of_second"), [("cpu", "cpu"), ("cuda", "cuda:1"), ("cuda:0", "cuda:1")]
+)
+def test_each_of_several_processes_takes_a_gpu_of_its_own(device: str, of_second: str) -> None:
+    of_first = Device("train", torch.device(device), "fp16", "default")
+    assert of_first.of_process(1) == replace(of_first, location=torch.device(of_second))
 
 
 @WITHOUT_GPU
@@ -152,9 +162,10 @@ def test_nothing_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(Progress, "read", read)
     weighted = {"name": "CrossEntropyLoss", "weight": [1.0, 2.0, 3.0]}
     p = params(loss=weighted, clip_norm=1.0)
-    rows = split_file(tmp_path / "train.parquet", table(), schema("classification"))
+    described, none = schema("classification"), Checkpoints(None, None, {})
+    rows = split_file(tmp_path / "train.parquet", table(), described)
     with pytest.raises(KeyboardInterrupt):
-        train_model(p, schema("classification"), rows, rows, Checkpoints(None, None, {}))
+        train_model(p, choose(p.train, described), described, rows, rows, none)
     assert len(steps) == 11
     assert {step.loss.device.type for step in steps} == {"meta"}
     assert {step.rows.device.type for step in steps} == {"cpu"}

@@ -24,6 +24,7 @@ from src.schema import Column, Rows, Schema, Task
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
 from src.train import Params, train_model
+from src.training.build import choose
 from src.training.checkpoint import Checkpoints
 from src.training.defaults import chosen_batch, chosen_loss
 from tests.conftest import one_in
@@ -265,7 +266,9 @@ def test_a_model_learns_what_hangs_on_many_categories(
     described, none = schema(train, task), Checkpoints(None, None, {})
     train_file = split_file(tmp_path / "train.parquet", train, described)
     val_file = split_file(tmp_path / "test.parquet", val, described)
-    trained, progress = train_model(params(model=model), described, train_file, val_file, none)
+    p = params(model=model)
+    chosen = choose(p.train, described)
+    trained, progress = train_model(p, chosen, described, train_file, val_file, none)
     name = "val_accuracy" if task == "classification" else "val_r2"
     assert max(row[name] for row in progress.history) > 0.8
     # The model file has all that predicts them.

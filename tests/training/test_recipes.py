@@ -17,6 +17,7 @@ from src.errors import InputError
 from src.params import StageParams
 from src.passed import write_passed
 from src.train import Params, train_model
+from src.training.build import choose
 from src.training.checkpoint import Checkpoints
 from tests.conftest import ROOT, YAML_
 from tests.test_train import split_file
@@ -165,7 +166,8 @@ def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
     val_file = split_file(own.with_name("val.parquet"), val, described)
     params = Params.model_validate(document)
     none = Checkpoints(None, None, {})
-    _, progress = train_model(params, described, train_file, val_file, none)
+    chosen = choose(params.train, described)
+    _, progress = train_model(params, chosen, described, train_file, val_file, none)
     return progress.history
 
 
