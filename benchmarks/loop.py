@@ -177,6 +177,7 @@ def ours(bench: Bench) -> Iterator[None]:
     examples = Examples(bench.x, bench.y, ids)
     progress = Progress(ids)
     with Watch(bench.params.runtime, p.epochs, len(bench.x)) as watch:
+        watch.begin(progress, bench.steps)
         while True:
             order = parts.order.draw()
             progress.sizes = [len(rows) for rows in order]

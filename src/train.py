@@ -29,6 +29,7 @@ from src.training.checkpoint import Checkpoints
 from src.training.data import Batch, Examples, PreparedRows, encode
 from src.training.defaults import BatchSize
 from src.training.device import Compile, Device, Precision
+from src.training.key import Identity
 from src.training.order import Shuffle
 from src.training.parts import Parts
 from src.training.processes import Processes, check_count, check_loss, together
@@ -220,8 +221,8 @@ def train_model(
     with own_code, device.compiling(), watch:
         val_examples = val_examples.to(device.location)
         assessed = replace(model, network=parts.assessed)
-        checkpoints.resume(parts.stateful(), progress, p.epochs, str(device), processes)
-        watch.begin(progress)
+        checkpoints.resume(parts.stateful(), progress, p.epochs, processes)
+        watch.begin(progress, len(parts.order.draw()))
         try:
             fit(p, assessed, loss, parts, examples, val_examples, progress, watch, checkpoints)
         except ConnectionError:
@@ -244,18 +245,18 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     schema = Schema.read(prepared)
     check_monitor(p, schema.task)
     recipe = params.model_dump(mode="json", exclude={"train": {"epochs"}, "runtime": True})
-    inputs = {**recipe, "data": fingerprints}
     chosen = choose(p, schema)
+    identity = Identity({**recipe, "data": fingerprints, "device": str(chosen.device)})
     rows = schema.rows.train
     check_count(f"{WHERE}.processes", p.processes, chosen.batch_size, chosen.device)
     check_loss(f"{WHERE}.processes", p.processes, chosen.loss)
     again = partial(run, params, prepared, validated, model)
     with together(f"{WHERE}.processes", p.processes, chosen.device.backend, again) as processes:
-        checkpoints = Checkpoints(kept_folder("checkpoints"), runtime.checkpoint, inputs)
+        checkpoints = Checkpoints(kept_folder("checkpoints"), runtime.checkpoint, identity)
         is_first = processes is None or processes.is_first
         watch = Watch(runtime.model_copy(update={"progress": False}), p.epochs, rows)
         if is_first:
-            tracking = build_tracking(runtime.track, kept_folder("track"), inputs)
+            tracking = build_tracking(runtime.track, kept_folder("track"), identity)
             watch = Watch(runtime, p.epochs, rows, kept_folder("live"), tracking)
         smaller = "a smaller model or batch_size, fewer rows or columns"
         with in_memory(prepared / "train.parquet", rows, encoded_width(schema), smaller):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from safetensors import SafetensorError
 
-from src.training.key import EditedSourceError, training_key
+from src.training.key import EditedSourceError, Identity
 from src.training.parts import Stateful
 from src.training.processes import Processes
 from src.training.progress import Progress
@@ -74,16 +74,14 @@ class Kept(NamedTuple):
 class Checkpoints:
     """Keeps the newest state of a training, and the one before."""
 
-    def __init__(
-        self, folder: Path | None, seconds: float | None, inputs: Mapping[str, object]
-    ) -> None:
+    def __init__(self, folder: Path | None, seconds: float | None, identity: Identity) -> None:
         """Take what names the training; nothing is read or written yet.
 
         folder: for the folders of all trainings; None, or no seconds from one state to the next,
-        keeps nothing. inputs: params and fingerprints of data that decide the result.
+        keeps nothing.
         """
         self._top = folder if seconds is not None else None
-        self._inputs = inputs
+        self._identity = identity
         self._seconds = seconds or 0.0
         self._due = time.monotonic() + self._seconds
         self._folder: Path | None = None
@@ -98,18 +96,17 @@ class Checkpoints:
         parts: Mapping[str, Stateful],
         progress: Progress,
         epochs: int,
-        device: str,
         processes: Processes | None = None,
     ) -> None:
         """Bring the parts and progress to the newest state that there is.
 
         epochs: how many are asked for. A state of more does where the best one is among these.
-        device: names what computes. Of several processes only the first writes.
+        Of several processes only the first writes.
         """
         if self._top is None:
             return
         self._processes = processes
-        self._folder = self._as_first(self._name_folder(device))
+        self._folder = self._as_first(self._name_folder())
         if self._folder is None:
             return
         self._parts = {**parts, "progress": progress, "generators": Generators(processes)}
@@ -125,11 +122,11 @@ class Checkpoints:
         del progress.history[epochs:]
         say(f"goes on after {kept.epoch - 1} epochs and {kept.step} steps")
 
-    def _name_folder(self, device: str) -> Path | None:
+    def _name_folder(self) -> Path | None:
         """Name the training's folder; None where nobody can say what the code is."""
         assert self._top is not None
         try:
-            return self._top / training_key({**self._inputs, "device": device})
+            return self._top / self._identity.key
         except EditedSourceError as e:
             say(f"none is kept: {e}")
             return None

@@ -7,7 +7,10 @@ import platform
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -24,6 +27,25 @@ STANDARD_LIBRARY = Path(os.__file__).parent
 
 class EditedSourceError(Exception):
     """Says that a module's file is not the one that was loaded: nobody can say what the code is."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Holds what tells a training from others: its checkpoints and its run are named by the key.
+
+    inputs: params but the number of epochs, the data's fingerprints and the device, as JSON has
+    them.
+    """
+
+    inputs: Mapping[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        """Compute the key; only once the classes that params name are imported.
+
+        Raises EditedSourceError.
+        """
+        return training_key(self.inputs)
 
 
 def training_key(inputs: Mapping[str, object]) -> str:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from src.errors import InputError
 from src.params import Track
-from src.training.key import EditedSourceError, training_key
+from src.training.key import EditedSourceError, Identity
 
 LOGIN = re.compile(r"(?<=://)[^/\s]+@")  # of an address: `user:password@`
 
@@ -66,9 +66,9 @@ class Tracker(Protocol):
 class Tracking:
     """Passes numbers on, some at a time; a tracker that fails ends the tracking alone."""
 
-    def __init__(self, tracker: Tracker | None = None, inputs: Mapping[str, Any] = {}) -> None:
-        """Take a tracker, None for none, and what decides the training's result."""
-        self._inputs = inputs
+    def __init__(self, tracker: Tracker | None = None, identity: Identity | None = None) -> None:
+        """Take a tracker and what names its run; None for none."""
+        self._identity = identity
         self._built = tracker
         self._tracker: Tracker | None = None  # until it is open, and again when it has failed
         self._waiting: list[Numbers] = []
@@ -79,10 +79,10 @@ class Tracking:
 
         lines, rows: after how many steps the last of them came, in what training goes on from.
         """
-        if self._built is None:
+        if self._built is None or self._identity is None:
             return
         try:
-            key = training_key(self._inputs)
+            key = self._identity.key
         except EditedSourceError as e:
             say(f"{e}; nothing is tracked")
             return
@@ -249,11 +249,11 @@ class MLflow:
 TRACKERS: dict[Track, type[TensorBoard | MLflow]] = {"tensorboard": TensorBoard, "mlflow": MLflow}
 
 
-def build_tracking(name: Track | None, folder: Path | None, inputs: Mapping[str, Any]) -> Tracking:
+def build_tracking(name: Track | None, folder: Path | None, identity: Identity) -> Tracking:
     """Build what tracks a training; raise InputError if its library is not installed.
 
-    folder: of trackers' own files, without which nothing is tracked; inputs: what decides the
-    result but for the number of epochs, as JSON has it: it names the run, and is shown with it.
+    folder: of trackers' own files, without which nothing is tracked; identity: names the run, and
+    is shown with it.
     """
     if name is None:
         return Tracking()
@@ -261,7 +261,7 @@ def build_tracking(name: Track | None, folder: Path | None, inputs: Mapping[str,
         say("no .dvc folder here to keep it in; nothing is tracked")
         return Tracking()
     try:
-        return Tracking(TRACKERS[name](folder, inputs), inputs)
+        return Tracking(TRACKERS[name](folder, identity.inputs), identity)
     except ImportError as e:
         expected = f"its library, by pip install -e '.[{name}]', or null"
         raise InputError(WHERE, f"{name} ({e})", expected) from None

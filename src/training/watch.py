@@ -41,24 +41,16 @@ class Watch(AbstractContextManager["Watch"]):
         self._tracking = tracking or Tracking()
         self._has_bar = runtime.progress and can_show_bar()
         self._bar = tqdm(disable=True)  # until training begins
-        self._has_begun = False
         self._steps = 0  # of an epoch
         self._logged = self._moved = 0.0  # when, by the monotonic clock
 
-    def begin(self, progress: Progress) -> None:
-        """Show the rows of epochs that were done before, even if there is none to do."""
-        self._live.begin(progress.history)
+    def begin(self, progress: Progress, steps: int) -> None:
+        """Show where training stands, and the rows of epochs before, even if none is left to do.
 
-    def begin_epoch(self, progress: Progress, steps: int) -> None:
-        """Begin an epoch of so many steps, of which `progress.step` are done already."""
+        steps: of an epoch.
+        """
         self._steps = steps
-        if not self._has_begun:
-            self._begin_training(progress)
-        self._bar.set_description(f"Epoch {progress.epoch}/{self._epochs}", refresh=False)
-
-    def _begin_training(self, progress: Progress) -> None:
-        """Begin the bar where training stands, and open the tracker."""
-        self._has_begun = True
+        self._live.begin(progress.history)
         self._logged = self._moved = time.monotonic()
         self._bar = tqdm(
             desc=f"Epoch {progress.epoch}/{self._epochs}",
@@ -74,6 +66,11 @@ class Watch(AbstractContextManager["Watch"]):
         self._tracking.begin(self._steps_done(progress), rows_end)
         for row in progress.history:
             self._tracking.log(int(row["epoch"]) * self._steps, row)
+
+    def begin_epoch(self, progress: Progress, steps: int) -> None:
+        """Begin an epoch of so many steps, of which `progress.step` are done already."""
+        self._steps = steps
+        self._bar.set_description(f"Epoch {progress.epoch}/{self._epochs}", refresh=False)
 
     def step(self, progress: Progress) -> None:
         """Look whether it is time for a line, after each step; only then read the losses."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from src.train import Params, run
 from src.training import checkpoint, state_file
 from src.training.checkpoint import Checkpoints
+from src.training.key import Identity
 from src.training.progress import Progress
 from src.training.state_file import read_state, write_state
 from tests.conftest import one_in
@@ -338,9 +339,9 @@ def progress_at(step: int) -> Progress:
 def test_a_state_of_other_things_is_said_and_training_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoints = Checkpoints(tmp_path, 1e-9, {})
+    checkpoints = Checkpoints(tmp_path, 1e-9, Identity({}))
     progress = progress_at(1)
-    checkpoints.resume({"odd": Odd()}, progress, 3, "cpu")
+    checkpoints.resume({"odd": Odd()}, progress, 3)
     checkpoints.step(progress)
     checkpoints.step(progress_at(2))
     (line,) = capsys.readouterr().out.splitlines()
@@ -362,9 +363,12 @@ def test_what_the_disk_refuses_is_said_and_training_goes_on(
 
 
 def test_none_is_kept_without_a_folder_or_seconds(tmp_path: Path) -> None:
-    for checkpoints in (Checkpoints(None, 1e-9, {}), Checkpoints(tmp_path, None, {})):
+    for checkpoints in (
+        Checkpoints(None, 1e-9, Identity({})),
+        Checkpoints(tmp_path, None, Identity({})),
+    ):
         progress = progress_at(1)
-        checkpoints.resume({}, progress, 3, "cpu")
+        checkpoints.resume({}, progress, 3)
         checkpoints.step(progress)
         checkpoints.keep(progress)
         checkpoints.clear(keep_last=True)

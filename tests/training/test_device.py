@@ -14,6 +14,7 @@ from src.training import device as devices
 from src.training.build import choose
 from src.training.checkpoint import Checkpoints
 from src.training.device import Device
+from src.training.key import Identity
 from src.training.progress import Progress, Step
 from tests.test_train import params, pass_all, schema, split_file, table, write_prepared
 
@@ -162,7 +163,7 @@ def test_nothing_stays_on_the_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(Progress, "read", read)
     weighted = {"name": "CrossEntropyLoss", "weight": [1.0, 2.0, 3.0]}
     p = params(loss=weighted, clip_norm=1.0)
-    described, none = schema("classification"), Checkpoints(None, None, {})
+    described, none = schema("classification"), Checkpoints(None, None, Identity({}))
     rows = split_file(tmp_path / "train.parquet", table(), described)
     with pytest.raises(KeyboardInterrupt):
         train_model(p, choose(p.train, described), described, rows, rows, none)

@@ -27,6 +27,7 @@ from src.train import Params, train_model
 from src.training.build import choose
 from src.training.checkpoint import Checkpoints
 from src.training.defaults import chosen_batch, chosen_loss
+from src.training.key import Identity
 from tests.conftest import one_in
 from tests.test_evaluate import params as evaluate_params
 from tests.test_train import split_file
@@ -263,7 +264,7 @@ def test_a_model_learns_what_hangs_on_many_categories(
     model: dict[str, Any], task: Task, tmp_path: Path
 ) -> None:
     train, val = shops(task), shops(task, seed=1)
-    described, none = schema(train, task), Checkpoints(None, None, {})
+    described, none = schema(train, task), Checkpoints(None, None, Identity({}))
     train_file = split_file(tmp_path / "train.parquet", train, described)
     val_file = split_file(tmp_path / "test.parquet", val, described)
     p = params(model=model)

@@ -19,6 +19,7 @@ from src.passed import write_passed
 from src.train import Params, train_model
 from src.training.build import choose
 from src.training.checkpoint import Checkpoints
+from src.training.key import Identity
 from tests.conftest import ROOT, YAML_
 from tests.test_train import split_file
 from tests.training.test_own_tables import schema
@@ -165,7 +166,7 @@ def trained(own: Path, change: Callable[[dict[str, Any]], None]) -> Found:
     train_file = split_file(own.with_name("train.parquet"), train, described)
     val_file = split_file(own.with_name("val.parquet"), val, described)
     params = Params.model_validate(document)
-    none = Checkpoints(None, None, {})
+    none = Checkpoints(None, None, Identity({}))
     chosen = choose(params.train, described)
     _, progress = train_model(params, chosen, described, train_file, val_file, none)
     return progress.history

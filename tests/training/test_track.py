@@ -9,12 +9,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from src.errors import InputError
 from src.params import Runtime, Track
+from src.train import run as train_stage
+from src.training.key import Identity
 from src.training.progress import Progress
 from src.training.track import VARIABLES_OF_MLFLOW, Tracking, build_tracking
 from src.training.watch import Watch
+from tests.test_train import params, pass_all, write_prepared
 from tests.training.test_watch import ROWS, STEPS, lines_of, row, train
 
 INPUTS = {"seed": 1, "train": {"model": {"name": "mlp", "hidden": [8]}}, "data": {"a": "1"}}
+IDENTITY = Identity(INPUTS)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +33,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tracked(name: Track, folder: Path, epochs: int, progress: Progress | None = None) -> None:
     """Train so many epochs, from where progress stands, with a line every 20 steps."""
-    tracking = build_tracking(name, folder, INPUTS)
+    tracking = build_tracking(name, folder, IDENTITY)
     runtime = Runtime(log_every=20)
     train(Watch(runtime, epochs, ROWS, tracking=tracking), epochs, progress)
 
@@ -109,9 +113,31 @@ def test_rows_of_before_are_told_where_the_tracker_has_none(name: Track, tmp_pat
     assert found["loss"] == expected(4)["loss"][4:]
 
 
+@BOTH
+def test_rows_are_told_where_no_epoch_is_left_to_train(name: Track, tmp_path: Path) -> None:
+    tracked(name, tmp_path, 3, resumed(epoch=4, step=0))
+    found = READERS[name](tmp_path)
+    assert found == {key: found[key] for key in row(1)}
+    assert found["val_loss"] == expected(3)["val_loss"]
+
+
+def test_a_run_is_named_as_the_folder_of_the_trainings_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_TMP", str(tmp_path / "kept"))
+    write_prepared(tmp_path)
+    pass_all(tmp_path)
+    asked = params(epochs=1)
+    runtime = Runtime(progress=False, track="tensorboard")
+    train_stage(asked.model_copy(update={"runtime": runtime}), tmp_path, tmp_path, tmp_path / "m")
+    (checkpoints,) = (tmp_path / "kept/checkpoints").iterdir()
+    (tracked_run,) = (tmp_path / "kept/track/tensorboard").iterdir()
+    assert tracked_run.name == f"train-{checkpoints.name[:8]}"
+
+
 def test_other_inputs_are_another_run(tmp_path: Path) -> None:
     for seed in (1, 2):
-        tracking = build_tracking("tensorboard", tmp_path, {**INPUTS, "seed": seed})
+        tracking = build_tracking("tensorboard", tmp_path, Identity({**INPUTS, "seed": seed}))
         train(Watch(Runtime(), 1, ROWS, tracking=tracking), 1)
     assert len([*(tmp_path / "tensorboard").iterdir()]) == 2
 
@@ -122,7 +148,7 @@ def test_a_run_of_mlflow_has_params_and_says_how_it_ended(tmp_path: Path) -> Non
     def interrupt(progress: Progress) -> None:
         raise KeyboardInterrupt
 
-    watch = Watch(Runtime(), 3, ROWS, tracking=build_tracking("mlflow", tmp_path, INPUTS))
+    watch = Watch(Runtime(), 3, ROWS, tracking=build_tracking("mlflow", tmp_path, IDENTITY))
     with pytest.raises(KeyboardInterrupt):
         train(watch, 3, after_step=interrupt)
     client = MlflowClient()
@@ -166,18 +192,18 @@ def test_a_library_that_is_missing_is_one_line(
     for module in (*filter(lambda loaded: loaded.split(".")[0] == name, [*sys.modules]), name):
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(InputError) as e:
-        build_tracking(name, tmp_path, INPUTS)
+        build_tracking(name, tmp_path, IDENTITY)
     assert f"params.yaml: runtime.track: found {name} (" in str(e.value)
     assert f"expected its library, by pip install -e '.[{name}]', or null" in str(e.value)
 
 
 def test_outside_a_project_nothing_is_tracked(capsys: pytest.CaptureFixture[str]) -> None:
-    train(Watch(Runtime(), 1, ROWS, tracking=build_tracking("tensorboard", None, INPUTS)), 1)
+    train(Watch(Runtime(), 1, ROWS, tracking=build_tracking("tensorboard", None, IDENTITY)), 1)
     assert lines_of(capsys) == ["track: no .dvc folder here to keep it in; nothing is tracked"]
 
 
 def start(name: Track, folder: Path) -> None:
-    build_tracking(name, folder, INPUTS).begin(0, 0)
+    build_tracking(name, folder, IDENTITY).begin(0, 0)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "htp://127.0.0.1:9"])
@@ -209,7 +235,7 @@ def test_a_tracker_that_fails_in_the_middle_is_one_line_and_training_goes_on(
                 file.unlink()
                 file.symlink_to("/dev/full")
 
-    watch = Watch(Runtime(), 4, ROWS, tracking=build_tracking(name, tmp_path, INPUTS))
+    watch = Watch(Runtime(), 4, ROWS, tracking=build_tracking(name, tmp_path, IDENTITY))
     assert len(train(watch, 4, after_step=fail).history) == 4
     begun, told = lines_of(capsys)
     assert begun.startswith("track: ")

@@ -43,7 +43,7 @@ def train(
     if progress is None:
         progress = Progress(pa.chunked_array([range(ROWS)]))
     with watch:
-        watch.begin(progress)
+        watch.begin(progress, steps)
         while progress.epoch <= epochs:
             progress.sizes = [BATCH] * steps
             watch.begin_epoch(progress, steps)
@@ -53,6 +53,7 @@ def train(
                 )
                 watch.step(progress)
                 after_step(progress)
+            progress.read()
             progress.history.append(row(progress.epoch))
             watch.end_epoch(progress)
             progress.end_epoch()
