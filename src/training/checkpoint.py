@@ -24,6 +24,7 @@ from src.training.watch import write_line
 
 KEPT = 2  # the newest, and the one before, should the newest be damaged
 MOST_BYTES = 10 * 2**30  # of all trainings' checkpoints; the oldest trainings' go
+PICKS = "picks kernels by their speed: the same bytes only where it picks the same again"
 NAME = re.compile(rf"(?P<epoch>\d+)-(?P<step>\d+)-[0-9a-f]{{64}}{SUFFIX}")
 
 
@@ -121,6 +122,8 @@ class Checkpoints:
         self._newest = (kept.epoch, kept.step)
         del progress.history[epochs:]
         say(f"goes on after {kept.epoch - 1} epochs and {kept.step} steps")
+        if self._identity.compile == "max-autotune":
+            say(f"max-autotune {PICKS}")
 
     def _name_folder(self) -> Path | None:
         """Name the training's folder; None where nobody can say what the code is."""

@@ -49,6 +49,8 @@ class Device:
         if self.location.type == "cuda":
             words[0] += f" ({torch.cuda.get_device_name(self.location)})"
             words.append(f"TF32 {'on' if self.precision == 'tf32' else 'off'}")
+            version = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+            words.append(f"cuDNN {version}")
         if self.compile:
             words.append(f"compiled: {self.compile}")
         return ", ".join(words)

@@ -20,7 +20,16 @@ from src.construct import is_own
 from src.files import sha256
 
 # What libraries choose their instructions by.
-VARIABLES = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+VARIABLES = (
+    "ATEN_CPU_CAPABILITY",
+    "MKL_CBWR",
+    "ONEDNN_MAX_CPU_ISA",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "NVIDIA_TF32_OVERRIDE",
+)
+OF_COMPILER = ("TORCHINDUCTOR_", "TORCHDYNAMO_")  # what names of its variables begin with
+CACHE = "TORCHINDUCTOR_CACHE_DIR"  # which torch sets by itself
+ONLY_SHOWING = ("src.training.track", "src.training.watch")  # modules that decide nothing
 INSTALLED = ("site-packages", "dist-packages")  # folders that pip and the system install into
 STANDARD_LIBRARY = Path(os.__file__).parent
 
@@ -39,16 +48,22 @@ class Identity:
 
     inputs: Mapping[str, Any]
 
+    @property
+    def compile(self) -> str | bool:
+        """Name how the network is compiled; False: it is not."""
+        mode: str | bool = self.inputs.get("train", {}).get("compile", False)
+        return mode
+
     @cached_property
     def key(self) -> str:
         """Compute the key; only once the classes that params name are imported.
 
         Raises EditedSourceError.
         """
-        return training_key(self.inputs)
+        return training_key(self.inputs, is_compiled=self.compile is not False)
 
 
-def training_key(inputs: Mapping[str, object]) -> str:
+def training_key(inputs: Mapping[str, object], *, is_compiled: bool = False) -> str:
     """Hash what decides the result: params, data, code, and what computes it.
 
     inputs: params, the data's fingerprints and the device, as JSON has them. A class of the user's
@@ -61,10 +76,20 @@ def training_key(inputs: Mapping[str, object]) -> str:
         "numpy": np.__version__,
         "machine": platform.machine(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "variables": {name: os.environ.get(name) for name in VARIABLES},
+        "variables": variables(is_compiled=is_compiled),
     }
     text = json.dumps(document, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def variables(*, is_compiled: bool) -> dict[str, str]:
+    """Return the variables of the environment that decide how libraries compute."""
+    found = {}
+    for name, value in os.environ.items():
+        is_of_compiler = is_compiled and name.startswith(OF_COMPILER) and name != CACHE
+        if name in VARIABLES or is_of_compiler:
+            found[name] = value
+    return found
 
 
 def own_modules(value: object) -> set[str]:
@@ -89,7 +114,9 @@ def source_hashes(modules: set[str]) -> list[str]:
     hashes = set()
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if file is None or not (name in modules or is_project_code(file)):
+        if file is None or name in ONLY_SHOWING:
+            continue
+        if not (name in modules or is_project_code(file)):
             continue
         source = Path(file)
         if not source.is_file():  # a module without source, such as one in an archive

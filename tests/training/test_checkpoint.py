@@ -279,6 +279,33 @@ def test_the_last_is_kept_or_removed(tmp_path: Path, train: Train) -> None:
     assert not list((tmp_path / "checkpoints").iterdir())
 
 
+def test_other_rows_to_test_on_train_nothing_anew(tmp_path: Path, train: Train) -> None:
+    before = train()
+    test = tmp_path / "prepared/test.parquet"
+    test.write_bytes(test.read_bytes() + b"of other rows")
+    pass_all(tmp_path / "prepared")
+    assert train(killed_at=1) == before  # which would end after a step
+
+
+def test_what_resumes_with_kernels_picked_by_speed_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for mode in ("default", "default", "max-autotune", "max-autotune"):
+        checkpoints = Checkpoints(tmp_path, 1e-9, Identity({"train": {"compile": mode}}))
+        progress = progress_at(0)
+        checkpoints.resume({}, progress, 3)
+        said.append(capsys.readouterr().out.splitlines())
+        progress.step += 1
+        checkpoints.keep(progress)
+    goes_on = "checkpoint: goes on after 0 epochs and 1 steps"
+    picks = (
+        "checkpoint: max-autotune picks kernels by their speed:"
+        " the same bytes only where it picks the same again"
+    )
+    assert said == [[], [goes_on], [], [goes_on, picks]]
+
+
 STATES: list[Any] = [
     {"state": {0: {"step": 1.5, "x": (0.9, 0.999)}}, "flag": True, "none": None},
     {"inf": math.inf, "text": "a\n\u00e9", "big": 2**70, "tiny": 5e-324, "list": [[], {}, ()]},

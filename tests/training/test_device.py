@@ -136,6 +136,13 @@ def test_what_cannot_be_compiled_is_one_line_before_training(
     assert not (tmp_path / "model").exists()
 
 
+def test_a_gpus_name_has_all_that_decides_on_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "H100")
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91900)
+    device = Device("train", torch.device("cuda:1"), "bf16", "default")
+    assert str(device) == "cuda:1 (H100), bf16, TF32 off, cuDNN 91900, compiled: default"
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("mode", ["default", "max-autotune"])

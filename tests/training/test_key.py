@@ -1,5 +1,6 @@
 """A training's name changes with all that decides its result, and with nothing else."""
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -10,7 +11,17 @@ from typing import Any
 import pytest
 import torch
 
-from src.training.key import EditedSourceError, own_modules, process_start, training_key
+from src.files import sha256
+from src.training import checkpoint
+from src.training.key import (
+    ONLY_SHOWING,
+    EditedSourceError,
+    Identity,
+    own_modules,
+    process_start,
+    source_hashes,
+    training_key,
+)
 
 INPUTS: dict[str, Any] = {"seed": 1, "train": {"model": {"name": "mlp"}}, "data": {"a": "12"}}
 
@@ -40,12 +51,40 @@ def test_it_changes_with_torch_and_its_instructions(monkeypatch: pytest.MonkeyPa
     keys = {training_key(INPUTS)}
     monkeypatch.setattr(torch, "__version__", "9")
     keys.add(training_key(INPUTS))
-    for variable in ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA"):
+    for variable in (
+        "ATEN_CPU_CAPABILITY",
+        "MKL_CBWR",
+        "ONEDNN_MAX_CPU_ISA",
+        "NVIDIA_TF32_OVERRIDE",
+    ):
         monkeypatch.setenv(variable, "other")
         keys.add(training_key(INPUTS))
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "other")
     keys.add(training_key(INPUTS))
-    assert len(keys) == 6
+    assert len(keys) == 7
+
+
+@pytest.mark.parametrize("variable", ["TORCHINDUCTOR_FREEZING", "TORCHDYNAMO_DISABLE"])
+def test_it_changes_with_what_the_compiler_heeds_where_that_compiles(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(variable, raising=False)
+    compiled = {**INPUTS, "train": {"compile": "default"}}
+    keys = [Identity(INPUTS).key, Identity(compiled).key]
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "which torch sets by itself")
+    assert [Identity(INPUTS).key, Identity(compiled).key] == keys
+    monkeypatch.setenv(variable, "1")
+    assert Identity(INPUTS).key == keys[0]
+    assert Identity(compiled).key != keys[1]
+
+
+def test_what_only_shows_a_training_is_no_part_of_it() -> None:
+    hashes = source_hashes(set())
+    for name in ONLY_SHOWING:
+        file = importlib.import_module(name).__file__
+        assert file is not None
+        assert sha256(Path(file)) not in hashes
+    assert sha256(Path(checkpoint.__file__)) in hashes
 
 
 def test_it_changes_with_the_source_of_an_own_class_that_is_named(own_class: Path) -> None:
