@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -45,9 +45,27 @@ def scratch(folder: Path) -> Iterator[Path]:
         pid = left.name.split("-")[1]
         is_alive = pid.isdigit() and psutil.pid_exists(int(pid))
         if not is_alive:
-            shutil.rmtree(left)
+            shutil.rmtree(left, ignore_errors=True)  # another process may remove it too
     with TemporaryDirectory(dir=folder, prefix=f".spill-{os.getpid()}-") as name:
         yield Path(name)
+
+
+@contextmanager
+def temporary() -> Iterator[Path]:
+    """Make a folder for temporary files where the next run finds what this one leaves if killed.
+
+    Outside a project, or in one that can't be written to, it is in the system's folder, `TMPDIR`.
+    """
+    folder = kept_folder("scratch")
+    if folder is not None:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+    if folder is not None and os.access(folder, os.W_OK):
+        with scratch(folder.resolve()) as path:
+            yield path
+    else:
+        with TemporaryDirectory(prefix="reprise-") as name:
+            yield Path(name)
 
 
 def kept_folder(name: str) -> Path | None:

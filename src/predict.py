@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory, TemporaryFile
+from tempfile import TemporaryFile
 from typing import BinaryIO, Literal
 
 import duckdb
@@ -31,7 +31,7 @@ import torch
 from src.cli import guarded
 from src.encoder import Encoder, numbers, present
 from src.errors import InputError, one_of
-from src.files import named, whole
+from src.files import named, temporary, whole
 from src.model_file import BATCH, Model
 from src.params import FILE, StageParams, TrainedModel
 from src.schema import Column, Schema
@@ -321,9 +321,9 @@ def run(
     where = "stdin" if rows == STREAM else rows
 
     with (
-        TemporaryDirectory(prefix="reprise-") as scratch,
-        connect(Path(scratch), threads=1) as con,
-        as_file(rows, Path(scratch)) as path,
+        temporary() as scratch,
+        connect(scratch, threads=1) as con,
+        as_file(rows, scratch) as path,
         opened(out, at_once=strict) as file,
     ):
         # Nothing is read twice; what DuckDB would keep of the file grows with it.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pyarrow.csv as pc
 import pyarrow.parquet as pq
 import pytest
 
+from src.files import temporary
 from tests.conftest import Project, one_in
 from tests.test_rerun import downstream
 
@@ -234,10 +236,13 @@ def test_stdin_and_stdout_are_those_of_files(own: Project) -> None:
     table = pc.read_csv(own.root / "data/raw/customers.csv")
     pq.write_table(table, own.root / "rows.parquet")
     parquet = (own.root / "rows.parquet").read_bytes()
+    left = own.root / f".dvc/tmp/reprise/scratch/.spill-{2**22 + 1}-ab"
+    left.mkdir(parents=True)
     for given in (rows, gzip.compress(rows), parquet):
         found, told = streamed(own, given)
         assert found == expected
         assert told.endswith("stdout: 1500 predictions\n")
+    assert not left.exists()
     found, _ = streamed(own, parquet, "--format", "parquet")
     written = pq.read_table(pa.BufferReader(found))
     own.stage("predict", MODEL, "rows.parquet", "-o", "file.parquet")
@@ -247,6 +252,20 @@ def test_stdin_and_stdout_are_those_of_files(own: Project) -> None:
         assert out == b""
         assert f": found {reason}; expected " in told
         assert told.count("\n") == 1
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRISE_TMP", str(tmp_path))
+    left = tmp_path / f"scratch/.spill-{2**22 + 1}-ab"
+    left.mkdir(parents=True)
+    with temporary() as scratch:
+        assert scratch.parent == left.parent
+        assert not left.exists()
+    monkeypatch.setenv("REPRISE_TMP", "/dev/null/no-folder")
+    with temporary() as scratch:
+        assert scratch.parent == Path(gettempdir())
 
 
 def test_a_reader_that_leaves_ends_it_without_a_word(own: Project) -> None:

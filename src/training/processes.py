@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 import torch
@@ -26,6 +25,7 @@ from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from src.cli import guarded
 from src.errors import InputError
+from src.files import temporary
 from src.params import Named
 from src.training.device import Device, devices
 
@@ -130,9 +130,9 @@ def together(
             yield None
             return
         processes = Processes(int(os.environ["RANK"]), count)
-        meeting = "env://"
+        meeting = None
         if MEETING in os.environ:
-            meeting = os.environ[MEETING]
+            meeting = Path(os.environ[MEETING])
             sign(meeting, processes.rank).touch()
         with met(processes, meeting, backend):
             yield processes
@@ -145,28 +145,35 @@ def together(
 
 
 @contextmanager
-def met(processes: Processes, meeting: str, backend: str) -> Iterator[None]:
-    """Meet the other processes; what follows prints, only the first of them shows."""
+def met(processes: Processes, meeting: Path | None, backend: str) -> Iterator[None]:
+    """Meet the other processes; what follows prints, only the first of them shows.
+
+    meeting: the file that they meet by; None: as torchrun's variables say.
+    """
     with ExitStack() as stack:
         if not processes.is_first:
             nowhere = stack.enter_context(Path(os.devnull).open("w"))
             stack.enter_context(redirect_stdout(nowhere))
-        dist.init_process_group(backend, meeting, rank=processes.rank, world_size=processes.count)
+        count = processes.count
+        store = None
+        if meeting is not None:
+            store = dist.FileStore(str(meeting), count)  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=store, rank=processes.rank, world_size=count)
         stack.callback(dist.destroy_process_group)
         yield
 
 
 @contextmanager
-def others(count: int, run: Callable[[], None]) -> Iterator[str]:
-    """Start the other processes, and end them with this one; yield where they are to be met."""
+def others(count: int, run: Callable[[], None]) -> Iterator[Path]:
+    """Start the other processes, and end them with this one; yield the file to meet them by."""
     context = multiprocessing.get_context("spawn")
-    with TemporaryDirectory() as folder:
-        meeting = f"file://{folder}/meeting"
+    with temporary() as folder:
+        meeting = folder / "meeting"
         started: list[BaseProcess] = []
         try:
             for rank in range(1, count):
-                names = {"RANK": str(rank), STARTED: str(count), MEETING: meeting}
-                error = Path(folder, f"error {rank}")
+                names = {"RANK": str(rank), STARTED: str(count), MEETING: str(meeting)}
+                error = folder / f"error {rank}"
                 process = context.Process(target=take_part, args=(names, error, run))
                 process.start()
                 started.append(process)
@@ -183,12 +190,12 @@ def others(count: int, run: Callable[[], None]) -> Iterator[str]:
                 one.join()
 
 
-def sign(meeting: str, rank: int) -> Path:
+def sign(meeting: Path, rank: int) -> Path:
     """Name the file by which a process says that it is about to meet the others."""
-    return Path(f"{meeting.removeprefix('file://')} {rank}")
+    return meeting.with_name(f"meeting {rank}")
 
 
-def await_others(others: Sequence[BaseProcess], meeting: str) -> None:
+def await_others(others: Sequence[BaseProcess], meeting: Path) -> None:
     """Wait until the others are about to meet; end as one of them if it ended before.
 
     Torch would wait for it for minutes.
@@ -236,10 +243,9 @@ def take_part(names: dict[str, str], error: Path, run: Callable[[], None]) -> No
         raise SystemExit(1) from None
 
 
-def blame(others: Sequence[BaseProcess], meeting: str, error: ConnectionError) -> NoReturn:
+def blame(others: Sequence[BaseProcess], meeting: Path, error: ConnectionError) -> NoReturn:
     """End as one of the other processes did: with what it said, or with the signal it got."""
-    folder = sign(meeting, 0).parent
-    for file in sorted(folder.glob("error *")):
+    for file in sorted(meeting.parent.glob("error *")):
         sys.exit(file.read_text())
     for rank, process in enumerate(others, 1):
         if process.exitcode is not None and process.exitcode < 0:

@@ -74,11 +74,16 @@ EVERYTHING: dict[str, Any] = {
     ],
 )
 def test_several_processes_train_as_one(
-    count: int, settings: dict[str, Any], tmp_path: Path
+    count: int, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = train(tmp_path / "one", **settings)
+    kept = tmp_path / "a project's #?%41"
+    monkeypatch.setenv("REPRISE_TMP", str(kept))
+    left = kept / f"scratch/.spill-{2**22 + 1}-ab"  # by a training that was killed
+    left.mkdir(parents=True)
     several = train(tmp_path / "several", **settings, processes=count)
     assert same_to(1e-5, one, several)
+    assert not [*(kept / "scratch").iterdir()]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 8])
@@ -284,7 +289,7 @@ def test_one_that_ends_before_the_meeting_is_one_line(
         (tmp_path / "error 1").write_text(said)
     others: Any = [Ended(code) for code in codes]
     with pytest.raises((ConnectionError, SystemExit)) as e:
-        await_others(others, f"file://{tmp_path}/meeting")
+        await_others(others, tmp_path / "meeting")
     assert str(e.value) == message
 
 
