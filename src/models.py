@@ -1,8 +1,9 @@
 """Defines the models `mlp`, `linear` and `cnn`, and builds the one that params.yaml names."""
 
+import copy
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -200,13 +201,34 @@ def try_batch(
     with OwnCode(where, name), torch.random.fork_rng(devices):
         with torch.no_grad():  # layers that are lazy have no buffers before
             check_outputs(where, network.eval()(x.clone()), len(x), n)
-        buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+        buffers = copy.deepcopy(buffers_of(network))
         outputs = first_outputs(where, network.train(), x)
         check_outputs(where, outputs, len(x), n)
         criterion(outputs, y).backward()
     network.zero_grad()
-    for name, buffer in network.named_buffers():  # the statistics of batch norm, say
-        buffer.copy_(buffers[name])
+    put_back(network, buffers)  # the statistics of batch norm, say
+
+
+def buffers_of(network: nn.Module) -> dict[str, Tensor | None]:
+    """Name the buffers, those that no `state_dict` has too, and those that are None yet."""
+    buffers = {}
+    for path, module in network.named_modules():
+        for name, buffer in module._buffers.items():
+            buffers[f"{path}.{name}" if path else name] = buffer
+    return buffers
+
+
+@torch.no_grad()
+def put_back(network: nn.Module, buffers: Mapping[str, Tensor | None]) -> None:
+    """Give the buffers these values, in place where they fit: modules may share a buffer."""
+    for name, value in buffers.items():
+        path, _, own_name = name.rpartition(".")
+        module = network.get_submodule(path)
+        buffer = getattr(module, own_name)
+        if buffer is None or value is None or buffer.shape != value.shape:
+            setattr(module, own_name, value)
+        elif not torch.equal(buffer, value.to(buffer)):  # one that is expanded takes no values
+            buffer.copy_(value)
 
 
 def first_outputs(where: str, network: nn.Module, x: Tensor) -> Tensor:

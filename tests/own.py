@@ -19,6 +19,32 @@ class Net(nn.Module):
         return outputs
 
 
+class Drifting(Net):
+    """Counts steps and, if it remembers, keeps the last batch, in buffers of no `state_dict`."""
+
+    steps: Tensor
+    last: Tensor | None
+
+    def __init__(self, inputs: int, outputs: int, remembers: bool) -> None:
+        super().__init__(inputs, outputs, 5)
+        self.remembers = remembers
+        self.register_buffer("steps", torch.zeros(()), persistent=False)
+        self.register_buffer("last", None, persistent=False)
+        self.drift = nn.Identity()
+        self.drift.register_buffer("steps", self.steps, persistent=False)  # the same one
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        self.steps += 1
+        drift = 0.1 * self.drift.get_buffer("steps")
+        if self.last is not None:
+            drift = drift + self.last.mean(0)
+        if self.remembers:
+            self.last = x
+        return super().forward(x + drift)
+
+
 class Odd(Net):
     """Does something else than networks should, by its `kind`."""
 

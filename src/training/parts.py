@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from src.models import buffers_of, put_back
 from src.training.augment import Augment
 from src.training.order import Order
 from src.training.processes import Processes
@@ -23,6 +24,27 @@ class Stateful(Protocol):
 
     def load_state_dict(self, state: dict[str, Any], /) -> Any:
         """Go back to a state."""
+
+
+class WholeModule:
+    """Gives and takes the state of a module with all buffers, of `persistent=False` too."""
+
+    def __init__(self, module: nn.Module, location: torch.device) -> None:
+        """Take a module, and the device that it is on."""
+        self.module, self.location = module, location
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the module's own state, and the buffers."""
+        return {"own": self.module.state_dict(), "buffers": buffers_of(self.module)}
+
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Go back to a state, whatever shape the buffers had in it."""
+        buffers = {
+            name: None if value is None else value.to(self.location)
+            for name, value in state["buffers"].items()
+        }
+        put_back(self.module, buffers)
+        self.module.load_state_dict(state["own"])
 
 
 @dataclass(frozen=True)
@@ -68,4 +90,11 @@ class Parts:
             "average": self.average,
             "augment": self.augment,
         }
-        return {name: part for name, part in parts.items() if part is not None}
+        location = next(self.network.parameters()).device
+        stateful: dict[str, Stateful] = {}
+        for name, part in parts.items():
+            if isinstance(part, nn.Module):
+                stateful[name] = WholeModule(part, location)
+            elif part is not None:
+                stateful[name] = part
+        return stateful

@@ -164,6 +164,13 @@ def test_every_recipe_goes_on_exactly(name: str, train: Train) -> None:
     assert storm(train, 5, **RECIPES[name]) == train(keeps=False, **RECIPES[name])
 
 
+@pytest.mark.parametrize("average", [None, {"decay": 0.9}])
+def test_buffers_that_a_state_dict_leaves_out_go_on_exactly(average: Any, train: Train) -> None:
+    model = {"name": "tests.own:Drifting", "remembers": average is None}
+    recipe = {"model": model, "average": average}
+    assert storm(train, 5, **recipe) == train(keeps=False, **recipe)
+
+
 @pytest.mark.parametrize("name", one_in(2, RECIPES))
 def test_more_epochs_train_on_from_the_last(name: str, train: Train) -> None:
     train(3, **RECIPES[name])
