@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import csv
 
-from recipes.__main__ import FOLDER, read_recipe, run
+from recipes.__main__ import FOLDER, put_over, read_recipe, run
 from src import evaluate, predict, prepare, train
 from src.errors import InputError
 from src.params import StageParams
@@ -57,6 +58,42 @@ def test_a_recipe_gives_params_of_all_stages(name: str, own: Path) -> None:
             assert value == expected, f"{section}.{key}"
             is_named = key in recipe.get(section, {})
             assert is_named or value == old, f"{section}.{key}"
+
+
+# What names the data is the user's own in a recipe for any table.
+OF_THE_DATA = {
+    ("fetch", "dataset"),
+    ("prepare", "target"),
+    ("prepare", "id"),
+    ("prepare", "split", "column"),
+}
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """List what a recipe replaces: values by the names of their keys."""
+    if not isinstance(value, dict) or "name" in value or path[-1:] in {("average",), ("augment",)}:
+        return {path: value}
+    found = {}
+    for key, inner in value.items():
+        found |= leaves(inner, (*path, key))
+    return found
+
+
+def test_all_recipes_state_the_same_keys() -> None:
+    stated = {name: leaves(read_recipe(name)).keys() for name in NAMES}
+    for name, keys in stated.items():
+        left_alone = OF_THE_DATA if name == "tabular" else set()
+        assert keys | left_alone == stated["fashion-cnn"], name
+
+
+@pytest.mark.parametrize(("first", "second"), [*permutations(NAMES, 2)])
+def test_of_two_recipes_the_second_alone_counts(first: str, second: str, own: Path) -> None:
+    text = own.read_text()
+    alone = leaves(YAML_.load(put_over(text, read_recipe(second))[0]))
+    once, _ = put_over(text, read_recipe(first))
+    both = leaves(YAML_.load(put_over(once, read_recipe(second))[0]))
+    differ = {key for key in alone.keys() | both.keys() if alone.get(key) != both.get(key)}
+    assert differ == (OF_THE_DATA if second == "tabular" else set())
 
 
 @pytest.mark.parametrize("name", NAMES)
