@@ -34,11 +34,13 @@ def round_trip() -> YAML:
 
 
 def read_recipe(name: str) -> Document:
-    """Read a recipe; raise InputError if there is none of the name."""
+    """Read a recipe; raise InputError if there is none of the name, or it can't be read."""
     known = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     if name not in known:
         raise InputError("recipes", shown(name), one_of(known, name))
-    recipe: Document = round_trip().load(FOLDER / f"{name}.yaml")
+    file = FOLDER / f"{name}.yaml"
+    read_yaml(file)  # raises InputError for what is no mapping
+    recipe: Document = round_trip().load(file)
     return recipe
 
 

@@ -73,7 +73,7 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]
     """List what a recipe replaces: values by the names of their keys."""
     if not isinstance(value, dict) or "name" in value or path[-1:] in {("average",), ("augment",)}:
         return {path: value}
-    found = {}
+    found: dict[tuple[str, ...], Any] = {}
     for key, inner in value.items():
         found |= leaves(inner, (*path, key))
     return found
@@ -136,6 +136,46 @@ def test_an_unknown_recipe_is_one_line(own: Path) -> None:
     with pytest.raises(InputError, match="did you mean 'tabular'"):
         run("tabula")
     assert own.read_text() == before
+
+
+DAMAGED = {
+    "not UTF-8": (b"train:\n  epochs: \xff\n", ": found byte 0xff at 17; expected UTF-8"),
+    "not YAML": (b"train: [1\nseed: 2\n", ":2: found did not find expected ',' or ']'; "),
+    "a key twice": (b"seed: 1\nseed: 2\n", ':2: found duplicate key "seed"; '),
+    "a number": (b"3\n", ": found 3; expected a mapping of sections"),
+    "a list": (b"- 3\n", ": found [3]; expected a mapping of sections"),
+    "empty": (b"", ": found None; expected a mapping of sections"),
+    "a folder": (None, "Is a directory: "),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+@pytest.mark.parametrize("damaged", ["params.yaml", "recipes/some.yaml"])
+def test_a_file_that_cannot_be_read_is_one_line(
+    damaged: str, damage: str, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own.with_name("recipes")
+    folder.mkdir()
+    (folder / "some.yaml").write_text("train: {epochs: 3}\n")
+    monkeypatch.setattr("recipes.__main__.FOLDER", folder)
+    content, message = DAMAGED[damage]
+    file = own.parent / damaged
+    file.unlink()
+    file.mkdir() if content is None else file.write_bytes(content)
+    before = own.read_bytes() if own.is_file() else b""
+    with pytest.raises((InputError, OSError)) as e:  # both are one line of the command
+        run("some")
+    assert message in str(e.value)
+    assert damaged in str(e.value)
+    assert "\n" not in str(e.value)
+    assert before == (own.read_bytes() if own.is_file() else b"")
+
+
+def test_a_missing_params_file_is_one_line(own: Path) -> None:
+    own.unlink()
+    with pytest.raises(InputError, match=r"params\.yaml: found no such file; expected .* its root"):
+        run("tabular")
+    assert not own.exists()
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
