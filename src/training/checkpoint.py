@@ -212,7 +212,8 @@ class Checkpoints:
     def _remove_all_but(self, count: int) -> None:
         own = [kept for kept in self._newest_first() if kept.path not in self._longer]
         for kept in own[count:]:
-            kept.path.unlink(missing_ok=True)
+            with suppress(OSError):  # then it is tried again, and those before go all the same
+                kept.path.unlink()
 
     def _newest_first(self) -> list[Kept]:
         """List the checkpoints of the training."""

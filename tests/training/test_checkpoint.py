@@ -246,6 +246,24 @@ def test_a_damaged_checkpoint_is_seen_and_the_one_before_is_taken(
     assert not before.exists()
 
 
+def test_one_that_cannot_be_removed_is_passed_over_and_others_are(
+    tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Killed):
+        train(killed_at=7)
+    before, newest = kept(tmp_path)
+    stuck = newest.with_name(f"{newest.name[:19]}{'0' * 64}.safetensors")
+    stuck.mkdir()  # which no unlink removes
+    newest.unlink()
+    with pytest.raises(Killed):
+        train(killed_at=5)
+    assert len(kept(tmp_path)) == 3
+    assert train() == train(keeps=False)
+    assert kept(tmp_path)[0] == stuck
+    assert not before.exists()
+    assert "none is kept" not in capsys.readouterr().out
+
+
 def test_every_flipped_byte_is_seen(tmp_path: Path) -> None:
     write_state(tmp_path, "a", {"x": torch.arange(3), "n": 1})
     (path,) = tmp_path.iterdir()

@@ -1,6 +1,7 @@
 """Numbers of a training in TensorBoard's files and in MLflow's store, through their libraries."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from src.params import Runtime, Track
 from src.train import run as train_stage
 from src.training.key import Identity
 from src.training.progress import Progress
-from src.training.track import VARIABLES_OF_MLFLOW, Tracking, build_tracking
+from src.training.track import VARIABLES_OF_MLFLOW, Numbers, Tracking, build_tracking
 from src.training.watch import Watch
 from tests.test_train import params, pass_all, write_prepared
 from tests.training.test_watch import ROWS, STEPS, lines_of, row, train
@@ -206,13 +207,56 @@ def start(name: Track, folder: Path) -> None:
     build_tracking(name, folder, IDENTITY).begin(0, 0)
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "htp://127.0.0.1:9"])
+@pytest.mark.parametrize("address", ["http://me:secret@127.0.0.1:9", "htp://me:secret@127.0.0.1:9"])
 def test_a_server_that_is_not_there_is_one_line_before_training(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    with pytest.raises(InputError, match=r"runtime\.track: found .*expected a tracker that"):
+    with pytest.raises(InputError, match=r"runtime\.track: found .*expected a tracker that") as e:
         start("mlflow", tmp_path)
+    assert "secret" not in str(e.value)
+
+
+ADDRESS = "https://me:p@ss@tracking.test/api"  # a password may have its own `@`
+
+
+def test_a_server_is_named_without_user_and_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(f"file:{tmp_path}/mlruns")
+    monkeypatch.setattr(mlflow, "MlflowClient", lambda _: client)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", ADDRESS)
+    start("mlflow", tmp_path)
+    (line,) = lines_of(capsys)
+    assert line.startswith("track: MLflow at https://…@tracking.test/api, experiment ")
+
+
+class Unreachable:
+    """Fails as a server does that is not there any more."""
+
+    pause = 0.0
+    last: Mapping[str, int] = {}
+
+    def open(self, run: str, done: Mapping[str, int]) -> None:
+        pass
+
+    def log(self, numbers: Sequence[Numbers]) -> None:
+        raise ConnectionError(f"{ADDRESS} and again {ADDRESS}\nno answer in 10 s")
+
+    def close(self, status: str) -> None:
+        pass
+
+
+def test_a_server_that_fails_is_named_without_user_and_password(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tracking = Tracking(Unreachable(), IDENTITY)
+    tracking.begin(0, 0)
+    tracking.log(1, {"loss": 1.0})
+    shown = "https://…@tracking.test/api and again https://…@tracking.test/api"
+    assert lines_of(capsys) == [f"track: {shown}; nothing more is tracked, training goes on"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_line_before_training(tmp_path: Path) -> None:
