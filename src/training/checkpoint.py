@@ -18,9 +18,8 @@ from safetensors import SafetensorError
 from src.training.key import EditedSourceError, Identity
 from src.training.parts import Stateful
 from src.training.processes import Processes
-from src.training.progress import Progress
+from src.training.progress import Progress, write_line
 from src.training.state_file import SUFFIX, UnknownStateError, read_state, remove_parts, write_state
-from src.training.watch import write_line
 
 KEPT = 2  # the newest, and the one before, should the newest be damaged
 MOST_BYTES = 10 * 2**30  # of all trainings' checkpoints; the oldest trainings' go

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from src.errors import InputError, shown
 
@@ -103,6 +104,12 @@ class Progress:
     def end_epoch(self) -> None:
         """Go on to the first step of the next epoch."""
         self.epoch, self.step, self.loss_sum = self.epoch + 1, 0, 0.0
+
+
+def write_line(text: str) -> None:
+    """Write a line at once to stdout, above the bar if there is one."""
+    with tqdm.external_write_mode():
+        print(text, flush=True)
 
 
 def diverged(found: str, outputs: Tensor, ids: Ids) -> InputError:

@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import yaml
-from tqdm import tqdm
 
 from src.errors import InputError
 from src.params import Track
 from src.training.key import EditedSourceError, Identity
+from src.training.progress import write_line
 
 LOGIN = re.compile(r"(?<=://)[^/\s]+@")  # of an address: `user:password@`
 
 WHERE = "params.yaml: runtime.track"
 FIRST_NAMES = ("loss", "epoch")  # of a line's numbers, and of a row's
 LONGEST = 500  # characters of a value that MLflow takes
+LONGEST_LINE = 200  # characters of an error: libraries may write pages
 MOST_METRICS = 1000  # that it takes at a time
 # A server that does not answer holds up training for so long; else it would be minutes. And MLflow
 # tells its makers that it is used, unless told not to.
@@ -63,6 +64,24 @@ class Tracker(Protocol):
         """End the run; status: of MLflow's."""
 
 
+class TrackerError(Exception):
+    """Says in a line what a tracker failed with."""
+
+
+@contextmanager
+def tracker_errors() -> Iterator[None]:
+    """Turn whatever a tracker raises into TrackerError, without a password in it.
+
+    That is no list of classes: MLflow's stores are plugins, and raise what the drivers of databases
+    and clouds do, beside MlflowException, which is an Exception itself. What is only told to others
+    is never a reason to lose a training.
+    """
+    try:
+        yield
+    except Exception as e:
+        raise TrackerError(redacted(str(e).partition("\n")[0])[:LONGEST_LINE]) from None
+
+
 class Tracking:
     """Passes numbers on, some at a time; a tracker that fails ends the tracking alone."""
 
@@ -88,10 +107,10 @@ class Tracking:
             return
         done = dict(zip(FIRST_NAMES, (lines, rows), strict=True))
         try:
-            self._built.open(f"{stage_name()}-{key[:8]}", done)
-        except Exception as e:  # as in `_send`
-            expected = "a tracker that can be written to, or null"
-            raise InputError(WHERE, first_line(e), expected) from None
+            with tracker_errors():
+                self._built.open(f"{stage_name()}-{key[:8]}", done)
+        except TrackerError as e:
+            raise InputError(WHERE, str(e), "a tracker that can be written to, or null") from None
         self._tracker = self._built
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -111,11 +130,12 @@ class Tracking:
     def _send(self, tracker: Tracker, status: str | None = None) -> None:
         """Pass on what waits; end the run if there is a status to end it with."""
         try:
-            tracker.log(self._waiting)
-            if status is not None:
-                tracker.close(status)
-        except Exception as e:  # MLflow's stores raise all kinds of errors, and this very class
-            say(f"{first_line(e)}; nothing more is tracked, training goes on")
+            with tracker_errors():
+                tracker.log(self._waiting)
+                if status is not None:
+                    tracker.close(status)
+        except TrackerError as e:
+            say(f"{e}; nothing more is tracked, training goes on")
             self._tracker = None
         self._waiting = []
         self._sent = time.monotonic()
@@ -125,7 +145,6 @@ class TensorBoard:
     """Keeps numbers in event files, one for each process that took part."""
 
     pause = 0.0  # so that a checkpoint never knows more
-    last: Mapping[str, int] = {}
 
     def __init__(self, folder: Path, params: Mapping[str, Any]) -> None:
         """Take a folder for all runs, and params to show; write nothing yet."""
@@ -138,6 +157,7 @@ class TensorBoard:
         shown = f"```\n{yaml.safe_dump(params)}```"  # it reads Markdown
         self._params = text("params", shown)  # type: ignore[no-untyped-call]
         self._folder = folder / "tensorboard"
+        self.last: Mapping[str, int] = {}
 
     def open(self, run: str, done: Mapping[str, int]) -> None:
         """Begin a file; what earlier ones have of later steps counts no longer."""
@@ -297,16 +317,11 @@ def locked(file: Path) -> Iterator[None]:
         yield
 
 
-def first_line(error: Exception) -> str:
-    """Take the first line of an error's message, which may be pages, without a password in it."""
-    return redacted(str(error).partition("\n")[0])[:200]
-
-
 def redacted(text: str) -> str:
     """Leave out the user and the password of addresses."""
     return LOGIN.sub("…@", text)
 
 
 def say(line: str) -> None:
-    """Print a line, above the bar if there is one."""
-    tqdm.write(f"track: {line}")
+    """Write a line of the tracking."""
+    write_line(f"track: {line}")

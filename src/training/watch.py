@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from src.files import shortened
 from src.params import Runtime
-from src.training.progress import Progress, Row
+from src.training.progress import Progress, Row, write_line
 from src.training.track import Tracking, stage_name
 
 LOG_STEP = 100  # of each epoch has a line where params name no number of steps
@@ -154,12 +154,6 @@ class Live:
 def can_show_bar() -> bool:
     """Tell whether stderr is a terminal that can write over a line."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def write_line(text: str) -> None:
-    """Write a line at once to stdout, above the bar if there is one."""
-    with tqdm.external_write_mode():
-        print(text, flush=True)
 
 
 def describe_kept(history: list[Row], kept: int, epochs: int, monitor: str) -> str:

@@ -243,7 +243,8 @@ class Unreachable:
         pass
 
     def log(self, numbers: Sequence[Numbers]) -> None:
-        raise ConnectionError(f"{ADDRESS} and again {ADDRESS}\nno answer in 10 s")
+        text = f"{ADDRESS} and again {ADDRESS}".ljust(188)
+        raise ConnectionError(f"{text}{ADDRESS}\nno answer in 10 s")
 
     def close(self, status: str) -> None:
         pass
@@ -255,8 +256,11 @@ def test_a_server_that_fails_is_named_without_user_and_password(
     tracking = Tracking(Unreachable(), IDENTITY)
     tracking.begin(0, 0)
     tracking.log(1, {"loss": 1.0})
-    shown = "https://…@tracking.test/api and again https://…@tracking.test/api"
-    assert lines_of(capsys) == [f"track: {shown}; nothing more is tracked, training goes on"]
+    (line,) = lines_of(capsys)  # cut off after 200 characters
+    assert line.startswith(
+        "track: https://…@tracking.test/api and again https://…@tracking.test/api"
+    )
+    assert line.endswith("https://…@tracking.test/; nothing more is tracked, training goes on")
 
 
 def test_a_folder_that_cannot_be_made_is_one_line_before_training(tmp_path: Path) -> None:
