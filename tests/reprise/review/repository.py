@@ -81,3 +81,10 @@ def change(made: Made, files: dict[str, str]) -> None:
     made.edit(dict(files))
     made.run("dvc", "repro")
     commit(made, "change")
+
+
+def with_remote(made: Made, folder: Path) -> None:
+    """Add a remote, on main too: `dvc push` goes by each commit's own configuration."""
+    made.run("dvc", "remote", "add", "-d", "store", str(folder / "store"))
+    commit(made, "remote")
+    made.run("git", "branch", "-f", "main")

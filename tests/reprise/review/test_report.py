@@ -13,7 +13,15 @@ from cmarkgfm.cmark import Options
 
 from tests.conftest import made_once, one_in
 from tests.reprise.corpus import Made
-from tests.reprise.review.repository import PARAMS, PIPELINE, change, commit, repository, rows
+from tests.reprise.review.repository import (
+    PARAMS,
+    PIPELINE,
+    change,
+    commit,
+    repository,
+    rows,
+    with_remote,
+)
 from tests.reprise.stand_in import TOKEN, StandIn
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -47,13 +55,6 @@ def made(first: Made, tmp_path: Path) -> Made:
 
 def report(made: Made, *arguments: str, code: int = 0) -> str:
     return made.run("reprise", "report", *arguments, code=code)
-
-
-def with_remote(made: Made, folder: Path) -> None:
-    """On main too: `dvc push` goes by each commit's own configuration."""
-    made.run("dvc", "remote", "add", "-d", "store", str(folder / "store"))
-    commit(made, "remote")
-    made.run("git", "branch", "-f", "main")
 
 
 def cloned(made: Made, folder: Path, *options: str) -> Made:

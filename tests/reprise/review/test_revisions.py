@@ -12,7 +12,7 @@ import pytest
 from reprise.dvc.history.reader import RevisionReader
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
-from tests.reprise.review.repository import commit, rows
+from tests.reprise.review.repository import commit, rows, with_remote
 
 PIPELINE = """
 stages:
@@ -47,7 +47,7 @@ def first(commands: str, shared_folder: Path) -> Made:
 
 
 def make(folder: Path, commands: str) -> Made:
-    """Make one commit on main, with a remote, in which everything has run."""
+    """Make one commit on main, in which everything has run."""
     files = {
         "dvc.yaml": PIPELINE,
         "work.py": WORK,
@@ -61,13 +61,11 @@ def make(folder: Path, commands: str) -> Made:
         path.write_text(rows(20))
     made = Made(folder, {"files": files}, commands).create()
     made.run("git", "checkout", "-qb", "main")
-    made.run("dvc", "remote", "add", "-d", "store", "../store")
     made.run("dvc", "add", "-q", "data")
     made.run("dvc", "import-url", "-q", "../folder", "imported")
     made.run("dvc", "import-url", "-q", "../feed/a.csv", "feed.csv")
     made.run("dvc", "repro")
     commit(made, "first")
-    made.run("dvc", "push", "-q")
     return made
 
 
@@ -156,6 +154,7 @@ def test_folders_that_are_gone_or_new_are_told_once(made: Made) -> None:
 
 def test_what_the_cache_lacks_of_a_folder_is_fetched(made: Made) -> None:
     """Do so for the listing too, from any folder: the commit's own objects are gone by then."""
+    with_remote(made, made.folder)
     change_data(made)
     commit(made, "change")
     made.run("dvc", "push", "-q", "--all-commits")
