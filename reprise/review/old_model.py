@@ -43,8 +43,11 @@ def predict_new_rows(
     old_record = old.records.get(record.name)
     if old_record is not None and _inputs(old_record, models) == _inputs(record, models):
         return None
-    old_models = {revisions.root / model: revisions.files(old, model) for model in models}
-    return _run_stage(revisions.root / path, path, old_models, columns)
+    replacements = {revisions.root / model: revisions.files(old, model) for model in models}
+    for dep in record.deps.keys() & new.outs.keys() - {*models}:
+        if not (revisions.root / dep).exists():  # as in a fresh clone
+            replacements[revisions.root / dep] = revisions.files(new, dep)
+    return _run_stage(revisions.root / path, path, replacements, columns)
 
 
 def _stage_of(revision: Revision, path: str) -> StageRecord:
@@ -62,12 +65,15 @@ def _inputs(record: StageRecord, models: Sequence[str]) -> object:
 
 
 def _run_stage(
-    out: Path, name: str, old_models: Mapping[Path, Files], columns: Sequence[str]
+    out: Path, name: str, replacements: Mapping[Path, Files], columns: Sequence[str]
 ) -> pa.Table:
-    """Run the stage in a sandbox with the old models, and read what it wrote."""
+    """Run the stage in a sandbox with the old models, and read what it wrote.
+
+    replacements: the files of deps that are not those of the working tree.
+    """
     with Repository() as repository:
         stage: Stage = repository.collect_stages([str(out)], Selection(single_item=True))[0]
-        sandbox = make_sandbox(stage, isolated_folder(stage), Contents(replacements=old_models))
+        sandbox = make_sandbox(stage, isolated_folder(stage), Contents(replacements=replacements))
         with run_isolated(sandbox) as result:
             if result.error is not None:
                 lines = result.output.strip().splitlines()

@@ -1,7 +1,7 @@
 """Compares predictions row by row: their metrics, and which rows were fixed and broken."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +13,16 @@ from reprise.errors import PipelineError
 from reprise.review.data.tables import read_table
 from reprise.review.declared import Direction, PredictionsSpec, parse_meta
 from reprise.review.old_model import predict_new_rows
-from reprise.review.stats.results import Comparison
+from reprise.review.relabelled import (
+    MAX_RELABELLED,
+    Overlap,
+    comparable_ids,
+    find_overlap,
+    is_among,
+)
+from reprise.review.staleness import find_staleness
+from reprise.review.stats.estimate import round_result
+from reprise.review.stats.results import Comparison, Relabelled
 from reprise.review.stats.verdicts import compare_metrics
 
 LISTED_ROWS = 10  # of those fixed, and of those broken
@@ -89,14 +98,50 @@ def compare_predictions(
             )
             continue
         try:
-            old_tables = _read_all(revisions, old, old_paths, group.spec)
+            recorded = _read_all(revisions, old, old_paths, group.spec)
             new_tables = _read_all(revisions, new, group.paths, group.spec)
+            overlap = find_overlap(recorded[0], new_tables[0], group.spec)
+            old_tables = recorded
             if same_rows:
-                old_tables = _predict_all(revisions, old, new, group, old_tables)
-            results.append(_compare(name, old_tables, new_tables, group.spec))
+                old_tables = _predict_all(revisions, old, new, group, recorded)
+            elif len(overlap.relabelled) or overlap.paired < len(new_tables[0]):
+                old_tables = _try_predicting(revisions, old, new, group, recorded, notes)
+            comparison = _compare(
+                name,
+                old_tables,
+                new_tables,
+                group.spec,
+                overlap,
+                evaluated=old_tables is not recorded,
+            )
+            results.append(comparison)
         except PipelineError as e:
             notes.append(f"{name}: not compared row by row: {e}")
     return results
+
+
+def _try_predicting(
+    revisions: RevisionReader,
+    old: Revision,
+    new: Revision,
+    group: _Group,
+    recorded: list[pa.Table],
+    notes: list[str],
+) -> list[pa.Table]:
+    """Return the old models' predictions of the new rows; those recorded if there are none.
+
+    notes: it is added why there are none.
+    """
+    try:
+        if new.commit is not None:
+            raise PipelineError("that runs a stage, in the working tree only: `reprise report A`")
+        if find_staleness(new) is not None:
+            raise PipelineError("the working tree is not as DVC recorded it")
+        return _predict_all(revisions, old, new, group, recorded)
+    except PipelineError as e:
+        path = group.paths[0]
+        notes.append(f"{path}: the old model was not evaluated on new rows and labels: {e}")
+        return recorded
 
 
 def primary_predictions(revision: Revision) -> tuple[str, PredictionsSpec] | None:
@@ -145,31 +190,93 @@ def _predict_all(
     old: Revision,
     new: Revision,
     group: _Group,
-    recorded: Sequence[pa.Table],
+    recorded: list[pa.Table],
 ) -> list[pa.Table]:
     """Return the old models' predictions of the new rows.
 
-    recorded: the predictions that the old revision made itself, [seeds] tables.
+    recorded: the predictions that the old revision made itself, [seeds] tables; they are returned
+    where they are of the new rows already.
     """
     columns = _columns(group.spec)
     tables = []
-    for path, own in zip(group.paths, recorded, strict=True):
+    for path in group.paths:
         predicted = predict_new_rows(revisions, old, new, path, group.spec, columns)
         if predicted is None:
-            predicted = own
+            return recorded
         tables.append(predicted)
     return tables
 
 
 def _compare(
-    name: str, old: list[pa.Table], new: list[pa.Table], spec: PredictionsSpec
+    name: str,
+    old: list[pa.Table],
+    new: list[pa.Table],
+    spec: PredictionsSpec,
+    overlap: Overlap,
+    *,
+    evaluated: bool,
 ) -> ComparedPredictions:
-    """Compare the tables, one for each seed; list changed rows where a side has one seed."""
-    comparison = compare_metrics(old, new, spec)
+    """Compare the tables, one for each seed; list changed rows where a side has one seed.
+
+    overlap: of what both sides recorded: its relabelled rows are left out; evaluated: `old` are the
+    old models' predictions of the new rows.
+    """
+    ids = overlap.relabelled
+    relabelled = None
+    refused = None
+    if len(ids):
+        relabelled = _describe_relabelled(old, new, spec, ids, evaluated=evaluated)
+        refused = _why_refused(len(ids), overlap.paired)
+        old = [table.filter(pc.invert(is_among(table, spec, ids))) for table in old]
+        new = [table.filter(pc.invert(is_among(table, spec, ids))) for table in new]
+    comparison = compare_metrics(old, new, spec, refused=refused, left_out=len(ids))
+    comparison = replace(comparison, evaluated=evaluated, relabelled=relabelled)
     rows = None
     if max(len(old), len(new)) == 1:
         rows = _changed_rows(old[0], new[0], spec)
     return ComparedPredictions(name, comparison, rows)
+
+
+def _describe_relabelled(
+    old: Sequence[pa.Table],
+    new: Sequence[pa.Table],
+    spec: PredictionsSpec,
+    ids: Any,
+    *,
+    evaluated: bool,
+) -> Relabelled:
+    """Set the old models beside the new ones on the rows whose label changed.
+
+    evaluated: the old models' results are against the new labels.
+    """
+    name, metric = next(iter(spec.ordered_metrics.items()))
+    old_mean = None
+    if evaluated:
+        old_mean = _mean_of(old, spec, metric.column, ids)
+    return Relabelled(len(ids), name, old_mean, _mean_of(new, spec, metric.column, ids))
+
+
+def _mean_of(
+    tables: Sequence[pa.Table], spec: PredictionsSpec, column: str, ids: Any
+) -> float | None:
+    """Return the mean of the column over the rows of these ids, and over the tables."""
+    parts = []
+    for table in tables:
+        if column not in table.column_names:
+            return None
+        parts.append(pc.cast(table.filter(is_among(table, spec, ids))[column], pa.float64()))
+    mean = pc.mean(pa.chunked_array([chunk for part in parts for chunk in part.chunks]))
+    return None if mean.as_py() is None else round_result(mean.as_py())
+
+
+def _why_refused(relabelled: int, paired: int) -> str | None:
+    """Say why no metric has a verdict; None if few enough rows were relabelled."""
+    if relabelled <= MAX_RELABELLED * paired:
+        return None
+    return (
+        f"the labels differ too much: {relabelled:,} of {paired:,} paired rows have another one; "
+        f"at most {MAX_RELABELLED:.0%} may"
+    )
 
 
 def _changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
@@ -197,7 +304,7 @@ def _uniform(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
     """
     return pa.table(
         {
-            "id": _comparable_ids(table[spec.id]),
+            "id": comparable_ids(table[spec.id]),
             "value": pc.cast(table[column], pa.float64()),
             "target": _column_or_nulls(table, spec.target),
             "prediction": _column_or_nulls(table, spec.prediction),
@@ -209,13 +316,6 @@ def _column_or_nulls(table: pa.Table, column: str | None) -> Any:
     if column in table.column_names:
         return table[column]
     return pa.nulls(table.num_rows, pa.string())
-
-
-def _comparable_ids(ids: Any) -> Any:
-    """Cast ids to one type on both sides, whatever their width, as `compare_metrics` pairs them."""
-    if pa.types.is_integer(ids.type):
-        return ids.cast(pa.int64())
-    return ids.cast(pa.string())
 
 
 def _most_changed(rows: pa.Table) -> list[ChangedRow]:

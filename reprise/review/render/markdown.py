@@ -43,7 +43,8 @@ def _sections(report: Report) -> Iterator[str]:
         if len(report.compared) > 1:
             yield f"### {escaped(compared.name)}"
         yield from _comparison(compared.comparison)
-    yield from _section("### Metrics", tables.metric_table(other_metrics(report)))
+    title = wording.metrics_title(report)
+    yield from _section(f"### {title}", tables.metric_table(other_metrics(report)))
     yield from _section("### Params", tables.param_table(report.params))
     yield from _section("### Stages that ran", tables.stage_table(report.stages))
     yield from _section("### Data", _data(report))
@@ -94,6 +95,7 @@ def _side(side: RevisionLabel) -> str:
 def _comparison(comparison: Comparison) -> Iterator[str]:
     yield tables.comparison_table(comparison)
     yield sentence(comparison.note)
+    yield from map(sentence, wording.row_sentences(comparison))
     paired = wording.paired_sentence(comparison)
     if paired:
         yield paired
@@ -117,7 +119,7 @@ def _details(report: Report) -> Iterator[str]:
     """Yield what the sections cut short or leave out."""
     if len(report.metrics) > ROWS or report.compared:
         table = tables.metric_table(report.metrics, FOLDED_ROWS)
-        yield from _section("#### Metrics", table)
+        yield from _section(f"#### {wording.metrics_title(report)}", table)
     if len(report.params) > ROWS:
         yield f"#### Params\n\n{tables.param_table(report.params, FOLDED_ROWS)}"
     for change in report.data:

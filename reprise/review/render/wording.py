@@ -47,6 +47,8 @@ def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
         details.append(difference_with_unit(primary))
         details.append(f"95 % CI {interval(primary)}")
     details.append(f"{comparison.paired} rows paired")
+    if comparison.relabelled is not None:
+        details.append(f"{comparison.relabelled.rows} with another label left out")
     if primary.detectable is not None:
         smallest = difference(primary, primary.detectable, sign=False) + _unit(primary)
         details.append(f"smallest difference this test set could show: {smallest}")
@@ -121,6 +123,32 @@ def paired_sentence(comparison: Comparison) -> str | None:
         f"{comparison.paired} rows are in both test sets and were paired; "
         f"{comparison.only_old} are in the old one only, {comparison.only_new} in the new one only."
     )
+
+
+def row_sentences(comparison: Comparison) -> list[str]:
+    """Say over which rows the comparison is, where not all rows are in it as they were recorded."""
+    sentences = []
+    if comparison.evaluated:
+        sentences.append("The old model was evaluated on all test rows of the new side.")
+    relabelled = comparison.relabelled
+    if relabelled is not None:
+        old = number(relabelled.old)
+        if relabelled.old is None:
+            old = "unknown"
+        sentences.append(
+            f"{relabelled.rows} rows have another label than before, and are in no other figure. "
+            f"Against these labels, {relabelled.metric} is {old} for the old model, "
+            f"and {number(relabelled.new)} for the new one."
+        )
+    return sentences
+
+
+def metrics_title(report: Report) -> str:
+    """Name the table of metrics files, and say where it is over other rows than the verdicts."""
+    comparison = report.comparison
+    if comparison is not None and comparison.has_other_rows:
+        return "Metrics, each side's over all rows that it was tested on"
+    return "Metrics"
 
 
 def all_rows_sentence(comparison: Comparison) -> str:

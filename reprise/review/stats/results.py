@@ -68,11 +68,26 @@ class MetricComparison:
 
 
 @dataclass(frozen=True)
+class Relabelled:
+    """Counts the paired rows whose label changed, which are left out of all else.
+
+    old, new: means of the first metric over them against the new labels; None for a model that was
+    not evaluated against these.
+    """
+
+    rows: int
+    metric: str
+    old: float | None
+    new: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Holds the comparison of all metrics of one table of predictions.
 
     rows_old, rows_new: of the longest table of a side; paired: rows that both sides have; note:
-    what the intervals cover and what they do not; refused: why no metric has a verdict.
+    what the intervals cover and what they do not; refused: why no metric has a verdict; evaluated:
+    the old model was run on the new side's rows, so that what it recorded is over others.
     """
 
     rows_old: int
@@ -85,8 +100,16 @@ class Comparison:
     metrics: list[MetricComparison]
     note: str
     refused: str | None
+    evaluated: bool = False
+    relabelled: Relabelled | None = None
 
     @property
     def primary(self) -> MetricComparison:
         """Return the metric that stands for all of them: the one declared as such, or the first."""
         return self.metrics[0]
+
+    @property
+    def has_other_rows(self) -> bool:
+        """Tell whether a side's own results, in its metrics files, are over other rows."""
+        unpaired = self.only_old + self.only_new
+        return unpaired > 0 or self.evaluated or self.relabelled is not None

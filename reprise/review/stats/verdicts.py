@@ -39,11 +39,19 @@ ALL_ROWS = slice(None)
 
 
 def compare_metrics(
-    old: Sequence[pa.Table], new: Sequence[pa.Table], spec: PredictionsSpec, *, seed: int = 0
+    old: Sequence[pa.Table],
+    new: Sequence[pa.Table],
+    spec: PredictionsSpec,
+    *,
+    seed: int = 0,
+    refused: str | None = None,
+    left_out: int = 0,
 ) -> Comparison:
     """Compare the metrics of two revisions over the rows that both have.
 
-    old, new: a table for each training seed, at least one a side; seed: of the bootstrap. Raises
+    old, new: a table for each training seed, at least one a side; seed: of the bootstrap; refused:
+    why no metric may have a verdict, None if nothing speaks against it; left_out: rows that were
+    taken out of the tables. Raises
     PipelineError for a missing column, a column of a wrong type, and an id that is empty or there
     twice.
     """
@@ -52,10 +60,10 @@ def compare_metrics(
     old_arrays, new_arrays = load_arrays(old, new, spec)
     predictions = pair_rows(old_arrays, new_arrays)
 
-    refused = _why_refused(predictions)
+    refused = refused or _why_refused(predictions)
     reasons = {}
     for name, metric in spec.metrics.items():
-        reasons[name] = refused or _why_untested(predictions, metric)
+        reasons[name] = refused or _why_untested(predictions, metric, left_out)
 
     tested = [name for name, reason in reasons.items() if reason is None]
     estimates = {}
@@ -99,13 +107,13 @@ def _why_refused(predictions: PairedPredictions) -> str | None:
     return None
 
 
-def _why_untested(predictions: PairedPredictions, metric: MetricSpec) -> str | None:
+def _why_untested(predictions: PairedPredictions, metric: MetricSpec, left_out: int) -> str | None:
     """Say why this metric has no verdict; None if it has one."""
     column = metric.column
-    unpaired = len(predictions.only_old) + len(predictions.only_new)
+    unpaired = len(predictions.only_old) + len(predictions.only_new) + left_out
     if metric.same_rows and unpaired:
         return (
-            f"a row's value depends on the other rows, and {unpaired:,} rows are on one side only; "
+            f"a row's value depends on the other rows, and {unpaired:,} rows are not in both; "
             "the means are over all rows of a side"
         )
     old_reason = _why_unusable("old", predictions.old, column, predictions.old_rows)

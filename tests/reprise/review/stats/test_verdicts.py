@@ -250,7 +250,7 @@ def test_values_that_depend_on_other_rows_are_compared_over_the_same_rows_only(
     assert (fewer.verdict is None) == same_rows
     if same_rows:
         assert fewer.why == (
-            "a row's value depends on the other rows, and 3 rows are on one side only; "
+            "a row's value depends on the other rows, and 3 rows are not in both; "
             "the means are over all rows of a side"
         )
         assert (fewer.old, fewer.new) == (fewer.old_all, fewer.new_all)

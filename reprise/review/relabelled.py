@@ -1,0 +1,79 @@
+"""Finds the rows whose label changed: the two models were judged by different truths on them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from reprise.review.declared import PredictionsSpec
+
+MAX_RELABELLED = 0.2  # share of the paired rows; with more it is another test set
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Holds which rows both sides recorded predictions of.
+
+    paired: how many; relabelled: the ids of those with another label, as a pyarrow array.
+    """
+
+    paired: int
+    relabelled: Any
+
+
+def find_overlap(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Overlap:
+    """Find the rows of both sides, and those whose label changed: none where a side has no labels.
+
+    old, new: as either side recorded them.
+    """
+    nothing = pa.array([], pa.string())
+    common = _comparable_columns(old) & _comparable_columns(new)
+    if spec.id not in common:
+        return Overlap(len(new), nothing)  # `compare_metrics` says what is wrong
+    old_ids, new_ids = _ids_of_one_type(old[spec.id], new[spec.id])
+    positions = pc.index_in(new_ids, value_set=old_ids)
+    paired = len(positions) - positions.null_count
+    if spec.target not in common:
+        return Overlap(paired, nothing)
+    before, after = _labels(old[spec.target]).take(positions), _labels(new[spec.target])
+    if before.type != after.type:
+        before, after = before.cast(pa.string()), after.cast(pa.string())
+    changed = pc.fill_null(pc.not_equal(before, after), False)
+    return Overlap(paired, new_ids.filter(changed).combine_chunks())
+
+
+def _comparable_columns(table: pa.Table) -> set[str]:
+    """List the columns whose values can be written as text: no lists, structs or bytes."""
+    names = set()
+    for field in table.schema:
+        if not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
+            names.add(field.name)
+    return names
+
+
+def _labels(column: Any) -> Any:
+    """Return labels that can be compared: numbers as such, whatever their width, others as text."""
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        return column.cast(pa.float64(), safe=False)
+    return column.cast(pa.string())
+
+
+def is_among(table: pa.Table, spec: PredictionsSpec, ids: Any) -> Any:
+    """Tell for each row of the table whether its id is among the ids, [rows]."""
+    own, ids = _ids_of_one_type(table[spec.id], ids)
+    return pc.is_in(own, value_set=ids)
+
+
+def _ids_of_one_type(first: Any, second: Any) -> tuple[Any, Any]:
+    first, second = comparable_ids(first), comparable_ids(second)
+    if first.type != second.type:
+        return first.cast(pa.string()), second.cast(pa.string())
+    return first, second
+
+
+def comparable_ids(ids: Any) -> Any:
+    """Cast ids to one type on both sides, whatever their width, as `compare_metrics` pairs them."""
+    if pa.types.is_integer(ids.type):
+        return ids.cast(pa.int64())
+    return ids.cast(pa.string())
