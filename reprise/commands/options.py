@@ -10,8 +10,8 @@ from reprise.retrain.choices import PublishMode
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def parse_jobs(text: str) -> int:
-    """Parse a number of jobs. Raises ArgumentTypeError unless it is a whole number from 1."""
+def parse_count(text: str) -> int:
+    """Parse a count. Raises ArgumentTypeError unless it is a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a whole number from 1")
     return int(text)
@@ -25,6 +25,14 @@ def parse_nonnegative(text: str) -> float:
         value = -1.0
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a number from 0")
+    return value
+
+
+def parse_positive(text: str) -> float:
+    """Parse a finite number. Raises ArgumentTypeError for 0 and below."""
+    value = parse_nonnegative(text)
+    if not value:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a number above 0")
     return value
 
 

@@ -3,7 +3,13 @@
 import argparse
 from pathlib import Path
 
-from reprise.commands.options import Subparsers, add_publication, parse_jobs, parse_nonnegative
+from reprise.commands.options import (
+    Subparsers,
+    add_publication,
+    parse_count,
+    parse_nonnegative,
+    parse_positive,
+)
 from reprise.retrain.choices import PromoteWhen, PublishMode
 
 
@@ -16,11 +22,15 @@ def add_parser(subparsers: Subparsers) -> None:
     hand_over = "push nothing, and write there what `reprise publish DIR` takes"
     add("--hand-over", type=Path, metavar="DIR", help=hand_over)
     add("--metric", metavar="NAME", help="to decide by (default: the first that dvc.yaml declares)")
-    least = "the least difference that is worth a promotion"
+    least = "promote what is better by that at least, at the lower end of its interval"
     add("--min-effect", type=parse_nonnegative, default=0.0, metavar="X", help=least)
     verdicts = [choice.value for choice in PromoteWhen]
     add("--promote-when", choices=verdicts, default="better", help="beyond noise (default: better)")
-    add("-j", "--jobs", type=parse_jobs, metavar="N", help="at most N stages at a time")
+    margin = "how much worse is still not worse (default: the metric's margin in dvc.yaml)"
+    add("--margin", type=parse_positive, metavar="X", help=margin)
+    nights = "the challengers of the last N nights have to be better together (default: 7)"
+    add("--nights", type=parse_count, default=7, metavar="N", help=nights)
+    add("-j", "--jobs", type=parse_count, metavar="N", help="at most N stages at a time")
     add("--no-wait", action="store_true", help="skip when another retraining is at work")
     add("--dry-run", action="store_true", help="decide, and push nothing")
     add("--out", metavar="FILE", help="write the decision there, as JSON")
@@ -35,7 +45,13 @@ def execute(args: argparse.Namespace) -> int:
     from reprise.retrain.retrain import retrain
     from reprise.review import markdown
 
-    gate = Gate(metric=args.metric, min_effect=args.min_effect, when=PromoteWhen(args.promote_when))
+    gate = Gate(
+        metric=args.metric,
+        min_effect=args.min_effect,
+        when=PromoteWhen(args.promote_when),
+        nights=args.nights,
+        margin=args.margin,
+    )
     options = RetrainOptions(
         repository=args.repository,
         folder=Path(args.workplace).expanduser().resolve(),

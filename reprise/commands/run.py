@@ -6,7 +6,7 @@ from reprise.commands.options import (
     Subparsers,
     changes_parser,
     chosen_stages,
-    parse_jobs,
+    parse_count,
     targets_parser,
 )
 from reprise.dvc import Repository
@@ -44,7 +44,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add(
         "-j",
         "--jobs",
-        type=parse_jobs,
+        type=parse_count,
         default=count_cores(),
         metavar="N",
         help="at most N at a time (default: cores); with 1, commands read the standard input",

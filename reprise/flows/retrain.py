@@ -18,7 +18,7 @@ from reprise.flows.stage_lines import stage_lines
 from reprise.retrain.choices import PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
 from reprise.retrain.decision import Decision, RetrainResult
-from reprise.retrain.gate import Gate
+from reprise.retrain.gate import NIGHTS, Gate
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.retrain import RunStages
 from reprise.retrain.retrain import retrain as retrain_in_clone
@@ -43,6 +43,8 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
         metric: str | None = None,
         min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
         promote_when: Literal["better", "not-worse"] = "better",
+        margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
+        nights: Annotated[int, Field(ge=1)] = NIGHTS,
         jobs: Annotated[int, Field(ge=1)] | None = None,
         wait_for_others: bool = False,
         dry_run: bool = False,
@@ -62,7 +64,13 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
             folder=Path(workplace).expanduser().resolve(),
             base=base,
             publish=PublishMode(publish),
-            gate=Gate(metric=metric, min_effect=min_effect, when=PromoteWhen(promote_when)),
+            gate=Gate(
+                metric=metric,
+                min_effect=min_effect,
+                when=PromoteWhen(promote_when),
+                nights=nights,
+                margin=margin,
+            ),
             jobs=jobs,
             wait=wait_for_others,
             dry_run=dry_run,

@@ -23,7 +23,11 @@ class Decision(BaseModel):
     """Holds the outcome and its reasons, as they stand in the machine-readable file.
 
     base: the commit that retraining started from. old, new, difference, low, high: of the metric,
-    in its unit; low and high are the ends of the difference's 95 % interval.
+    in its unit; low and high are the ends of the difference's 95 % interval. expected: the
+    difference without the luck that made it the one to be promoted; nights: how many challengers,
+    tonight's among them, were compared together, None where tonight's was compared alone;
+    together: the difference of their mean. anchor: the commit of the best champion so far, where
+    that is neither this model nor the base's.
     branch, commit, pushed, pull_request: what was published.
     """
 
@@ -39,6 +43,10 @@ class Decision(BaseModel):
     low: float | None = None
     high: float | None = None
     p_value: float | None = None
+    expected: float | None = None
+    nights: int | None = None
+    together: float | None = None
+    anchor: str | None = None
     verdict: Verdict | None = None
     branch: str | None = None
     commit: str | None = None

@@ -5,15 +5,23 @@ from pydantic import BaseModel, ConfigDict, Field
 from reprise.errors import PipelineError
 from reprise.retrain.choices import PromoteWhen
 from reprise.retrain.decision import Decision, Outcome
+from reprise.review.declared import Direction
+from reprise.review.predictions import ComparedPredictions
 from reprise.review.report import Report
-from reprise.review.stats.results import MetricComparison, Verdict
+from reprise.review.stats.results import Comparison, MetricComparison, Verdict
+from reprise.text.values import number
+
+NIGHTS = 7
+WIDTH = 2 * 1.959964  # standard errors of a 95 % interval
 
 
 class Gate(BaseModel):
     """Says what a challenger must reach.
 
     metric: the primary one if None; min_effect: the least difference worth a promotion, in the
-    metric's unit; when: which verdicts promote.
+    metric's unit; when: which verdicts promote; nights: how many nights' challengers have to be
+    better together, tonight's among them; margin: how much worse a model may be that is promoted
+    when not worse, None for the margin that dvc.yaml declares of the metric.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -21,22 +29,23 @@ class Gate(BaseModel):
     metric: str | None = None
     min_effect: float = Field(0.0, ge=0, allow_inf_nan=False)
     when: PromoteWhen = PromoteWhen.BETTER
+    nights: int = Field(NIGHTS, ge=1)
+    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
-def decide(report: Report, gate: Gate, base: str) -> Decision:
-    """Decide whether the challenger is promoted. Without a verdict the champion is kept.
+def decide(
+    report: Report, gate: Gate, base: str, anchor: tuple[str, Report] | None = None
+) -> Decision:
+    """Decide whether the challenger is promoted.
 
-    base: the champion's commit. Raises PipelineError when dvc.yaml does not declare the gate's
-    metric.
+    base: the champion's commit; anchor: the commit of the best champion so far, and the report on
+    the challenger beside it, where that is not the base. Raises PipelineError when dvc.yaml does
+    not declare the gate's metric, or the champion has no results on the challenger's rows.
     """
-    metric = _metric(report, gate)
-    if metric is None:
-        reason = "no results a row to compare"
-        if report.notes:
-            reason = f"{reason}: {report.notes[0]}"
-        return Decision(outcome=Outcome.KEPT, reason=reason, base=base)
-    outcome, reason = _judge(metric, gate)
-    return Decision(
+    compared, metric = _metric(report, gate)
+    together = _same_metric(compared.together, metric)
+    outcome, reason = _judge(metric, gate, together, compared.together)
+    decision = Decision(
         outcome=outcome,
         reason=reason,
         base=base,
@@ -48,40 +57,144 @@ def decide(report: Report, gate: Gate, base: str) -> Decision:
         high=metric.high,
         p_value=metric.p_value,
         verdict=metric.verdict,
+        expected=_expected(together or metric),
     )
+    if compared.together is not None and together is not None:
+        nights = compared.together.seeds_new
+        decision = decision.updated(nights=nights, together=together.difference)
+    if gate.when is PromoteWhen.NOT_WORSE and outcome is Outcome.PROMOTED:
+        best, held = anchor or (base, report)
+        return _hold_against_best(decision, gate, best, held)
+    return decision
 
 
-def _metric(report: Report, gate: Gate) -> MetricComparison | None:
-    """Find the gate's metric, or the primary one where the gate names none.
+def _metric(report: Report, gate: Gate) -> tuple[ComparedPredictions, MetricComparison]:
+    """Find the gate's metric, or the primary one where the gate names none, and its table.
 
-    Returns None where the report compares nothing.
+    Raises PipelineError for another metric, and where the report could not compare it.
     """
-    if gate.metric is None or not report.compared:
-        return report.primary
-    metrics = {}
+    by_name = {}
     for compared in reversed(report.compared):  # of two with one name, the first stands
         for metric in compared.comparison.metrics:
-            metrics[metric.name] = metric
-    if gate.metric not in metrics:
-        expected = ", ".join(metrics)
-        raise PipelineError(f"--metric: found {gate.metric!r}; expected one of {expected}")
-    return metrics[gate.metric]
+            by_name[metric.name] = (compared, metric)
+    name = gate.metric
+    if name is None:
+        name = "" if report.primary is None else report.primary.name
+    elif by_name and name not in by_name:
+        expected = ", ".join(by_name)
+        raise PipelineError(f"--metric: found {name!r}; expected one of {expected}")
+    if name in by_name:
+        return by_name[name]
+    reason = "dvc.yaml declares no predictions"
+    if report.notes:
+        reason = report.notes[0]
+    raise PipelineError(f"the champion cannot be compared with the challenger: {reason}")
 
 
-def _judge(metric: MetricComparison, gate: Gate) -> tuple[Outcome, str]:
-    """Weigh one metric. Return the outcome and its reason."""
+def _same_metric(
+    comparison: Comparison | None, metric: MetricComparison
+) -> MetricComparison | None:
+    """Return the metric in the other comparison; None without one, or without a verdict there."""
+    if comparison is None:
+        return None
+    for other in comparison.metrics:
+        if other.name == metric.name and other.verdict is not None:
+            return other
+    return None
+
+
+def _judge(
+    metric: MetricComparison,
+    gate: Gate,
+    together: MetricComparison | None,
+    nights: Comparison | None,
+) -> tuple[Outcome, str]:
+    """Weigh one metric, of tonight and of the nights together. Return the outcome and why."""
     name = metric.name
-    verdict = metric.verdict
-    if verdict is None:
-        return Outcome.KEPT, f"{name}: no verdict: {metric.why}"
-    if verdict is Verdict.WORSE:
-        return Outcome.KEPT, f"{name} is worse"
+    if metric.verdict is None:
+        raise PipelineError(
+            f"the champion cannot be compared with the challenger: {name}: {metric.why}"
+        )
     if gate.when is PromoteWhen.NOT_WORSE:
-        return Outcome.PROMOTED, f"{name}: {verdict}; promoted when not worse"
-    if verdict is not Verdict.BETTER:
-        return Outcome.KEPT, f"{name}: {verdict}"
-    assert metric.difference is not None
-    effect = abs(metric.difference)
-    if effect < gate.min_effect:
-        return Outcome.KEPT, f"{name} is better by {effect:g}, less than {gate.min_effect:g}"
-    return Outcome.PROMOTED, f"{name} is better"
+        return _judge_margin(metric, gate)
+    if metric.verdict is Verdict.WORSE:
+        return Outcome.KEPT, f"{name} is worse"
+    if metric.verdict is not Verdict.BETTER:
+        return Outcome.KEPT, f"{name}: {metric.verdict}"
+    least = _gain_at_least(metric)
+    if least < gate.min_effect:
+        reason = f"{name} is better by at least {number(least)}, less than {gate.min_effect:g}"
+        return Outcome.KEPT, reason
+    if together is None or nights is None:
+        return Outcome.PROMOTED, _gain(metric, metric)
+    count = nights.seeds_new
+    if together.verdict is not Verdict.BETTER:
+        return Outcome.KEPT, (
+            f"{name} is better tonight, but not over {count} nights together: {together.verdict}"
+        )
+    return Outcome.PROMOTED, f"{_gain(metric, together)}, over {count} nights together too"
+
+
+def _judge_margin(metric: MetricComparison, gate: Gate) -> tuple[Outcome, str]:
+    """Promote what is worse by less than the margin, beyond noise (non-inferiority)."""
+    margin = gate.margin or metric.margin
+    if margin is None:
+        raise PipelineError(
+            f"--promote-when not-worse: {metric.name}: found no margin; expected --margin X, or "
+            "its margin in dvc.yaml: how much worse is not worse"
+        )
+    loss = -_gain_at_least(metric)
+    if loss >= margin:
+        reason = f"{metric.name} may be worse by {number(loss)}; the margin is {margin:g}"
+        return Outcome.KEPT, reason
+    if loss <= 0:
+        return Outcome.PROMOTED, _gain(metric, metric)
+    reason = f"{metric.name} is worse by {number(loss)} at most; the margin is {margin:g}"
+    return Outcome.PROMOTED, reason
+
+
+def _hold_against_best(decision: Decision, gate: Gate, commit: str, report: Report) -> Decision:
+    """Promote only what is not worse than the best champion so far either.
+
+    Each champion may be worse than the one before by less than the margin: in time they would sink
+    without end. commit: that of the best; report: on the challenger beside it.
+    """
+    _, metric = _metric(report, gate.model_copy(update={"metric": decision.metric}))
+    outcome, reason = _judge(metric, gate, None, None)
+    if outcome is Outcome.KEPT:
+        reason = f"beside {commit[:12]}, the best champion so far: {reason}"
+        return decision.updated(outcome=outcome, reason=reason)
+    if metric.verdict is Verdict.BETTER:
+        return decision  # the new best
+    return decision.updated(anchor=commit)
+
+
+def _gain_at_least(metric: MetricComparison) -> float:
+    """Return the least gain that the interval holds: below 0, the greatest loss."""
+    assert metric.low is not None
+    assert metric.high is not None
+    if metric.better is Direction.HIGHER:
+        return metric.low
+    return -metric.high
+
+
+def _gain(metric: MetricComparison, judged: MetricComparison) -> str:
+    """Say what was found tonight, and what is to be expected. judged: where luck is least."""
+    found, expected = metric.difference, _expected(judged)
+    return f"{metric.name} is better: found {number(found)}, expected {number(expected)}"
+
+
+def _expected(metric: MetricComparison) -> float | None:
+    """Shrink the difference towards 0, as it was chosen for being large; None without an interval.
+
+    By 1 − (standard error / difference)²: the posterior mean under a normal prior around 0 whose
+    variance is estimated from this difference alone (Efron and Morris 1973, J. Amer. Statist.
+    Assoc. 68; of estimates that passed a test: van Zwet and Cator 2021, Statistica Neerlandica 75).
+    """
+    if metric.difference is None or metric.low is None or metric.high is None:
+        return None
+    if not metric.difference:
+        return 0.0
+    error = (metric.high - metric.low) / WIDTH
+    shrunken = metric.difference * max(0.0, 1 - (error / metric.difference) ** 2)
+    return float(f"{shrunken:.6g}")

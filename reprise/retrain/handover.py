@@ -33,6 +33,7 @@ FORMS = {  # of fields of the decision
     "base": r"[0-9a-f]{40,64}",
     "commit": r"[0-9a-f]{40,64}",
     "branch": r"retrain/[0-9a-f]{12}",
+    "anchor": r"None|[0-9a-f]{40,64}",
 }
 FILE_MODES = ("100644", "100755", "000000")  # the last: removed
 

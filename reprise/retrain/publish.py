@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from reprise.forge.registry import forge_of_address
+from reprise.retrain.anchor import KEY, SUBJECT
 from reprise.retrain.branch import Branch
 from reprise.retrain.choices import PublishMode
 from reprise.retrain.clone import Clone
@@ -86,4 +87,7 @@ def describe_change(decision: Decision) -> str:
 
 def commit_message(decision: Decision) -> str:
     """Write the message of a challenger's commit. Forges find nothing to link in it."""
-    return f"retrain: {describe_change(decision)}\n\n{plain_words(decision.reason)}"
+    message = f"{SUBJECT}{describe_change(decision)}\n\n{plain_words(decision.reason)}"
+    if decision.anchor is not None:
+        message = f"{message}\n\n{KEY}: {decision.anchor}"
+    return message

@@ -4,15 +4,17 @@ from collections.abc import Callable
 from contextlib import chdir, suppress
 
 from reprise.errors import PipelineError
+from reprise.retrain.anchor import find_anchor
 from reprise.retrain.branch import Branch, add_to_index, commit_index
-from reprise.retrain.choices import PublishMode
+from reprise.retrain.choices import PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
 from reprise.retrain.data import bring_data
 from reprise.retrain.decision import Decision, Outcome, RetrainResult
 from reprise.retrain.environment import unattended_environment
 from reprise.retrain.fingerprint import digest_of_inputs
-from reprise.retrain.gate import decide
+from reprise.retrain.gate import Gate, decide
 from reprise.retrain.handover import write_handover
+from reprise.retrain.nights import Nights
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.publish import BranchMoved, Publisher, commit_message
 from reprise.retrain.shell import run_command
@@ -73,24 +75,24 @@ def _retrain_once(
     if not add_to_index(clone, tip, kept_by_git):
         reason = "the same outs as the base's"
         return _end(Decision(outcome=Outcome.UNCHANGED, reason=reason, base=tip), echo)
-    branch = Branch(clone, f"retrain/{digest_of_inputs(stages)[:12]}")
-    return _challenge(clone, options, tip, branch, echo)
+    inputs = digest_of_inputs(stages)[:12]
+    return _challenge(clone, options, tip, inputs, echo)
 
 
 def _challenge(
-    clone: Clone, options: RetrainOptions, tip: str, branch: Branch, echo: Echo
+    clone: Clone, options: RetrainOptions, tip: str, inputs: str, echo: Echo
 ) -> RetrainResult:
     """Compare the challenger with the champion, and publish it, or hand it over, if it is promoted.
 
-    What the branch already has of the same inputs is the challenger, whatever was trained now.
+    inputs: their digest. What the branch already has of the same inputs is the challenger, whatever
+    was trained now.
     """
+    branch = Branch(clone, f"retrain/{inputs}")
     commit = branch.adopt(tip)
     if commit is not None:
         echo(f"{branch.name} was made of the same inputs: its outs are taken")
         run_command(clone, echo, "dvc", "pull", "--allow-missing")
-    with chdir(clone.root):
-        report = review(tip, same_rows=True)
-    decision = decide(report, options.gate, tip)
+    report, decision = _decide(clone, options.gate, tip, inputs)
     result = _end(decision, echo, report)
     if decision.outcome is not Outcome.PROMOTED:
         return result
@@ -105,6 +107,25 @@ def _challenge(
     else:
         decision = Publisher(clone, options, echo).publish(decision, text, branch, commit)
     return RetrainResult(decision, report)
+
+
+def _decide(clone: Clone, gate: Gate, tip: str, inputs: str) -> tuple[Report, Decision]:
+    """Compare the challenger with the champion, also together with those of earlier nights.
+
+    Where it need not be better, it is compared with the best champion so far, too.
+    """
+    nights = Nights(clone, tip)
+    nights.add(inputs, tip)
+    anchor = None
+    with chdir(clone.root):
+        if gate.when is PromoteWhen.BETTER:
+            report = review(tip, same_rows=True, earlier=nights.before(inputs, gate.nights - 1))
+        else:
+            report = review(tip, same_rows=True)
+            commit = find_anchor(clone, tip)
+            if commit is not None:
+                anchor = (commit, review(commit, same_rows=True))
+    return report, decide(report, gate, tip, anchor)
 
 
 def _end(decision: Decision, echo: Echo, report: Report | None = None) -> RetrainResult:

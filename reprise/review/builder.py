@@ -1,6 +1,6 @@
 """Builds the report: reads both revisions and compares values, stages, data and predictions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,11 +19,14 @@ from reprise.shorten import shorten
 from reprise.state.durations import Durations
 
 
-def review(old: str, new: str | None = None, *, same_rows: bool = False) -> Report:
+def review(
+    old: str, new: str | None = None, *, same_rows: bool = False, earlier: Sequence[str] = ()
+) -> Report:
     """Compare two revisions; without `new`, the working tree with where it left `old`.
 
     old, new: see `find_sides`; same_rows: run the old model on the new side's test rows, which has
-    to be the working tree then.
+    to be the working tree then; earlier: commits of other models of the new side, see
+    `compare_predictions`.
     Raises PipelineError for revisions that git does not know and for wrong declarations.
     """
     # The folder is for copies of what neither the workspace nor the cache has.
@@ -32,13 +35,20 @@ def review(old: str, new: str | None = None, *, same_rows: bool = False) -> Repo
         RevisionReader(Path(temporary)) as reader,
     ):
         old_revision, new_revision = _read_revisions(reader, old, new)
-        return _build(reader, old_revision, new_revision, same_rows)
+        others = [reader.read(commit[:12], commit) for commit in earlier]
+        return _build(reader, old_revision, new_revision, same_rows, others)
 
 
-def _build(reader: RevisionReader, old: Revision, new: Revision, same_rows: bool) -> Report:
+def _build(
+    reader: RevisionReader,
+    old: Revision,
+    new: Revision,
+    same_rows: bool,
+    earlier: Sequence[Revision],
+) -> Report:
     """Compare the revisions in every respect. The notes of all parts end up in one list."""
     notes = _notes(old, new)
-    compared = compare_predictions(reader, old, new, notes, same_rows=same_rows)
+    compared = compare_predictions(reader, old, new, notes, same_rows=same_rows, earlier=earlier)
     plotted = [old, new]
     if old.commit is None:
         plotted = [new]

@@ -23,7 +23,7 @@ from reprise.review.relabelled import (
 from reprise.review.staleness import find_staleness
 from reprise.review.stats.estimate import round_result
 from reprise.review.stats.results import Comparison, Relabelled
-from reprise.review.stats.verdicts import compare_metrics
+from reprise.review.stats.verdicts import compare_metrics, compare_with_mean
 
 LISTED_ROWS = 10  # of those fixed, and of those broken
 Value = str | int | float | bool | None
@@ -61,12 +61,14 @@ class ComparedPredictions:
     """Holds the comparison of one declared table of predictions.
 
     name: the out, or the foreach stage whose outs are the seeds of one model; rows: by the first
-    metric that is declared, None where a side has several seeds, or lacks that metric's column.
+    metric that is declared, None where a side has several seeds, or lacks that metric's column;
+    together: the old model beside the mean of the new one and of earlier ones, None without any.
     """
 
     name: str
     comparison: Comparison
     rows: ChangedRows | None
+    together: Comparison | None = None
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,21 @@ class _Group:
 
 
 def compare_predictions(
-    revisions: RevisionReader, old: Revision, new: Revision, notes: list[str], *, same_rows: bool
+    revisions: RevisionReader,
+    old: Revision,
+    new: Revision,
+    notes: list[str],
+    *,
+    same_rows: bool,
+    earlier: Sequence[Revision] = (),
 ) -> list[ComparedPredictions]:
     """Compare each declared table that both revisions have.
 
     notes: it is added why others are not compared.
 
     same_rows: the old model predicts the new side's rows, and these predictions are compared.
+    earlier: other models of the new side, such as those of earlier nights, which predict the new
+    side's rows too, and are compared together with the new one.
     """
     results = []
     old_groups = _declared_groups(old)
@@ -106,7 +116,7 @@ def compare_predictions(
                 old_tables = _predict_all(revisions, old, new, group, recorded)
             elif len(overlap.relabelled) or overlap.paired < len(new_tables[0]):
                 old_tables = _try_predicting(revisions, old, new, group, recorded, notes)
-            comparison = _compare(
+            compared = _compare(
                 name,
                 old_tables,
                 new_tables,
@@ -114,7 +124,11 @@ def compare_predictions(
                 overlap,
                 evaluated=old_tables is not recorded,
             )
-            results.append(comparison)
+            others = _predict_earlier(revisions, earlier, new, group, notes)
+            if others:
+                together = compare_with_mean(old_tables, [*new_tables, *others], group.spec)
+                compared = replace(compared, together=together)
+            results.append(compared)
         except PipelineError as e:
             notes.append(f"{name}: not compared row by row: {e}")
     return results
@@ -204,6 +218,27 @@ def _predict_all(
         if predicted is None:
             return recorded
         tables.append(predicted)
+    return tables
+
+
+def _predict_earlier(
+    revisions: RevisionReader,
+    earlier: Sequence[Revision],
+    new: Revision,
+    group: _Group,
+    notes: list[str],
+) -> list[pa.Table]:
+    """Return the earlier models' predictions of the new rows.
+
+    notes: it is added which of them can't predict these; they are left out.
+    """
+    tables = []
+    for revision in earlier:
+        try:
+            recorded = _read_all(revisions, revision, group.paths, group.spec)
+            tables += _predict_all(revisions, revision, new, group, recorded)
+        except PipelineError as e:
+            notes.append(f"{revision.name}: an earlier model that is left out: {e}")
     return tables
 
 

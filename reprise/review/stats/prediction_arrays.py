@@ -1,7 +1,7 @@
 """Turns the tables of predictions of two revisions into arrays, and checks them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,14 @@ def load_arrays(
     _require_metric_columns(named_tables, new[0], spec)
     id_type = _common_id_type(named_tables, spec.id)
     return _load("old", old, spec, id_type), _load("new", new, spec, id_type)
+
+
+def mean_of_seeds(arrays: PredictionArrays) -> PredictionArrays:
+    """Return the arrays with the mean over seeds in each row: values [1, rows]."""
+    values = {}
+    for column, by_seed in arrays.values.items():
+        values[column] = by_seed.mean(axis=0, keepdims=True)
+    return replace(arrays, values=values)
 
 
 def _require_key_columns(named_tables: NamedTables, spec: PredictionsSpec) -> None:

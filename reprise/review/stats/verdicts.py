@@ -26,7 +26,11 @@ from reprise.review.stats.estimate import LEVEL, MIN_UNITS, Array, Estimate, rou
 from reprise.review.stats.holm import holm_adjusted
 from reprise.review.stats.intervals import mean_difference
 from reprise.review.stats.pairing import PairedPredictions, pair_rows
-from reprise.review.stats.prediction_arrays import PredictionArrays, load_arrays
+from reprise.review.stats.prediction_arrays import (
+    PredictionArrays,
+    load_arrays,
+    mean_of_seeds,
+)
 from reprise.review.stats.proportions import proportion_difference
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.review.stats.seeds import seeds_difference
@@ -58,6 +62,36 @@ def compare_metrics(
     assert old
     assert new
     old_arrays, new_arrays = load_arrays(old, new, spec)
+    seeds = (len(old), len(new))
+    return _compare_arrays(old_arrays, new_arrays, spec, seeds, seed, refused, left_out)
+
+
+def compare_with_mean(
+    old: Sequence[pa.Table], new: Sequence[pa.Table], spec: PredictionsSpec, *, seed: int = 0
+) -> Comparison:
+    """Compare the old model with the mean of several new ones, over the rows that all have.
+
+    Each is taken as the model that it is: the interval is over rows alone. Luck with these rows is
+    each model's own, so that it fades from the mean. old, new, seed: see `compare_metrics`.
+    """
+    old_arrays, new_arrays = load_arrays(old, new, spec)
+    means = (mean_of_seeds(old_arrays), mean_of_seeds(new_arrays))
+    return _compare_arrays(*means, spec, (len(old), len(new)), seed)
+
+
+def _compare_arrays(
+    old_arrays: PredictionArrays,
+    new_arrays: PredictionArrays,
+    spec: PredictionsSpec,
+    seeds: tuple[int, int],
+    seed: int,
+    refused: str | None = None,
+    left_out: int = 0,
+) -> Comparison:
+    """Compare the metrics over the pairs of rows.
+
+    seeds: the tables of either side; the others: see `compare_metrics`.
+    """
     predictions = pair_rows(old_arrays, new_arrays)
 
     refused = refused or _why_refused(predictions)
@@ -87,10 +121,10 @@ def compare_metrics(
         paired=predictions.pairs,
         only_old=len(predictions.only_old),
         only_new=len(predictions.only_new),
-        seeds_old=len(old),
-        seeds_new=len(new),
+        seeds_old=seeds[0],
+        seeds_new=seeds[1],
         metrics=metrics,
-        note=_note(len(old), len(new), dropped_rows),
+        note=_note(*seeds, dropped_rows),
         refused=refused,
     )
 
