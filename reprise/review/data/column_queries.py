@@ -1,4 +1,4 @@
-"""Asks DuckDB about columns of the views `old` and `new`.
+"""Asks DuckDB about columns of the views `old`, `new` and `added`.
 
 It returns summaries, sorted values, and the rows of each value.
 """
@@ -87,15 +87,15 @@ def sorted_values(
     return result
 
 
-def count_values(con: duckdb.DuckDBPyConnection, column: str, order: str) -> list[Any]:
-    """Return (value as text, its rows in `old`, its rows in `new`) for each value.
+def count_values(con: duckdb.DuckDBPyConnection, column: str, view: str, order: str) -> list[Any]:
+    """Return (value as text, its rows in `old`, its rows in `view`) for each value.
 
     Missing ones are one value, None. order: SQL, after ORDER BY; the value is `v`.
     """
     name = identifier(column)
     both = (
         f"SELECT {name}::VARCHAR AS v, 0 AS side FROM old "
-        f"UNION ALL SELECT {name}::VARCHAR AS v, 1 AS side FROM new"
+        f"UNION ALL SELECT {name}::VARCHAR AS v, 1 AS side FROM {view}"
     )
     counts = "count(*) FILTER (side = 0), count(*) FILTER (side = 1)"
     return fetch_rows(con, f"SELECT v, {counts} FROM ({both}) GROUP BY v ORDER BY {order}")

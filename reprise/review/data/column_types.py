@@ -20,6 +20,7 @@ class ColumnKind(DescribedEnum):
     DATE = "date", "dates and times: first and last, histogram and drift"
     CATEGORY = "category", "text of few distinct values: rows of each value, and drift"
     TEXT = "text", "text of too many distinct values to compare one by one"
+    KEY = "key", "another value in each row: nothing that has a distribution"
     OTHER = "other", "lists, structs and the like: missing and distinct values only"
 
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
+from scipy.special import chdtrc, ndtr
 
 from reprise.described import DescribedEnum
 
 LIMIT = 0.1  # of PSI and of total variation: what is less is small, however certain
-LEVEL = 0.001  # of the test against chance, over all columns of a table
+LEVEL = 0.01  # of the test against chance, over all columns of a table
+LEAST_EXPECTED = 5  # rows of the smaller side in a bin of the χ² test
 KS_POINTS = 1000  # values of each side at which the distributions are compared
 SortedValues = NDArray[np.float64]  # of a column, [rows]
+Counts = NDArray[np.float64]  # of rows by bin or value, [bins]
 
 
 class DriftMeasure(DescribedEnum):
@@ -35,59 +37,105 @@ class Drift:
     flag: bool
 
 
-def population_stability(old: Sequence[int], new: Sequence[int], columns: int) -> Drift:
-    """Return the population stability index of rows by bin, [bins]: Σ (q − p) ln(q / p).
+def population_stability(
+    ordered: tuple[Sequence[int], Sequence[int]], missing: tuple[int, int], tests: int
+) -> Drift:
+    """Return the population stability index of rows by bin: Σ (q − p) ln(q / p).
 
-    columns: how many of the table are tested. p and q are shares of the n old and m new rows. 0.1
-    is the usual border of what matters (Siddiqi, Credit Risk Scorecards, 2006, ch. 8). Without
-    drift it is (1/n + 1/m) χ² with one degree of freedom less than bins (Yurdakul, Naranjo, Journal
-    of Risk Model Validation 14, 2020); that is for independent rows, and two versions that share
-    rows differ less. Each bin counts half a row more, so that an empty one has a logarithm.
+    ordered: rows of old and new in each bin, in the order of values; missing: those without a
+    value, a bin of their own; tests: how many are made of the table. p and q are shares of either
+    side's rows. 0.1 is the usual border of what matters (Siddiqi, Credit Risk Scorecards, 2006, ch.
+    8). Each bin counts half a row more, so that an empty one has a logarithm.
+
+    Chance is ruled out by the smaller of two p-values, doubled: of ranks, which sees values that
+    move up or down, and of χ², which sees any other change.
     """
-    old_counts, new_counts = _without_empty(old, new)
-    bins = len(old_counts)
-    old_rows = old_counts.sum()
-    new_rows = new_counts.sum()
-    if bins < 2 or 0 in (old_rows, new_rows):
+    old = np.array([*ordered[0], missing[0]], dtype=float)
+    new = np.array([*ordered[1], missing[1]], dtype=float)
+    filled = old + new > 0
+    bins = np.count_nonzero(filled)
+    if bins < 2 or 0 in (old.sum(), new.sum()):
         return Drift(0.0, DriftMeasure.PSI, False)
-    p = (old_counts + 0.5) / (old_rows + 0.5 * bins)
-    q = (new_counts + 0.5) / (new_rows + 0.5 * bins)
+    p = (old[filled] + 0.5) / (old.sum() + 0.5 * bins)
+    q = (new[filled] + 0.5) / (new.sum() + 0.5 * bins)
     value = float(((q - p) * np.log(q / p)).sum())
-    chance = (1 / old_rows + 1 / new_rows) * chdtri(bins - 1, LEVEL / columns)
-    return Drift(value, DriftMeasure.PSI, bool(value >= LIMIT and value > chance))
+    chance = 2 * min(rank_p(old[:-1], new[:-1]), chi_square_p(old, new))
+    return Drift(value, DriftMeasure.PSI, value >= LIMIT and chance * tests <= LEVEL)
 
 
-def total_variation(old: Sequence[int], new: Sequence[int], columns: int) -> Drift:
+def total_variation(old: Sequence[int], new: Sequence[int], tests: int) -> Drift:
     """Return the total variation of rows by value, [values]: half of Σ |q − p|.
 
-    columns: how many of the table are tested. p and q are shares of the n old and m new rows. By
-    chance it is at most the sum of its mean, at most ½ Σ √(r (1 − r) (1/n + 1/m)) with r the share
-    in both versions, and of √(ln(1/level) (1/n + 1/m) / 2), since one row moves it by 1/n
-    (McDiarmid, On the method of bounded differences, 1989). This holds for any number of rare
-    values, where a χ² test does not.
+    tests: how many are made of the table. p and q are shares of either side's rows. Chance is ruled
+    out by χ², rare values taken together.
     """
-    old_counts, new_counts = _without_empty(old, new)
-    old_rows = old_counts.sum()
-    new_rows = new_counts.sum()
-    if 0 in (old_rows, new_rows):
+    old_counts = np.asarray(old, dtype=float)
+    new_counts = np.asarray(new, dtype=float)
+    if 0 in (old_counts.sum(), new_counts.sum()):
         return Drift(0.0, DriftMeasure.TOTAL_VARIATION, False)
-    value = float(np.abs(new_counts / new_rows - old_counts / old_rows).sum() / 2)
-    share = (old_counts + new_counts) / (old_rows + new_rows)
-    spread = 1 / old_rows + 1 / new_rows
-    mean = np.sqrt(share * (1 - share) * spread).sum() / 2
-    chance = mean + math.sqrt(math.log(columns / LEVEL) * spread / 2)
-    flag = bool(value >= LIMIT and value > chance)
+    shares = new_counts / new_counts.sum() - old_counts / old_counts.sum()
+    value = float(np.abs(shares).sum() / 2)
+    chance = value_counts_p(old, new)
+    flag = value >= LIMIT and chance * tests <= LEVEL
     return Drift(value, DriftMeasure.TOTAL_VARIATION, flag)
 
 
-def _without_empty(
-    old: Sequence[int], new: Sequence[int]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return both counts without the bins that are empty in both versions."""
+def value_counts_p(old: Sequence[int], new: Sequence[int]) -> float:
+    """Return the p-value of rows by value, [values], being drawn alike: χ², the commonest first."""
     old_counts = np.asarray(old, dtype=float)
     new_counts = np.asarray(new, dtype=float)
-    filled = old_counts + new_counts > 0
-    return old_counts[filled], new_counts[filled]
+    common_first = np.argsort(-(old_counts + new_counts), kind="stable")
+    return chi_square_p(old_counts[common_first], new_counts[common_first])
+
+
+def chi_square_p(old: Counts, new: Counts) -> float:
+    """Return the p-value of Pearson's χ² test that both sides' rows fall into the bins alike.
+
+    Neighbours are merged until the smaller side has LEAST_EXPECTED rows to expect in each: Cochran
+    1954, Biometrics 10.
+    """
+    smaller = min(old.sum(), new.sum()) / (old.sum() + new.sum())
+    old, new = _merged(old, new, LEAST_EXPECTED / smaller)
+    bins = len(old)
+    if bins < 2:
+        return 1.0
+    pooled = (old + new) / (old.sum() + new.sum())
+    spread = pooled * (1 / old.sum() + 1 / new.sum())
+    shares = new / new.sum() - old / old.sum()
+    return float(chdtrc(bins - 1, (shares**2 / spread).sum()))
+
+
+def _merged(old: Counts, new: Counts, least: float) -> tuple[Counts, Counts]:
+    """Merge each bin of fewer rows than `least` with those that follow; the last with the rest."""
+    starts = []
+    rows = least
+    for position, count in enumerate(old + new):
+        if rows >= least:
+            starts.append(position)
+            rows = 0.0
+        rows += count
+    if rows < least and len(starts) > 1:
+        starts.pop()
+    return np.add.reduceat(old, starts), np.add.reduceat(new, starts)
+
+
+def rank_p(old: Counts, new: Counts) -> float:
+    """Return the p-value of the rank sum test of rows in ordered bins, [bins]: Wilcoxon's.
+
+    Rows of one bin share their middle rank. Source: Wilcoxon 1945, Biometrics Bulletin 1, with the
+    variance for ties of Lehmann, Nonparametrics, 1975, ch. 1.
+    """
+    both = old + new
+    rows, old_rows, new_rows = both.sum(), old.sum(), new.sum()
+    if 0 in (old_rows, new_rows):
+        return 1.0
+    ranks = both.cumsum() - (both - 1) / 2
+    excess = (new * ranks).sum() - new_rows * (rows + 1) / 2
+    ties = 1 - (both**3 - both).sum() / (rows**3 - rows)
+    variance = old_rows * new_rows * (rows + 1) / 12 * ties
+    if variance <= 0:
+        return 1.0
+    return float(2 * ndtr(-abs(excess) / math.sqrt(variance)))
 
 
 def kolmogorov_smirnov(old: SortedValues, new: SortedValues) -> float:

@@ -8,6 +8,8 @@ import duckdb
 from reprise.errors import PipelineError
 from reprise.review.data.database import fetch_rows, identifier
 
+COLUMNS_A_QUERY = 40
+
 
 @dataclass(frozen=True)
 class RowChanges:
@@ -16,6 +18,37 @@ class RowChanges:
     added: int
     removed: int
     changed: int | None
+
+
+def create_added_view(con: duckdb.DuckDBPyConnection, id_column: str | None) -> None:
+    """Create the views `added` and `added_numbered`: rows of ids that only `new` has.
+
+    Without ids they have no rows: of equal rows nobody knows which one was added.
+    """
+    where = "false"
+    if id_column is not None:
+        key = identifier(id_column)
+        where = f"{key} NOT IN (SELECT {key} FROM old)"
+    for suffix in ("", "_numbered"):
+        con.execute(f"CREATE VIEW added{suffix} AS SELECT * FROM new{suffix} WHERE {where}")
+
+
+def count_changed_values(
+    con: duckdb.DuckDBPyConnection, columns: Sequence[str], id_column: str
+) -> dict[str, int]:
+    """Count for each column the rows of one id that have another value of it."""
+    key = identifier(id_column)
+    source = f"old JOIN new ON old.{key} = new.{key}"
+    counted: dict[str, int] = {}
+    for start in range(0, len(columns), COLUMNS_A_QUERY):
+        counts = []
+        batch = columns[start : start + COLUMNS_A_QUERY]
+        for column in batch:
+            name = identifier(column)
+            counts.append(f"count(*) FILTER (old.{name} IS DISTINCT FROM new.{name})")
+        values = fetch_rows(con, f"SELECT {', '.join(counts)} FROM {source}")[0]
+        counted |= dict(zip(batch, map(int, values), strict=True))
+    return counted
 
 
 def count_row_changes(

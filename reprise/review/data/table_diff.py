@@ -4,15 +4,15 @@ DuckDB does it out of core.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import duckdb
 
 from reprise.errors import PipelineError
 from reprise.review.data.column_queries import count_rows, count_values
-from reprise.review.data.column_types import common_type
-from reprise.review.data.columns import ColumnDiff, diff_columns
+from reprise.review.data.column_types import ColumnKind, column_kind, common_type
+from reprise.review.data.columns import MAX_CATEGORIES, ColumnDiff, diff_columns
 from reprise.review.data.database import (
     Files,
     fetch_rows,
@@ -20,11 +20,17 @@ from reprise.review.data.database import (
     open_database,
     readable_errors,
 )
-from reprise.review.data.row_changes import count_row_changes
+from reprise.review.data.drift import value_counts_p
+from reprise.review.data.row_changes import (
+    RowChanges,
+    count_changed_values,
+    count_row_changes,
+    create_added_view,
+)
 from reprise.review.data.tables import create_view
 from reprise.review.declared import TableSpec
 
-MAX_CLASSES = 20  # a target of more values is a number to regress
+MAX_NUMBERS = 20  # a target of more numbers is to regress
 Types = dict[str, str]  # DuckDB's type of each column
 
 
@@ -34,7 +40,8 @@ class TableDiff:
 
     added, removed, changed: counts of rows; changed ones have the same id; None without ids, when
     whole rows are counted as added and removed. columns_retyped: (name, old type, new type);
-    classes: (value of the target, old rows, new rows), the most common first.
+    classes: (value of the target, rows of old, rows of new), the most common first; classes_p: the
+    p-value of their shares being those of before, of the added rows where there are ids.
     """
 
     rows_old: int
@@ -47,6 +54,7 @@ class TableDiff:
     columns_removed: list[str]
     columns_retyped: list[tuple[str, str, str]]
     classes: list[tuple[Any, int, int]]
+    classes_p: float | None
     columns: list[ColumnDiff]
 
 
@@ -83,10 +91,17 @@ def _diff_views(
         if old_types[column] != new_types[column]:
             retyped.append((column, old_types[column], new_types[column]))
     rows = count_row_changes(con, common, spec.id, name)
+    create_added_view(con, spec.id)
     classes = []
+    classes_p = None
     if spec.target is not None and spec.target in common:
-        classes = _count_classes(con, spec.target)
+        classes = _count_classes(con, spec.target, common_types[spec.target], "new")
+        classes_p = _test_classes(con, spec.target, classes, rows)
     described = {column: type_ for column, type_ in common_types.items() if column != spec.id}
+    columns = diff_columns(con, described)
+    if rows.changed and spec.id is not None:
+        changed = count_changed_values(con, list(described), spec.id)
+        columns = [replace(column, changed=changed[column.name]) for column in columns]
     return TableDiff(
         rows_old=count_rows(con, "old"),
         rows_new=count_rows(con, "new"),
@@ -98,7 +113,8 @@ def _diff_views(
         columns_removed=[column for column in old_types if column not in new_types],
         columns_retyped=retyped,
         classes=classes,
-        columns=diff_columns(con, described),
+        classes_p=classes_p,
+        columns=columns,
     )
 
 
@@ -139,9 +155,33 @@ def _empty_columns(con: duckdb.DuckDBPyConnection, view: str, columns: Sequence[
     return [column for column, count in zip(columns, values, strict=True) if not count]
 
 
-def _count_classes(con: duckdb.DuckDBPyConnection, target: str) -> list[tuple[Any, int, int]]:
-    """Count the rows of each value of the target; nothing if it has more than MAX_CLASSES."""
-    counts = count_values(con, target, f"count(*) DESC, v LIMIT {MAX_CLASSES + 1}")
-    if len(counts) > MAX_CLASSES:
+def _count_classes(
+    con: duckdb.DuckDBPyConnection, target: str, type_: str, view: str
+) -> list[tuple[Any, int, int]]:
+    """Count the rows of each value of the target; nothing if these are too many to be classes."""
+    most = MAX_NUMBERS
+    if column_kind(type_) is ColumnKind.CATEGORY:
+        most = MAX_CATEGORIES
+    counts = count_values(con, target, view, f"count(*) DESC, v LIMIT {most + 1}")
+    if len(counts) > most:
         return []
     return [(value, int(old), int(new)) for value, old, new in counts]
+
+
+def _test_classes(
+    con: duckdb.DuckDBPyConnection,
+    target: str,
+    classes: Sequence[tuple[Any, int, int]],
+    rows: RowChanges,
+) -> float | None:
+    """Return the p-value of the classes having their old shares; None without classes.
+
+    Rows that both versions have are no draw: where ids tell the added ones, these are tested.
+    """
+    if not classes:
+        return None
+    counts = classes
+    if rows.changed is not None and rows.added:
+        counts = count_values(con, target, "added", "v")
+    _, old, new = zip(*counts, strict=True)
+    return value_counts_p(old, new)

@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 from markupsafe import Markup
 
 from reprise.review.curves import Curve
+from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.render import wording
-from reprise.review.render.histograms import category_bars, histogram
+from reprise.review.render.histograms import category_bars, histogram, short_number
 from reprise.review.render.interval_plot import interval_plot
 from reprise.review.render.line_chart import Line, line_chart
 from reprise.review.render.verdict_style import verdict_style
@@ -50,6 +52,12 @@ def _name(side: RevisionLabel) -> str:
     return single_line(wording.side_name(side), NAME)
 
 
+def _day(seconds: float) -> str:
+    """Write a time, in seconds since 1970, as its day."""
+    day = np.datetime64(int(seconds), "s").astype("datetime64[D]")
+    return str(day)
+
+
 def column_figure(column: ColumnDiff) -> Markup:
     """Draw how a column is distributed. A column without a histogram has no figure."""
     counts = column.histogram
@@ -57,6 +65,7 @@ def column_figure(column: ColumnDiff) -> Markup:
         return Markup()
     title = single_line(column.name)
     if counts.edges is not None:
-        return histogram(title, counts.edges, counts.old, counts.new)
+        write = _day if column.kind is ColumnKind.DATE else short_number
+        return histogram(title, counts.edges, counts.old, counts.new, write)
     assert counts.values is not None
     return category_bars(title, list(map(single_line, counts.values)), counts.old, counts.new)

@@ -1,7 +1,7 @@
 """Draw how rows are distributed, old beside new, as SVG."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,12 +25,24 @@ class _Tails:
     last: bool
 
 
-def histogram(title: str, edges: Sequence[float], old: Sequence[int], new: Sequence[int]) -> Markup:
+def short_number(value: float) -> str:
+    """Format three significant digits."""
+    return f"{value:.3g}".replace("-", "−")
+
+
+def histogram(
+    title: str,
+    edges: Sequence[float],
+    old: Sequence[int],
+    new: Sequence[int],
+    write: Callable[[float], str] = short_number,
+) -> Markup:
     """Draw shares of rows by bin, new ones as areas and old ones as an outline.
 
-    edges: one more than there are counts. Bins are of one width, but for outer ones that hold a
-    long tail: these stand apart, with their range in words.
+    edges: one more than there are counts; write: formats an edge. Bins are of one width, but for
+    outer ones that hold a long tail: these stand apart, with their range in words.
     """
+    names = list(map(write, edges))
     old_shares, new_shares = _shares(old), _shares(new)
     tails = _tails(edges)
     bars = _bars(len(old), tails)
@@ -39,11 +51,11 @@ def histogram(title: str, edges: Sequence[float], old: Sequence[int], new: Seque
         Markup('<path class="area new" d="{}Z"/>').format(_outline(new_shares, bars, axis)),
         Markup('<path class="line old" d="{}"/>').format(_outline(old_shares, bars, axis)),
         Markup('<path class="rule" d="M{} {}H{}"/>').format(LEFT, GROUND, RIGHT),
-        *_edge_labels(edges, bars, tails),
-        *_tail_labels(edges, tails),
+        *_edge_labels(names, bars, tails),
+        *_tail_labels(names, tails),
     ]
     height = 136 if tails.first or tails.last else 120
-    description = _description(map(_edge, edges), old_shares, new_shares)
+    description = _description(names, old_shares, new_shares)
     return svg(WIDTH, height, title, description, parts)
 
 
@@ -81,26 +93,26 @@ def _outline(shares: Sequence[float], bars: Sequence[tuple[float, float]], axis:
 
 
 def _edge_labels(
-    edges: Sequence[float], bars: Sequence[tuple[float, float]], tails: _Tails
+    names: Sequence[str], bars: Sequence[tuple[float, float]], tails: _Tails
 ) -> Iterator[Markup]:
     """Label both ends and the middle of the bins that are no tail."""
     first = int(tails.first)
-    last = len(edges) - 1 - int(tails.last)
+    last = len(names) - 1 - int(tails.last)
     middle = (first + last + 1) // 2
     first_anchor = "middle" if tails.first else "start"
     last_anchor = "middle" if tails.last else "end"
     y = GROUND + 16
-    yield label(bars[first][0], y, _edge(edges[first]), first_anchor)
-    yield label(bars[middle - 1][1], y, _edge(edges[middle]), "middle")
-    yield label(bars[last - 1][1], y, _edge(edges[last]), last_anchor)
+    yield label(bars[first][0], y, names[first], first_anchor)
+    yield label(bars[middle - 1][1], y, names[middle], "middle")
+    yield label(bars[last - 1][1], y, names[last], last_anchor)
 
 
-def _tail_labels(edges: Sequence[float], tails: _Tails) -> Iterator[Markup]:
+def _tail_labels(names: Sequence[str], tails: _Tails) -> Iterator[Markup]:
     y = GROUND + 32
     if tails.first:
-        yield label(LEFT, y, f"first bar: {_edge(edges[0])} to {_edge(edges[1])}", "start")
+        yield label(LEFT, y, f"first bar: {names[0]} to {names[1]}", "start")
     if tails.last:
-        yield label(RIGHT, y, f"last bar: {_edge(edges[-2])} to {_edge(edges[-1])}", "end")
+        yield label(RIGHT, y, f"last bar: {names[-2]} to {names[-1]}", "end")
 
 
 def category_bars(
@@ -129,10 +141,6 @@ def _bar(side: str, share: float, axis: Axis, top: int) -> Iterator[Markup]:
 def _shares(counts: Sequence[int]) -> list[float]:
     total = max(sum(counts), 1)
     return [count / total for count in counts]
-
-
-def _edge(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
 
 
 def _description(names: Iterable[str], old: Sequence[float], new: Sequence[float]) -> str:

@@ -10,7 +10,13 @@ from markupsafe import Markup
 from reprise.review.change_state import ChangeState
 from reprise.review.render import wording
 from reprise.review.render.figures import column_figure, curve_figure, metric_figure
-from reprise.review.render.selection import changed_rows, most_drifted, other_metrics
+from reprise.review.render.selection import (
+    changed_columns,
+    changed_rows,
+    classes_drifted,
+    most_drifted,
+    other_metrics,
+)
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report
 from reprise.text.values import CELL, number, number_pair, single_line
@@ -39,6 +45,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["escaped"] = escaped
+    environment.filters["drifted_name"] = wording.drifted_name
     environment.globals |= {
         "wording": wording,
         "ChangeState": ChangeState,
@@ -46,7 +53,9 @@ def _environment() -> Environment:
         "number_pair": number_pair,
         "single_line": single_line,
         "verdict_style": verdict_style,
+        "changed_columns": changed_columns,
         "changed_rows": changed_rows,
+        "classes_drifted": classes_drifted,
         "most_drifted": most_drifted,
         "metric_figure": metric_figure,
         "curve_figure": curve_figure,

@@ -133,7 +133,7 @@ def _table_details(change: DataChange) -> Iterator[str]:
     """Yield the classes and the columns of a table that both revisions have."""
     if change.diff is None:
         return
-    classes = tables.class_table(change.diff.classes)
+    classes = tables.class_table(change.diff)
     columns = tables.column_table(change.diff.columns)
     content = f"{classes}\n\n{columns}".strip()
     yield from _section(f"#### {escaped(change.path)}", content)

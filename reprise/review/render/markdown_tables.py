@@ -6,7 +6,7 @@ from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRows
 from reprise.review.render import wording
-from reprise.review.render.selection import drifted_columns
+from reprise.review.render.selection import changed_columns, classes_drifted, drifted_columns
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import StageChange, ValueChange
 from reprise.review.stats.results import Comparison
@@ -77,16 +77,26 @@ def _data_row(change: DataChange) -> list[str]:
     diff = change.diff
     if diff is None:
         return [escaped(change.path), escaped(change.note or change.kind), *[NO_VALUE] * 5]
-    drifted = [escaped(column.name) for column in drifted_columns(diff)]
+    drifted = [escaped(wording.drifted_name(column)) for column in drifted_columns(diff)]
+    if classes_drifted(diff):
+        drifted.insert(0, "classes")
     return [
         escaped(change.path),
         wording.row_counts(diff),
         number(diff.added),
         number(diff.removed),
-        number(diff.changed),
+        _changed_cell(diff),
         wording.first_few(_column_changes(diff)),
         wording.first_few(drifted),
     ]
+
+
+def _changed_cell(diff: TableDiff) -> str:
+    """Write how many rows changed, and in which columns."""
+    columns = [f"{escaped(column.name)} {column.changed}" for column in changed_columns(diff)]
+    if not columns:
+        return number(diff.changed)
+    return f"{diff.changed}: {wording.first_few(columns, 3)}"
 
 
 def _column_changes(diff: TableDiff) -> list[str]:
@@ -109,10 +119,13 @@ def row_table(rows: ChangedRows) -> str:
     return table(["", "id", "truth", "old", "new"], lines)
 
 
-def class_table(classes: list[tuple[object, int, int]]) -> str:
-    """Write how many rows each class has, old beside new."""
-    rows = [[escaped(value), str(old), str(new)] for value, old, new in classes]
-    return table(["class", "old rows", "new rows"], rows)
+def class_table(diff: TableDiff) -> str:
+    """Write how many rows each class has, old beside new, and whether chance explains it."""
+    rows = [[escaped(value), str(old), str(new)] for value, old, new in diff.classes]
+    if not rows:
+        return ""
+    classes = table(["class", "old rows", "new rows"], rows)
+    return f"{classes}\n\n{wording.classes_sentence(diff)}"
 
 
 def column_table(columns: list[ColumnDiff]) -> str:
@@ -122,7 +135,7 @@ def column_table(columns: list[ColumnDiff]) -> str:
     for column in columns:
         drift = number(column.drift, 3)
         if column.flag:
-            drift += " **drift**"
+            drift += f" **drift** of {column.scope}"
         row = [
             escaped(column.name),
             f"{column.missing_old} → {column.missing_new}",

@@ -1,6 +1,9 @@
 """Select what of a report is shown where, for every format alike."""
 
+from operator import attrgetter
+
 from reprise.review.data.columns import ColumnDiff
+from reprise.review.data.drift import LEVEL
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRows
 from reprise.review.report import Report, ValueChange
@@ -28,6 +31,17 @@ def most_drifted(diff: TableDiff) -> list[ColumnDiff]:
     """Return the columns with a flag, those that drifted most first."""
     columns = drifted_columns(diff)
     return sorted(columns, key=lambda column: (-(column.drift or 0), column.name))
+
+
+def changed_columns(diff: TableDiff) -> list[ColumnDiff]:
+    """Return the columns in which changed rows differ, those of most rows first."""
+    columns = filter(attrgetter("changed"), diff.columns)
+    return sorted(columns, key=attrgetter("changed"), reverse=True)
+
+
+def classes_drifted(diff: TableDiff) -> bool:
+    """Tell whether the classes have other shares than before, beyond chance."""
+    return diff.classes_p is not None and diff.classes_p <= LEVEL
 
 
 def changed_rows(report: Report) -> list[ChangedRows]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from reprise.review.data.columns import ColumnDiff, ComparedRows
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.render.verdict_style import verdict_style
@@ -210,6 +211,22 @@ def moved_sentence(moved: MovedIds) -> str:
     else:
         splits = f"moved from {moved.old_split} to {moved.new_split}"
     return f"{warning}{moved.rows} ids {splits}"
+
+
+def drifted_name(column: ColumnDiff) -> str:
+    """Name a column that drifted, and which rows of it did, unless all."""
+    if column.scope is ComparedRows.ALL:
+        return column.name
+    return f"{column.name} ({column.scope})"
+
+
+def classes_sentence(diff: TableDiff) -> str:
+    """Say whether the classes have other shares than before."""
+    rows = "added rows have"
+    if diff.changed is None or not diff.added:
+        rows = "the new version has"
+    assert diff.classes_p is not None
+    return f"p = {diff.classes_p:.2g} that {rows} the classes in their old shares (χ²)."
 
 
 def column_summary(values: dict[str, Any] | None) -> str:

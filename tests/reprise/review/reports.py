@@ -61,7 +61,18 @@ def column(
 def table(*columns: ColumnDiff) -> TableDiff:
     retyped = [("zip", "integer", "text")]
     return TableDiff(
-        1437, 1502, 80, 15, 4, "id", ["age"], ["height"], retyped, [("yes", 700, 650)], [*columns]
+        1437,
+        1502,
+        80,
+        15,
+        4,
+        "id",
+        ["age"],
+        ["height"],
+        retyped,
+        [("yes", 700, 650)],
+        0.004,
+        [*columns],
     )
 
 

@@ -9,12 +9,13 @@ import duckdb
 import numpy as np
 import pytest
 
+from benchmarks.drift import NULLS, tally
 from reprise.errors import PipelineError
 from reprise.review.data import column_queries
 from reprise.review.data.column_types import ColumnKind
-from reprise.review.data.columns import ColumnDiff, Histogram
+from reprise.review.data.columns import ColumnDiff, ComparedRows, Histogram
 from reprise.review.data.database import Files
-from reprise.review.data.drift import DriftMeasure
+from reprise.review.data.drift import LEVEL, DriftMeasure
 from reprise.review.data.moved_ids import MovedIds, find_moved_ids
 from reprise.review.data.table_diff import TableDiff, diff_tables
 from reprise.review.data.tables import is_table
@@ -65,6 +66,7 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
         values,
         0.333333,
         DriftMeasure.TOTAL_VARIATION,
+        changed=1,
     )
     spread = {"min": 1.0, "q1": 1.0, "median": 2.0, "q3": 3.0, "max": 3.0, "mean": 2.0, "std": 1.0}
     spread_new = {
@@ -84,7 +86,17 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
     # (1.5, 0.5, 1.5, 1.5, 0.5) / 5.5 against (0.5, 1.5, 1.5, 0.5, 1.5) / 5.5.
     drift = round(4 / 5.5 * math.log(3), 6)
     x = ColumnDiff(
-        "x", ColumnKind.NUMBER, 0, 1, spread, spread_new, shown, drift, DriftMeasure.PSI, 0.333333
+        "x",
+        ColumnKind.NUMBER,
+        0,
+        1,
+        spread,
+        spread_new,
+        shown,
+        drift,
+        DriftMeasure.PSI,
+        0.333333,
+        changed=2,
     )
     assert found == TableDiff(
         rows_old=3,
@@ -97,6 +109,7 @@ def test_the_whole_of_a_small_difference(tmp_path: Path) -> None:
         columns_removed=["gone"],
         columns_retyped=[("x", "BIGINT", "DOUBLE")],
         classes=[("b", 1, 2), ("a", 1, 1), (None, 1, 0)],
+        classes_p=1.0,
         columns=[kind, x],
     )
 
@@ -306,6 +319,95 @@ def test_drift_is_flagged(change: str, tmp_path: Path) -> None:
     base = "SELECT range AS id, hash(range) % 100 AS x, range % 5 AS steady FROM range(2000)"
     old, new = sql(tmp_path, base), sql(tmp_path, f"SELECT id, {change} AS x, steady FROM ({base})")
     assert [c.name for c in diff_tables(old, new, ID, "t.parquet").columns if c.flag] == ["x"]
+
+
+INCOME = "exp(10 + 0.6 * sqrt(-2 * ln(u + 1e-9)) * cos(6.2832 * v)) * {factor}"
+PEOPLE = (
+    "SELECT id, {income} AS income, id AS number, 'c' || id AS code, "
+    "DATE '2026-01-01' + (id // 10)::INT AS day, "
+    "CASE WHEN w > {no} THEN 'yes' ELSE 'no' END AS label "
+    "FROM (SELECT range AS id, (hash(range, 1) % 1000003) / 1000003 AS u, "
+    "(hash(range, 2) % 1000003) / 1000003 AS v, (hash(range, 3) % 1000003) / 1000003 AS w "
+    "FROM range({start}, {end}))"
+)
+PERSON = TableSpec(id="id", target="label")
+
+
+def people(start: int, end: int, factor: float = 1.0, no: float = 0.8) -> str:
+    return PEOPLE.format(income=INCOME.format(factor=factor), start=start, end=end, no=no)
+
+
+@pytest.mark.parametrize("rows", [200, 1000, 5000])
+def test_a_fifth_that_was_appended_does_not_hide_in_the_whole(rows: int, tmp_path: Path) -> None:
+    """Income is 1.65 times as high in new rows; days and numbers go on, which is no drift."""
+    old = people(0, rows)
+    new = f"{old} UNION ALL {people(rows, rows + rows // 5, factor=1.65)}"
+    found = diff_tables(sql(tmp_path, old), sql(tmp_path, new), PERSON, "t")
+    flagged = [(c.name, c.scope) for c in found.columns if c.flag]
+    assert flagged == [("income", ComparedRows.ADDED)]
+    (income,) = [c for c in found.columns if c.name == "income"]
+    assert income.histogram is not None
+    assert sum(income.histogram.new) == rows // 5
+    assert found.classes_p is not None
+    assert found.classes_p > LEVEL
+
+
+@pytest.mark.parametrize("spec", [PERSON, TableSpec(target="label")])
+def test_rows_that_go_on_as_before_are_no_drift(spec: TableSpec, tmp_path: Path) -> None:
+    """Neither with the oldest ones dropped; row numbers and codes are keys, not distributions."""
+    old, new = people(0, 600), people(150, 750)
+    found = diff_tables(sql(tmp_path, old), sql(tmp_path, new), spec, "t")
+    assert [c.name for c in found.columns if c.flag] == []
+    keys = [c.name for c in found.columns if c.kind is ColumnKind.KEY]
+    assert keys == (["number", "code"] if spec.id else ["id", "number", "code"])
+    assert {c.drift for c in found.columns if c.kind is ColumnKind.KEY} == {None}
+
+
+def test_a_day_that_does_not_go_on_drifts(tmp_path: Path) -> None:
+    """New rows of days long past, and days that are missing."""
+    old = people(0, 1000)
+    past = people(1000, 1200).replace("id // 10", "id % 9")
+    found = diff_tables(sql(tmp_path, old), sql(tmp_path, f"{old} UNION ALL {past}"), PERSON, "t")
+    assert [c.name for c in found.columns if c.flag] == ["day"]
+    missing = people(1000, 1200).replace("(id // 10)", "CASE WHEN id % 2 = 0 THEN id // 10 END")
+    found = diff_tables(
+        sql(tmp_path, old), sql(tmp_path, f"{old} UNION ALL {missing}"), PERSON, "t"
+    )
+    assert [c.name for c in found.columns if c.flag] == ["day"]
+
+
+def test_classes_are_tested(tmp_path: Path) -> None:
+    """Twice as many of a rare class are no drift by size, and yet no chance."""
+    old = people(0, 2000, no=0.96)
+    new = f"{old} UNION ALL {people(2000, 3000, no=0.91)}"
+    found = diff_tables(sql(tmp_path, old), sql(tmp_path, new), PERSON, "t")
+    assert [c.name for c in found.columns if c.flag] == []
+    assert found.classes_p is not None
+    assert found.classes_p < LEVEL
+
+
+def test_text_has_more_classes_than_numbers(tmp_path: Path) -> None:
+    query = "SELECT range AS id, {} AS y FROM range(2000)"
+    for value, classes in (("'k' || range % 200", 200), ("range % 200", 0)):
+        same = sql(tmp_path, query.format(value))
+        assert len(diff_tables(same, same, TableSpec(target="y"), "t").classes) == classes
+
+
+def test_columns_of_changed_rows(tmp_path: Path) -> None:
+    old = sql(tmp_path, "SELECT range AS id, range AS x, 'a' AS y, NULL::INT AS z FROM range(90)")
+    new = sql(
+        tmp_path,
+        "SELECT range AS id, CASE WHEN range < 3 THEN -1 ELSE range END AS x, 'a' AS y, "
+        "CASE WHEN range < 5 THEN 0 END AS z FROM range(90)",
+    )
+    found = diff_tables(old, new, ID, "t")
+    assert found.changed == 5
+    assert {c.name: c.changed for c in found.columns} == {"x": 3, "y": 0, "z": 5}
+
+
+def test_false_alarms_over_null_changes() -> None:
+    """None in tables of 28 columns; benchmarks/drift.py has the figures of many."""
+    assert [tally(change, 300, 1)[0] for change in NULLS.values()] == [0] * len(NULLS)
 
 
 @pytest.mark.parametrize("rare", ["0", "CASE WHEN range % 20 = 0 THEN range - 500 ELSE 0 END"])

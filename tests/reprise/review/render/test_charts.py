@@ -1,14 +1,19 @@
 """SVG charts have round ticks, points where they belong, and take numbers of any size."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
+from reprise.review.data.column_types import ColumnKind
+from reprise.review.data.columns import Histogram
+from reprise.review.render.figures import column_figure
 from reprise.review.render.histograms import category_bars, histogram
 from reprise.review.render.interval_plot import interval_plot
 from reprise.review.render.line_chart import Line, line_chart, thinned
 from reprise.review.render.ticks import tick_label, ticks
+from tests.reprise.review.reports import column
 
 
 @pytest.mark.parametrize(
@@ -144,3 +149,15 @@ def test_labels_are_escaped() -> None:
         chart = parsed(text)
         assert bad in (chart.findtext("title") or "")
         assert "script" not in {e.tag for e in chart.iter()}
+
+
+def test_dates_are_shown_as_dates() -> None:
+    days = replace(
+        column("day"),
+        kind=ColumnKind.DATE,
+        histogram=Histogram([1767225600.0, 1767312000.0, 1767398400.0], None, [1, 2], [2, 1]),
+    )
+    drawn = str(column_figure(days))
+    assert "2026-01-01" in drawn
+    assert "2026-01-03" in drawn
+    assert "1.77e" not in drawn

@@ -95,7 +95,7 @@ def texts(value: Any) -> Iterator[str]:
 
 def with_texts(value: Any, text: str) -> Any:
     """Replace each string of a report that is the user's, as opposed to ours."""
-    ours = {"kind", "better", "verdict", "commit", "measure", "old_split", "new_split"}
+    ours = {"kind", "better", "verdict", "commit", "measure", "old_split", "new_split", "scope"}
     if isinstance(value, str):
         return text
     if is_dataclass(value) and not isinstance(value, type):
@@ -137,7 +137,7 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
         "f1_macro 0.971 0.9763 +0.0053",
         "train.optimizer.lr 0.1 0.05",
         "other.yaml: clip none 1",
-        "data/raw 1437 → 1502 80 15 4 +age −height zip: integer → text age, colour",
+        "data/raw 1437 → 1502 80 15 4 +age −height zip: integer → text classes, age, colour",
         "Rows: 7 fixed, 5 broken",
         "355 rows are in both test sets and were paired; "
         "5 are in the old one only, 10 in the new one only.",
