@@ -81,11 +81,21 @@ def total_variation(old: Sequence[int], new: Sequence[int], tests: int) -> Drift
 
 
 def value_counts_p(old: Sequence[int], new: Sequence[int]) -> float:
-    """Return the p-value of rows by value, [values], being drawn alike: χ², the commonest first."""
-    old_counts = np.asarray(old, dtype=float)
-    new_counts = np.asarray(new, dtype=float)
-    common_first = np.argsort(-(old_counts + new_counts), kind="stable")
-    return chi_square_p(old_counts[common_first], new_counts[common_first])
+    """Return the p-value of rows by value, [values], being drawn alike: χ², rare values together.
+
+    Which values are rare, both sides say together: were it one of them, rows of that side alone
+    would meet in a bin.
+    """
+    counts = np.array([old, new], dtype=float)
+    if 0 in counts.sum(1):
+        return 1.0
+    total = counts.sum(0)
+    least = LEAST_EXPECTED * total.sum() / counts.sum(1).min()
+    by_size = np.argsort(total, kind="stable")
+    common = by_size[total[by_size] >= least]
+    rare = counts.sum(1) - counts[:, common].sum(1)
+    binned = np.column_stack([counts[:, common], rare])  # too few rare ones join the commonest
+    return chi_square_p(binned[0], binned[1])
 
 
 def chi_square_p(old: Counts, new: Counts) -> float:

@@ -15,7 +15,7 @@ from reprise.review.data import column_queries
 from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff, ComparedRows, Histogram
 from reprise.review.data.database import Files
-from reprise.review.data.drift import LEVEL, DriftMeasure
+from reprise.review.data.drift import LEVEL, DriftMeasure, value_counts_p
 from reprise.review.data.moved_ids import MovedIds, find_moved_ids
 from reprise.review.data.table_diff import TableDiff, diff_tables
 from reprise.review.data.tables import is_table
@@ -384,6 +384,20 @@ def test_classes_are_tested(tmp_path: Path) -> None:
     assert [c.name for c in found.columns if c.flag] == []
     assert found.classes_p is not None
     assert found.classes_p < LEVEL
+
+
+def test_rare_values_in_the_order_of_the_old_rows_are_no_drift() -> None:
+    """Many values of few rows: sorted by the old ones, neighbours would meet that old rows have."""
+    rng = np.random.default_rng(0)
+    found = 0
+    for _ in range(200):
+        old, new = ((1 / (1.001 - rng.random(1000))).astype(int) for _ in range(2))
+        values = np.union1d(old, new)
+        counts = [(np.sum(old == v), np.sum(new == v)) for v in values]
+        counts.sort(reverse=True)
+        found += value_counts_p([o for o, _ in counts], [n for _, n in counts]) <= 0.05
+    assert found <= 18  # of 10 expected
+    assert value_counts_p([0, 0], [5, 5]) == 1.0
 
 
 def test_text_has_more_classes_than_numbers(tmp_path: Path) -> None:
