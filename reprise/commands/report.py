@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from reprise.commands.options import Subparsers, directory_parser
+from reprise.errors import PipelineError
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -20,6 +21,8 @@ def add_parser(subparsers: Subparsers) -> None:
     add("--out", metavar="FILE", help="write there (default: standard output)")
     judged = "exit 1 when the primary metric is worse beyond noise; no-verdict: or can't be judged"
     add("--fail-on", choices=["worse", "no-verdict"], help=judged)
+    named = "of --fail-on, in place of the primary metric; may be given several times"
+    add("--metric", action="append", default=[], metavar="NAME", help=named)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -28,6 +31,8 @@ def execute(args: argparse.Namespace) -> int:
     from reprise.review import FORMATS, review
     from reprise.review.stats.results import Verdict
 
+    if args.metric and args.fail_on is None:
+        raise PipelineError("--metric: found no --fail-on; expected it, to say what fails")
     report = review(args.old, args.new)
     text = FORMATS[args.format](report)
     if args.out:
@@ -36,9 +41,11 @@ def execute(args: argparse.Namespace) -> int:
         sys.stdout.write(text)
     if args.fail_on is None:
         return 0
-    primary = report.primary
-    if primary is not None and primary.verdict is not None:
-        return 1 if primary.verdict is Verdict.WORSE else 0
+    verdicts = report.verdicts(args.metric)
+    if Verdict.WORSE in verdicts:
+        return 1
+    if verdicts and None not in verdicts:
+        return 0
     print(
         f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes",
         file=sys.stderr,

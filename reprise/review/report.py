@@ -2,9 +2,11 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from reprise.errors import PipelineError
 from reprise.review.baselines import Baseline
 from reprise.review.change_state import ChangeState
 from reprise.review.curves import Curve
@@ -12,7 +14,7 @@ from reprise.review.data.changes import DataChange
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.staleness import Staleness
-from reprise.review.stats.results import Comparison, MetricComparison
+from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,24 @@ class Report:
         if comparison is None:
             return None
         return comparison.primary
+
+    def verdicts(self, names: Sequence[str]) -> list[Verdict | None]:
+        """Return the verdicts of the named metrics, or without names that of the primary one.
+
+        Raises PipelineError for a name that no compared metric has.
+        """
+        if not names:
+            primary = self.primary
+            return [] if primary is None else [primary.verdict]
+        metrics = {}
+        for compared in reversed(self.compared):  # of two with one name, the first stands
+            for metric in compared.comparison.metrics:
+                metrics[metric.name] = metric.verdict
+        for name in names:
+            if metrics and name not in metrics:
+                expected = ", ".join(metrics)
+                raise PipelineError(f"--metric: found {name!r}; expected one of {expected}")
+        return [metrics.get(name) for name in names]
 
 
 def values_equal(old: Any, new: Any) -> bool:

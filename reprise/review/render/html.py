@@ -16,6 +16,8 @@ from reprise.review.render.selection import (
     classes_drifted,
     most_drifted,
     other_metrics,
+    shown_metrics,
+    sorted_metrics,
 )
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report
@@ -58,6 +60,8 @@ def _environment() -> Environment:
         "classes_drifted": classes_drifted,
         "most_drifted": most_drifted,
         "metric_figure": metric_figure,
+        "shown_metrics": shown_metrics,
+        "sorted_metrics": sorted_metrics,
         "curve_figure": curve_figure,
         "column_figure": column_figure,
         "ROWS": ROWS,

@@ -1,14 +1,17 @@
 """Write a report as GitHub-flavoured Markdown: the answer first, details folded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 
 from reprise.review.data.changes import DataChange
+from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
 from reprise.review.render.selection import changed_rows, other_metrics
 from reprise.review.report import Report, RevisionLabel
-from reprise.review.stats.results import Comparison
+from reprise.shorten import shorten
 from reprise.text.markdown import ROWS, escaped, folded, sentence
 from reprise.text.values import number, number_pair
 
@@ -18,55 +21,79 @@ CURVES = 4
 FOLDED_ROWS = 500  # of a table inside the folded part
 
 
+@dataclass(frozen=True)
+class _Section:
+    """Holds a part of the text. rank: the higher, the sooner it is left out of a long text."""
+
+    name: str
+    rank: int
+    text: str
+
+
 def markdown(report: Report) -> str:
-    """Write the report, ending with a newline.
+    """Write the report, ending with a newline. Whatever data says is inert.
 
-    The folded part is left out where the text would pass LIMIT. Whatever data says is inert.
+    Where the text would pass LIMIT, whole sections are left out, the least important first.
     """
-    sections = list(_sections(report))
-    shown = "\n\n".join(sections)
-    details = folded("Full difference", "\n\n".join(_details(report)))
-    whole = f"{shown}\n\n{details}\n"
-    if len(whole) <= LIMIT:
-        return whole
-    while len(shown) > LIMIT:  # a section that is cut may end within a code span
-        sections.pop()
-        shown = "\n\n".join(sections)
-    return f"{shown}\n\n_The full difference is too long for a comment._\n"
+    shown = list(_sections(report))
+    details = list(_details(report))
+    left_out: list[str] = []
+    text = _joined(shown, details, left_out)
+    while len(text) > LIMIT:
+        least = max([*reversed(details), *reversed(shown)], key=attrgetter("rank"))
+        part = details if least in details else shown
+        part.remove(least)
+        left_out.append(least.name)
+        text = _joined(shown, details, left_out)
+    return text
 
 
-def _sections(report: Report) -> Iterator[str]:
-    yield _headline(report)
-    yield from _baselines(report)
-    yield f"{_side(report.new)} against {_side(report.old)}"
+def _joined(shown: Sequence[_Section], details: Sequence[_Section], left_out: list[str]) -> str:
+    parts = [section.text for section in shown]
+    if details:
+        inner = "\n\n".join(section.text for section in details)
+        parts.append(folded("Full difference", inner))
+    if left_out:
+        names = shorten(list(dict.fromkeys(left_out)), 10)
+        parts.append(f"_Too long for a comment, left out: {names}._")
+    text = "\n\n".join(parts)
+    return f"{text}\n"
+
+
+def _sections(report: Report) -> Iterator[_Section]:
+    """Yield what stands outside the folded part, in the order of reading."""
+    yield _Section("the first line", 0, _headline(report))
+    for line in _baselines(report):
+        yield _Section("baselines", 3, line)
+    yield _Section("the revisions", 1, f"{_side(report.new)} against {_side(report.old)}")
     for compared in report.compared:
-        if len(report.compared) > 1:
-            yield f"### {escaped(compared.name)}"
-        yield from _comparison(compared.comparison)
-    title = wording.metrics_title(report)
-    yield from _section(f"### {title}", tables.metric_table(other_metrics(report)))
-    yield from _section("### Params", tables.param_table(report.params))
-    yield from _section("### Stages that ran", tables.stage_table(report.stages))
-    yield from _section("### Data", _data(report))
+        yield from _comparison(compared, titled=len(report.compared) > 1)
+    title = f"### {wording.metrics_title(report)}"
+    yield from _section(title, 5, tables.metric_table(other_metrics(report)))
+    yield from _section("### Params", 4, tables.param_table(report.params))
+    yield from _section("### Stages that ran", 7, tables.stage_table(report.stages))
+    yield from _section("### Data", 4, _data(report))
     for rows in changed_rows(report):
-        yield f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
-        yield folded("Those that changed most", tables.row_table(rows))
+        title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
+        yield from _section(title, 6, folded("Those that changed most", tables.row_table(rows)))
     charts = [mermaid(curve, report) for curve in report.curves[:CURVES]]
-    yield from _section("### Curves", "\n\n".join(charts))
+    yield from _section("### Curves", 8, "\n\n".join(charts))
     notes = [f"- {escaped(note, 300)}" for note in report.notes]
-    yield from _section("### Notes", "\n".join(notes))
+    yield from _section("### Notes", 3, "\n".join(notes))
 
 
-def _section(title: str, content: str) -> Iterator[str]:
+def _section(title: str, rank: int, content: str) -> Iterator[_Section]:
     """Yield the content under its title. No content makes no section."""
     if content:
-        yield f"{title}\n\n{content}"
+        yield _Section(title.lstrip("# "), rank, f"{title}\n\n{content}")
 
 
 def _headline(report: Report) -> str:
-    metric, result, details = wording.headline(report)
+    metric, result, details, worse = wording.headline(report)
     name = escaped(metric)
     answer = f"{name} {sentence(result)}".rstrip()
+    if worse:
+        answer += f"; {sentence(worse)}"
     line = f"**{answer}** ({sentence(details)})"
     if report.stale is not None:
         what = wording.stale_sentence(report.stale)
@@ -92,18 +119,26 @@ def _side(side: RevisionLabel) -> str:
     return escaped(wording.side_name(side))
 
 
-def _comparison(comparison: Comparison) -> Iterator[str]:
-    yield tables.comparison_table(comparison)
-    yield sentence(comparison.note)
-    yield from map(sentence, wording.row_sentences(comparison))
+def _comparison(compared: ComparedPredictions, *, titled: bool) -> Iterator[_Section]:
+    """Yield the table of verdicts, which stays whatever else goes, and the sentences under it."""
+    comparison = compared.comparison
+    name = escaped(compared.name)
+    text = tables.comparison_table(comparison)
+    if len(text) > LIMIT // 2:  # names may be long: those that are worse, then
+        text = tables.comparison_table(comparison, 1)
+    if titled:
+        text = f"### {name}\n\n{text}"
+    yield _Section(f"verdicts of {name}", 2, text)
+    lines = [sentence(comparison.note)]
+    lines += map(sentence, wording.row_sentences(comparison))
     paired = wording.paired_sentence(comparison)
     if paired:
-        yield paired
-        yield sentence(wording.all_rows_sentence(comparison))
+        lines += [paired, sentence(wording.all_rows_sentence(comparison))]
     for metric in comparison.metrics:
         unpaired = wording.unpaired_sentence(metric)
         if unpaired:
-            yield f"Of rows that did not pair, {escaped(metric.name)} {unpaired}"
+            lines.append(f"Of rows that did not pair, {escaped(metric.name)} {unpaired}")
+    yield _Section(f"notes on the verdicts of {name}", 3, "\n\n".join(lines))
 
 
 def _data(report: Report) -> str:
@@ -115,25 +150,27 @@ def _data(report: Report) -> str:
     return "\n\n".join(blocks).strip()
 
 
-def _details(report: Report) -> Iterator[str]:
+def _details(report: Report) -> Iterator[_Section]:
     """Yield what the sections cut short or leave out."""
     if len(report.metrics) > ROWS or report.compared:
         table = tables.metric_table(report.metrics, FOLDED_ROWS)
-        yield from _section(f"#### {wording.metrics_title(report)}", table)
+        yield from _section(f"#### {wording.metrics_title(report)}", 11, table)
     if len(report.params) > ROWS:
-        yield f"#### Params\n\n{tables.param_table(report.params, FOLDED_ROWS)}"
+        yield from _section("#### Params", 10, tables.param_table(report.params, FOLDED_ROWS))
     for change in report.data:
         yield from _table_details(change)
     for compared in report.compared:
+        methods = []
         for metric in compared.comparison.metrics:
-            yield f"{escaped(metric.name)}: {sentence(metric.method)}"
+            methods.append(f"{escaped(metric.name)}: {sentence(metric.method)}")
+        yield _Section("methods", 9, "\n\n".join(methods))
 
 
-def _table_details(change: DataChange) -> Iterator[str]:
+def _table_details(change: DataChange) -> Iterator[_Section]:
     """Yield the classes and the columns of a table that both revisions have."""
     if change.diff is None:
         return
     classes = tables.class_table(change.diff)
     columns = tables.column_table(change.diff.columns)
     content = f"{classes}\n\n{columns}".strip()
-    yield from _section(f"#### {escaped(change.path)}", content)
+    yield from _section(f"#### {escaped(change.path)}", 12, content)

@@ -6,7 +6,13 @@ from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRows
 from reprise.review.render import wording
-from reprise.review.render.selection import changed_columns, classes_drifted, drifted_columns
+from reprise.review.render.selection import (
+    changed_columns,
+    classes_drifted,
+    drifted_columns,
+    shown_metrics,
+    sorted_metrics,
+)
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import StageChange, ValueChange
 from reprise.review.stats.results import Comparison
@@ -14,11 +20,14 @@ from reprise.text.markdown import ROWS, escaped, sentence, table
 from reprise.text.values import NO_VALUE, number, number_pair
 
 
-def comparison_table(comparison: Comparison) -> str:
-    """Write a comparison row by row: a line a metric, with its interval and verdict."""
+def comparison_table(comparison: Comparison, limit: int = ROWS) -> str:
+    """Write a comparison row by row: a line a metric, with its interval and verdict.
+
+    Those that are worse are all there, whatever the limit.
+    """
     header = ["metric", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
     rows = []
-    for metric in comparison.metrics:
+    for metric in sorted_metrics(comparison):
         verdict = f"**{verdict_style(metric.verdict).label}**"
         if metric.why:
             verdict += f": {sentence(metric.why)}"
@@ -31,7 +40,7 @@ def comparison_table(comparison: Comparison) -> str:
             verdict,
         ]
         rows.append(row)
-    return table(header, rows)
+    return table(header, rows, shown_metrics(comparison, limit))
 
 
 def metric_table(metrics: list[ValueChange], limit: int = ROWS) -> str:

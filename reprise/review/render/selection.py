@@ -1,5 +1,6 @@
 """Select what of a report is shown where, for every format alike."""
 
+from collections import Counter
 from operator import attrgetter
 
 from reprise.review.data.columns import ColumnDiff
@@ -7,6 +8,15 @@ from reprise.review.data.drift import LEVEL
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRows
 from reprise.review.report import Report, ValueChange
+from reprise.review.stats.results import Comparison, MetricComparison, Verdict
+
+_RANKS: dict[Verdict | None, int] = {
+    Verdict.WORSE: 0,
+    Verdict.BETTER: 1,
+    Verdict.EQUIVALENT: 2,
+    Verdict.NO_DIFFERENCE: 2,
+    None: 2,
+}
 
 
 def other_metrics(report: Report) -> list[ValueChange]:
@@ -20,6 +30,18 @@ def other_metrics(report: Report) -> list[ValueChange]:
         for change in report.metrics
         if change.key not in names and not change.key.startswith(sections)
     ]
+
+
+def sorted_metrics(comparison: Comparison) -> list[MetricComparison]:
+    """Return the primary metric, then those that are worse, those that are better, and the rest."""
+    primary, *others = comparison.metrics
+    return [primary, *sorted(others, key=lambda metric: _RANKS[metric.verdict])]
+
+
+def shown_metrics(comparison: Comparison, most: int) -> int:
+    """Return how many of the sorted metrics a table of `most` shows: at least all worse ones."""
+    verdicts = Counter(map(attrgetter("verdict"), comparison.metrics))
+    return max(most, verdicts[Verdict.WORSE] + 1)
 
 
 def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:

@@ -9,7 +9,7 @@ from reprise.review.data.table_diff import TableDiff
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.staleness import Staleness
-from reprise.review.stats.results import Comparison, MetricComparison
+from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.shorten import shorten
 from reprise.text.values import (
     NO_VALUE,
@@ -18,15 +18,17 @@ from reprise.text.values import (
     number,
     percentage_points,
     signed,
+    single_line,
 )
 
 
 class Headline(NamedTuple):
-    """Holds the first line of a report. metric: as the user named it."""
+    """Holds the first line of a report. metric: as the user named it; worse: the other metrics."""
 
     metric: str
     result: str
     details: str
+    worse: str = ""
 
 
 def headline(report: Report) -> Headline:
@@ -37,7 +39,19 @@ def headline(report: Report) -> Headline:
     primary = comparison.primary
     label = verdict_style(primary.verdict).label
     result = f"{arrow(primary.old, primary.new)}: {label}"
-    return Headline(primary.name, result, ", ".join(_details(primary, comparison)))
+    details = ", ".join(_details(primary, comparison))
+    return Headline(primary.name, result, details, _others_worse(report, primary))
+
+
+def _others_worse(report: Report, primary: MetricComparison) -> str:
+    """Count the metrics beside the primary one that are worse, and name the first."""
+    others = []
+    for compared in report.compared:
+        others += [metric for metric in compared.comparison.metrics if metric is not primary]
+    worse = [single_line(m.name) for m in others if m.verdict is Verdict.WORSE]
+    if not worse:
+        return ""
+    return f"{len(worse)} of {len(others)} others worse: {shorten(worse, 3)}"
 
 
 def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
@@ -222,11 +236,8 @@ def drifted_name(column: ColumnDiff) -> str:
 
 def classes_sentence(diff: TableDiff) -> str:
     """Say whether the classes have other shares than before."""
-    rows = "added rows have"
-    if diff.changed is None or not diff.added:
-        rows = "the new version has"
     assert diff.classes_p is not None
-    return f"p = {diff.classes_p:.2g} that {rows} the classes in their old shares (χ²)."
+    return f"p = {diff.classes_p:.2g} for the classes having their old shares (χ²)."
 
 
 def column_summary(values: dict[str, Any] | None) -> str:

@@ -41,10 +41,10 @@ class MetricComparison:
 
     old, new: means over the pairs, or over all rows where a row's value depends on the others;
     difference: new − old over the pairs; low, high: its 95 % interval, None together; p_value:
-    two-sided, Holm-adjusted; proportion: it is a mean of zeros and ones; why: the reason why there
-    is no verdict; detectable: the smallest true difference that these rows would show with a chance
-    of 80 %, also as the one of all metrics that moved; old_all, new_all: means over all rows of a
-    side.
+    two-sided, of all but the primary metric Holm-adjusted; proportion: it is a mean of zeros and
+    ones; why: the reason why there is no verdict; detectable: the smallest true difference that
+    these rows would show with a chance of 80 %, also as the one of the other metrics that moved;
+    old_all, new_all: means over all rows of a side.
     """
 
     name: str

@@ -1,12 +1,16 @@
 """Decides whether a metric really moved: tables of predictions of two revisions in, verdicts out.
 
-One rule holds test and interval together. A metric is *better* or *worse* when its p-value,
-Holm-adjusted over all metrics, is at most 5 %. The interval shown is the metric's own 95 %
-interval, unadjusted; where the adjusted test does not exclude zero, the interval is widened to
-reach it. So an interval excludes zero exactly when the test does, and it covers the truth in at
-least as many cases as before: zero is judged by the stricter test, every other value by the
-interval's (the step-wise intervals of Hsu and Berger 1999, J. Amer. Statist. Assoc. 94, are made
-so).
+One rule holds test and interval together. The primary metric is *better* or *worse* when its
+p-value is at most 5 %: it is named before anybody sees the rows, so that it pays for no other. The
+other metrics are tested after it, at p-values that are Holm-adjusted over them: of changes of
+nothing, at most 5 % move the primary metric, and at most 5 % any other. They are tested whatever
+the primary one said, since a guard that is worse must be seen then too.
+
+The interval shown is the metric's own 95 % interval, unadjusted; where the adjusted test does not
+exclude zero, the interval is widened to reach it. So an interval excludes zero exactly when the
+test does, and it covers the truth in at least as many cases as before: zero is judged by the
+stricter test, every other value by the interval's (the step-wise intervals of Hsu and Berger 1999,
+J. Amer. Statist. Assoc. 94, are made so).
 
 A metric is *equivalent* when that interval lies inside ± its declared margin, also if it excludes
 zero: the margin says which differences are too small to matter. That is two one-sided tests at
@@ -101,17 +105,20 @@ def _compare_arrays(
 
     tested = [name for name, reason in reasons.items() if reason is None]
     estimates = {}
+    primary = next(iter(spec.ordered_metrics))
+    others = [name for name in tested if name != primary]
+    tests = {primary: 1}
     for name in tested:
         column = spec.metrics[name].column
-        estimates[name] = _estimate(predictions, column, len(tested), seed)
-    p_values = holm_adjusted([estimates[name].p for name in tested])
-    adjusted = dict(zip(tested, p_values, strict=True))
+        estimates[name] = _estimate(predictions, column, tests.get(name, len(others)), seed)
+    p_values = holm_adjusted([estimates[name].p for name in others])
+    adjusted = dict(zip(others, p_values, strict=True))
 
     metrics = []
     for name, metric in spec.ordered_metrics.items():
         comparison = _describe(predictions, name, metric, reasons[name])
         if name in estimates:
-            comparison = _judge(comparison, estimates[name], adjusted[name])
+            comparison = _judge(comparison, estimates[name], adjusted.get(name, estimates[name].p))
         metrics.append(comparison)
 
     dropped_rows = old_arrays.dropped_rows or new_arrays.dropped_rows
@@ -241,7 +248,7 @@ def _describe(
 
 
 def _judge(comparison: MetricComparison, estimate: Estimate, p: float) -> MetricComparison:
-    """Add the estimate and the verdict. p: Holm-adjusted."""
+    """Add the estimate and the verdict. p: adjusted."""
     low, high = estimate.low, estimate.high
     if p > LEVEL:
         low, high = min(low, 0.0), max(high, 0.0)

@@ -11,7 +11,7 @@ from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRow, ChangedRows, ComparedPredictions
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange
-from reprise.review.stats.results import Comparison, MetricComparison, Unpaired
+from reprise.review.stats.results import Comparison, MetricComparison, Unpaired, Verdict
 
 
 def metric(name: str = "accuracy", difference: float = 0.006, **other: object) -> MetricComparison:
@@ -33,6 +33,8 @@ def metric(name: str = "accuracy", difference: float = 0.006, **other: object) -
         "proportion": True,
     }
     given |= other
+    if given["verdict"] is not None:
+        given["verdict"] = Verdict(str(given["verdict"]))
     return MetricComparison(name=name, difference=difference, **given)  # type: ignore[arg-type]
 
 

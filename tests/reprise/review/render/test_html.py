@@ -111,9 +111,10 @@ def with_texts(value: Any, text: str) -> Any:
 
 def test_the_answer_comes_first() -> None:
     page = Page(html(common()))
-    metric, result, details = wording.headline(common())
+    metric, result, details, worse = wording.headline(common())
     title = heading = f"{metric} {result}"
-    assert page.text.startswith(f"{title} {heading} {details}")
+    assert worse == "1 of 2 others worse: recall"
+    assert page.text.startswith(f"{title} {heading} {worse} {details}")
 
 
 def test_everything_of_the_report_is_in_it() -> None:

@@ -11,10 +11,13 @@ import pytest
 
 from reprise.retrain.decision import Decision, Outcome
 from reprise.retrain.publish import describe_change
-from reprise.review.render.markdown import markdown
+from reprise.review.change_state import ChangeState
+from reprise.review.data.changes import DataChange
+from reprise.review.render.markdown import LIMIT, markdown
 from reprise.review.report import Report, ValueChange
+from reprise.review.stats.results import Verdict
 from tests.reprise.hostile import HOSTILE, tags, to_html, words_alive
-from tests.reprise.review.reports import common
+from tests.reprise.review.reports import column, common, comparison, metric, table
 
 
 def test_it_shows_what_stands_in_the_html_too() -> None:
@@ -78,12 +81,14 @@ def test_no_name_comes_alive(text: str, form: Callable[[Report], Report]) -> Non
     assert to_html(written).count("<!-- reprise report -->") == 1
 
 
-def test_a_report_that_is_too_long_ends_with_a_whole_section() -> None:
+def test_a_report_that_is_too_long_says_which_sections_went() -> None:
     report = poisoned(common(), "[@octocat](https://evil.example)")
     written = markdown(replace(report, compared=report.compared * 200))
     assert 50_000 < len(written) < 65_000
     assert words_alive(written) == []
-    assert written.endswith("\n\n_The full difference is too long for a comment._\n")
+    last = written.splitlines()[-1]
+    assert last.startswith("_Too long for a comment, left out: ")
+    assert "Metrics, methods, Curves, Stages that ran" in last
     found = tags(written)
     assert all(found.count(tag) == found.count(f"/{tag}") for tag in found if tag[0] != "/")
 
@@ -93,3 +98,41 @@ def test_a_pull_request_of_retraining_names_its_metric_harmlessly(text: str) -> 
     decision = Decision(outcome=Outcome.PROMOTED, reason="", base="", metric=text, old=0.5, new=1.0)
     name, _, _ = describe_change(decision).rpartition(" 0.5 -> 1")
     assert not re.search(r"[^\w ,;:.]", name)
+
+
+def many(count: int, worse: int) -> Report:
+    """Metrics of which each `worse`-th is worse, and the one after it better."""
+    verdicts = {0: "worse", 1: "better"}
+    metrics = [metric("accuracy")]
+    for n in range(1, count):
+        verdict = verdicts.get(n % worse, "no detectable difference")
+        metrics.append(metric(f"m{n}", verdict=Verdict(verdict)))
+    compared = replace(common().compared[0], comparison=comparison(*metrics))
+    return replace(common(), compared=[compared])
+
+
+def test_worse_metrics_come_first_and_are_never_cut() -> None:
+    written = markdown(many(120, 4))
+    rows = [line for line in written.splitlines() if line.endswith("** |")]
+    assert rows[0].startswith("| accuracy |")
+    assert [row.split()[1] for row in rows[1:]] == [f"m{n}" for n in range(4, 120, 4)]
+    assert "and 90 more" in written
+    first = written.splitlines()[1]
+    assert "; 29 of 119 others worse: m4, m8, m12 and 26 more** (" in first
+    few = markdown(many(8, 5))
+    rows = [line for line in few.splitlines() if line.endswith("** |")]
+    names = [row.split()[1] for row in rows]
+    assert names == ["accuracy", "m5", "m1", "m6", "m2", "m3", "m4", "m7"]
+
+
+def test_what_is_least_important_goes_first() -> None:
+    """Under GitHub's limit: columns of data, all metrics, all params, methods, curves, rows."""
+    long = [column("c" * 70, drift=n / 1000) for n in range(100)]
+    changes = [DataChange(f"data/{n}", ChangeState.CHANGED, table(*long)) for n in range(20)]
+    written = markdown(replace(many(120, 4), data=changes))
+    assert len(written) <= LIMIT
+    assert written.count("| m4 |") == 1
+    assert "### Curves" in written
+    assert written.splitlines()[-1].startswith("_Too long for a comment, left out: `data/19`, ")
+    found = tags(written)
+    assert all(found.count(tag) == found.count(f"/{tag}") for tag in found if tag[0] != "/")
