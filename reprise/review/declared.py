@@ -44,9 +44,10 @@ class PredictionsSpec(_Spec):
     primary: the metric that decides, the first one if None; baselines: the section of the metrics
     files that holds `<section>.<name>.<metric>`, what a metric has to beat; id: the column by which
     rows of two revisions pair; group: a column, rows with one value of it are not independent;
-    target, prediction: columns shown for rows that were fixed or broken; model: the deps of the
-    stage that hold the model; seeds: the stages of its foreach differ in nothing but the seed of
-    training.
+    target, prediction: columns shown for rows that were fixed or broken, and if they are classes,
+    compared class by class; slices: columns by whose values the rows are compared apart; model:
+    the deps of the stage that hold the model; seeds: the stages of its foreach differ in nothing
+    but the seed of training.
     """
 
     id: Column = "id"
@@ -56,6 +57,7 @@ class PredictionsSpec(_Spec):
     group: Column | None = None
     target: Column | None = None
     prediction: Column | None = None
+    slices: list[Column] = []
     seeds: bool = False
     model: list[Column] = []
 

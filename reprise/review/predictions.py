@@ -1,7 +1,7 @@
 """Compares predictions row by row: their metrics, and which rows were fixed and broken."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from reprise.review.relabelled import (
 )
 from reprise.review.staleness import find_staleness
 from reprise.review.stats.estimate import round_result
+from reprise.review.stats.parts import PartComparison, compare_parts
 from reprise.review.stats.results import Comparison, Relabelled
 from reprise.review.stats.verdicts import compare_metrics, compare_with_mean
 
@@ -62,12 +63,14 @@ class ComparedPredictions:
 
     name: the out, or the foreach stage whose outs are the seeds of one model; rows: by the first
     metric that is declared, None where a side has several seeds, or lacks that metric's column;
-    together: the old model beside the mean of the new one and of earlier ones, None without any.
+    parts: classes and slices, none where a side has several seeds; together: the old model beside
+    the mean of the new one and of earlier ones, None without any.
     """
 
     name: str
     comparison: Comparison
     rows: ChangedRows | None
+    parts: list[PartComparison] = field(default_factory=list)
     together: Comparison | None = None
 
 
@@ -196,6 +199,7 @@ def _columns(spec: PredictionsSpec) -> list[str]:
     names = [spec.id]
     names += [metric.column for metric in spec.metrics.values()]
     names += [name for name in (spec.group, spec.target, spec.prediction) if name is not None]
+    names += spec.slices
     return list(dict.fromkeys(names))
 
 
@@ -267,9 +271,12 @@ def _compare(
     comparison = compare_metrics(old, new, spec, refused=refused, left_out=len(ids))
     comparison = replace(comparison, evaluated=evaluated, relabelled=relabelled)
     rows = None
+    parts: list[PartComparison] = []
     if max(len(old), len(new)) == 1:
         rows = _changed_rows(old[0], new[0], spec)
-    return ComparedPredictions(name, comparison, rows)
+        if comparison.refused is None:
+            parts = compare_parts(old[0], new[0], spec)
+    return ComparedPredictions(name, comparison, rows, parts)
 
 
 def _describe_relabelled(

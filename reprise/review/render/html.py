@@ -17,6 +17,7 @@ from reprise.review.render.selection import (
     most_drifted,
     other_metrics,
     shown_metrics,
+    shown_parts,
     sorted_metrics,
 )
 from reprise.review.render.verdict_style import verdict_style
@@ -61,6 +62,7 @@ def _environment() -> Environment:
         "most_drifted": most_drifted,
         "metric_figure": metric_figure,
         "shown_metrics": shown_metrics,
+        "shown_parts": shown_parts,
         "sorted_metrics": sorted_metrics,
         "curve_figure": curve_figure,
         "column_figure": column_figure,

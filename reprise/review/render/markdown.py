@@ -139,6 +139,7 @@ def _comparison(compared: ComparedPredictions, *, titled: bool) -> Iterator[_Sec
         if unpaired:
             lines.append(f"Of rows that did not pair, {escaped(metric.name)} {unpaired}")
     yield _Section(f"notes on the verdicts of {name}", 3, "\n\n".join(lines))
+    yield from _section("### Classes and slices", 3, tables.part_table(compared.parts))
 
 
 def _data(report: Report) -> str:

@@ -11,13 +11,17 @@ from reprise.review.render.selection import (
     classes_drifted,
     drifted_columns,
     shown_metrics,
+    shown_parts,
     sorted_metrics,
 )
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import StageChange, ValueChange
+from reprise.review.stats.parts import PartComparison
 from reprise.review.stats.results import Comparison
 from reprise.text.markdown import ROWS, escaped, sentence, table
 from reprise.text.values import NO_VALUE, number, number_pair
+
+PARTS = 10  # classes and slices in a table
 
 
 def comparison_table(comparison: Comparison, limit: int = ROWS) -> str:
@@ -41,6 +45,25 @@ def comparison_table(comparison: Comparison, limit: int = ROWS) -> str:
         ]
         rows.append(row)
     return table(header, rows, shown_metrics(comparison, limit))
+
+
+def part_table(parts: list[PartComparison]) -> str:
+    """Write classes and slices, the worst first: all that are worse, and PARTS at least."""
+    header = ["part", "rows", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
+    rows = []
+    for part in parts:
+        result = part.result
+        row = [
+            escaped(wording.part_name(part)),
+            str(part.rows),
+            *number_pair(result.old, result.new),
+            wording.difference_with_unit(result),
+            wording.interval(result),
+            wording.p_value(result),
+            f"**{verdict_style(result.verdict).label}**",
+        ]
+        rows.append(row)
+    return table(header, rows, shown_parts(parts, PARTS))
 
 
 def metric_table(metrics: list[ValueChange], limit: int = ROWS) -> str:

@@ -8,6 +8,7 @@ from reprise.review.data.drift import LEVEL
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRows
 from reprise.review.report import Report, ValueChange
+from reprise.review.stats.parts import PartComparison
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 
 _RANKS: dict[Verdict | None, int] = {
@@ -42,6 +43,12 @@ def shown_metrics(comparison: Comparison, most: int) -> int:
     """Return how many of the sorted metrics a table of `most` shows: at least all worse ones."""
     verdicts = Counter(map(attrgetter("verdict"), comparison.metrics))
     return max(most, verdicts[Verdict.WORSE] + 1)
+
+
+def shown_parts(parts: list[PartComparison], most: int) -> int:
+    """Return how many classes and slices a table of `most` shows: at least all worse ones."""
+    verdicts = Counter(part.result.verdict for part in parts)
+    return max(most, verdicts[Verdict.WORSE])
 
 
 def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:

@@ -9,6 +9,7 @@ from reprise.review.data.table_diff import TableDiff
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.staleness import Staleness
+from reprise.review.stats.parts import PartComparison, PartKind
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.shorten import shorten
 from reprise.text.values import (
@@ -44,14 +45,27 @@ def headline(report: Report) -> Headline:
 
 
 def _others_worse(report: Report, primary: MetricComparison) -> str:
-    """Count the metrics beside the primary one that are worse, and name the first."""
-    others = []
+    """Count what is worse of the other metrics, of the classes and slices, and name the first."""
+    others: dict[str, list[tuple[str, MetricComparison]]] = {"others": [], "classes and slices": []}
     for compared in report.compared:
-        others += [metric for metric in compared.comparison.metrics if metric is not primary]
-    worse = [single_line(m.name) for m in others if m.verdict is Verdict.WORSE]
-    if not worse:
-        return ""
-    return f"{len(worse)} of {len(others)} others worse: {shorten(worse, 3)}"
+        for metric in compared.comparison.metrics:
+            if metric is not primary:
+                others["others"].append((metric.name, metric))
+        for part in compared.parts:
+            others["classes and slices"].append((part_name(part), part.result))
+    counts = []
+    for title, results in others.items():
+        worse = [single_line(name) for name, result in results if result.verdict is Verdict.WORSE]
+        if worse:
+            counts.append(f"{len(worse)} of {len(results)} {title} worse: {shorten(worse, 3)}")
+    return "; ".join(counts)
+
+
+def part_name(part: PartComparison) -> str:
+    """Name a part of the test rows: "recall of 3", "region = north"."""
+    if part.kind is PartKind.SLICE:
+        return part.name
+    return f"{part.kind} of {part.name}"
 
 
 def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:

@@ -74,6 +74,8 @@ def _require_key_columns(named_tables: NamedTables, spec: PredictionsSpec) -> No
             continue
         for side, table in named_tables:
             _require_column(side, table, column)
+    for column in spec.slices:  # of the new side alone: the old one may be of before
+        _require_column(*named_tables[-1], column)
 
 
 def _require_metric_columns(

@@ -42,7 +42,9 @@ def report(
     together = None
     if earlier:
         together = compare_with_mean([old], [new, *earlier], spec)
-    compared = ComparedPredictions("p", compare_metrics([old], [new], spec), None, together)
+    compared = ComparedPredictions(
+        "p", compare_metrics([old], [new], spec), None, together=together
+    )
     main, challenger = RevisionLabel("main", None), RevisionLabel("new", None)
     return Report(main, challenger, [compared], [], [], [], [], [], [])
 

@@ -11,6 +11,7 @@ from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRow, ChangedRows, ComparedPredictions
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange
+from reprise.review.stats.parts import PartComparison, PartKind
 from reprise.review.stats.results import Comparison, MetricComparison, Unpaired, Verdict
 
 
@@ -104,7 +105,13 @@ def common() -> Report:
         new=RevisionLabel("the working tree", None),
         compared=[
             ComparedPredictions(
-                "data/evaluation/predictions.parquet", comparison(metric(), loss, worse), rows
+                "data/evaluation/predictions.parquet",
+                comparison(metric(), loss, worse),
+                rows,
+                [
+                    PartComparison(PartKind.SLICE, "region = north", 120, worse),
+                    PartComparison(PartKind.RECALL, "yes", 98, metric("recall")),
+                ],
             )
         ],
         metrics=[

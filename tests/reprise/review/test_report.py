@@ -145,7 +145,7 @@ def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
 
 def test_worse_fails_only_when_asked(made: Made) -> None:
     change(made, {"params.yaml": PARAMS.replace("0.7", "0.3")})
-    assert ": worse; 1 of 1 others worse: log_loss**" in report(made, "main")
+    assert ": worse; 1 of 1 others worse: log_loss; " in report(made, "main")
     report(made, "main", "--fail-on", "worse", code=1)
     report(made, "main", "--fail-on", "worse", "--metric", "log_loss", code=1)
     said = report(made, "main", "--fail-on", "worse", "--metric", "auc", "--out", "r.md", code=1)

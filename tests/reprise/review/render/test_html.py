@@ -113,7 +113,7 @@ def test_the_answer_comes_first() -> None:
     page = Page(html(common()))
     metric, result, details, worse = wording.headline(common())
     title = heading = f"{metric} {result}"
-    assert worse == "1 of 2 others worse: recall"
+    assert worse == ("1 of 2 others worse: recall; 1 of 2 classes and slices worse: region = north")
     assert page.text.startswith(f"{title} {heading} {worse} {details}")
 
 
@@ -132,6 +132,8 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
     for expected in (
         "log_loss lower is better better 0.0913 0.0782 −0.0131",
         "recall higher is better worse 0.9722 0.9412 −3.1 pp",
+        "region = north worse 120 0.9722 0.9412 −3.1 pp",
+        "recall of yes no detectable difference 98 0.9722 0.9782 +0.6 pp",
         "accuracy 0.9778 does not beat simple.line (0.9781) accuracy beats simple.mean (0.1017)",
         "ece – nan –",
         "auc nan nan same",
@@ -147,7 +149,9 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
         "Leakage: 3 ids moved from train to test: a1f, b2e, c3d",
     ):
         assert expected in page.text, expected
-    assert page.tags.count("svg") == 3 + 2 + 2 + 2 * 2  # intervals, columns, curves, legends
+    assert (
+        page.tags.count("svg") == 3 + 2 + 2 + 2 + 2 * 2
+    )  # intervals, parts, columns, curves, legends
 
 
 def test_same_report_same_bytes() -> None:

@@ -1,0 +1,113 @@
+"""Classes and slices: the same paired test in each, adjusted over all, the worst first."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from reprise.errors import PipelineError
+from reprise.review.declared import PredictionsSpec
+from reprise.review.stats.parts import PartComparison, PartKind, compare_parts
+from reprise.review.stats.verdicts import compare_metrics
+
+
+def declared(**more: Any) -> PredictionsSpec:
+    given: dict[str, Any] = {
+        "metrics": {"accuracy": {"column": "correct", "better": "higher"}},
+        "target": "target",
+        "prediction": "prediction",
+        "slices": ["region"],
+    }
+    return PredictionsSpec.model_validate({**given, **more})
+
+
+def tables(rows: int = 3000, classes: int = 3, harm: float = 0.0) -> tuple[pa.Table, pa.Table]:
+    """Two models of one quality; harm: share of the rows of the south that the new one spoils."""
+    rng = np.random.default_rng(0)
+    target = rng.integers(classes, size=rows)
+    region = rng.choice(["north", "south"], rows)
+    other = (target + 1) % classes
+    sides = []
+    for spoiled in (0.0, harm):
+        wrong = rng.random(rows) < 0.1
+        wrong |= (region == "south") & (rng.random(rows) < spoiled)
+        guess = np.where(wrong, other, target)
+        columns = {"id": np.arange(rows), "target": target, "prediction": guess}
+        sides.append(pa.table({**columns, "correct": guess == target, "region": region}))
+    return sides[0], sides[1].take(pa.array(rng.permutation(rows)))
+
+
+def verdicts(parts: list[PartComparison]) -> dict[str, str]:
+    return {f"{part.kind} {part.name}": str(part.result.verdict) for part in parts}
+
+
+def test_a_slice_that_is_worse_comes_first() -> None:
+    old, new = tables(harm=0.15)
+    parts = compare_parts(old, new, declared())
+    assert len(parts) == 2 * 3 + 2
+    found = verdicts(parts)
+    assert found["slice region = south"] == "worse"
+    assert found["slice region = north"] == "no detectable difference"
+    assert parts[0].result.verdict == "worse"
+    differences = [part.result.difference or 0.0 for part in parts if found_worse(part)]
+    assert differences == sorted(differences)
+    (south,) = [part for part in parts if part.name == "region = south"]
+    assert south.result.difference == pytest.approx(-0.135, abs=0.02)
+
+
+def found_worse(part: PartComparison) -> bool:
+    return part.result.verdict == "worse"
+
+
+@pytest.mark.slow
+def test_200_classes() -> None:
+    old, new = tables(rows=10_000, classes=200, harm=0.1)
+    assert len(compare_parts(old, new, declared())) == 2 * 200 + 2
+
+
+def test_no_change_moves_no_part() -> None:
+    parts = compare_parts(*tables(), declared())
+    assert set(verdicts(parts).values()) == {"no detectable difference"}
+    for part in parts:
+        assert part.result.low is not None
+        assert part.result.high is not None
+        assert part.result.low <= 0 <= part.result.high
+
+
+def test_recall_and_precision_are_those_of_the_tables() -> None:
+    old, new = tables(harm=0.2)
+    parts = {(p.kind, p.name): p.result for p in compare_parts(old, new, declared())}
+    for side, table in (("old", old), ("new", new)):
+        truth, guess = table["target"].to_numpy(), table["prediction"].to_numpy()
+        for name in range(3):
+            recall = (guess == name)[truth == name].mean()
+            precision = (truth == name)[guess == name].mean()
+            assert getattr(parts[PartKind.RECALL, str(name)], side) == pytest.approx(recall)
+            assert getattr(parts[PartKind.PRECISION, str(name)], side) == pytest.approx(precision)
+
+
+def test_parts_of_few_rows_are_left_out() -> None:
+    old, new = tables(rows=10_000, classes=200, harm=0.1)
+    few = compare_parts(old.slice(0, 300), new, declared())
+    assert {part.name for part in few} == {"region = north", "region = south"}
+
+
+def test_a_regression_has_slices_but_no_classes() -> None:
+    old, new = (t.set_column(1, "target", t["target"].cast(pa.float64())) for t in tables())
+    parts = compare_parts(old, new, declared())
+    assert {part.kind for part in parts} == {"slice"}
+
+
+def test_a_slice_that_is_not_there_is_named() -> None:
+    old, new = tables()
+    with pytest.raises(PipelineError, match="new predictions: found no column 'device'"):
+        compare_metrics([old], [new], declared(slices=["device"]))
+
+
+def test_rows_of_a_group_count_once_in_a_part() -> None:
+    old, new = tables(harm=0.15)
+    groups = [np.asarray(t["id"]) // 100 for t in (old, new)]
+    old, new = (t.append_column("g", pa.array(g)) for t, g in zip((old, new), groups, strict=True))
+    parts = compare_parts(old, new, declared(group="g"))
+    assert all("groups" in part.result.method for part in parts)
