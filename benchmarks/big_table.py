@@ -45,8 +45,7 @@ def params() -> dict[str, Any]:
     """Return the params of the stages."""
     ends = {"columns": "x*", "min_value": 0, "max_value": 16}
     return {
-        "seed": 1,
-        "prepare": {"target": "y", "task": "classification", "id": "key"},
+        "prepare": {"seed": 1, "target": "y", "task": "classification", "id": "key"},
         "validate": {
             "expectations": [
                 {"expect_column_values_to_be_between": ends},
@@ -55,6 +54,7 @@ def params() -> dict[str, Any]:
             ]
         },
         "train": {
+            "seed": 1,
             "model": {"name": "mlp", "hidden": [128]},
             "loss": {"name": "CrossEntropyLoss"},
             "optimizer": {"name": "Adam"},

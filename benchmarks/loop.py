@@ -54,7 +54,9 @@ class Workload:
         """Check the params."""
         loss = {"name": "CrossEntropyLoss" if self.outputs > 1 else "MSELoss"}
         train = {"loss": loss, "epochs": 1_000_000, **self.train, **options}
-        return Params.model_validate({"seed": 1, "train": train, "runtime": {"progress": False}})
+        return Params.model_validate(
+            {"train": {"seed": 1, **train}, "runtime": {"progress": False}}
+        )
 
 
 WORKLOADS = {

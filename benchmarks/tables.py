@@ -108,8 +108,8 @@ def stage_params(table: Table, recipe: dict[str, Any], seed: int) -> dict[str, A
     """Return this project's params with the recipe over them, for the table."""
     text, _ = put_over(Path("params.yaml").read_text(), recipe)
     document: dict[str, Any] = round_trip().load(text)
-    document["seed"] = seed
-    document["prepare"] |= {"target": table.target, "task": table.task}
+    document["train"]["seed"] = seed
+    document["prepare"] |= {"seed": seed, "target": table.target, "task": table.task}
     document["prepare"]["split"] = {**document["prepare"]["split"], "column": "split"}
     document["runtime"] |= {
         "progress": False,

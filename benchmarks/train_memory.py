@@ -111,8 +111,8 @@ def write_prepared(folder: Path, case: Case, rows: int) -> None:
 def train(folder: Path, shuffle: object, memory: int | None, group: Path | None = None) -> Result:
     """Train a linear model, an epoch; memory: MB, as in params.yaml."""
     p: dict[str, Any] = {
-        "seed": 1,
         "train": {
+            "seed": 1,
             "model": {"name": "linear"},
             "loss": {"name": "CrossEntropyLoss"},
             "optimizer": {"name": "SGD", "lr": 0.01},

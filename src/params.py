@@ -15,6 +15,7 @@ from src.errors import InputError, one_of, shown
 FILE = Path("params.yaml")
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+SEEDS = "prepare.seed for the split and train.seed for the training, not one seed for both"
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Track = Literal["tensorboard", "mlflow"]  # a library, and the extra that installs it
 
@@ -59,6 +60,8 @@ class StageParams(BaseModel):
     def load(cls, file: Path = FILE) -> Self:
         """Read and check the stage's sections of the file; raise InputError if they are wrong."""
         document = read_yaml(file)
+        if "seed" in document:
+            raise InputError(f"{file}: seed", shown(document["seed"]), SEEDS)
         for name, value in document.items():
             if name in keys(cls):
                 check_finite(f"{file}: {name}", value)
@@ -145,7 +148,10 @@ def input_error(
         parent: Any = document
         for step in location[:-1]:
             parent = parent[step]
-        return InputError(where, "nothing", f"this key, beside {one_of(map(str, parent), key)}")
+        expected = f"this key, beside {one_of(map(str, parent), key)}"
+        if key == "seed":
+            expected = f"{expected}; {SEEDS}"
+        return InputError(where, "nothing", expected)
     expected = expected_by(first["msg"])
     expected = expected[:1].lower() + expected[1:]
     if "instance of" in expected:  # a section: pydantic names its class, which users never see

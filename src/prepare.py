@@ -24,6 +24,7 @@ from src.tables.sql import FLOATS, INTEGERS, TEXTS, TIMES, ident, is_a, parquet,
 class Prepare(Section):
     """Holds the section `prepare` of params.yaml."""
 
+    seed: Seed
     target: str = Field(min_length=1)
     task: Task
     id: str | None = None  # key column; null: a hash of the row, so that equal rows share a split
@@ -37,7 +38,6 @@ class Prepare(Section):
 class Params(StageParams):
     """Holds what the stage reads of params.yaml."""
 
-    seed: Seed
     prepare: Prepare
     runtime: Runtime = Runtime()
 
@@ -303,7 +303,7 @@ def run(params: Params, raw: Path, prepared: Path) -> None:
         check_ids(p, missing["id"])
         features, no_features = find_features(con, p, types, missing, total)
         classes = find_classes(con, p, types[p.target], total - missing[p.target])
-        split = split_sql(p.split, splits_named(con, p.split), params.seed)
+        split = split_sql(p.split, splits_named(con, p.split), p.seed)
         written = write_splits(con, rows_sql(p, features, split), prepared)
     schema = Schema(
         task=p.task,

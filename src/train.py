@@ -42,6 +42,7 @@ from src.training.watch import Watch, describe_kept
 class Train(Section):
     """Holds the section `train` of params.yaml."""
 
+    seed: Seed
     model: Named
     loss: Named | None = None  # none: CrossEntropyLoss or MSELoss, by the task
     optimizer: Named
@@ -65,7 +66,6 @@ class Train(Section):
 class Params(StageParams):
     """Holds what the stage reads of params.yaml."""
 
-    seed: Seed
     train: Train
     runtime: Runtime = Runtime()
 
@@ -202,7 +202,7 @@ def train_model(
     if processes is not None:
         chosen = chosen._replace(device=chosen.device.of_process(processes.rank))
     device = chosen.device
-    device.prepare(p.threads, params.seed)
+    device.prepare(p.threads, p.seed)
     if device != Device(WHERE, torch.device("cpu")):
         print(f"device: {device}")
     encoder = Encoder.fit(schema, train, p.scale)
@@ -211,7 +211,7 @@ def train_model(
     examples = examples._replace(targets=loss.targets).to(device.location)
     try_model(params, chosen, model, loss.criterion, examples, processes)
     if processes is not None:
-        torch.manual_seed(params.seed + processes.rank)  # other rows take other dropout
+        torch.manual_seed(p.seed + processes.rank)  # other rows take other dropout
     parts = build_parts(params, chosen, model, loss.criterion, len(examples.x), processes)
     progress = Progress(examples.ids)
     # A full disk is none of the model's errors.

@@ -66,7 +66,7 @@ def test_each_stage_declares_the_params_sections_it_reads() -> None:
 
 
 def test_one_name_for_stage_section_module_and_test() -> None:
-    sections = set(YAML_.load(ROOT / "params.yaml")) - {"seed", "runtime"}
+    sections = set(YAML_.load(ROOT / "params.yaml")) - {"runtime"}
     assert sections == set(STAGES)
     for stage in STAGES:
         assert (ROOT / "src" / f"{stage}.py").exists()

@@ -16,7 +16,7 @@ ADDED = """\
     - data/model/model.safetensors
     - src/added.py
     params:
-    - seed
+    - train.seed
     outs:
     - data/added
 """
@@ -50,7 +50,7 @@ def test_adding_a_stage_adds_its_lines_and_removing_it_gives_the_file_back(
     before = (tmp_path / "dvc.yaml").read_text()
     deps = ("-d", "data/model/model.safetensors", "-d", "src/added.py")
     command = "python -m src.added data/model data/added"
-    outs = ("-p", "seed", "-o", "data/added")
+    outs = ("-p", "train.seed", "-o", "data/added")
     project.run("dvc", "stage", "add", "-n", "added_stage", *deps, *outs, command)
     after = (tmp_path / "dvc.yaml").read_text()
     assert changed(before, after) == ("", ADDED)

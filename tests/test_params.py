@@ -62,7 +62,8 @@ FINE = {
     ("runtime.memory", "null"),
     ("runtime.memory", "zero"),
     ("runtime.memory", "number"),
-    ("seed", "zero"),
+    ("prepare.seed", "zero"),
+    ("train.seed", "zero"),
     ("train.patience", "number"),
     ("train.clip_norm", "number"),
     ("train.clip_norm", "huge"),
@@ -162,9 +163,33 @@ def test_the_default_and_the_fine_values_are_taken(tmp_path: Path) -> None:
         check(document, tmp_path)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+def test_one_seed_for_all_is_refused_with_what_to_write(
+    stage: type[StageParams], tmp_path: Path
+) -> None:
+    document = copy.deepcopy(DEFAULT)
+    file = tmp_path / "params.yaml"
+    with file.open("w") as opened:
+        YAML_.dump({"seed": 42, **document}, opened)
+    with pytest.raises(InputError, match=r"params.yaml: seed: found 42; expected prepare.seed"):
+        stage.load(file)
+
+
+@pytest.mark.parametrize("stage", [prepare, train])
+def test_a_section_without_its_seed_is_told_what_to_write(stage: Any, tmp_path: Path) -> None:
+    """Of an old file, the sandbox shows a stage its own section alone."""
+    section = stage.__name__.removeprefix("src.")
+    del (own := copy.deepcopy(DEFAULT[section]))["seed"]
+    file = tmp_path / "params.yaml"
+    with file.open("w") as opened:
+        YAML_.dump({section: own}, opened)
+    with pytest.raises(InputError, match=r"\.seed: found nothing; .*train.seed for the training"):
+        stage.Params.load(file)
+
+
 def test_exponents_are_numbers(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(
-        "seed: 1\ntrain: {model: {name: linear}, loss: {name: MSELoss}, epochs: 1, batch_size: 1,\n"
+        "train: {seed: 1, model: {name: linear}, loss: {name: MSELoss}, epochs: 1, batch_size: 1,\n"
         "  optimizer: {name: SGD, lr: 1e-3}}\n"
     )
     assert train.Params.load(tmp_path / "params.yaml").train.optimizer.kwargs == {"lr": 0.001}

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 
 def prepared(folder: Path, raw: Path, **prepare: Any) -> Schema:
     spec = {"target": "y", "task": "regression", **prepare}
-    run(Params.model_validate({"seed": 1, "prepare": spec}), raw, folder)
+    run(Params.model_validate({"prepare": {"seed": 1, **spec}}), raw, folder)
     return Schema.read(folder)
 
 

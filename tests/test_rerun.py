@@ -46,7 +46,6 @@ WIDE = {  # each bound another than the default
 
 # key: (its new value, other keys that the value needs, the stages that run)
 TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
-    "seed": (7, {}, DATA),
     "fetch.dataset": (
         "diabetes",
         {"prepare.target": "progression", "prepare.task": "regression", **NO_CHECKS, **REGRESSION},
@@ -55,6 +54,8 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "fetch.folder": ("elsewhere", {}, {"fetch"}),  # digits reads no folder: the same raw data
     "prepare.target": ("pixel_36", NO_CHECKS, DATA),
     "prepare.task": ("regression", {**NO_CHECKS, **REGRESSION}, DATA),
+    "prepare.seed": (7, {}, DATA),
+    "train.seed": (7, {}, MODEL),
     "prepare.id": ("pixel_36", NO_CHECKS, DATA),
     "prepare.drop": (["pixel_63"], NO_REFERENCE, DATA),
     "prepare.types": ({"pixel_63": "INTEGER"}, {}, DATA),

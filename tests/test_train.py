@@ -46,7 +46,7 @@ def params(**train: Any) -> Params:
         **train,
     }
     return Params.model_validate(
-        {"seed": 1, "train": spec, "runtime": {"progress": False, "checkpoint": None}}
+        {"train": {"seed": 1, **spec}, "runtime": {"progress": False, "checkpoint": None}}
     )
 
 
@@ -86,7 +86,7 @@ def trained(p: Params, task: str) -> tuple[Model, list[dict[str, float]]]:
     """Weights after the last epoch, and the history."""
     data = table()
     encoder = Encoder.fit(schema(task), data, p.train.scale)
-    torch.manual_seed(p.seed)
+    torch.manual_seed(p.train.seed)
     network = build(
         "model", p.train.model.name, p.train.model.kwargs, encoder.width, encoder.outputs
     )

@@ -92,7 +92,7 @@ def build_parts(
     p, device = params.train, chosen.device
     network, encoder = model.network, model.encoder
     optimizer = build_optimizer(f"{WHERE}.optimizer", p.optimizer, network)
-    order = Order(rows, chosen.batch_size, p.shuffle, params.seed)
+    order = Order(rows, chosen.batch_size, p.shuffle, p.seed)
     steps = len(order.draw())  # an epoch
     return Parts(
         network=network,
@@ -104,8 +104,6 @@ def build_parts(
         autocast=device.autocast(),
         scaler=device.scaler(),
         average=build_average(f"{WHERE}.model", p.model.name, network, p.average),
-        augment=build_augment(
-            f"{WHERE}.augment", p.augment, network, encoder, p.scale, params.seed
-        ),
+        augment=build_augment(f"{WHERE}.augment", p.augment, network, encoder, p.scale, p.seed),
         processes=processes,
     )

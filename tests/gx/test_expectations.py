@@ -40,7 +40,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dates")
     pq.write_table(table(), folder / "a.parquet")
     section = {"target": "y", "task": "classification", "id": "key"}
-    params = PrepareParams.model_validate({"seed": 1, "prepare": section})
+    params = PrepareParams.model_validate({"prepare": {"seed": 1, **section}})
     prepare(params, folder / "a.parquet", folder / "prepared")
     return folder / "prepared"
 

@@ -19,7 +19,7 @@ NIGHT = customers(400, start=1600)
 
 def prepared(raw: Path, out: Path, **changes: Any) -> Path:
     section = {**SECTION, **changes}
-    prepare(PrepareParams.model_validate({"seed": 1, "prepare": section}), raw, out)
+    prepare(PrepareParams.model_validate({"prepare": {"seed": 1, **section}}), raw, out)
     return out
 
 

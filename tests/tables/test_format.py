@@ -10,10 +10,16 @@ from src.schema import Schema
 
 ROWS = 240
 PARAMS = {
-    "seed": 1,
-    "prepare": {"target": "y", "task": "regression", "id": "key", "csv": {"decimal": ","}},
+    "prepare": {
+        "seed": 1,
+        "target": "y",
+        "task": "regression",
+        "id": "key",
+        "csv": {"decimal": ","},
+    },
     "validate": {"min_rows": 1, "reference": None},
     "train": {
+        "seed": 1,
         "model": {"name": "linear"},
         "loss": {"name": "MSELoss"},
         "optimizer": {"name": "Adam", "lr": 0.1},

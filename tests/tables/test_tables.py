@@ -46,7 +46,7 @@ def prepare(case: Case, folder: Path) -> tuple[Schema, pa.Table]:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
     params = {"target": "y", "task": "regression", **case.params}
     run(
-        Params.model_validate({"seed": 1, "prepare": params, "runtime": {"workers": 1}}),
+        Params.model_validate({"prepare": {"seed": 1, **params}, "runtime": {"workers": 1}}),
         raw,
         folder / "out",
     )
@@ -1018,6 +1018,6 @@ def test_a_page_that_differs_from_its_checksum_is_refused(tmp_path: Path) -> Non
     digits = (1500).to_bytes(8, "little")
     assert whole.count(digits) == 1
     path.write_bytes(whole.replace(digits, (1501).to_bytes(8, "little")))
-    params = Params.model_validate({"seed": 1, "prepare": {"target": "y", "task": "regression"}})
+    params = Params.model_validate({"prepare": {"seed": 1, "target": "y", "task": "regression"}})
     with pytest.raises(InputError, match=r"a whole Parquet file: fetch or write it again$"):
         run(params, raw, tmp_path / "out")

@@ -91,7 +91,7 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
         }
         seconds = 1e-9 if keeps else None
         runtime = {"progress": False, "checkpoint": seconds, "keep_last": keep_last}
-        params = Params.model_validate({"seed": 1, "train": spec, "runtime": runtime})
+        params = Params.model_validate({"train": {"seed": 1, **spec}, "runtime": runtime})
         model = tmp_path / "model"
         run(params, prepared, prepared, model)
         return {path.name: path.read_bytes() for path in model.iterdir()}

@@ -97,7 +97,7 @@ def params(**train: Any) -> Params:
         "scale": "robust",
         **train,
     }
-    return Params.model_validate({"seed": 1, "train": spec, "runtime": {"progress": False}})
+    return Params.model_validate({"train": {"seed": 1, **spec}, "runtime": {"progress": False}})
 
 
 # Numbers with heavy tails

@@ -13,6 +13,7 @@ from tests.conftest import YAML_
 from tests.test_train import pass_all, write_prepared
 
 GOOD: dict[str, Any] = {
+    "seed": 1,
     "model": {"name": "mlp", "hidden": [8]},
     "loss": {"name": "CrossEntropyLoss"},
     "optimizer": {"name": "SGD", "lr": 0.1},
@@ -48,6 +49,7 @@ def with_name(name: str, *arguments: dict[str, Any]) -> list[Any]:
 
 
 BAD: dict[str, list[Any]] = {
+    "seed": NO_NUMBER,
     "model": [
         None,
         *NO_CLASS,
@@ -201,7 +203,7 @@ def test_a_bad_value_is_one_line_before_training(
     option: str, value: Any, prepared: Path, folder: Path
 ) -> None:
     with (folder / "params.yaml").open("w") as file:
-        YAML_.dump({"seed": 1, "train": {**GOOD, option: value}}, file)
+        YAML_.dump({"train": {**GOOD, option: value}}, file)
     out = folder / "out"
     with pytest.raises(SystemExit) as ended:
         guarded("train", lambda: train.run(train.Params.load(), prepared, prepared, out))
@@ -215,6 +217,6 @@ def test_a_bad_value_is_one_line_before_training(
 
 def test_the_good_values_train(prepared: Path, folder: Path) -> None:
     with (folder / "params.yaml").open("w") as file:
-        YAML_.dump({"seed": 1, "train": GOOD}, file)
+        YAML_.dump({"train": GOOD}, file)
     with pytest.raises(AssertionError, match="it trains"):
         train.run(train.Params.load(), prepared, prepared, folder / "out")

@@ -58,7 +58,7 @@ def test_dvc_repro_a_run_and_a_flow_leave_the_same_project(
         SHORT,
         {"evaluate.bins": 5},
         {"train.epochs": 1},
-        {"train.epochs": 2, "seed": 7},
+        {"train.epochs": 2, "train.seed": 7},
     ):
         left = []
         for name, command in runners.items():
