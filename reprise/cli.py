@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from reprise.commands import check, comment, plan, publish, report, retrain, run, verify
+from reprise.commands import check, comment, plan, publish, replicate, report, retrain, run, verify
 from reprise.dvc import dvc_boundary, showing_warnings
 from reprise.errors import PipelineError
 from reprise.process.signals import Interrupted
 
-COMMANDS = (plan, run, check, verify, report, comment, retrain, publish)
+COMMANDS = (plan, run, check, verify, replicate, report, comment, retrain, publish)
 
 
 class _Version(argparse.Action):

@@ -3,14 +3,28 @@
 `dvc repro` ignores them.
 """
 
-from dataclasses import dataclass, field, fields
-from typing import Annotated, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, TypeVar
 
 from annotated_types import Gt, Interval, Lt, MinLen
 
 from reprise.errors import PipelineError
 
 ENDLESS = float("inf")
+Declared = TypeVar("Declared", "Settings", "Replicates")
+
+
+@dataclass(frozen=True)
+class Replicates:
+    """Holds how often a stage is run with other values of a param, to tell a change from luck.
+
+    param: the key, `FILE:KEY` where it is not of params.yaml. base, change: runs of either side of
+    a comparison, that with the declared value among them.
+    """
+
+    param: Annotated[str, MinLen(1)] = ""
+    base: Annotated[int, Interval(ge=2, le=1000)] = 10
+    change: Annotated[int, Interval(ge=2, le=1000)] = 5
 
 
 @dataclass(frozen=True)
@@ -21,6 +35,7 @@ class Settings:
     doubles; retry_delay: seconds before the first one; timeout: seconds for all its commands
     together; group: at most `limit` of its stages at a time. visible: keys of params.yaml that the
     command may read though the stage does not declare them: they can't change its outs.
+    replicates: None where the stage declares none.
     """
 
     sandbox: bool = True
@@ -30,6 +45,7 @@ class Settings:
     group: Annotated[str, MinLen(1)] | None = None
     limit: Annotated[int, Interval(ge=1)] = 1
     visible: list[str] = field(default_factory=list)
+    replicates: Replicates | None = None
 
 
 def parse_settings(where: str, meta: Any) -> Settings:
@@ -41,10 +57,19 @@ def parse_settings(where: str, meta: Any) -> Settings:
     declared = meta.get("reprise") if isinstance(meta, dict) else None
     if declared is None:
         return Settings()
-    return _parse(f"{where}: meta.reprise", declared)
+    where = f"{where}: meta.reprise"
+    if not isinstance(declared, dict) or "replicates" not in declared:
+        return _parse(where, declared, Settings)
+    inner = declared["replicates"]
+    replicates = _parse(f"{where}.replicates", inner, Replicates)
+    if "param" not in inner:
+        expected = "param: the key of the training's seed"
+        raise PipelineError(f"{where}.replicates: found {inner!r}; expected {expected}")
+    rest = {key: value for key, value in declared.items() if key != "replicates"}
+    return replace(_parse(where, rest, Settings), replicates=replicates)
 
 
-def _parse(where: str, declared: Any) -> Settings:
+def _parse(where: str, declared: Any, kind: type[Declared]) -> Declared:
     """Check the declared settings strictly: a number in quotes is wrong.
 
     Raises PipelineError for the first one that is wrong: where, found, expected.
@@ -55,12 +80,12 @@ def _parse(where: str, declared: Any) -> Settings:
 
     if not isinstance(declared, dict):
         raise PipelineError(f"{where}: found {declared!r}; expected a mapping")
-    names = [setting.name for setting in fields(Settings)]
+    names = [setting.name for setting in fields(kind)]
     for key, value in declared.items():
         if key not in names:
             expected = f"one of {', '.join(names)}"
             raise PipelineError(f"{where}.{key}: found {value!r}; expected {expected}")
-    checked: Any = make_checked(Settings, config=ConfigDict(strict=True), frozen=True)
+    checked: Any = make_checked(kind, config=ConfigDict(strict=True), frozen=True)
     try:
         settings = checked(**declared)
     except ValidationError as e:
@@ -70,4 +95,4 @@ def _parse(where: str, declared: Any) -> Settings:
         raise PipelineError(
             f"{where}.{key}: found {first['input']!r}; expected {expected}"
         ) from None
-    return Settings(**vars(settings))
+    return kind(**vars(settings))

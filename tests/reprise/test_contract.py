@@ -20,6 +20,7 @@ LAYERS = [
     ("state",),
     ("sandbox",),
     ("runner", "check", "review"),
+    ("replicate",),
     ("retrain",),
     ("flows",),
     ("commands",),

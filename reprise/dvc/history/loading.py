@@ -72,6 +72,7 @@ class StageLoader:
             params=self._params(stage),
             outs={path: out.hash_info.value for path, out in outs.items()},
             stale=[*self._stale(stage)],
+            meta=stage.meta,
         )
 
     def _names(self, stage: DVCStage) -> tuple[str, str]:

@@ -14,7 +14,8 @@ class StageRecord:
     """Holds a stage as dvc.lock, or a .dvc file, tells it. Paths are relative to the root.
 
     group: the foreach or matrix stage it was made from, or its own name; source: data of a .dvc
-    file, which nothing makes; deps and outs: their hashes; stale: what has changed since it ran.
+    file, which nothing makes; deps and outs: their hashes; stale: what has changed since it ran;
+    meta: of the stage, as dvc.yaml has it.
     """
 
     name: str
@@ -26,6 +27,7 @@ class StageRecord:
     params: Values
     outs: dict[str, str | None]
     stale: list[str]
+    meta: Any = None
 
 
 @dataclass

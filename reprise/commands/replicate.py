@@ -1,0 +1,64 @@
+"""`reprise replicate`: train a revision again with other seeds, aside."""
+
+import argparse
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from reprise.commands.options import Subparsers, directory_parser, parse_count
+from reprise.dvc.history.reader import RevisionReader
+from reprise.dvc.history.revision import WORKTREE
+from reprise.replicate.plan import ReplicatedStage, replicated_stages
+from reprise.replicate.run import replicates
+from reprise.state.durations import Durations
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    """Add `replicate` to the command line."""
+    help_ = "train again with other seeds, aside, so that reports can judge a change"
+    parser = subparsers.add_parser("replicate", parents=[directory_parser()], help=help_)
+    add = parser.add_argument
+    add("rev", nargs="?", metavar="REV", help="a branch or commit (default: the working tree)")
+    add(
+        "-j",
+        "--jobs",
+        type=parse_count,
+        default=1,
+        metavar="N",
+        help="at most N trainings at a time (default: 1)",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Bring the replicates up to date: `base` of a commit, `change` of the working tree."""
+    with (
+        TemporaryDirectory(prefix="reprise-") as temporary,
+        RevisionReader(Path(temporary)) as reader,
+    ):
+        commit = None if args.rev is None else reader.commit(args.rev)
+        stages = replicated_stages(reader.read(args.rev or WORKTREE, commit))
+        root = reader.root
+        durations = Durations(reader.records)
+
+    def count(stage: ReplicatedStage) -> int:
+        return stage.spec.change if commit is None else stage.spec.base
+
+    for stage in stages:
+        runs = count(stage)
+        seconds = durations.expected(stage.name)
+        each = "" if seconds is None else f", about {seconds:.1f} s each where not cached"
+        _tell(f"{stage.name}: {runs} runs, of which {runs - 1} with another {stage.key}{each}")
+    with replicates(
+        root,
+        commit,
+        stages,
+        count,
+        args.jobs,
+        _tell,
+    ):
+        pass
+    return 0
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

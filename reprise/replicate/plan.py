@@ -1,0 +1,112 @@
+"""Finds which stages are to be run again, and with which values."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reprise.dvc.history.revision import Revision, StageRecord
+from reprise.dvc.settings import Replicates, parse_settings
+from reprise.errors import PipelineError
+
+DEFAULT_FILE = "params.yaml"
+
+
+@dataclass(frozen=True)
+class ReplicatedStage:
+    """Holds a stage that declares replicates. Paths are relative to the root.
+
+    file, key: the param that differs; targets: the stages that write the declared predictions,
+    after it in the graph or itself; predictions: these outs; inputs: the data that it and the
+    stages up to the targets read and none of them writes.
+    """
+
+    name: str
+    file: str
+    key: str
+    spec: Replicates
+    targets: list[str]
+    predictions: list[str]
+    inputs: list[str]
+
+
+def replicated_stages(revision: Revision, *, required: bool = True) -> list[ReplicatedStage]:
+    """Find the stages that declare replicates. Raises PipelineError where one can't be run again.
+
+    required: raises PipelineError where there is none, too.
+    """
+    found = []
+    for record in revision.records.values():
+        where = f"stage '{record.name}'"
+        spec = None if record.source else parse_settings(where, record.meta).replicates
+        if spec is not None:
+            found.append(_replicated(revision, record, spec))
+    if required and not found:
+        raise PipelineError(
+            f"{revision.name}: found no stage with replicates; expected `meta: {{reprise: "
+            "{replicates: {param: train.seed}}}` under the stage that trains"
+        )
+    return found
+
+
+def _replicated(revision: Revision, record: StageRecord, spec: Replicates) -> ReplicatedStage:
+    where = f"stage '{record.name}': meta.reprise.replicates"
+    file, _, key = spec.param.rpartition(":")
+    path = os.path.normpath(os.path.join(record.wdir, file or DEFAULT_FILE))
+    declared = record.params.get(path, {})
+    if key not in declared:
+        known = ", ".join(declared) or "none"
+        raise PipelineError(
+            f"{where}.param: found {spec.param}; expected a param that the stage declares, and "
+            f"that dvc.lock has: {known}"
+        )
+    chain = _downstream(revision, record)
+    written = {path: other.name for other in chain for path in other.outs}
+    predictions = [path for path in written if _has_predictions(revision, path)]
+    targets = list(dict.fromkeys(written[path] for path in predictions))
+    if not targets:
+        raise PipelineError(
+            f"{where}: found no predictions after the stage; expected an out with "
+            "`meta: {reprise: {predictions: …}}`"
+        )
+    inputs = {path for other in chain for path in other.deps} - written.keys()
+    tracked = sorted(path for path in inputs if _is_tracked(revision, path))
+    return ReplicatedStage(record.name, path, key, spec, targets, predictions, tracked)
+
+
+def _downstream(revision: Revision, first: StageRecord) -> list[StageRecord]:
+    """List the stage and those that read what it writes, at any distance."""
+    chain = [first]
+    for record in chain:  # it grows meanwhile
+        for other in revision.records.values():
+            if other not in chain and _reads(other, record):
+                chain.append(other)
+    return chain
+
+
+def _reads(reader: StageRecord, writer: StageRecord) -> bool:
+    return any(_overlap(dep, out) for dep in reader.deps for out in writer.outs)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether two paths are one, or one lies in the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _has_predictions(revision: Revision, path: str) -> bool:
+    _, meta = revision.metas[path]
+    declared = meta.get("reprise") if isinstance(meta, dict) else None
+    return isinstance(declared, dict) and "predictions" in declared
+
+
+def _is_tracked(revision: Revision, path: str) -> bool:
+    return any(_overlap(path, out) for out in revision.outs)
+
+
+def other_seeds(declared: object, runs: int) -> Iterator[int]:
+    """Yield the seeds of the replicates: those after the declared one, which is the first run.
+
+    Raises PipelineError for a declared value that is no whole number.
+    """
+    if not isinstance(declared, int) or isinstance(declared, bool):
+        raise PipelineError(f"replicates: found the seed {declared!r}; expected a whole number")
+    yield from range(declared + 1, declared + runs)
