@@ -1,6 +1,7 @@
 """Measures how often `reprise report` sees a change where none is, or misses the truth.
 
 python -m benchmarks.calibration [ROWS …]    (default: 100 1000 10000; SIMULATIONS=1000 of each)
+python -m benchmarks.calibration replicates    only the test of a change by replicates
 
 Two models of one quality make errors that go together: of classifiers, logits that share most of
 their noise; of regressions, errors that correlate by 0.8. `no change` draws both alike; `other
@@ -151,6 +152,38 @@ def seeds(many: tuple[int, int], between: float) -> Draw:
     return draw
 
 
+def replicated(many: tuple[int, int], spreads: tuple[float, float]) -> Draw:
+    """Draw trainings whose squared errors have one mean but for the seed and the change.
+
+    many: trainings of either side; spreads: the deviations of their means by seed.
+    """
+
+    def draw(rng: Rng, rows: int, change: float) -> Sides:
+        easy = rng.normal(size=rows)
+
+        def one(moved: float, spread: float) -> pa.Table:
+            value = easy + 0.5 * rng.normal(size=rows) + moved + spread * rng.normal()
+            return pa.table({"id": np.arange(rows), "value": value})
+
+        old = [one(0, spreads[0]) for _ in range(many[0])]
+        return old, [one(change, spreads[1]) for _ in range(many[1])]
+
+    return draw
+
+
+def replicates(simulations: int) -> None:
+    """Measure the test of a change by replicates: false finds, power and coverage."""
+    METRICS["value"] = {"column": "value", "better": "higher"}
+    given = spec("value")
+    for many in ((10, 5), (5, 1)):
+        for spreads in ((0.05, 0.05), (0.05, 0.1)):
+            for change in (0.0, 0.12):
+                t = tally(
+                    replicated(many, spreads), 2000, change, {"value": change}, simulations, given
+                )
+                show(f"{many[0]} + {many[1]}, ± {spreads[0]} and {spreads[1]}, change {change}", t)
+
+
 def grouped(rng: Rng, rows: int, change: float) -> Sides:
     """Draw groups of 1 to 19 rows, ten on average, each easy or hard for a model as a whole."""
     group = np.repeat(np.arange(rows // 10), rng.integers(1, 20, size=rows // 10))
@@ -205,5 +238,9 @@ def designs() -> None:
 
 
 if __name__ == "__main__":
-    main([int(a) for a in sys.argv[1:]] or [100, 1000, 10_000])
-    designs()
+    if sys.argv[1:] == ["replicates"]:
+        replicates(SIMULATIONS)
+    else:
+        main([int(a) for a in sys.argv[1:]] or [100, 1000, 10_000])
+        designs()
+        replicates(SIMULATIONS)
