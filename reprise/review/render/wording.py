@@ -38,8 +38,7 @@ def headline(report: Report) -> Headline:
     if comparison is None:
         return _unpaired_headline(report)
     primary = comparison.primary
-    label = verdict_style(primary.verdict).label
-    result = f"{arrow(primary.old, primary.new)}: {label}"
+    result = f"{arrow(primary.old, primary.new)}: {_judgement(primary, comparison)}"
     details = ", ".join(_details(primary, comparison))
     return Headline(primary.name, result, details, _others_worse(report, primary))
 
@@ -68,6 +67,16 @@ def part_name(part: PartComparison) -> str:
     return f"{part.kind} of {part.name}"
 
 
+def _judgement(primary: MetricComparison, comparison: Comparison) -> str:
+    """Say what is better or worse: the change, or with one training on a side this model alone."""
+    label = verdict_style(primary.verdict).label
+    if primary.verdict not in (Verdict.BETTER, Verdict.WORSE):
+        return label
+    if comparison.judges_change:
+        return f"the change is {label}"
+    return f"this model is {label} on these rows"
+
+
 def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
     details = []
     if primary.why:
@@ -81,6 +90,8 @@ def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
     if primary.detectable is not None:
         smallest = difference(primary, primary.detectable, sign=False) + _unit(primary)
         details.append(f"smallest difference this test set could show: {smallest}")
+    if primary.verdict in (Verdict.BETTER, Verdict.WORSE) and not comparison.judges_change:
+        details.append("one training a side cannot say whether the change is")
     return details
 
 

@@ -104,6 +104,11 @@ class Comparison:
     relabelled: Relabelled | None = None
 
     @property
+    def judges_change(self) -> bool:
+        """Tell whether verdicts are of the change: both sides have trainings of several seeds."""
+        return min(self.seeds_old, self.seeds_new) > 1
+
+    @property
     def primary(self) -> MetricComparison:
         """Return the metric that stands for all of them: the one declared as such, or the first."""
         return self.metrics[0]

@@ -182,7 +182,7 @@ def test_the_schedule_fires_and_the_second_run_is_unchanged(deployed: Deployed) 
     assert (decision["outcome"], decision["old"], decision["new"]) == ("promoted", 0.625, 1.0)
     assert decision["commit"] == deployed.made.branches()["main"]
     assert "| verdict | better |" in artifacts["decision"]
-    assert "**accuracy 0.625 → 1: better**" in artifacts["report"]
+    assert "**accuracy 0.625 → 1: this model is better on these rows**" in artifacts["report"]
 
 
 def test_data_that_breaks_an_expectation_fails_the_run_with_its_lines(deployed: Deployed) -> None:

@@ -145,7 +145,8 @@ def test_rows_that_do_not_pair_are_compared_plainly(made: Made) -> None:
 
 def test_worse_fails_only_when_asked(made: Made) -> None:
     change(made, {"params.yaml": PARAMS.replace("0.7", "0.3")})
-    assert ": worse; 1 of 1 others worse: log_loss; " in report(made, "main")
+    said = report(made, "main")
+    assert "this model is worse on these rows; 1 of 1 others worse: log_loss; " in said
     report(made, "main", "--fail-on", "worse", code=1)
     report(made, "main", "--fail-on", "worse", "--metric", "log_loss", code=1)
     said = report(made, "main", "--fail-on", "worse", "--metric", "auc", "--out", "r.md", code=1)
@@ -182,7 +183,7 @@ def test_outs_that_are_not_what_dvc_recorded_are_told(made: Made) -> None:
 
 def test_better_does_not_fail(made: Made) -> None:
     change(made, {"params.yaml": PARAMS.replace("0.7", "0.95")})
-    assert ": better**" in report(made, "main", "--fail-on", "worse")
+    assert "this model is better on these rows**" in report(made, "main", "--fail-on", "worse")
 
 
 def test_the_names_in_the_header_are_those_of_the_numbers(made: Made) -> None:
@@ -429,7 +430,7 @@ def test_from_the_merge_commit_to_one_comment(
         assert posted == f"{stand_in.comments[0]['html_url']}\n"
         assert [c["body"] for c in stand_in.comments] == [(clone.root / "report.md").read_text()]
         made.run("git", "checkout", "-qf", "feature")
-    assert ": better**" in stand_in.comments[0]["body"]
+    assert "this model is better on these rows**" in stand_in.comments[0]["body"]
     assert [call.split()[0] for call in stand_in.calls if "comments" in call] == [
         "GET",
         "POST",

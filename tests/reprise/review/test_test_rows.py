@@ -108,7 +108,9 @@ def compared(made: Made, *revisions: str) -> Any:
 def test_the_old_model_is_evaluated_on_added_rows(made: Made) -> None:
     change(made, rows(300))
     text = made.run("reprise", "report", "main")
-    assert text.splitlines()[1].startswith("**accuracy 0.9 → 1: better** (+10.0 pp, ")
+    assert text.splitlines()[1].startswith(
+        "**accuracy 0.9 → 1: this model is better on these rows** (+10.0 pp, "
+    )
     assert ", 300 rows paired," in text.splitlines()[1]
     assert "The old model was evaluated on all test rows of the new side." in text
     assert "### Metrics, each side's over all rows that it was tested on" in text.replace("`", "")
@@ -152,7 +154,9 @@ def test_rows_with_another_label_are_left_out_and_told_beside(made: Made) -> Non
     change(made, rows(200, relabelled=20))
     text = made.run("reprise", "report", "main")
     line = text.splitlines()[1]
-    assert line.startswith("**accuracy 0.8889 → 1: better** (+11.1 pp, ")
+    assert line.startswith(
+        "**accuracy 0.8889 → 1: this model is better on these rows** (+11.1 pp, "
+    )
     assert ", 180 rows paired, 20 with another label left out," in line
     assert "accuracy is 0 for the old model, and 0 for the new one." in text.replace("`", "")
     relabelled = compared(made, "main", "feature")["relabelled"]
