@@ -54,9 +54,8 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
     "fetch.folder": ("elsewhere", {}, {"fetch"}),  # digits reads no folder: the same raw data
     "prepare.target": ("pixel_36", NO_CHECKS, DATA),
     "prepare.task": ("regression", {**NO_CHECKS, **REGRESSION}, DATA),
-    "prepare.seed": (7, {}, DATA),
-    "train.seed": (7, {}, MODEL),
     "prepare.id": ("pixel_36", NO_CHECKS, DATA),
+    "prepare.seed": (7, {}, DATA),
     "prepare.drop": (["pixel_63"], NO_REFERENCE, DATA),
     "prepare.types": ({"pixel_63": "INTEGER"}, {}, DATA),
     "prepare.csv": ({"decimal": ","}, {}, DATA),  # schema.json says so, though digits is Parquet
@@ -77,6 +76,7 @@ TABLE: dict[str, tuple[Any, dict[str, Any], set[str]]] = {
         {},
         {"validate"},
     ),
+    "train.seed": (7, {}, MODEL),
     "train.model.name": ("linear", {"train.model": {"name": "linear"}}, MODEL),
     "train.model.hidden": ([64, 32], {}, MODEL),
     "train.loss.name": ("MultiMarginLoss", {}, MODEL),
