@@ -17,9 +17,9 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from benchmarks.calibration import share
-from reprise.retrain.choices import PromoteWhen
+from reprise.retrain.choices import NIGHTS, PromoteWhen
 from reprise.retrain.decision import Outcome
-from reprise.retrain.gate import NIGHTS, Gate, decide
+from reprise.retrain.gate import Gate, decide
 from reprise.review.declared import PredictionsSpec
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.report import Report, RevisionLabel

@@ -10,7 +10,7 @@ from reprise.commands.options import (
     parse_nonnegative,
     parse_positive,
 )
-from reprise.retrain.choices import PromoteWhen, PublishMode
+from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen, PublishMode
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -28,13 +28,22 @@ def add_parser(subparsers: Subparsers) -> None:
     add("--promote-when", choices=verdicts, default="better", help="beyond noise (default: better)")
     margin = "how much worse is still not worse (default: the metric's margin in dvc.yaml)"
     add("--margin", type=parse_positive, metavar="X", help=margin)
-    nights = "the challengers of the last N nights have to be better together (default: 7)"
-    add("--nights", type=parse_count, default=7, metavar="N", help=nights)
+    nights = f"the challengers of the last N nights have to be better together (default: {NIGHTS})"
+    add("--nights", type=parse_nights, default=NIGHTS, metavar="N", help=nights)
     add("-j", "--jobs", type=parse_count, metavar="N", help="at most N stages at a time")
     add("--no-wait", action="store_true", help="skip when another retraining is at work")
     add("--dry-run", action="store_true", help="decide, and push nothing")
     add("--out", metavar="FILE", help="write the decision there, as JSON")
     add("--report", metavar="FILE", help="write the report there, as Markdown")
+
+
+def parse_nights(text: str) -> int:
+    """Parse a number of nights. Raises ArgumentTypeError for more than are remembered."""
+    nights = parse_count(text)
+    if nights > MOST_NIGHTS:
+        expected = f"a whole number from 1 to {MOST_NIGHTS}"
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected {expected}")
+    return nights
 
 
 def execute(args: argparse.Namespace) -> int:

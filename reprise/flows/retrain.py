@@ -15,10 +15,10 @@ from reprise.errors import PipelineError, StagesFailed
 from reprise.flows.endings import prefect_endings
 from reprise.flows.repro import repro
 from reprise.flows.stage_lines import stage_lines
-from reprise.retrain.choices import PromoteWhen, PublishMode
+from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
 from reprise.retrain.decision import Decision, RetrainResult
-from reprise.retrain.gate import NIGHTS, Gate
+from reprise.retrain.gate import Gate
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.retrain import RunStages
 from reprise.retrain.retrain import retrain as retrain_in_clone
@@ -44,7 +44,7 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
         min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
         promote_when: Literal["better", "not-worse"] = "better",
         margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None,
-        nights: Annotated[int, Field(ge=1)] = NIGHTS,
+        nights: Annotated[int, Field(ge=1, le=MOST_NIGHTS)] = NIGHTS,
         jobs: Annotated[int, Field(ge=1)] | None = None,
         wait_for_others: bool = False,
         dry_run: bool = False,

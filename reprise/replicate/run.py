@@ -96,7 +96,7 @@ def _run(root: Path, stage: ReplicatedStage, seed: int, results: Path) -> Replic
     files = {}
     for path in stage.predictions:
         files[path] = results / stage.name.replace("/", "-") / str(seed) / path
-        files[path].parent.mkdir(parents=True)
+        files[path].parent.mkdir(parents=True, exist_ok=True)
         shutil.move(root / path, files[path])
     return Replicate(stage.name, seed, files)
 

@@ -2,6 +2,9 @@
 
 from reprise.described import DescribedEnum
 
+NIGHTS = 7  # whose challengers have to be better together
+MOST_NIGHTS = 30  # that the clone remembers
+
 
 class PublishMode(DescribedEnum):
     """Says where a better model goes."""

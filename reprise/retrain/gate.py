@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 from reprise.errors import PipelineError
-from reprise.retrain.choices import PromoteWhen
+from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen
 from reprise.retrain.decision import Decision, Outcome
 from reprise.review.declared import Direction
 from reprise.review.predictions import ComparedPredictions
@@ -11,7 +11,6 @@ from reprise.review.report import Report
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.text.values import number
 
-NIGHTS = 7
 WIDTH = 2 * 1.959964  # standard errors of a 95 % interval
 
 
@@ -29,7 +28,7 @@ class Gate(BaseModel):
     metric: str | None = None
     min_effect: float = Field(0.0, ge=0, allow_inf_nan=False)
     when: PromoteWhen = PromoteWhen.BETTER
-    nights: int = Field(NIGHTS, ge=1)
+    nights: int = Field(NIGHTS, ge=1, le=MOST_NIGHTS)
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
@@ -44,7 +43,9 @@ def decide(
     """
     compared, metric = _metric(report, gate)
     together = _same_metric(compared.together, metric)
-    outcome, reason = _judge(metric, gate, together, compared.together)
+    outcome, reason = _judge(metric, gate)
+    if outcome is Outcome.PROMOTED and compared.together is not None:
+        outcome, reason = _judge_together(compared, metric)
     decision = Decision(
         outcome=outcome,
         reason=reason,
@@ -60,7 +61,7 @@ def decide(
         expected=_expected(together or metric),
     )
     if compared.together is not None and together is not None:
-        nights = compared.together.seeds_new
+        nights = _count_nights(compared)
         decision = decision.updated(nights=nights, together=together.difference)
     if gate.when is PromoteWhen.NOT_WORSE and outcome is Outcome.PROMOTED:
         best, held = anchor or (base, report)
@@ -94,22 +95,34 @@ def _metric(report: Report, gate: Gate) -> tuple[ComparedPredictions, MetricComp
 def _same_metric(
     comparison: Comparison | None, metric: MetricComparison
 ) -> MetricComparison | None:
-    """Return the metric in the other comparison; None without one, or without a verdict there."""
+    """Return the metric in the other comparison; None without one."""
     if comparison is None:
         return None
     for other in comparison.metrics:
-        if other.name == metric.name and other.verdict is not None:
+        if other.name == metric.name:
             return other
-    return None
+    raise AssertionError(f"{metric.name}: compared alone, but not together")
 
 
-def _judge(
-    metric: MetricComparison,
-    gate: Gate,
-    together: MetricComparison | None,
-    nights: Comparison | None,
-) -> tuple[Outcome, str]:
-    """Weigh one metric, of tonight and of the nights together. Return the outcome and why."""
+def _count_nights(compared: ComparedPredictions) -> int:
+    """Count the challengers that were compared together; a model may be of several seeds."""
+    assert compared.together is not None
+    return compared.together.seeds_new // compared.comparison.seeds_new
+
+
+def _judge_together(compared: ComparedPredictions, metric: MetricComparison) -> tuple[Outcome, str]:
+    """Weigh the nights together, once tonight's challenger is better."""
+    together = _same_metric(compared.together, metric)
+    assert together is not None
+    nights = f"over {_count_nights(compared)} nights together"
+    if together.verdict is not Verdict.BETTER:
+        found = together.verdict or f"no verdict: {together.why}"
+        return Outcome.KEPT, f"{metric.name} is better tonight, but not {nights}: {found}"
+    return Outcome.PROMOTED, f"{_gain(metric, together)}, {nights} too"
+
+
+def _judge(metric: MetricComparison, gate: Gate) -> tuple[Outcome, str]:
+    """Weigh one metric. Return the outcome and why."""
     name = metric.name
     if metric.verdict is None:
         raise PipelineError(
@@ -125,14 +138,7 @@ def _judge(
     if least < gate.min_effect:
         reason = f"{name} is better by at least {number(least)}, less than {gate.min_effect:g}"
         return Outcome.KEPT, reason
-    if together is None or nights is None:
-        return Outcome.PROMOTED, _gain(metric, metric)
-    count = nights.seeds_new
-    if together.verdict is not Verdict.BETTER:
-        return Outcome.KEPT, (
-            f"{name} is better tonight, but not over {count} nights together: {together.verdict}"
-        )
-    return Outcome.PROMOTED, f"{_gain(metric, together)}, over {count} nights together too"
+    return Outcome.PROMOTED, _gain(metric, metric)
 
 
 def _judge_margin(metric: MetricComparison, gate: Gate) -> tuple[Outcome, str]:
@@ -160,7 +166,7 @@ def _hold_against_best(decision: Decision, gate: Gate, commit: str, report: Repo
     without end. commit: that of the best; report: on the challenger beside it.
     """
     _, metric = _metric(report, gate.model_copy(update={"metric": decision.metric}))
-    outcome, reason = _judge(metric, gate, None, None)
+    outcome, reason = _judge(metric, gate)
     if outcome is Outcome.KEPT:
         reason = f"beside {commit[:12]}, the best champion so far: {reason}"
         return decision.updated(outcome=outcome, reason=reason)

@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Sequence
 
 from reprise.retrain.branch import commit_index
+from reprise.retrain.choices import MOST_NIGHTS
 from reprise.retrain.clone import Clone
 
 REFS = "refs/reprise/nights"
-MOST = 30  # challengers that are kept
 LOCK_FILE = "dvc.lock"
 
 
@@ -48,7 +48,7 @@ class Nights:
             number += int(refs[-1].removeprefix(f"{self._folder}/").partition("-")[0])
         commit = commit_index(self._clone, champion, f"retrain: challenger {inputs}")
         self._clone.git("update-ref", f"{self._folder}/{number:06}-{inputs}", commit)
-        for ref in refs[: max(0, len(refs) + 1 - MOST)]:
+        for ref in refs[: max(0, len(refs) + 1 - MOST_NIGHTS)]:
             self._clone.git("update-ref", "-d", ref)
 
     def _list(self, folder: str) -> list[str]:

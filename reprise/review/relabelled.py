@@ -36,10 +36,16 @@ def find_overlap(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Overlap
     paired = len(positions) - positions.null_count
     if spec.target not in common:
         return Overlap(paired, nothing)
-    before, after = _labels(old[spec.target]).take(positions), _labels(new[spec.target])
+    before, after = old[spec.target], new[spec.target]
+    if pa.float32() in (before.type, after.type):  # 0.1 of 32 bits is not 0.1 of 64
+        before, after = _narrowed(before), _narrowed(after)
+    before, after = _labels(before).take(positions), _labels(after)
     if before.type != after.type:
         before, after = before.cast(pa.string()), after.cast(pa.string())
     changed = pc.fill_null(pc.not_equal(before, after), False)
+    if pa.types.is_floating(before.type):  # to Arrow, NaN is another number than NaN
+        both_nan = pc.fill_null(pc.and_(pc.is_nan(before), pc.is_nan(after)), False)
+        changed = pc.and_not(changed, both_nan)
     return Overlap(paired, new_ids.filter(changed).combine_chunks())
 
 
@@ -50,6 +56,13 @@ def _comparable_columns(table: pa.Table) -> set[str]:
         if not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
             names.add(field.name)
     return names
+
+
+def _narrowed(column: Any) -> Any:
+    """Return floats as float32; other columns as they are."""
+    if pa.types.is_floating(column.type):
+        return column.cast(pa.float32(), safe=False)
+    return column
 
 
 def _labels(column: Any) -> Any:
@@ -74,6 +87,6 @@ def _ids_of_one_type(first: Any, second: Any) -> tuple[Any, Any]:
 
 def comparable_ids(ids: Any) -> Any:
     """Cast ids to one type on both sides, whatever their width, as `compare_metrics` pairs them."""
-    if pa.types.is_integer(ids.type):
+    if pa.types.is_integer(ids.type) and ids.type != pa.uint64():
         return ids.cast(pa.int64())
     return ids.cast(pa.string())

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reprise.cli import main
 from reprise.errors import PipelineError
 from reprise.retrain.choices import PromoteWhen
 from reprise.retrain.decision import Decision, Outcome
@@ -75,6 +76,17 @@ def test_nights_that_agree_promote() -> None:
     assert decision.together == pytest.approx(0.1 / 3, rel=1e-4)
     assert decision.reason.startswith("accuracy is better: found 0.05, expected 0.03")
     assert decision.reason.endswith(", over 3 nights together too")
+
+
+def test_nights_without_a_verdict_keep_the_champion() -> None:
+    """A loss that is infinite in one row of an earlier night does not switch the nights off."""
+    endless = model(0.9)
+    values = endless["correct"].cast("float64").to_numpy().copy()
+    values[3] = np.inf
+    endless = pa.table({"id": endless["id"], "correct": values})
+    decision = decide(report(model(0.8), model(0.9), endless), Gate(), BASE)
+    assert decision.outcome is Outcome.KEPT
+    assert "but not over 2 nights together: no verdict: its column" in decision.reason
 
 
 def test_earlier_nights_alone_promote_nothing() -> None:
@@ -152,6 +164,13 @@ def test_a_champion_without_results_is_an_error() -> None:
 def test_a_decision_of_before_can_be_read() -> None:
     old = Decision(outcome=Outcome.KEPT, reason="x", base=BASE).model_dump_json(exclude_none=True)
     assert Decision.model_validate_json(old).nights is None
+
+
+def test_more_nights_than_are_remembered_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["retrain", "--nights", "31"])
+    said = capsys.readouterr().err
+    assert said.endswith("--nights: found '31'; expected a whole number from 1 to 30\n")
 
 
 # End to end
