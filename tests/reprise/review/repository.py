@@ -1,5 +1,6 @@
 """Makes a small DVC repository with predictions row by row, to review changes of."""
 
+import shutil
 from pathlib import Path
 
 from tests.reprise.corpus import Made
@@ -69,6 +70,14 @@ def repository(folder: Path, commands: str) -> Made:
     made.run("dvc", "repro")
     commit(made, "first")
     return made
+
+
+def branch_off(first: Made, folder: Path) -> Made:
+    """Copy the repository, and begin the branch `feature` in the copy."""
+    shutil.copytree(first.folder, folder, symlinks=True)
+    copy = Made(folder, first.spec, first.path)
+    copy.run("git", "checkout", "-qb", "feature")
+    return copy
 
 
 def commit(made: Made, message: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from reprise.dvc.history.reader import RevisionReader
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
-from tests.reprise.review.repository import commit, rows, with_remote
+from tests.reprise.review.repository import branch_off, commit, rows, with_remote
 
 PIPELINE = """
 stages:
@@ -72,10 +72,7 @@ def make(folder: Path, commands: str) -> Made:
 @pytest.fixture
 def made(first: Made, tmp_path: Path) -> Made:
     """A branch of it, to change."""
-    shutil.copytree(first.folder, tmp_path / "copy", symlinks=True)
-    copy = Made(tmp_path / "copy", first.spec, first.path)
-    copy.run("git", "checkout", "-qb", "feature")
-    return copy
+    return branch_off(first, tmp_path / "copy")
 
 
 def change_data(made: Made) -> None:

@@ -1,7 +1,6 @@
 """Reviews changes of the test rows: added ones, and ones with another label."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from reprise.review.declared import PredictionsSpec
 from reprise.review.relabelled import find_overlap
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
-from tests.reprise.review.repository import commit, with_remote
+from tests.reprise.review.repository import branch_off, commit, with_remote
 
 # The model is a threshold: a row is predicted to be 1 where x is above it.
 PIPELINE = """
@@ -85,10 +84,7 @@ def make(folder: Path, commands: str) -> Made:
 
 @pytest.fixture
 def made(first: Made, tmp_path: Path) -> Made:
-    shutil.copytree(first.folder, tmp_path / "copy", symlinks=True)
-    copy = Made(tmp_path / "copy", first.spec, first.path)
-    copy.run("git", "checkout", "-qb", "feature")
-    return copy
+    return branch_off(first, tmp_path / "copy")
 
 
 def change(made: Made, test: str) -> None:
