@@ -48,15 +48,8 @@ def execute(args: argparse.Namespace) -> int:
         seconds = durations.expected(stage.name)
         each = "" if seconds is None else f", about {seconds:.1f} s each where not cached"
         _tell(f"{stage.name}: {runs} runs, of which {runs - 1} with another {stage.key}{each}")
-    with replicates(
-        root,
-        commit,
-        stages,
-        count,
-        args.jobs,
-        _tell,
-    ):
-        pass
+    with replicates(root, commit, stages, count, args.jobs, _tell):
+        pass  # their predictions are not read here: they stay in the run-cache
     return 0
 
 

@@ -42,7 +42,7 @@ def replicates(
     """
     folders = StateFolders.in_repository(root)
     folder = folders.sandboxes / f"{folders.processes.own()}-replicates"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)  # the copies have the credentials of remotes
     try:
         yield _run_all(folder, commit, stages, runs, jobs, tell)
     finally:
