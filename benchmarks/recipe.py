@@ -1,6 +1,7 @@
 """Measure a recipe: run this project's pipeline by it with three seeds, in a folder of its own.
 
-Writes recipes/NAME.json: the metrics of each seed, and the minutes of CPU that its stages took.
+Writes recipes/NAME.json: the metrics of each seed, and the minutes of CPU that its stages took;
+prints also those of the clock.
 Fashion-MNIST's files are those of Debian's package dataset-fashion-mnist, or downloaded.
 
 python -m benchmarks.recipe NAME [SEED ...]
@@ -12,6 +13,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -59,8 +61,10 @@ def main(name: str, seeds: list[int]) -> None:
     with TemporaryDirectory() as temporary:
         project(Path(temporary))
         for seed in seeds:
+            start = time.monotonic()
             results[str(seed)] = measure(Path(temporary), recipe, seed)
-            print(f"{name}, seed {seed}: {results[str(seed)]}", flush=True)
+            minutes = (time.monotonic() - start) / 60
+            print(f"{name}, seed {seed}, {minutes:.1f} minutes: {results[str(seed)]}", flush=True)
             write_json(Path("recipes") / f"{name}.json", results)
 
 

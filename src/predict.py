@@ -15,7 +15,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -124,8 +124,11 @@ def as_file(rows: Path, scratch: Path) -> Iterator[Path]:
         yield rows
         return
     copy = scratch / "stdin"
-    with named(rows), copy.open("wb") as file:
-        pipe = sys.stdin.buffer if rows == STREAM else rows.open("rb")
+    with (
+        named(rows),
+        nullcontext(sys.stdin.buffer) if rows == STREAM else rows.open("rb") as pipe,
+        copy.open("wb") as file,
+    ):
         shutil.copyfileobj(pipe, file, 1 << 20)
     yield copy.rename(copy.with_suffix(suffix(copy)))
 
@@ -300,7 +303,7 @@ def forget_pandas() -> None:
     sys.meta_path.remove(WithoutPandas)
 
 
-def return_memory() -> None:
+def return_blocks() -> None:
     """Have glibc give freed blocks back; else it keeps more and more of them, of odd sizes."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -367,5 +370,5 @@ if __name__ == "__main__":
     )
     arguments = parser.parse_args()
     forget_pandas()
-    return_memory()
+    return_blocks()
     guarded("predict", lambda: run(**vars(arguments)))

@@ -29,7 +29,7 @@ from src.training.checkpoint import Checkpoints
 from src.training.data import Batch, Examples, PreparedRows, encode
 from src.training.defaults import BatchSize
 from src.training.device import Compile, Device, Precision
-from src.training.key import Identity
+from src.training.key import Identity, trained_on
 from src.training.order import Shuffle
 from src.training.parts import Parts
 from src.training.processes import Processes, check_count, check_loss, together
@@ -242,12 +242,12 @@ def run(params: Params, prepared: Path, validated: Path, model: Path) -> None:
     """
     p, runtime = params.train, params.runtime
     fingerprints = check_passed(prepared, validated)
-    del fingerprints["test.parquet"]  # no row of it is trained on
     schema = Schema.read(prepared)
     check_monitor(p, schema.task)
     recipe = params.model_dump(mode="json", exclude={"train": {"epochs"}, "runtime": True})
     chosen = choose(p, schema)
-    identity = Identity({**recipe, "data": fingerprints, "device": str(chosen.device)})
+    data = trained_on(fingerprints, schema)
+    identity = Identity({**recipe, "data": data, "device": str(chosen.device)})
     rows = schema.rows.train
     check_count(f"{WHERE}.processes", p.processes, chosen.batch_size, chosen.device)
     check_loss(f"{WHERE}.processes", p.processes, chosen.loss)

@@ -138,6 +138,7 @@ class Checkpoints:
 
         One of a longer training stays for that. Damaged ones are removed.
         """
+        latest_best = 0  # epoch
         for kept in self._newest_first():
             state = read_state(kept.path)
             if state is None:
@@ -146,10 +147,12 @@ class Checkpoints:
                     kept.path.unlink()
             elif (best := state["progress"]["best_epoch"]) > epochs:
                 self._longer.add(kept.path)
-                reason = f"epoch {best} is the best so far, and no earlier weights are kept"
-                say(f"{reason}: trains anew")
+                latest_best = max(best, latest_best)
             else:
                 return kept
+        if latest_best:
+            reason = f"epoch {latest_best} is the best so far, and no earlier weights are kept"
+            say(f"{reason}: trains anew")
         return None
 
     @property
@@ -185,13 +188,13 @@ class Checkpoints:
             return
         try:
             write_state(self._folder, f"{progress.epoch:07}-{progress.step:010}", state)
-            self._remove_all_but(KEPT)
-            make_room(self._folder)
         except UnknownStateError as e:
             say(f"none is kept: the state of the training holds {e}")
             self._is_refused = True
         except (OSError, SafetensorError) as e:
             say(f"none is kept for now: {e}")
+        else:
+            self._remove(KEPT)
 
     def clear(self, *, keep_last: bool) -> None:
         """Remove what is not needed once the training has ended and its results are written.
@@ -200,19 +203,21 @@ class Checkpoints:
         """
         if self._folder is None or not self._folder.is_dir():
             return
-        try:
-            self._remove_all_but(1 if keep_last else 0)
-            make_room(self._folder)
-        except OSError as e:
-            say(f"some are not removed: {e}")
-        if not keep_last:
+        self._remove(1 if keep_last else 0)
+        if not keep_last and not self._longer:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _remove_all_but(self, count: int) -> None:
+    def _remove(self, count: int) -> None:
+        """Remove all but so many states of this training, and what takes too much beside it."""
+        assert self._folder is not None
         own = [kept for kept in self._newest_first() if kept.path not in self._longer]
         for kept in own[count:]:
             with suppress(OSError):  # then it is tried again, and those before go all the same
                 kept.path.unlink()
+        try:
+            make_room(self._folder)
+        except OSError as e:
+            say(f"some are not removed: {e}")
 
     def _newest_first(self) -> list[Kept]:
         """List the checkpoints of the training."""
@@ -230,15 +235,27 @@ def make_room(own: Path) -> None:
     """Remove trainings' folders, the oldest first, until all take less than the most; not `own`."""
     total = size_of(own)
     others = [folder for folder in own.parent.iterdir() if folder != own]
-    for folder in sorted(others, key=lambda folder: folder.stat().st_mtime, reverse=True):
+    for folder in sorted(others, key=last_touched, reverse=True):
         total += size_of(folder)
         if total > MOST_BYTES:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def last_touched(path: Path) -> float:
+    """Return when a file or folder was touched; 0 where another training just removed it."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
+
+
 def size_of(folder: Path) -> int:
-    """Add up the bytes of the files in a folder."""
-    return sum(file.stat().st_size for file in folder.iterdir())
+    """Add up the bytes of a folder's files; another training may remove them meanwhile."""
+    size = 0
+    with suppress(FileNotFoundError):
+        for file in folder.iterdir():
+            with suppress(FileNotFoundError):
+                size += file.stat().st_size
+    return size
 
 
 def say(line: str) -> None:

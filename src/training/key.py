@@ -18,6 +18,7 @@ import torch
 
 from src.construct import is_own
 from src.files import sha256
+from src.schema import Schema
 
 # What libraries choose their instructions by.
 VARIABLES = (
@@ -63,6 +64,19 @@ class Identity:
         return training_key(self.inputs, is_compiled=self.compile is not False)
 
 
+def trained_on(fingerprints: Mapping[str, str], schema: Schema) -> dict[str, str]:
+    """Return the fingerprints of what training reads: nothing of the rows to test on.
+
+    fingerprints: of the prepared data, by file.
+    """
+    # Without what is counted over the rows of all splits.
+    columns = schema.model_dump_json(
+        exclude={"rows": True, "columns": {"__all__": {"missing": True}}}
+    )
+    files = {name: fingerprints[name] for name in ("train.parquet", "val.parquet")}
+    return {**files, "schema": hashlib.sha256(columns.encode()).hexdigest()}
+
+
 def training_key(inputs: Mapping[str, object], *, is_compiled: bool = False) -> str:
     """Hash what decides the result: params, data, code, and what computes it.
 
@@ -104,14 +118,14 @@ def own_modules(value: object) -> set[str]:
     return set()
 
 
-def source_hashes(modules: set[str]) -> list[str]:
+def source_hashes(modules: set[str]) -> dict[str, str]:
     """Hash the source of each module that is loaded and was not installed, and of the named.
 
-    Without their names: the main module has another in each of several processes. Raises
-    EditedSourceError where the source may be another than was loaded.
+    By path, from the working directory: the main module has another name in each of several
+    processes. Raises EditedSourceError where the source may be another than was loaded.
     """
     start = process_start()
-    hashes = set()
+    hashes = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file is None or name in ONLY_SHOWING:
@@ -123,8 +137,8 @@ def source_hashes(modules: set[str]) -> list[str]:
             continue
         if source.stat().st_mtime > start:
             raise EditedSourceError(f"{source} was edited since this process began")
-        hashes.add(sha256(source))
-    return sorted(hashes)
+        hashes[os.path.relpath(source)] = sha256(source)
+    return hashes
 
 
 def process_start() -> float:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
 from src.cli import guarded
-from src.errors import InputError
+from src.errors import InputError, is_out_of_memory
 from src.files import temporary
 from src.params import Named
 from src.training.device import Device, devices
@@ -106,10 +106,15 @@ class Processes:
 
 @contextmanager
 def with_the_others() -> Iterator[None]:
-    """Turn torch's error of a process that is not there into ConnectionError."""
+    """Turn torch's error of a process that is not there into ConnectionError.
+
+    A full memory, which the sums of gradients take too, is this process's own.
+    """
     try:
         yield
     except RuntimeError as e:
+        if is_out_of_memory(e):
+            raise
         raise ConnectionError("another process of this training ended") from e
 
 

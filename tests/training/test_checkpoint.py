@@ -1,7 +1,9 @@
 """A training that is killed at any step and taken up again ends in the same bytes."""
 
+import json
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -202,7 +204,23 @@ def test_fewer_epochs_are_there_where_the_best_one_is_among_them(
     expected = f"epoch {best} is the best so far, and no earlier weights are kept: trains anew"
     assert expected in capsys.readouterr().out
     assert before[0] in kept(tmp_path)
+    train(1, keep_last=False, **recipe)
+    assert before == kept(tmp_path)
     assert train(8, 1, **recipe) == long  # which would end after a step
+
+
+def test_one_line_says_that_training_begins_anew_and_none_where_an_older_state_fits(
+    tmp_path: Path, train: Train, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe: dict[str, Any] = {"optimizer": {"name": "SGD", "lr": 0.01}, "shuffle": True}
+    with pytest.raises(Killed):
+        train(4, 3 * STEPS + 2, **recipe)  # two states of its last epoch; the best is the third
+    assert len(kept(tmp_path)) == 2
+    capsys.readouterr()
+    train(1, **recipe)
+    assert capsys.readouterr().out.count("trains anew") == 1
+    train(1, **recipe)
+    assert "trains anew" not in capsys.readouterr().out
 
 
 def test_fewer_epochs_that_are_killed_go_on_beside_the_longer_ones_state(
@@ -308,8 +326,15 @@ def test_other_rows_to_test_on_train_nothing_anew(tmp_path: Path, train: Train) 
     before = train()
     test = tmp_path / "prepared/test.parquet"
     test.write_bytes(test.read_bytes() + b"of other rows")
+    file = tmp_path / "prepared/schema.json"
+    schema = json.loads(file.read_text())
+    schema["rows"]["test"] += 1
+    schema["columns"][0]["missing"] += 1
+    file.write_text(json.dumps(schema))
     pass_all(tmp_path / "prepared")
-    assert train(killed_at=1) == before  # which would end after a step
+    after = train(killed_at=1)  # which would end after a step
+    assert after["history.csv"] == before["history.csv"]
+    assert after["model.safetensors"][-8:] == before["model.safetensors"][-8:]
 
 
 def test_what_resumes_with_kernels_picked_by_speed_says_so(
@@ -412,6 +437,40 @@ def test_what_the_disk_refuses_is_said_and_training_goes_on(
     lines = [line for line in capsys.readouterr().out.splitlines() if "checkpoint" in line]
     assert all("none is kept for now: [Errno" in line for line in lines)
     assert lines
+
+
+def test_what_cannot_be_removed_is_none_that_is_not_kept(
+    tmp_path: Path,
+    train: Train,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(f"not in {folder.name}")
+
+    monkeypatch.setattr(checkpoint, "make_room", refuse)
+    assert train(1) == train(1, keeps=False)
+    out = capsys.readouterr().out
+    assert "some are not removed: not in" in out
+    assert "none is kept" not in out
+
+
+def test_room_is_made_beside_trainings_that_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("own", "ends", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_bytes(b"?" * 100)
+    touched = checkpoint.last_touched
+
+    def ends(path: Path) -> float:
+        shutil.rmtree(tmp_path / "ends", ignore_errors=True)
+        return touched(path)
+
+    monkeypatch.setattr(checkpoint, "last_touched", ends)
+    monkeypatch.setattr(checkpoint, "MOST_BYTES", 150)
+    checkpoint.make_room(tmp_path / "own")
+    assert [path.name for path in tmp_path.iterdir()] == ["own"]
 
 
 def test_none_is_kept_without_a_folder_or_seconds(tmp_path: Path) -> None:

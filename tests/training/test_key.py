@@ -47,6 +47,22 @@ def test_it_changes_with_params_and_data() -> None:
     assert training_key(INPUTS) == training_key(dict(reversed(INPUTS.items())))
 
 
+def test_it_changes_where_two_sources_change_places(own_class: Path) -> None:
+    other = own_class.with_name("other_of_user.py")
+    other.write_text("a = 2\n")
+    os.utime(other, (1, 1))
+    __import__("other_of_user")
+    named = {"model": "installed_by_user:Net", "loss": "other_of_user:Loss"}
+    before = training_key(named)
+    own_class.write_text("a = 2\n")
+    other.write_text("a = 1\n")
+    os.utime(own_class, (1, 1))
+    os.utime(other, (1, 1))
+    after = training_key(named)
+    del sys.modules["other_of_user"]
+    assert after != before
+
+
 def test_it_changes_with_torch_and_its_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = {training_key(INPUTS)}
     monkeypatch.setattr(torch, "__version__", "9")
@@ -79,7 +95,7 @@ def test_it_changes_with_what_the_compiler_heeds_where_that_compiles(
 
 
 def test_what_only_shows_a_training_is_no_part_of_it() -> None:
-    hashes = source_hashes(set())
+    hashes = source_hashes(set()).values()
     for name in ONLY_SHOWING:
         file = importlib.import_module(name).__file__
         assert file is not None
@@ -124,6 +140,7 @@ def test_it_changes_with_the_projects_code_whatever_folder_that_is_in(
         file.write_text(text)
         os.utime(file, (1, 1))
         monkeypatch.syspath_prepend(str(file.parent))
+        monkeypatch.chdir(file.parent)
         sys.modules.pop("code_of_project", None)
         __import__("code_of_project")
         keys.append(training_key(INPUTS))

@@ -309,6 +309,17 @@ def test_a_peer_that_is_gone_is_a_lost_connection(
         alone.average([], torch.tensor(1.0), 1)
 
 
+def test_a_full_memory_is_blamed_on_nobody_else(
+    alone: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(dist, "all_reduce", full)
+    with pytest.raises(RuntimeError, match="CUDA out of memory"):
+        alone.average([], torch.tensor(1.0), 1)
+
+
 Stage = Callable[..., subprocess.Popen[bytes]]
 
 
