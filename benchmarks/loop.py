@@ -7,7 +7,9 @@ taken within the round; printed are the median and the middle half. The floor ta
 (forward, loss, zero_grad, backward, step) on one batch again and again. With one thread the
 processor's time is taken, which other work on the machine changes less than the clock; with more,
 the clock's. `--options` switches on one option of params.yaml at a time, beside a floor whose step
-has it too where it is part of the step (clip_norm, precision, compile).
+has it too where it is part of the step (clip_norm, precision, compile), and before that everything
+at once: history to watch, checkpoints every 30 seconds, and a clip_norm. No round lasts as long, so
+that the write of a checkpoint is measured alone.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
@@ -29,8 +32,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from src.cli import SAME_BYTES
 from src.models import build
 from src.train import Params, train_epoch
+from src.training.checkpoint import Checkpoints
 from src.training.data import Examples
 from src.training.device import Device
+from src.training.key import Identity
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.parts import Parts
@@ -39,6 +44,7 @@ from src.training.schedulers import build_schedule
 from src.training.watch import Watch
 
 SECONDS = 0.1  # of the floor, a round
+SECONDS_APART = 30.0  # of checkpoints
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "scheduler": {"scheduler": {"name": "StepLR", "step_size": 1000, "every": "batch"}},
     "precision: bf16": {"precision": "bf16"},
     "compile": {"compile": "default"},
+    "compile: max-autotune": {"compile": "max-autotune"},
 }
+EVERYTHING: dict[str, Any] = {"clip_norm": 1.0}
 
 
 @dataclass
@@ -172,19 +180,27 @@ def floor(bench: Bench) -> Iterator[None]:
         yield
 
 
-def ours(bench: Bench) -> Iterator[None]:
+def ours(
+    bench: Bench, live: Path | None = None, checkpoints: Checkpoints | None = None
+) -> Iterator[None]:
     """Train by src.train."""
     parts, p = bench.parts(), bench.params.train
     ids = pa.chunked_array([pa.array(range(bench.workload.rows))])
     examples = Examples(bench.x, bench.y, ids)
     progress = Progress(ids)
-    with Watch(bench.params.runtime, p.epochs, len(bench.x)) as watch:
+    if checkpoints is not None:
+        checkpoints.resume(parts.stateful(), progress, p.epochs)
+    with Watch(bench.params.runtime, p.epochs, len(bench.x), live) as watch:
         watch.begin(progress, bench.steps)
         while True:
             order = parts.order.draw()
             progress.sizes = [len(rows) for rows in order]
             watch.begin_epoch(progress, len(order))
-            train_epoch(p, parts, examples.batches(order), progress, watch, None)
+            batches = examples.batches(order)
+            loss = train_epoch(p, parts, batches, progress, watch, checkpoints)
+            row = {"epoch": progress.epoch, "train_loss": loss, "val_loss": math.nan}
+            progress.history.append(row)
+            watch.end_epoch(progress)
             parts.order.end_epoch()
             progress.end_epoch()
             yield
@@ -221,6 +237,11 @@ Loop = Callable[[Bench], Iterator[None]]
 LOOPS: dict[str, Loop] = {"ours": ours, "tight loop": tight, "textbook": textbook}
 
 
+def clock_of(threads: int) -> Callable[[], float]:
+    """Return the processor's clock for one thread, else the machine's."""
+    return time.process_time if threads == 1 else time.perf_counter
+
+
 def ratios(loops: dict[str, Iterator[None]], rounds: int, clock: Callable[[], float]) -> None:
     """Run the loops in turn; print the ratios to the floor's time, and the time of an epoch."""
     seconds: dict[str, list[float]] = {name: [] for name in loops}
@@ -251,6 +272,37 @@ def compare(bench: Bench, loops: dict[str, Loop]) -> dict[str, Iterator[None]]:
     return {"floor": floor(bench), **{name: loop(bench) for name, loop in loops.items()}}
 
 
+def compare_everything(
+    workload: Workload, rounds: int, clock: Callable[[], float], folder: Path
+) -> None:
+    """Measure a training with all that is on by default, and the write of a checkpoint."""
+    bench = Bench(workload, EVERYTHING)
+    live, kept = folder / "live", folder / "checkpoints"
+    checkpoints = Checkpoints(kept, SECONDS_APART, Identity({}))
+    training = ours(bench, live, checkpoints)
+    ratios({"floor": floor(bench), "everything": training}, rounds, clock)
+    progress = Progress(pa.chunked_array([pa.array(range(workload.rows))]))
+    writing = Checkpoints(folder / "written", SECONDS_APART, Identity({}))
+    writing.resume(bench.parts().stateful(), progress, 1)
+    taken = []
+    for progress.step in range(1, 1 + rounds):
+        start = time.perf_counter()
+        writing.keep(progress)
+        taken.append(time.perf_counter() - start)
+    share = median(taken) / SECONDS_APART
+    print(f"  a checkpoint: {median(taken) * 1000:.1f} ms, {share:.2%} of {SECONDS_APART:g} s")
+
+
+def measure_options(workload: Workload, rounds: int, clock: Callable[[], float]) -> None:
+    """Switch on everything, and then an option at a time."""
+    print(" with everything", flush=True)
+    with TemporaryDirectory() as folder:
+        compare_everything(workload, rounds, clock, Path(folder))
+    for option, changes in OPTIONS.items():
+        print(f" with {option}", flush=True)
+        ratios(compare(Bench(workload, changes), {"ours": ours}), rounds, clock)
+
+
 def main() -> None:
     """Measure the workloads that are named, or all."""
     parser = argparse.ArgumentParser("python -m benchmarks.loop", description=__doc__)
@@ -262,15 +314,13 @@ def main() -> None:
     os.environ.update(SAME_BYTES)
     torch.set_num_threads(arguments.threads)
     torch.use_deterministic_algorithms(True)
-    clock = time.process_time if arguments.threads == 1 else time.perf_counter
+    clock = clock_of(arguments.threads)
     for name in arguments.workloads or WORKLOADS:
         bench = Bench(WORKLOADS[name])
         print(f"{name}: {bench.steps} steps an epoch, {arguments.threads} threads", flush=True)
         ratios(compare(bench, LOOPS), arguments.rounds, clock)
-        for option, changes in OPTIONS.items() if arguments.options else ():
-            print(f" with {option}", flush=True)
-            changed = Bench(WORKLOADS[name], changes)
-            ratios(compare(changed, {"ours": ours}), arguments.rounds, clock)
+        if arguments.options:
+            measure_options(WORKLOADS[name], arguments.rounds, clock)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from src.encoder import ONE_HOT, Encoder, numbers
 from src.schema import Schema
 
 Array = np.ndarray
-# A linear baseline is fitted on all training rows, or on as many as keep it to seconds and 100 MB:
+# A linear baseline is fitted on all training rows, or on as many as keep it to 20 s and 100 MB:
 MOST_VALUES = 10_000_000  # rows x features
-MOST_PRODUCTS = 100_000_000  # rows x features x classes
+MOST_PRODUCTS = 20_000_000  # rows x features x classes
 BATCH = 65_536  # rows at a time
 
 
