@@ -108,7 +108,7 @@ args = [*{prefix!r}, *sys.argv[1:]]
 imports_torch = any(arg.startswith(("src.", "torch", "safetensors")) for arg in args)
 server = "stages" if imports_torch else "tools"
 s = _socket.socket(_socket.AF_UNIX)
-for second in range(60):
+for second in range(300):
     try:
         s.connect(f"{folder}/{{server}}.socket")
         break

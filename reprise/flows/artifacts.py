@@ -19,13 +19,15 @@ from reprise.text.values import number_pair
 METRICS = 500  # of the artifact's table
 
 
-def show_plan(steps: Sequence[Step], durations: Durations) -> None:
-    """Show the plan, as the command line does."""
+def show_plan(project: str, steps: Sequence[Step], durations: Durations) -> None:
+    """Show the plan, as the command line does. project: whose artifact it is."""
     lines = "\n".join(line for _, line in format_plan(steps, durations))
-    create_markdown_artifact(key="plan", description="The plan", markdown=code_block(lines))
+    create_markdown_artifact(
+        key=f"{project}-plan", description="The plan", markdown=code_block(lines)
+    )
 
 
-def show_metrics() -> None:
+def show_metrics(project: str) -> None:
     """Show the workspace's metrics beside those of HEAD, if there are any."""
     with (
         TemporaryDirectory(prefix="reprise-") as temporary,
@@ -38,10 +40,10 @@ def show_metrics() -> None:
     text = table(["file", "metric", "HEAD", "now"], rows, METRICS)
     if text:
         description = "Metrics and their change"
-        create_markdown_artifact(key="metrics", description=description, markdown=text)
+        create_markdown_artifact(key=f"{project}-metrics", description=description, markdown=text)
 
 
-def show_report() -> None:
+def show_report(project: str) -> None:
     """Show the report since HEAD. An error is a warning: the stages ran all the same."""
     from reprise.review import markdown, review  # statistics and DuckDB: a second to import
 
@@ -51,4 +53,6 @@ def show_report() -> None:
     except PipelineError as e:
         get_run_logger().warning("no report: %s", e)
         return
-    create_markdown_artifact(key="report", description="What changed since HEAD", markdown=text)
+    create_markdown_artifact(
+        key=f"{project}-report", description="What changed since HEAD", markdown=text
+    )

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 PAUSE = 1.0  # seconds between requests for a slot
 
 
-def limit_name(group: str) -> str:
+def limit_name(project: str, group: str) -> str:
     """Return the name of the group's global concurrency limit."""
-    return f"reprise-{group}"
+    return f"{project}-{group}"
 
 
-def create_limits(stages: "Sequence[Stage]") -> None:
-    """Create a limit for each group: it holds for all repositories that name the group.
+def create_limits(project: str, stages: "Sequence[Stage]") -> None:
+    """Create a limit for each group: it holds for all clones of the project, by its name.
 
     One that is there stays as it is, since it may have been set in Prefect's page. The limit of
     dvc.yaml holds within the run all the same.
@@ -45,7 +45,7 @@ def create_limits(stages: "Sequence[Stage]") -> None:
     if limits:
         with get_client(sync_client=True) as client:
             for group, limit in limits.items():
-                _create_limit(client, limit_name(group), limit)
+                _create_limit(client, limit_name(project, group), limit)
 
 
 def _create_limit(client: SyncPrefectClient, name: str, limit: int) -> None:
@@ -62,15 +62,15 @@ def _create_limit(client: SyncPrefectClient, name: str, limit: int) -> None:
 
 
 @contextlib.contextmanager
-def hold_slot(group: str | None, mailbox: StageMailbox) -> Iterator[None]:
-    """Wait for a slot of the group, and hold it. Goes on without one when a signal comes.
+def hold_slot(limit: str | None, mailbox: StageMailbox) -> Iterator[None]:
+    """Wait for a slot of the limit, and hold it. Goes on without one when a signal comes.
 
     Raises ConcurrencySlotAcquisitionError when the limit or the server is gone. A server that goes
     later is a warning.
     """
     with ExitStack() as slot:
-        if group is not None:
-            _acquire(slot, limit_name(group), mailbox)
+        if limit is not None:
+            _acquire(slot, limit, mailbox)
         yield
         _release(slot)
 

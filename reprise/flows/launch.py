@@ -3,12 +3,14 @@
 import argparse
 import gc
 import os
+import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from reprise.errors import PipelineError
 from reprise.flows.engines import engine_options, make_task_runner
+from reprise.flows.server.secret import closed
 from reprise.git import redacted
 from reprise.runner.options import OnError
 
@@ -17,6 +19,7 @@ ENVIRONMENT = {
     "DO_NOT_TRACK": "1",  # the same for Prefect's library
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its first start makes a database
 }
+NO_PAGE = "https://127.0.0.1:0"  # an origin that no page has
 LOOPBACK = "127.0.0.1"
 LOOPBACK_TIMEOUT = 5.0  # seconds
 
@@ -29,7 +32,7 @@ def run_flow(args: argparse.Namespace) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with _no_garbage_collection():
-        _check_prefect()
+        is_set = _check_prefect()
         from reprise.flows.repro import repro
 
     settings = {option.name: getattr(args, option.name) for option in engine_options()}
@@ -38,7 +41,7 @@ def run_flow(args: argparse.Namespace) -> int:
     # Prefect's way to make any value JSON imports FastAPI, a tenth of a no-op's time. These are
     # JSON already.
     repro.serialize_parameters = lambda parameters: parameters  # type: ignore[method-assign]
-    with _lost_server_named():
+    with _lost_server_named(), nullcontext() if is_set else _closed_server():
         state = repro(
             targets=args.targets,
             jobs=args.jobs,
@@ -91,7 +94,22 @@ def _lost_server_named() -> Iterator[None]:
         ) from None
 
 
-def _check_prefect() -> None:
+@contextmanager
+def _closed_server() -> Iterator[None]:
+    """Have the temporary server ask for a secret, which this process and its own have."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
+
+    own = closed(secrets.token_urlsafe(), NO_PAGE)
+    os.environ.update(own)
+    with temporary_settings({PREFECT_API_AUTH_STRING: own["PREFECT_API_AUTH_STRING"]}):
+        yield
+
+
+def _check_prefect() -> bool:
+    """Tell whether a server is set, which answers; else one can be started.
+
+    Raises PipelineError without Prefect, or where its server can't be reached.
+    """
     try:
         import prefect.settings
     except ModuleNotFoundError:
@@ -101,8 +119,9 @@ def _check_prefect() -> None:
     url = prefect.settings.PREFECT_API_URL.value()
     if url:
         _check_server(url)
-    else:
-        _check_loopback()
+        return True
+    _check_loopback()
+    return False
 
 
 def _check_server(url: str) -> None:

@@ -18,6 +18,7 @@ from prefect.task_runners import TaskRunner
 from prefect.tasks import Task
 
 from reprise.dvc import Stage
+from reprise.flows.concurrency import limit_name
 from reprise.flows.mailbox import remove_stale_mailboxes
 from reprise.flows.messages import StageMailbox
 from reprise.flows.remote_execution import RemoteExecution, TaskRunFuture
@@ -71,6 +72,7 @@ class FlowReporter:
 
     def __init__(
         self,
+        project: str,
         steps: Sequence[Step],
         folder: Path,
         threads: TaskRunner[Any],
@@ -78,8 +80,10 @@ class FlowReporter:
     ) -> None:
         """Prepare to report the steps of a plan.
 
-        folder: for mailboxes; threads: for task runs without commands; engine: for those with.
+        project: whose concurrency limits hold; folder: for mailboxes; threads: for task runs
+        without commands; engine: for those with.
         """
+        self._project = project
         self._folder = folder
         self._threads = threads
         self._engine = engine
@@ -103,7 +107,8 @@ class FlowReporter:
     def _submit_job(self, stage: Stage, job: Job, mailbox: StageMailbox) -> TaskRunFuture:
         settings = stage.settings
         named = run_stage.with_options(task_run_name=stage.name, retries=settings.retries)
-        parameters = {"job": job, "mailbox": mailbox, "group": settings.group}
+        limit = settings.group and limit_name(self._project, settings.group)
+        parameters = {"job": job, "mailbox": mailbox, "limit": limit}
         return self._submit(stage, self._engine, named, parameters)
 
     def _submit(

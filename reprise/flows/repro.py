@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger
@@ -20,6 +21,7 @@ from reprise.flows.endings import prefect_endings
 from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
+from reprise.flows.server.project import project_name
 from reprise.flows.states import StateName
 from reprise.runner.options import OnError, RunOptions, count_cores
 from reprise.runner.plan import Step, plan_stages
@@ -89,15 +91,16 @@ def repro(
         prefect_endings(),
         Repository() as repository,
     ):
+        project = project_name(Path(repository.workspace.root))
         steps = _plan(repository, targets or [], selection, options)
-        show_plan(steps, Durations(repository.temporary))
-        create_limits([step.stage for step in steps])
-        stage_runner = _run(repository, steps, options, engine)
+        show_plan(project, steps, Durations(repository.temporary))
+        create_limits(project, [step.stage for step in steps])
+        stage_runner = _run(repository, project, steps, options, engine)
         states = set(stage_runner.states.values())
         if states & {StageState.RAN, StageState.RESTORED}:
-            show_metrics()
+            show_metrics(project)
             if report:
-                show_report()
+                show_report(project)
         errors = {stage.name: error for stage, error in stage_runner.errors.items()}
     if errors and not ignore_errors:
         raise StagesFailed(errors)
@@ -123,14 +126,18 @@ def _plan(
 
 
 def _run(
-    repository: Repository, steps: Sequence[Step], options: RunOptions, engine: TaskRunner[Any]
+    repository: Repository,
+    project: str,
+    steps: Sequence[Step],
+    options: RunOptions,
+    engine: TaskRunner[Any],
 ) -> FlowRunner:
     """Run the steps. Returns the runner, which knows what became of each."""
     mailboxes = StateFolders(repository.temporary).mailboxes
     stages = [step.stage for step in steps]
     thread_runner: TaskRunner[Any] = ThreadPoolTaskRunner()
     with _one_server(), thread_runner as threads, engine:
-        reporter = FlowReporter(steps, mailboxes, threads, engine)
+        reporter = FlowReporter(project, steps, mailboxes, threads, engine)
         runner = FlowRunner(repository, stages, options, reporter, retries_keep_slots=True)
         try:
             runner.run()

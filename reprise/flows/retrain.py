@@ -14,6 +14,7 @@ from pydantic import Field
 from reprise.errors import PipelineError, StagesFailed
 from reprise.flows.endings import prefect_endings
 from reprise.flows.repro import repro
+from reprise.flows.server.project import project_name
 from reprise.flows.stage_lines import stage_lines
 from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
@@ -39,7 +40,7 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
     def retrain(
         repository: str = ".",
         base: str = "main",
-        publish: Literal["pr", "branch", "push", "none"] = "pr",
+        publish: Literal["pr", "branch", "push", "none"] = "none",
         metric: str | None = None,
         min_effect: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0,
         promote_when: Literal["better", "not-worse"] = "better",
@@ -76,9 +77,12 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
             dry_run=dry_run,
             token=_load_token(token_block),
         )
+        # A deployment's run works in the project's folder, or a clone of it.
+        project = project_name(Path(repository if Path(repository).is_dir() else "."))
+        _log(f"publish: {publish}: {options.publish.description}")
         with prefect_endings():
             result = retrain_in_clone(options, _log, _make_run_stages(stages_flow))
-        _show(result)
+        _show(project, result)
         decision = result.decision
         if out is not None:
             Path(out).write_text(_to_json(decision) + "\n", encoding="utf-8")
@@ -129,21 +133,23 @@ def lines_of_failed(errors: Mapping[str, str], lines: Mapping[str, Iterable[str]
     return picked
 
 
-def _show(result: RetrainResult) -> None:
+def _show(project: str, result: RetrainResult) -> None:
     decision = result.decision
     fields = decision.model_dump(exclude_none=True)
     rows = [[name, escaped(str(value), WIDE)] for name, value in fields.items()]
     create_markdown_artifact(
-        key="decision", description=sentence(decision.reason), markdown=table(["", ""], rows)
+        key=f"{project}-decision",
+        description=sentence(decision.reason),
+        markdown=table(["", ""], rows),
     )
     create_markdown_artifact(
-        key="decision-json",
+        key=f"{project}-decision-json",
         description="The decision, as `--out` writes it",
         markdown=code_block(_to_json(decision), "json"),
     )
     if result.report is not None:
         create_markdown_artifact(
-            key="report",
+            key=f"{project}-report",
             description="The challenger beside the champion",
             markdown=markdown(result.report),
         )

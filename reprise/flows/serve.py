@@ -15,19 +15,19 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from reprise.errors import PipelineError
+from reprise.flows.server.project import FILE, read_deployments
+from reprise.flows.server.secret import NAME, closed, own_secret, write_profile
 
 DESCRIPTION = (
     "`make serve`: a Prefect server on loopback, the deployments of prefect.yaml and a worker; "
     "Ctrl-C ends all."
 )
 HOST = "127.0.0.1"
-POOL = "reprise"  # as in prefect.yaml
+HOME = Path(".prefect")  # of the server
 FRAME = ("╭", "│", "╰")  # Prefect frames titles
-PATIENCE = 120.0  # seconds for a server on an empty home
+PATIENCE = 300.0  # seconds for a server on an empty home, should the machine be busy
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 GRACE = 20.0  # seconds in which the worker ends its flow runs
 
@@ -47,43 +47,30 @@ def serve(port: int) -> None:
 
     Raises PipelineError when the server, a registration or the worker fails.
     """
-    check_pools(Path("prefect.yaml"))
+    project = read_deployments(Path(FILE)).project
     check_port(port)
     for number in SIGNALS:
         signal.signal(number, _raise_keyboard_interrupt)
-    environment = _environment(port)
+    home = HOME.resolve()
+    secret = own_secret(home)
+    environment = _environment(home, port, secret)
+    write_profile(home, environment["PREFECT_API_URL"], secret)
     try:
         with ExitStack() as stack:
             options = ["--host", HOST, "--port", str(port)]
             server = _start(stack, environment, "server", "start", *options)
             wait_for_server(server, environment["PREFECT_API_URL"])
-            _call(environment, "work-pool", "create", POOL, "--type", "process", "--overwrite")
+            _call(environment, "work-pool", "create", project, "--type", "process", "--overwrite")
             _call(environment, "deploy", "--all")
-            worker = _start(stack, environment, "worker", "start", "--pool", POOL)
-            print(f"Prefect: http://{HOST}:{port}   (Ctrl-C ends all)", flush=True)
+            worker = _start(stack, environment, "worker", "start", "--pool", project)
+            print(f"Prefect: http://{HOST}:{port}   (Ctrl-C ends all)")
+            print(f"Its pages ask for a password: the line in {HOME / NAME}", flush=True)
             worker.wait()
             raise PipelineError(
                 f"the worker ended with status {worker.returncode}; expected it to run on"
             )
     except KeyboardInterrupt:
         print("ended")
-
-
-def check_pools(file: Path) -> None:
-    """Raise PipelineError for a deployment whose runs our worker would not take up."""
-    try:
-        deployments = YAML(typ="safe", pure=True).load(file)["deployments"]
-        pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in deployments}
-    except (OSError, YAMLError, LookupError, TypeError) as e:
-        raise PipelineError(
-            f"{file}: found no deployments ({e}); expected a name and work_pool of each"
-        ) from None
-    for name, pool in pools.items():
-        if pool != POOL:
-            raise PipelineError(
-                f"{file}: {name}: work_pool: found {pool!r}; "
-                f"expected {POOL!r}, whose worker runs here"
-            )
 
 
 def check_port(port: int) -> None:
@@ -103,12 +90,13 @@ def _raise_keyboard_interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _environment(port: int) -> dict[str, str]:
+def _environment(home: Path, port: int, secret: str) -> dict[str, str]:
     """Make the environment of Prefect's commands. They find this Python's commands first."""
     bin_ = Path(sys.executable).parent
     return {
         **os.environ,
-        "PREFECT_HOME": str(Path(".prefect").resolve()),
+        **closed(secret, f"http://{HOST}:{port}"),
+        "PREFECT_HOME": str(home),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",

@@ -36,31 +36,31 @@ def report_state(name: StateName, error: str | None) -> "State[Any]":
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_is_retry_requested)
-def run_stage(job: Job, mailbox: StageMailbox, group: str | None) -> "State[Any]":
+def run_stage(job: Job, mailbox: StageMailbox, limit: str | None) -> "State[Any]":
     """Run one attempt at the job wherever Prefect put it, and end as the runner says.
 
     The runner decides whether the result is a failure, is tried again, or could be recorded.
-    `group`: whose slot the commands hold.
+    limit: the concurrency limit of which the commands hold a slot.
     """
     context = TaskRunContext.get()
     assert context is not None
     attempt = context.task_run.run_count
     if mailbox.wait_for_start(attempt) and mailbox.result(attempt) is None:
-        run_attempt(job, mailbox, group, attempt)
+        run_attempt(job, mailbox, limit, attempt)
     decision = mailbox.wait_for_decision(attempt)
     if isinstance(decision, Retry):
         raise RetryRequested(decision.error)
     return make_state(decision.state, decision.error)
 
 
-def run_attempt(job: Job, mailbox: StageMailbox, group: str | None, attempt: int) -> None:
+def run_attempt(job: Job, mailbox: StageMailbox, limit: str | None, attempt: int) -> None:
     """Run the job's commands, unless a signal came before they start, and send their result."""
     if not mailbox.claim_attempt(attempt):
         # Dask repeats what a worker that died was at, but the sandbox is used.
         mailbox.send_result(attempt, LOST)
         return
     start = mailbox.start(attempt)
-    with hold_slot(group, mailbox):
+    with hold_slot(limit, mailbox):
         if mailbox.signal() is None:
             result = _run_commands(job, mailbox, start)
         else:  # the runner may be gone already, and DVC's lock with it

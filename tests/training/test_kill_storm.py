@@ -89,6 +89,10 @@ class Storm:
 
     def start(self) -> warm.Command:
         """Start the runner in a session of its own."""
+        rwlock = self.project.root / ".dvc/tmp/rwlock"
+        if self.arguments[1] == "dvc" and rwlock.exists() and rwlock.stat().st_size == 0:
+            rwlock.unlink()  # which DVC itself, killed as it writes it, never gets over
+            self.counts["torn locks of DVC"] += 1
         environment = {**os.environ, "PATH": self.project.path, "OMP_NUM_THREADS": "1"}
         server = warm.server_of(Path(self.project.path.split(os.pathsep)[0]), self.arguments)
         with self.log.open("ab") as log, Path(os.devnull).open() as nothing:

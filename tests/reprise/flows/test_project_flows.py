@@ -33,7 +33,9 @@ def test_an_entrypoint_has_the_flow_s_name_and_parameters(name: str) -> None:
     assert flow.on_failure_hooks == []
 
 
-@pytest.mark.parametrize(("deployment", "name"), [("repro", "repro"), ("nightly", "retrain")])
+@pytest.mark.parametrize(
+    ("deployment", "name"), [("reprise-repro", "repro"), ("reprise-retrain", "retrain")]
+)
 def test_a_deployment_names_a_flow_and_parameters_that_are_there(
     deployment: str, name: str
 ) -> None:
@@ -41,6 +43,14 @@ def test_a_deployment_names_a_flow_and_parameters_that_are_there(
     assert declared["entrypoint"] == f"pipeline/flows.py:{name}"
     flow: Flow[..., Any] = load_flow_from_entrypoint(str(ROOT / declared["entrypoint"]))
     flow.validate_parameters(declared["parameters"])
+
+
+def test_nothing_goes_out_of_a_fresh_clone_by_itself() -> None:
+    """The schedule waits for somebody to switch it on, and a run pushes nothing."""
+    schedules = [s for d in DEPLOYMENTS.values() for s in d.get("schedules", [])]
+    assert [schedule["active"] for schedule in schedules] == [False]
+    assert DEPLOYMENTS["reprise-retrain"]["parameters"]["publish"] == "none"
+    assert PARAMETERS["retrain"]["properties"]["publish"]["default"] == "none"
 
 
 @pytest.mark.parametrize("name", ["repro", "retrain"])

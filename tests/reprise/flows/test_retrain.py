@@ -36,7 +36,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Deployed:
-    """retrain/nightly of prefect.yaml under a name of its own, in a work pool of that name."""
+    """reprise-retrain of prefect.yaml under a name of its own, in a work pool of that name."""
 
     api: str
     made: Retrainable
@@ -64,7 +64,7 @@ class Deployed:
         **parameters: Any,
     ) -> None:
         file = YAML_.load(ROOT / "prefect.yaml")
-        (nightly,) = [d for d in file["deployments"] if d["name"] == "nightly"]
+        (nightly,) = [d for d in file["deployments"] if d["name"] == "reprise-retrain"]
         places = {"repository": str(self.made.origin), "workplace": str(self.made.folder / "work")}
         nightly["name"] = nightly["work_pool"]["name"] = self.name
         nightly["parameters"] |= {**places, **parameters}

@@ -12,38 +12,9 @@ import psutil
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.flows.serve import check_pools, check_port
+from reprise.flows.serve import check_port
 from tests.conftest import ROOT
 from tests.reprise.flows.prefect_server import free_port
-
-
-def test_every_deployment_of_ours_has_a_worker() -> None:
-    check_pools(ROOT / "prefect.yaml")
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            "deployments: [{name: nightly, work_pool: {name: gpu}}]",
-            "nightly: work_pool: found 'gpu'; expected 'reprise', whose worker runs here",
-        ),
-        ("deployments: [{name: nightly}]", "found no deployments .*work_pool"),
-        ("deployments: [", "found no deployments .*line 1"),
-        ("", "found no deployments"),
-    ],
-)
-def test_what_is_wrong_in_prefect_yaml_is_one_line(text: str, said: str, tmp_path: Path) -> None:
-    file = tmp_path / "prefect.yaml"
-    file.write_text(text)
-    with pytest.raises(PipelineError, match=said) as error:
-        check_pools(file)
-    assert len(str(error.value).splitlines()) == 1
-
-
-def test_no_prefect_yaml(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="No such file or directory"):
-        check_pools(tmp_path / "prefect.yaml")
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:

@@ -1,0 +1,1 @@
+"""Own a place on a Prefect server: names, a secret, and deployments that are nobody else's."""

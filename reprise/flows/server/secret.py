@@ -1,0 +1,75 @@
+"""Closes a Prefect server on this machine: a secret for all who ask it, and no other pages.
+
+Without one, any local user and any page in the user's browser could have it run commands.
+"""
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from reprise.errors import PipelineError
+
+NAME = "secret"
+PROFILES = "profiles.toml"
+SHORTEST = 32  # characters
+
+
+def own_secret(home: Path) -> str:
+    """Read the secret of the server whose home this is; make one where there is none to trust.
+
+    It is in a file that only its owner may read, in a folder that only its owner may enter. Raises
+    PipelineError where that can't be.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        home.chmod(0o700)
+        file = home / NAME
+        if not _is_private(file):
+            write_private(file, secrets.token_urlsafe(SHORTEST) + "\n")
+        return file.read_text(encoding="ascii").strip()
+    except OSError as e:
+        raise PipelineError(
+            f"{home}: found {e.strerror}; expected a folder for the server's secret and data"
+        ) from None
+
+
+def _is_private(file: Path) -> bool:
+    """Tell whether the file has a secret that nobody else could have read or written."""
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return False
+    is_own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
+    return is_own and status.st_mode & 0o077 == 0 and status.st_size > SHORTEST
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only its owner may read, in place of any that is there."""
+    file.unlink(missing_ok=True)
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as private:
+        private.write(text)
+
+
+def closed(secret: str, origin: str) -> dict[str, str]:
+    """Return the settings by which a server asks for the secret, and its clients give it.
+
+    origin: of the pages that may ask, such as http://127.0.0.1:4200.
+    """
+    return {
+        "PREFECT_SERVER_API_AUTH_STRING": secret,
+        "PREFECT_API_AUTH_STRING": secret,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origin,
+    }
+
+
+def write_profile(home: Path, url: str, secret: str) -> None:
+    """Let `PREFECT_HOME=… prefect` ask the server, with no secret on its command line."""
+    lines = [
+        'active = "serve"',
+        "[profiles.serve]",
+        f'PREFECT_API_URL = "{url}"',
+        f'PREFECT_API_AUTH_STRING = "{secret}"',
+    ]
+    write_private(home / PROFILES, "\n".join(lines) + "\n")
