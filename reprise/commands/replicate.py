@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from reprise.commands.options import Subparsers, directory_parser, parse_count
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import WORKTREE
-from reprise.replicate.plan import ReplicatedStage, replicated_stages
-from reprise.replicate.run import replicates
+from reprise.replicate.plan import replicated_stages
+from reprise.replicate.run import Work, replicates
 from reprise.state.durations import Durations
 
 
@@ -39,16 +39,8 @@ def execute(args: argparse.Namespace) -> int:
         stages = replicated_stages(reader.read(args.rev or WORKTREE, commit))
         root = reader.root
         durations = Durations(reader.records)
-
-    def count(stage: ReplicatedStage) -> int:
-        return stage.spec.change if commit is None else stage.spec.base
-
-    for stage in stages:
-        runs = count(stage)
-        seconds = durations.expected(stage.name)
-        each = "" if seconds is None else f", about {seconds:.1f} s each where not cached"
-        _tell(f"{stage.name}: {runs} runs, of which {runs - 1} with another {stage.key}{each}")
-    with replicates(root, commit, stages, count, args.jobs, _tell):
+    work = Work.of(commit, stages, is_base=commit is not None)
+    with replicates(root, work, args.jobs, _tell, durations):
         pass  # their predictions are not read here: they stay in the run-cache
     return 0
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from reprise.commands.options import Subparsers, directory_parser
+from reprise.commands.options import Subparsers, directory_parser, parse_count
 from reprise.errors import PipelineError
 
 
@@ -22,6 +22,16 @@ def add_parser(subparsers: Subparsers) -> None:
     judged = "exit 1 when the primary metric is worse beyond noise; no-verdict: or can't be judged"
     add("--fail-on", choices=["worse", "no-verdict"], help=judged)
     named = "of --fail-on, in place of the primary metric; may be given several times"
+    trained = "train again with other seeds what is needed to judge the change itself"
+    add("--replicates", action="store_true", help=trained)
+    add(
+        "-j",
+        "--jobs",
+        type=parse_count,
+        default=1,
+        metavar="N",
+        help="with --replicates: at most N trainings at a time (default: 1)",
+    )
     add("--metric", action="append", default=[], metavar="NAME", help=named)
 
 
@@ -33,7 +43,12 @@ def execute(args: argparse.Namespace) -> int:
 
     if args.metric and args.fail_on is None:
         raise PipelineError("--metric: found no --fail-on; expected it, to say what fails")
-    report = review(args.old, args.new)
+    if args.replicates:
+        from reprise.commands.replicated_report import review_replicated
+
+        report = review_replicated(args.old, args.new, args.jobs)
+    else:
+        report = review(args.old, args.new)
     text = FORMATS[args.format](report)
     if args.out:
         Path(args.out).write_text(text, encoding="utf-8")

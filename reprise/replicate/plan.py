@@ -1,7 +1,7 @@
 """Finds which stages are to be run again, and with which values."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reprise.dvc.history.revision import Revision, StageRecord
@@ -29,18 +29,17 @@ class ReplicatedStage:
     inputs: list[str]
 
 
-def replicated_stages(revision: Revision, *, required: bool = True) -> list[ReplicatedStage]:
-    """Find the stages that declare replicates. Raises PipelineError where one can't be run again.
+def replicated_stages(revision: Revision) -> list[ReplicatedStage]:
+    """Find the stages that declare replicates.
 
-    required: raises PipelineError where there is none, too.
+    Raises PipelineError where there is none, or one can't be run again.
     """
     found = []
     for record in revision.records.values():
-        where = f"stage '{record.name}'"
-        spec = None if record.source else parse_settings(where, record.meta).replicates
+        spec = None if record.source else parse_settings(_where(record), record.meta).replicates
         if spec is not None:
             found.append(_replicated(revision, record, spec))
-    if required and not found:
+    if not found:
         raise PipelineError(
             f"{revision.name}: found no stage with replicates; expected `meta: {{reprise: "
             "{replicates: {param: train.seed}}}` under the stage that trains"
@@ -48,8 +47,45 @@ def replicated_stages(revision: Revision, *, required: bool = True) -> list[Repl
     return found
 
 
+def replicated_as(revision: Revision, stages: Sequence[ReplicatedStage]) -> list[ReplicatedStage]:
+    """Find these stages in another revision, which need not have declared their replicates yet.
+
+    Raises PipelineError where it lacks one.
+    """
+    found = []
+    for stage in stages:
+        record = revision.records.get(stage.name)
+        if record is None:
+            raise PipelineError(
+                f"{revision.name}: found no stage '{stage.name}'; expected it on both sides, to run"
+                " it again with other seeds"
+            )
+        found.append(_replicated(revision, record, stage.spec))
+    return found
+
+
+def _where(record: StageRecord) -> str:
+    return f"stage '{record.name}'"
+
+
 def _replicated(revision: Revision, record: StageRecord, spec: Replicates) -> ReplicatedStage:
-    where = f"stage '{record.name}': meta.reprise.replicates"
+    where = f"{_where(record)}: meta.reprise.replicates"
+    file, key = _param(where, record, spec)
+    chain = _downstream(revision, record)
+    written = {path: other.name for other in chain for path in other.outs}
+    predictions = [path for path in written if _has_predictions(revision, path)]
+    if not predictions:
+        raise PipelineError(
+            f"{where}: found no predictions after the stage; expected an out with "
+            "`meta: {reprise: {predictions: …}}`"
+        )
+    targets = list(dict.fromkeys(written[path] for path in predictions))
+    inputs = _inputs(revision, chain)
+    return ReplicatedStage(record.name, file, key, spec, targets, predictions, inputs)
+
+
+def _param(where: str, record: StageRecord, spec: Replicates) -> tuple[str, str]:
+    """Return the file and the key of the param that differs."""
     file, _, key = spec.param.rpartition(":")
     path = os.path.normpath(os.path.join(record.wdir, file or DEFAULT_FILE))
     declared = record.params.get(path, {})
@@ -59,18 +95,7 @@ def _replicated(revision: Revision, record: StageRecord, spec: Replicates) -> Re
             f"{where}.param: found {spec.param}; expected a param that the stage declares, and "
             f"that dvc.lock has: {known}"
         )
-    chain = _downstream(revision, record)
-    written = {path: other.name for other in chain for path in other.outs}
-    predictions = [path for path in written if _has_predictions(revision, path)]
-    targets = list(dict.fromkeys(written[path] for path in predictions))
-    if not targets:
-        raise PipelineError(
-            f"{where}: found no predictions after the stage; expected an out with "
-            "`meta: {reprise: {predictions: …}}`"
-        )
-    inputs = {path for other in chain for path in other.deps} - written.keys()
-    tracked = sorted(path for path in inputs if _is_tracked(revision, path))
-    return ReplicatedStage(record.name, path, key, spec, targets, predictions, tracked)
+    return path, key
 
 
 def _downstream(revision: Revision, first: StageRecord) -> list[StageRecord]:
@@ -81,6 +106,13 @@ def _downstream(revision: Revision, first: StageRecord) -> list[StageRecord]:
             if other not in chain and _reads(other, record):
                 chain.append(other)
     return chain
+
+
+def _inputs(revision: Revision, chain: Sequence[StageRecord]) -> list[str]:
+    """List the tracked data that the stages read and none of them writes."""
+    written = {path for record in chain for path in record.outs}
+    read = {path for record in chain for path in record.deps} - written
+    return sorted(path for path in read if _is_tracked(revision, path))
 
 
 def _reads(reader: StageRecord, writer: StageRecord) -> bool:

@@ -11,7 +11,12 @@ from reprise.review.baselines import Baseline, find_baselines
 from reprise.review.change_state import ChangeState, change_state
 from reprise.review.curves import compare_curves
 from reprise.review.data.changes import find_data_changes
-from reprise.review.predictions import compare_predictions, primary_predictions
+from reprise.review.predictions import (
+    NO_REPLICATES,
+    Replicates,
+    compare_predictions,
+    primary_predictions,
+)
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.sides import find_sides
 from reprise.review.staleness import find_staleness, stale_records
@@ -20,13 +25,18 @@ from reprise.state.durations import Durations
 
 
 def review(
-    old: str, new: str | None = None, *, same_rows: bool = False, earlier: Sequence[str] = ()
+    old: str,
+    new: str | None = None,
+    *,
+    same_rows: bool = False,
+    earlier: Sequence[str] = (),
+    replicates: Replicates = NO_REPLICATES,
 ) -> Report:
     """Compare two revisions; without `new`, the working tree with where it left `old`.
 
     old, new: see `find_sides`; same_rows: run the old model on the new side's test rows, which has
-    to be the working tree then; earlier: commits of other models of the new side, see
-    `compare_predictions`.
+    to be the working tree then; earlier: commits of other models of the new side, replicates: of
+    further trainings, see `compare_predictions`.
     Raises PipelineError for revisions that git does not know and for wrong declarations.
     """
     # The folder is for copies of what neither the workspace nor the cache has.
@@ -36,7 +46,7 @@ def review(
     ):
         old_revision, new_revision = _read_revisions(reader, old, new)
         others = [reader.read(commit[:12], commit) for commit in earlier]
-        return _build(reader, old_revision, new_revision, same_rows, others)
+        return _build(reader, old_revision, new_revision, same_rows, others, replicates)
 
 
 def _build(
@@ -45,10 +55,13 @@ def _build(
     new: Revision,
     same_rows: bool,
     earlier: Sequence[Revision],
+    replicates: Replicates,
 ) -> Report:
     """Compare the revisions in every respect. The notes of all parts end up in one list."""
     notes = _notes(old, new)
-    compared = compare_predictions(reader, old, new, notes, same_rows=same_rows, earlier=earlier)
+    compared = compare_predictions(
+        reader, old, new, notes, same_rows=same_rows, earlier=earlier, replicates=replicates
+    )
     plotted = [old, new]
     if old.commit is None:
         plotted = [new]

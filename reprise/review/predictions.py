@@ -1,18 +1,21 @@
 """Compares predictions row by row: their metrics, and which rows were fixed and broken."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reprise.dvc.history.out_files import list_files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
 from reprise.review.data.tables import read_table
 from reprise.review.declared import Direction, PredictionsSpec, parse_meta
 from reprise.review.old_model import predict_new_rows
+from reprise.review.recipe import is_same_recipe
 from reprise.review.relabelled import (
     MAX_RELABELLED,
     Overlap,
@@ -74,6 +77,16 @@ class ComparedPredictions:
     together: Comparison | None = None
 
 
+class Replicates(NamedTuple):
+    """Holds the predictions of further trainings of either side: files by out, each list a seed."""
+
+    old: Mapping[str, Sequence[Path]]
+    new: Mapping[str, Sequence[Path]]
+
+
+NO_REPLICATES = Replicates({}, {})
+
+
 @dataclass(frozen=True)
 class _Group:
     """Holds the outs that are compared together: one, or one for each training seed."""
@@ -90,10 +103,12 @@ def compare_predictions(
     *,
     same_rows: bool,
     earlier: Sequence[Revision] = (),
+    replicates: Replicates = NO_REPLICATES,
 ) -> list[ComparedPredictions]:
     """Compare each declared table that both revisions have.
 
     notes: it is added why others are not compared.
+    replicates: predictions of further trainings of either side, each of its own test rows.
 
     same_rows: the old model predicts the new side's rows, and these predictions are compared.
     earlier: other models of the new side, such as those of earlier nights, which predict the new
@@ -115,7 +130,11 @@ def compare_predictions(
             new_tables = _read_all(revisions, new, group.paths, group.spec)
             overlap = find_overlap(recorded[0], new_tables[0], group.spec)
             old_tables = recorded
-            if same_rows:
+            more = [_read_replicates(side, old_paths, group.spec) for side in replicates]
+            if any(more):
+                old_tables = [*recorded, *more[0]]
+                new_tables += more[1]
+            elif same_rows:
                 old_tables = _predict_all(revisions, old, new, group, recorded)
             elif len(overlap.relabelled) or overlap.paired < len(new_tables[0]):
                 old_tables = _try_predicting(revisions, old, new, group, recorded, notes)
@@ -125,8 +144,10 @@ def compare_predictions(
                 new_tables,
                 group.spec,
                 overlap,
-                evaluated=old_tables is not recorded,
+                evaluated=old_tables is not recorded and not any(more),
             )
+            comparison = replace(compared.comparison, same_recipe=is_same_recipe(old, new))
+            compared = replace(compared, comparison=comparison)
             others = _predict_earlier(revisions, earlier, new, group, notes)
             if others:
                 together = compare_with_mean(old_tables, [*new_tables, *others], group.spec)
@@ -192,6 +213,17 @@ def _read_all(
     """Read the declared columns of each out. Raises PipelineError for one that nothing has."""
     columns = _columns(spec)
     return [read_table(revisions.files(revision, path), path, columns) for path in paths]
+
+
+def _read_replicates(
+    files: Mapping[str, Sequence[Path]], paths: Sequence[str], spec: PredictionsSpec
+) -> list[pa.Table]:
+    """Read the declared columns of what further trainings wrote as these outs."""
+    tables = []
+    for path in paths:
+        for file in files.get(path, []):
+            tables.append(read_table(list_files(file), path, _columns(spec)))
+    return tables
 
 
 def _columns(spec: PredictionsSpec) -> list[str]:

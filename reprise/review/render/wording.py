@@ -11,6 +11,7 @@ from reprise.review.report import Report, RevisionLabel, StageChange, ValueChang
 from reprise.review.staleness import Staleness
 from reprise.review.stats.parts import PartComparison, PartKind
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
+from reprise.review.stats.superiority import Superiority
 from reprise.shorten import shorten
 from reprise.text.values import (
     NO_VALUE,
@@ -90,9 +91,26 @@ def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
     if primary.detectable is not None:
         smallest = difference(primary, primary.detectable, sign=False) + _unit(primary)
         details.append(f"smallest difference this test set could show: {smallest}")
+    if primary.superiority is not None and comparison.judges_change:
+        details.append(superiority_sentence(primary.superiority))
     if primary.verdict in (Verdict.BETTER, Verdict.WORSE) and not comparison.judges_change:
-        details.append("one training a side cannot say whether the change is")
+        details.append(_why_not_the_change(comparison))
     return details
+
+
+def superiority_sentence(chance: Superiority) -> str:
+    """Say how often a new training of the new recipe is better than one of the old."""
+    interval_ = f"95 % CI {chance.low:.0%} to {chance.high:.0%}"
+    return (
+        "a new training of the new recipe is better than one of the old in "
+        f"{chance.probability:.0%} of cases ({interval_})"
+    )
+
+
+def _why_not_the_change(comparison: Comparison) -> str:
+    if comparison.same_recipe:
+        return "the recipe is the same on both sides, so there is no change of it to judge"
+    return "one training a side cannot say whether the change is: reprise report --replicates"
 
 
 def _unpaired_headline(report: Report) -> Headline:

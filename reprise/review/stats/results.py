@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reprise.described import DescribedEnum
 from reprise.review.declared import Direction
+from reprise.review.stats.superiority import Superiority
 
 
 class Verdict(DescribedEnum):
@@ -44,7 +45,8 @@ class MetricComparison:
     two-sided, of all but the primary metric Holm-adjusted; proportion: it is a mean of zeros and
     ones; why: the reason why there is no verdict; detectable: the smallest true difference that
     these rows would show with a chance of 80 %, also as the one of the other metrics that moved;
-    old_all, new_all: means over all rows of a side.
+    old_all, new_all: means over all rows of a side; superiority: how often a new training of the
+    new side is better than one of the old, None where a side has one.
     """
 
     name: str
@@ -65,6 +67,7 @@ class MetricComparison:
     unpaired: Unpaired | None
     old_all: float | None = None
     new_all: float | None = None
+    superiority: Superiority | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ class Comparison:
 
     rows_old, rows_new: of the longest table of a side; paired: rows that both sides have; note:
     what the intervals cover and what they do not; refused: why no metric has a verdict; evaluated:
-    the old model was run on the new side's rows, so that what it recorded is over others.
+    the old model was run on the new side's rows, so that what it recorded is over others;
+    same_recipe: the sides differ in their data or seed alone, so that there is no change to judge.
     """
 
     rows_old: int
@@ -102,11 +106,15 @@ class Comparison:
     refused: str | None
     evaluated: bool = False
     relabelled: Relabelled | None = None
+    same_recipe: bool = False
 
     @property
     def judges_change(self) -> bool:
-        """Tell whether verdicts are of the change: both sides have trainings of several seeds."""
-        return min(self.seeds_old, self.seeds_new) > 1
+        """Tell whether verdicts are of the change: both sides have trainings of several seeds.
+
+        Of one recipe on other data, or with another seed, they are of the models.
+        """
+        return min(self.seeds_old, self.seeds_new) > 1 and not self.same_recipe
 
     @property
     def primary(self) -> MetricComparison:

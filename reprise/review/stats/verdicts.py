@@ -38,6 +38,7 @@ from reprise.review.stats.prediction_arrays import (
 from reprise.review.stats.proportions import proportion_difference
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.review.stats.seeds import seeds_difference
+from reprise.review.stats.superiority import Superiority, probability_of_superiority
 from reprise.review.stats.unpaired import compare_unpaired
 
 MIN_PAIRED = 0.5  # share of either side's rows; with fewer the two test sets are not the same
@@ -119,6 +120,8 @@ def _compare_arrays(
         comparison = _describe(predictions, name, metric, reasons[name])
         if name in estimates:
             comparison = _judge(comparison, estimates[name], adjusted.get(name, estimates[name].p))
+            superiority = _superiority(predictions, metric)
+            comparison = replace(comparison, superiority=superiority)
         metrics.append(comparison)
 
     dropped_rows = old_arrays.dropped_rows or new_arrays.dropped_rows
@@ -196,6 +199,15 @@ def _estimate(predictions: PairedPredictions, column: str, tests: int, seed: int
         lost = int((new < old).sum())
         return proportion_difference(gained, lost, predictions.pairs, tests)
     return mean_difference(_differences(old[0], new[0]), group, tests, seed)
+
+
+def _superiority(predictions: PairedPredictions, metric: MetricSpec) -> Superiority | None:
+    """Compare each training of one side with each of the other, by their means over the pairs."""
+    values = predictions.values(metric.column)
+    assert values is not None
+    old, new = (side.mean(axis=1) for side in values)
+    higher = metric.better is Direction.HIGHER
+    return probability_of_superiority(old, new, higher=higher)
 
 
 def _differences(old: Array, new: Array) -> Array:

@@ -1,9 +1,11 @@
 """Replicates are run aside, and are entries of the run-cache that a later run restores."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.reprise.corpus import Made
 from tests.reprise.review.repository import PIPELINE, commit, repository
 
 DECLARED = PIPELINE.replace(
@@ -42,3 +44,115 @@ def test_without_a_declaration_it_says_what_to_write(tmp_path: Path, commands: s
     made = repository(tmp_path, commands)
     output = made.run("reprise", "replicate", code=1)
     assert "found no stage with replicates; expected `meta: {reprise:" in output
+
+
+NOISY = """
+import csv, random, yaml
+p = yaml.safe_load(open("params.yaml"))["train"]
+seed = random.Random(f"{p['seed']} of {p['skill']}")
+skill = p["skill"] + seed.uniform(-p["luck"], p["luck"])
+with open("predictions.csv", "w", newline="") as f:
+    w = csv.writer(f)
+    w.writerow(["id", "correct"])
+    for i in range(2000):
+        dice = random.Random(f"{i} {p['seed']}")
+        w.writerow([i, int(dice.random() < skill)])
+"""
+NOISY_PIPELINE = """
+stages:
+  train:
+    cmd: python work.py && cat data.csv > /dev/null
+    deps: [work.py, data.csv]
+    params: [train]
+    meta: {reprise: {sandbox: true, replicates: {param: train.seed, base: 5, change: 4}}}
+    outs:
+      - predictions.csv:
+          meta: {reprise: {predictions: {metrics: {accuracy: {column: correct, better: higher}}}}}
+"""
+
+
+def noisy(tmp_path: Path, commands: str, luck: float = 0.01) -> Made:
+    """Make a commit on main of a recipe whose trainings differ, and a branch to change it on."""
+    files = {
+        "dvc.yaml": NOISY_PIPELINE,
+        "work.py": NOISY,
+        "params.yaml": f"train: {{skill: 0.7, luck: {luck}, seed: 1}}\n",
+    }
+    made = Made(tmp_path, {"files": files}, commands).create()
+    made.run("git", "checkout", "-qb", "main")
+    (made.root / "data.csv").write_text("1\n")
+    made.run("dvc", "add", "-q", "data.csv")
+    made.run("dvc", "repro")
+    commit(made, "first")
+    made.run("git", "checkout", "-qb", "feature")
+    return made
+
+
+def edit_params(made: Made, old: str, new: str) -> None:
+    file = made.root / "params.yaml"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    made.run("dvc", "repro")
+
+
+def test_a_change_that_trainings_confirm_is_better(tmp_path: Path, commands: str) -> None:
+    made = noisy(tmp_path, commands)
+    edit_params(made, "skill: 0.7", "skill: 0.8")
+    before = state(made.root)
+    alone = made.run("reprise", "report", "main")
+    assert "this model is better on these rows" in first_line(alone)
+    asked = "one training a side cannot say whether the change is: reprise report `--replicates`"
+    assert asked in first_line(alone)
+    report = made.run("reprise", "report", "main", "--replicates", "-j", "2")
+    assert "4 trainings with another train.seed: 0 are in the run-cache, 4 to run" in report
+    assert "the working tree: train: 3 trainings with another train.seed: 0 are in" in report
+    assert "the change is better" in first_line(report)
+    assert "a new training of the new recipe is better than one of the old in 100% of" in report
+    assert state(made.root) == before
+    again = made.run("reprise", "report", "main", "--replicates", "--format", "json")
+    assert "4 are in the run-cache, 0 to run" in again
+    assert "3 are in the run-cache, 0 to run" in again
+    (metric,) = json.loads(again[again.index("{") :])["compared"][0]["comparison"]["metrics"]
+    assert metric["superiority"]["probability"] == 1.0
+    assert 0.5 < metric["superiority"]["low"] < 1
+
+
+def test_luck_of_one_training_is_no_better_change(tmp_path: Path, commands: str) -> None:
+    """The same skill: seeds differ by more than rows do."""
+    made = noisy(tmp_path, commands, luck=0.1)
+    edit_params(made, "luck: 0.1", "luck: 0.1001")
+    edit_params(made, "seed: 1", "seed: 3")
+    alone = made.run("reprise", "report", "main")
+    assert "this model is" in first_line(alone)
+    report = made.run("reprise", "report", "main", "--replicates", "-j", "2")
+    assert "to run" in report
+    assert "no detectable difference" in first_line(report)
+
+
+@pytest.mark.parametrize("changed", ["data", "seed"])
+def test_the_same_recipe_is_judged_as_a_model_and_nothing_trains(
+    changed: str, tmp_path: Path, commands: str
+) -> None:
+    made = noisy(tmp_path, commands, luck=0.1)
+    if changed == "data":
+        (made.root / "data.csv").write_text("2\n")
+        made.run("dvc", "add", "-q", "data.csv")
+        made.run("dvc", "repro")
+    else:
+        edit_params(made, "seed: 1", "seed: 3")
+    report = made.run("reprise", "report", "main", "--replicates")
+    assert "nothing is trained: the recipe is the same on both sides" in report
+    assert "the change is" not in report
+    if changed == "seed":
+        assert "the recipe is the same on both sides, so there is no change of it" in report
+
+
+def test_rows_that_show_nothing_train_nothing(tmp_path: Path, commands: str) -> None:
+    made = noisy(tmp_path, commands)
+    edit_params(made, "luck: 0.01", "luck: 0.0101")
+    report = made.run("reprise", "report", "main", "--replicates")
+    assert "nothing is trained: these rows show no difference" in report
+
+
+def first_line(report: str) -> str:
+    return next(line for line in report.splitlines() if "**" in line)

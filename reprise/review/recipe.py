@@ -1,0 +1,59 @@
+"""Tells whether two revisions train by the same recipe, so that data or a seed alone differ."""
+
+from collections.abc import Mapping
+
+from reprise.dvc.history.revision import Revision, StageRecord
+from reprise.dvc.settings import parse_settings
+
+
+def is_same_recipe(old: Revision, new: Revision) -> bool:
+    """Tell whether all stages have the same commands, params and code.
+
+    Params that `meta.reprise.replicates` names are seeds: they may differ. Code is what stages read
+    that DVC does not track: files that git has.
+    """
+    seeds = seed_params(new)
+    return recipe_of(old, seeds) == recipe_of(new, seeds)
+
+
+def seed_params(revision: Revision) -> set[str]:
+    """Return the keys that stages declare as their seeds, without the file's name."""
+    keys = set()
+    for record in revision.records.values():
+        spec = parse_settings(f"stage '{record.name}'", record.meta).replicates
+        if spec is not None and not record.source:
+            keys.add(spec.param.rpartition(":")[2])
+    return keys
+
+
+def recipe_of(revision: Revision, seeds: set[str]) -> Mapping[str, object]:
+    """Return command, params and code of each stage."""
+    recipe = {}
+    for record in revision.records.values():
+        if not record.source:
+            recipe[record.name] = (record.command, _params(record, seeds), _code(revision, record))
+    return recipe
+
+
+def _params(record: StageRecord, seeds: set[str]) -> Mapping[tuple[str, str], object]:
+    found = {}
+    for file, values in record.params.items():
+        leaves = [leaf for key, value in values.items() for leaf in _leaves(key, value)]
+        found.update({(file, name): value for name, value in leaves if name not in seeds})
+    return found
+
+
+def _leaves(key: str, value: object) -> list[tuple[str, object]]:
+    """List the values of a section by their dotted keys."""
+    if not isinstance(value, dict) or not value:
+        return [(key, value)]
+    return [leaf for name, inner in value.items() for leaf in _leaves(f"{key}.{name}", inner)]
+
+
+def _code(revision: Revision, record: StageRecord) -> Mapping[str, str | None]:
+    tracked = [f"{path}/" for path in revision.outs]
+    return {
+        path: hash_
+        for path, hash_ in record.deps.items()
+        if not any(f"{path}/".startswith(out) or out.startswith(f"{path}/") for out in tracked)
+    }
