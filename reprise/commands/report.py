@@ -7,6 +7,8 @@ from pathlib import Path
 from reprise.commands.options import Subparsers, directory_parser, parse_count
 from reprise.errors import PipelineError
 
+SUFFIXES = {".html": "html", ".json": "json", ".md": "md", ".txt": "text"}
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `report` to the command line."""
@@ -17,7 +19,8 @@ def add_parser(subparsers: Subparsers) -> None:
     add("old", nargs="?", default="HEAD", metavar="OLD", help=old)
     new = "a branch or commit (default: the working tree, against where it left OLD)"
     add("new", nargs="?", metavar="NEW", help=new)
-    add("--format", choices=["md", "json", "html"], default="md", help="(default: md)")
+    default = "default: by the end of --out's FILE, text on a terminal, else md"
+    add("--format", choices=["text", "md", "json", "html"], help=f"({default})")
     add("--out", metavar="FILE", help="write there (default: standard output)")
     judged = "exit 1 when the primary metric is worse beyond noise; no-verdict: or can't be judged"
     add("--fail-on", choices=["worse", "no-verdict"], help=judged)
@@ -39,6 +42,7 @@ def execute(args: argparse.Namespace) -> int:
     """Write the report. Returns 1 when --fail-on says so."""
     # statistics and DuckDB: a second to import
     from reprise.review import FORMATS, review
+    from reprise.review.render.text import print_text
     from reprise.review.stats.results import Verdict
 
     if args.metric and args.fail_on is None:
@@ -49,11 +53,13 @@ def execute(args: argparse.Namespace) -> int:
         report = review_replicated(args.old, args.new, args.jobs)
     else:
         report = review(args.old, args.new)
-    text = FORMATS[args.format](report)
+    chosen = args.format or _default_format(args.out)
     if args.out:
-        Path(args.out).write_text(text, encoding="utf-8")
+        Path(args.out).write_text(FORMATS[chosen](report), encoding="utf-8")
+    elif chosen == "text":
+        print_text(report)
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(FORMATS[chosen](report))
     if args.fail_on is None:
         return 0
     verdicts = report.verdicts(args.metric)
@@ -66,3 +72,10 @@ def execute(args: argparse.Namespace) -> int:
         file=sys.stderr,
     )
     return 1 if args.fail_on == "no-verdict" else 0
+
+
+def _default_format(out: str | None) -> str:
+    """Choose the format that the file's name asks for, or that a terminal shows."""
+    if out is not None:
+        return SUFFIXES.get(Path(out).suffix.lower(), "md")
+    return "text" if sys.stdout.isatty() else "md"

@@ -3,8 +3,9 @@
 from reprise.review.builder import review
 from reprise.review.render.html import html
 from reprise.review.render.markdown import markdown
+from reprise.review.render.text import text
 from reprise.review.report import Report, to_json
 
-FORMATS = {"md": markdown, "json": to_json, "html": html}
+FORMATS = {"text": text, "md": markdown, "json": to_json, "html": html}
 
-__all__ = ["FORMATS", "Report", "html", "markdown", "review", "to_json"]
+__all__ = ["FORMATS", "Report", "html", "markdown", "review", "text", "to_json"]

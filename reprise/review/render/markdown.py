@@ -13,7 +13,6 @@ from reprise.review.render.selection import changed_rows, other_metrics
 from reprise.review.report import Report, RevisionLabel
 from reprise.shorten import shorten
 from reprise.text.markdown import ROWS, escaped, folded, sentence
-from reprise.text.values import number, number_pair
 
 MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
@@ -103,16 +102,12 @@ def _headline(report: Report) -> str:
 
 def _baselines(report: Report) -> Iterator[str]:
     """Yield what the baselines of the primary metric reach, first those that it does not beat."""
-    beaten = []
     for baseline in report.baselines:
-        metric, name = escaped(baseline.metric), escaped(baseline.name)
-        if baseline.beaten:
-            beaten.append(f"{name} {number(baseline.baseline)}")
-            continue
-        value, other = number_pair(baseline.value, baseline.baseline)
-        yield f"**{metric} {value} does not beat {name} ({other})**"
+        if not baseline.beaten:
+            yield f"**{wording.unbeaten_sentence(baseline, escaped)}**"
+    beaten = wording.beaten_sentence(report.baselines, escaped)
     if beaten:
-        yield f"{metric} beats {', '.join(beaten)}"
+        yield beaten
 
 
 def _side(side: RevisionLabel) -> str:

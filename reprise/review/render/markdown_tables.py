@@ -8,8 +8,6 @@ from reprise.review.predictions import ChangedRows
 from reprise.review.render import wording
 from reprise.review.render.selection import (
     changed_columns,
-    classes_drifted,
-    drifted_columns,
     shown_metrics,
     shown_parts,
     sorted_metrics,
@@ -109,16 +107,14 @@ def _data_row(change: DataChange) -> list[str]:
     diff = change.diff
     if diff is None:
         return [escaped(change.path), escaped(change.note or change.kind), *[NO_VALUE] * 5]
-    drifted = [escaped(wording.drifted_name(column)) for column in drifted_columns(diff)]
-    if classes_drifted(diff):
-        drifted.insert(0, "classes")
+    drifted = list(map(escaped, wording.drifted_names(diff)))
     return [
         escaped(change.path),
         wording.row_counts(diff),
         number(diff.added),
         number(diff.removed),
         _changed_cell(diff),
-        wording.first_few(_column_changes(diff)),
+        wording.first_few(wording.column_changes(diff, escaped)),
         wording.first_few(drifted),
     ]
 
@@ -129,16 +125,6 @@ def _changed_cell(diff: TableDiff) -> str:
     if not columns:
         return number(diff.changed)
     return f"{diff.changed}: {wording.first_few(columns, 3)}"
-
-
-def _column_changes(diff: TableDiff) -> list[str]:
-    added = [f"+{escaped(name)}" for name in diff.columns_added]
-    removed = [f"−{escaped(name)}" for name in diff.columns_removed]
-    retyped = [
-        f"{escaped(name)} {escaped(old_type)} → {escaped(new_type)}"
-        for name, old_type, new_type in diff.columns_retyped
-    ]
-    return added + removed + retyped
 
 
 def row_table(rows: ChangedRows) -> str:

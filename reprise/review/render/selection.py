@@ -1,13 +1,15 @@
 """Select what of a report is shown where, for every format alike."""
 
 from collections import Counter
+from collections.abc import Sequence
 from operator import attrgetter
 
+from reprise.review.data.changes import DataChange
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.drift import LEVEL
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRows
-from reprise.review.report import Report, ValueChange
+from reprise.review.report import Report, ValueChange, values_equal
 from reprise.review.stats.parts import PartComparison
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 
@@ -33,6 +35,11 @@ def other_metrics(report: Report) -> list[ValueChange]:
     ]
 
 
+def changed_values(report: Report) -> list[ValueChange]:
+    """Return those of `other_metrics` whose value changed."""
+    return [change for change in other_metrics(report) if not values_equal(change.old, change.new)]
+
+
 def sorted_metrics(comparison: Comparison) -> list[MetricComparison]:
     """Return the primary metric, then those that are worse, those that are better, and the rest."""
     primary, *others = comparison.metrics
@@ -45,7 +52,7 @@ def shown_metrics(comparison: Comparison, most: int) -> int:
     return max(most, verdicts[Verdict.WORSE] + 1)
 
 
-def shown_parts(parts: list[PartComparison], most: int) -> int:
+def shown_parts(parts: Sequence[PartComparison], most: int) -> int:
     """Return how many classes and slices a table of `most` shows: at least all worse ones."""
     verdicts = Counter(part.result.verdict for part in parts)
     return max(most, verdicts[Verdict.WORSE])
@@ -66,6 +73,18 @@ def changed_columns(diff: TableDiff) -> list[ColumnDiff]:
     """Return the columns in which changed rows differ, those of most rows first."""
     columns = filter(attrgetter("changed"), diff.columns)
     return sorted(columns, key=attrgetter("changed"), reverse=True)
+
+
+def drifted_first(changes: list[DataChange]) -> list[DataChange]:
+    """Return the tables with a drift first, then those that are compared, then the rest."""
+    return sorted(changes, key=_data_rank)
+
+
+def _data_rank(change: DataChange) -> int:
+    if change.diff is None:
+        return 2
+    drifted = classes_drifted(change.diff) or drifted_columns(change.diff)
+    return 0 if drifted else 1
 
 
 def classes_drifted(diff: TableDiff) -> bool:

@@ -9,19 +9,22 @@ from reprise.review.stats.results import Verdict
 class VerdictStyle:
     """Holds how a verdict is shown.
 
-    label: its words, in Markdown as in HTML; css_class: the class that the page's style colours.
+    label: its words; short: those of a narrow table; css_class: the class that the page's style
+    colours; colour: on a terminal, as rich names it.
     """
 
     label: str
+    short: str
     css_class: str
+    colour: str
 
 
 _STYLES: dict[Verdict | None, VerdictStyle] = {
-    Verdict.BETTER: VerdictStyle("better", "better"),
-    Verdict.WORSE: VerdictStyle("worse", "worse"),
-    Verdict.EQUIVALENT: VerdictStyle("equivalent", "same"),
-    Verdict.NO_DIFFERENCE: VerdictStyle("no detectable difference", "same"),
-    None: VerdictStyle("no verdict", "none"),
+    Verdict.BETTER: VerdictStyle("better", "better", "better", "green"),
+    Verdict.WORSE: VerdictStyle("worse", "worse", "worse", "red"),
+    Verdict.EQUIVALENT: VerdictStyle("equivalent", "equivalent", "same", ""),
+    Verdict.NO_DIFFERENCE: VerdictStyle("no detectable difference", "not detectable", "same", ""),
+    None: VerdictStyle("no verdict", "no verdict", "none", "yellow"),
 }
 
 

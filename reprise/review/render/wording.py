@@ -1,11 +1,13 @@
 """Write the sentences of a report, the same in Markdown and HTML: plain text, nothing escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from reprise.review.baselines import Baseline
 from reprise.review.data.columns import ColumnDiff, ComparedRows
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
+from reprise.review.render.selection import classes_drifted, drifted_columns
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.staleness import Staleness
@@ -18,6 +20,7 @@ from reprise.text.values import (
     arrow,
     is_number,
     number,
+    number_pair,
     percentage_points,
     signed,
     single_line,
@@ -128,6 +131,21 @@ def _unpaired_headline(report: Report) -> Headline:
 def stale_sentence(stale: Staleness) -> str:
     """Say in front of the first line that the working tree is not as recorded."""
     return f"The working tree is {stale.what}"
+
+
+def unbeaten_sentence(baseline: Baseline, write: Callable[[str], str]) -> str:
+    """Say which baseline the primary metric does not beat. write: makes a name inert."""
+    value, other = number_pair(baseline.value, baseline.baseline)
+    return f"{write(baseline.metric)} {value} does not beat {write(baseline.name)} ({other})"
+
+
+def beaten_sentence(baselines: Sequence[Baseline], write: Callable[[str], str]) -> str:
+    """List the baselines that the primary metric beats; empty without any."""
+    beaten = [baseline for baseline in baselines if baseline.beaten]
+    if not beaten:
+        return ""
+    listed = [f"{write(baseline.name)} {number(baseline.baseline)}" for baseline in beaten]
+    return f"{write(beaten[0].metric)} beats {', '.join(listed)}"
 
 
 def side_name(side: RevisionLabel) -> str:
@@ -275,6 +293,25 @@ def drifted_name(column: ColumnDiff) -> str:
     if column.scope is ComparedRows.ALL:
         return column.name
     return f"{column.name} ({column.scope})"
+
+
+def drifted_names(diff: TableDiff) -> list[str]:
+    """Name what of a table drifted: its classes first, then its columns."""
+    names = [drifted_name(column) for column in drifted_columns(diff)]
+    if classes_drifted(diff):
+        names.insert(0, "classes")
+    return names
+
+
+def column_changes(diff: TableDiff, write: Callable[[str], str]) -> list[str]:
+    """List the columns that a table gained, lost, or has with another type."""
+    added = [f"+{write(name)}" for name in diff.columns_added]
+    removed = [f"−{write(name)}" for name in diff.columns_removed]
+    retyped = [
+        f"{write(name)} {write(old_type)} → {write(new_type)}"
+        for name, old_type, new_type in diff.columns_retyped
+    ]
+    return added + removed + retyped
 
 
 def classes_sentence(diff: TableDiff) -> str:

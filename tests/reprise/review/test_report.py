@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import pty
 import re
 import shutil
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ import cmarkgfm
 import pytest
 from cmarkgfm.cmark import Options
 
+from reprise.cli import main
 from tests.conftest import made_once, one_in
 from tests.reprise.corpus import Made
 from tests.reprise.review.repository import (
@@ -70,6 +73,41 @@ def test_the_whole_report(name: str, made: Made) -> None:
         text = report(made, "main", "feature", "--format", ending)
         assert text == (GOLDEN / f"{name}.{ending}").read_text()
         assert str(made.root) not in text
+
+
+BEGINS = {"text": "accuracy 0.7 → ", "md": "<!-- reprise", "json": "{", "html": "<!doctype html>"}
+
+
+def test_the_format_is_that_of_the_files_name(made: Made) -> None:
+    change(made, {"params.yaml": NEW_PARAMS})
+    chosen = {"a.html": "html", "a.json": "json", "a.md": "md", "a.txt": "text", "A.HTML": "html"}
+    chosen |= {"a.log": "md", "html": "md"}
+    for file, form in chosen.items():
+        assert report(made, "main", "--out", file) == ""
+        assert (made.root / file).read_text().startswith(BEGINS[form]), file
+    report(made, "main", "--out", "a.json", "--format", "text")
+    written = (made.root / "a.json").read_text()
+    assert written.startswith(BEGINS["text"])
+    assert max(map(len, written.splitlines())) <= 80  # whatever the terminal
+    assert report(made, "main").startswith(BEGINS["md"])  # on a pipe
+
+
+def test_a_terminal_shows_text(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(made, {"params.yaml": NEW_PARAMS})
+    monkeypatch.chdir(made.root)
+    master, slave = pty.openpty()
+    for name, value in (("COLUMNS", "90"), ("TERM", "xterm-256color"), ("NO_COLOR", "")):
+        monkeypatch.setenv(name, value)
+    with os.fdopen(slave, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", terminal)
+        with pytest.raises(SystemExit) as ended:
+            main(["report", "main"])
+        assert ended.value.code == 0
+        terminal.flush()
+        shown = os.read(master, 100_000).decode()
+    os.close(master)
+    assert shown.startswith("\x1b[1;32maccuracy 0.7 → ")
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines())) <= 90
 
 
 def test_the_headline(made: Made) -> None:
