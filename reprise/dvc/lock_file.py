@@ -6,7 +6,9 @@ The rest is left to DVC's own writer.
 """
 
 import copy
+import hashlib
 import itertools
+import json
 import re
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -56,6 +58,12 @@ def is_entry(value: Any) -> bool:
     except Invalid:
         return False
     return True
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """Hash what dvc.lock says of a stage: its command, deps, params and outs."""
+    text = json.dumps(entry, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def replace_entries(

@@ -1,11 +1,11 @@
 """Record a run's stages: in a journal as they finish; at the end in .gitignore and dvc.lock."""
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from reprise.dvc import Change, Repository, Stage
 from reprise.dvc.exceptions import dvc_boundary
-from reprise.dvc.lock_file import Entry, Key
+from reprise.dvc.lock_file import Entry, Key, entry_hash
 from reprise.errors import PipelineError
 from reprise.state.durations import Durations
 from reprise.state.early_entries import EarlyEntries
@@ -125,9 +125,17 @@ class Recorder:
         self._keep_early(written & (self._new | moved), unfinished)
         if seconds:
             durations = Durations(self._repository.temporary)
-            durations.add((stage.name, value) for stage, value in seconds.items())
+            durations.add(self._described_runs(seconds))
         if errors:
             raise PipelineError("; ".join(errors))
+
+    def _described_runs(
+        self, seconds: Mapping[Stage, float]
+    ) -> Iterator[tuple[str, float, str | None]]:
+        """Yield each stage's name, its seconds, and the hash of what was recorded of it."""
+        for stage, value in seconds.items():
+            entry = entry_hash(stage.entry()) if stage in self._changed else None
+            yield stage.name, value, entry
 
     def _take_back_early(self, decided: Iterable[Stage]) -> set[Stage]:
         """Choose the early entries that go behind one of this run; their lines do so too."""

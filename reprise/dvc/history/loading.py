@@ -14,6 +14,7 @@ from reprise.dvc.deps import data_deps, local_items, params_deps
 from reprise.dvc.history.out_files import record_out
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.dvc.history.values import Values, flatten
+from reprise.dvc.lock_file import Entry, entry_hash
 
 Outs = Mapping[str, Output]  # by path, relative to the root
 
@@ -62,17 +63,19 @@ class StageLoader:
 
     def _make_record(self, stage: DVCStage, outs: Outs) -> StageRecord:
         name, group = self._names(stage)
+        entry = _locked_entry(stage)
         return StageRecord(
             name=name,
             group=group,
             wdir=self._relative(stage.wdir),
             source=not isinstance(stage, PipelineStage),
-            command=_locked_command(stage),
+            command=entry.get("cmd"),
             deps=self._dep_hashes(stage),
             params=self._params(stage),
             outs={path: out.hash_info.value for path, out in outs.items()},
             stale=[*self._stale(stage)],
             meta=stage.meta,
+            entry=entry_hash(entry) if entry else None,
         )
 
     def _names(self, stage: DVCStage) -> tuple[str, str]:
@@ -126,9 +129,9 @@ def _note_modified(revision: Revision, outs: Outs) -> None:
             revision.modified[path] = bool(is_cached)
 
 
-def _locked_command(stage: DVCStage) -> str | None:
+def _locked_entry(stage: DVCStage) -> Entry:
+    """Return what dvc.lock says of the stage; empty if it says nothing."""
     if not isinstance(stage, PipelineStage):
-        return None
-    entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
-    command: str | None = entry.get("cmd")
-    return command
+        return {}
+    entry: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
+    return entry

@@ -78,6 +78,8 @@ def test_a_folder_in_place_of_the_file_is_set_aside(tmp_path: Path) -> None:
         '["a", NaN]',
         '["a", 1e999]',
         '["a", null]',
+        '["a", 1, 2]',
+        '["a", 1, "b", "c"]',
         "1",
     ],
 )
@@ -85,3 +87,16 @@ def test_durations_of_any_shape_are_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "history.jsonl").write_text(f'["a", 1.5]\n{line}\n')
     assert Durations(tmp_path).expected("a") == 1.5
     assert (tmp_path / "history.jsonl.damaged-1").exists()
+
+
+def test_durations_are_found_by_what_was_recorded(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl").write_text('["a", 1.5]\n')  # of a version before
+    Durations(tmp_path).add([("a", 2.0, "one"), ("a", 3.0, "other"), ("a", 4.0, None)])
+    durations = Durations(tmp_path)
+    assert [durations.of_entry(entry) for entry in ("one", "other", "none", None)] == [
+        2.0,
+        3.0,
+        None,
+        None,
+    ]
+    assert durations.last("a") == 4.0
