@@ -66,4 +66,5 @@ GITHUB = Provider(
     api_variable="GITHUB_API_URL",
     project_variable="GITHUB_REPOSITORY",
     token_variable="GITHUB_TOKEN",  # noqa: S106
+    commit_path="/commit/",
 )

@@ -62,4 +62,5 @@ GITLAB = Provider(
     api_variable="CI_API_V4_URL",
     project_variable="CI_PROJECT_ID",
     token_variable="GITLAB_TOKEN",  # noqa: S106
+    commit_path="/-/commit/",
 )

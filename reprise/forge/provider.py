@@ -36,6 +36,7 @@ class Provider:
     connect: makes a client from the API's address, the project, and a token.
     api_path: leads from a server of one's own to its API.
     server_variable: names that server's address, or its host.
+    commit_path: leads from a project's page to that of a commit, before its hash.
     """
 
     connect: Callable[[str, str, str], Forge]
@@ -46,6 +47,7 @@ class Provider:
     api_variable: str
     project_variable: str
     token_variable: str
+    commit_path: str
 
     def serves(self, host: str, environment: Mapping[str, str]) -> bool:
         """Tell whether the host is the public one, or one that the environment names."""

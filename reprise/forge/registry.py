@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from reprise.errors import PipelineError
 from reprise.forge.github import GITHUB
@@ -61,6 +62,31 @@ def forge_of_address(
         return None
     api = provider.api_address(host, environment)
     return provider.connect(api, parts["project"], environment[provider.token_variable])
+
+
+def project_of_address(address: str) -> str | None:
+    """Return the path of a repository on its host, such as `owner/name`; None for a folder."""
+    if address.startswith(("/", ".", "file://")):
+        return None
+    parts = GIT_ADDRESS.match(address)
+    return None if parts is None else parts["project"]
+
+
+def commit_page(
+    address: str, commit: str, environment: Mapping[str, str] = os.environ
+) -> str | None:
+    """Return the address of a commit's page on the forge that has the repository.
+
+    None where no forge is known that has the address.
+    """
+    parts = GIT_ADDRESS.match(address)
+    if parts is None:
+        return None
+    host, project = parts["host"], parts["project"]
+    provider = find_provider(host, environment)
+    if provider is None:
+        return None
+    return f"https://{host}/{quote(project)}{provider.commit_path}{quote(commit)}"
 
 
 def _with_token(environment: Mapping[str, str], token: str) -> dict[str, str]:

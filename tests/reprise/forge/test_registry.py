@@ -10,7 +10,7 @@ from reprise.forge.git_credentials import Login, git_environment
 from reprise.forge.github import GitHub
 from reprise.forge.gitlab import GitLab
 from reprise.forge.provider import Proposal, Provider
-from reprise.forge.registry import forge_of_address, make_forge
+from reprise.forge.registry import commit_page, forge_of_address, make_forge, project_of_address
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,7 @@ GITEA = Provider(
     api_variable="GITEA_API",
     project_variable="GITEA_REPOSITORY",
     token_variable="GITEA_TOKEN",
+    commit_path="/commit/",
 )
 GITEA_CI = {"GITEA_SERVER": "https://tea.test", "GITEA_REPOSITORY": "o/r", "GITEA_TOKEN": "c"}
 
@@ -124,3 +125,28 @@ def test_a_new_forge_is_one_line_of_the_registry() -> None:
     message = "found neither GITHUB_REPOSITORY nor CI_PROJECT_ID nor GITEA_REPOSITORY; expected"
     with pytest.raises(PipelineError, match=message):
         make_forge({})
+
+
+@pytest.mark.parametrize(
+    ("address", "project", "page"),
+    [
+        ("https://github.com/o/r.git", "o/r", "https://github.com/o/r/commit/abc"),
+        ("git@github.com:o/r.git", "o/r", "https://github.com/o/r/commit/abc"),
+        ("https://user:secret@github.com/o/r", "o/r", "https://github.com/o/r/commit/abc"),
+        ("ssh://git@hub.test:22/o/r", "o/r", "https://hub.test/o/r/commit/abc"),
+        ("https://gitlab.com/g/s/n.git", "g/s/n", "https://gitlab.com/g/s/n/-/commit/abc"),
+        ("lab.test:g/n", "g/n", "https://lab.test/g/n/-/commit/abc"),
+        ("https://bitbucket.org/o/r", "o/r", None),
+        ("/srv/r.git", None, None),
+        ("file:///srv/r.git", None, None),
+        ("../r", None, None),
+        ("", None, None),
+        ('https://github.com/o/"><b>', 'o/"><b>', "https://github.com/o/%22%3E%3Cb%3E/commit/abc"),
+    ],
+)
+def test_a_commit_has_a_page_where_the_forge_is_known(
+    address: str, project: str | None, page: str | None
+) -> None:
+    """The page's address has no login; a folder is of no forge."""
+    assert project_of_address(address) == project
+    assert commit_page(address, "abc", CI | OWN) == page
