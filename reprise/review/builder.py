@@ -9,7 +9,8 @@ from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.review.baselines import Baseline, find_baselines
 from reprise.review.change_state import ChangeState, change_state
-from reprise.review.curves import compare_curves
+from reprise.review.commits import label_revision, project_name
+from reprise.review.curves import compare_curve_sets, compare_curves
 from reprise.review.data.changes import find_data_changes
 from reprise.review.predictions import (
     NO_REPLICATES,
@@ -17,7 +18,7 @@ from reprise.review.predictions import (
     compare_predictions,
     primary_predictions,
 )
-from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
+from reprise.review.report import Report, StageChange, ValueChange, values_equal
 from reprise.review.sides import find_sides
 from reprise.review.staleness import find_staleness, stale_records
 from reprise.shorten import shorten
@@ -73,16 +74,13 @@ def _build(
     if primary is not None:
         first, spec = primary
         baselines = find_baselines(new, spec, notes)
-    durations = None
-    if new.commit is None:  # how long a stage took is known of runs in this working tree only
-        durations = Durations(reader.records)
     return Report(
-        old=RevisionLabel(old.name, old.commit),
-        new=RevisionLabel(new.name, new.commit),
+        old=label_revision(old),
+        new=label_revision(new),
         compared=compared,
         metrics=_compare_values(old.metrics, new.metrics, unchanged=True),
         params=_compare_values(old.params, new.params),
-        stages=_compare_stages(old, new, durations),
+        stages=_compare_stages(old, new, Durations(reader.records)),
         data=data,
         moved=moved,
         curves=compare_curves(plots, old, new),
@@ -90,6 +88,8 @@ def _build(
         first=first,
         stale=find_staleness(new),
         baselines=baselines,
+        curve_sets=compare_curve_sets(plots, old, new),
+        project=project_name(),
     )
 
 
@@ -139,8 +139,12 @@ def _union(old: Iterable[str], new: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*old, *new]))
 
 
-def _compare_stages(old: Revision, new: Revision, durations: Durations | None) -> list[StageChange]:
-    """List the stages that are new, gone, or have run anew. durations: None if not known."""
+def _compare_stages(old: Revision, new: Revision, durations: Durations) -> list[StageChange]:
+    """List the stages that are new, gone, or have run anew.
+
+    durations: of the runs in this working tree; a stage has that of the run which the new side
+    recorded, or none.
+    """
     old_records = _stage_records(old)
     new_records = _stage_records(new)
     changes = []
@@ -152,8 +156,8 @@ def _compare_stages(old: Revision, new: Revision, durations: Durations | None) -
             if not causes:
                 continue
         seconds = None
-        if durations is not None and state is not ChangeState.REMOVED:
-            seconds = durations.last(name)
+        if state is not ChangeState.REMOVED:
+            seconds = durations.of_entry(new_records[name].entry)
         changes.append(StageChange(name, state, causes, seconds))
     return changes
 

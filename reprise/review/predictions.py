@@ -12,8 +12,9 @@ from reprise.dvc.history.out_files import list_files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
+from reprise.review.confusion import Confusion, count_confusion
 from reprise.review.data.tables import read_table
-from reprise.review.declared import Direction, PredictionsSpec, parse_meta
+from reprise.review.declared import Direction, MetricSpec, PredictionsSpec, parse_meta
 from reprise.review.old_model import predict_new_rows
 from reprise.review.recipe import is_same_recipe
 from reprise.review.relabelled import (
@@ -67,7 +68,8 @@ class ComparedPredictions:
     name: the out, or the foreach stage whose outs are the seeds of one model; rows: by the first
     metric that is declared, None where a side has several seeds, or lacks that metric's column;
     parts: classes and slices, none where a side has several seeds; together: the old model beside
-    the mean of the new one and of earlier ones, None without any.
+    the mean of the new one and of earlier ones, None without any; confusion: over the pairs, None
+    where a side has several seeds, or no classes.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ComparedPredictions:
     rows: ChangedRows | None
     parts: list[PartComparison] = field(default_factory=list)
     together: Comparison | None = None
+    confusion: Confusion | None = None
 
 
 class Replicates(NamedTuple):
@@ -172,7 +175,7 @@ def _try_predicting(
     """
     try:
         if new.commit is not None:
-            raise PipelineError("that runs a stage, in the working tree only: `reprise report A`")
+            raise PipelineError("that runs a stage, which a report of the working tree alone does")
         if find_staleness(new) is not None:
             raise PipelineError("the working tree is not as DVC recorded it")
         return _predict_all(revisions, old, new, group, recorded)
@@ -302,13 +305,19 @@ def _compare(
         new = [table.filter(pc.invert(is_among(table, spec, ids))) for table in new]
     comparison = compare_metrics(old, new, spec, refused=refused, left_out=len(ids))
     comparison = replace(comparison, evaluated=evaluated, relabelled=relabelled)
-    rows = None
+    rows = confusion = None
     parts: list[PartComparison] = []
     if max(len(old), len(new)) == 1:
-        rows = _changed_rows(old[0], new[0], spec)
+        pairs = _pairs(old[0], new[0], spec)
+        if pairs is not None:
+            rows = _changed_rows(pairs, next(iter(spec.metrics.values())))
+            targets, *sides = (
+                pairs[name] for name in ("target_new", "prediction", "prediction_new")
+            )
+            confusion = count_confusion(targets, *sides)
         if comparison.refused is None:
             parts = compare_parts(old[0], new[0], spec)
-    return ComparedPredictions(name, comparison, rows, parts)
+    return ComparedPredictions(name, comparison, rows, parts, confusion=confusion)
 
 
 def _describe_relabelled(
@@ -353,14 +362,18 @@ def _why_refused(relabelled: int, paired: int) -> str | None:
     )
 
 
-def _changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
-    """Find the rows that changed by the first metric. None where a side lacks its column."""
+def _pairs(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> pa.Table | None:
+    """Join the rows of both sides. None where a side lacks the column of the first metric."""
     metric = next(iter(spec.metrics.values()))
     if metric.column not in old.column_names or metric.column not in new.column_names:
         return None
     old_rows = _uniform(old, spec, metric.column)
     new_rows = _uniform(new, spec, metric.column)
-    pairs = old_rows.join(new_rows, "id", right_suffix="_new", join_type="inner")
+    return old_rows.join(new_rows, "id", right_suffix="_new", join_type="inner")
+
+
+def _changed_rows(pairs: pa.Table, metric: MetricSpec) -> ChangedRows:
+    """Find the rows that changed by the first metric."""
     pairs = pairs.append_column("change", pc.subtract(pairs["value_new"], pairs["value"]))
     higher = pairs.filter(pc.greater(pairs["change"], 0))
     lower = pairs.filter(pc.less(pairs["change"], 0))

@@ -9,7 +9,7 @@ from typing import Any
 from reprise.errors import PipelineError
 from reprise.review.baselines import Baseline
 from reprise.review.change_state import ChangeState
-from reprise.review.curves import Curve
+from reprise.review.curves import Curve, CurveSet
 from reprise.review.data.changes import DataChange
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.predictions import ComparedPredictions
@@ -18,11 +18,26 @@ from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 
 
 @dataclass(frozen=True)
+class Commit:
+    """Holds who made a commit, and when. date: its author's day; page: on its forge, if known."""
+
+    hash: str
+    author: str
+    date: str
+    page: str | None
+
+
+@dataclass(frozen=True)
 class RevisionLabel:
-    """Names a revision. name: as the user gave it; commit: its hash, None for the working tree."""
+    """Names a revision.
+
+    name: as the user gave it; commit: its hash, None for the working tree; head: that commit, or
+    the one that the working tree stands on, None before the first one.
+    """
 
     name: str
     commit: str | None
+    head: Commit | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,8 @@ class ValueChange:
 class StageChange:
     """Holds a stage that is new, gone, or has run anew, by dvc.lock.
 
-    why: what it ran with that was not so before; seconds: of its last run, where that is known.
+    why: what it ran with that was not so before; seconds: of the very run that the new side
+    recorded, None where that is not known here.
     """
 
     name: str
@@ -56,7 +72,8 @@ class Report:
     compared: predictions compared row by row, the primary ones first; metrics: unchanged ones too;
     notes: what a reader should know about what is not here; first: the name of the first
     predictions in dvc.yaml, whether or not they could be compared; baselines: of their primary
-    metric; stale: why the working tree's numbers may not belong together.
+    metric; stale: why the working tree's numbers may not belong together; curve_sets: plots of
+    several lines; project: its name on its forge, or else its folder's.
     """
 
     old: RevisionLabel
@@ -72,6 +89,8 @@ class Report:
     first: str | None = None
     baselines: list[Baseline] = field(default_factory=list)
     stale: Staleness | None = None
+    curve_sets: list[CurveSet] = field(default_factory=list)
+    project: str | None = None
 
     @property
     def comparison(self) -> Comparison | None:

@@ -29,7 +29,7 @@ def find_staleness(revision: Revision) -> Staleness | None:
         return Staleness(what, _mend_files(revision))
     stages = [record.name for record in stale_records(revision)]
     if stages:
-        what = f"not run since something changed: {shorten(stages, 3)}"
+        what = f"stale: something changed since {shorten(stages, 3)} ran"
         return Staleness(what, "reprise run")
     return None
 

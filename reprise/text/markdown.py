@@ -38,8 +38,17 @@ def escaped(value: Any, limit: int = CELL) -> str:
 
 def sentence(text: str, limit: int = SENTENCE) -> str:
     """Write a sentence of ours that may hold what data says: words that aren't plain are code."""
-    words = single_line(text, limit).split()
-    return " ".join(word if PLAIN_WORD.fullmatch(word) else _code_span(word) for word in words)
+    return " ".join(map(_inert_word, single_line(text, limit).split()))
+
+
+def _inert_word(word: str) -> str:
+    """Write a word as it is, or as code; the punctuation after it stands behind the code."""
+    if PLAIN_WORD.fullmatch(word):
+        return word
+    stem = word.rstrip(",;:")
+    if not stem:
+        return _code_span(word)
+    return _code_span(stem) + word[len(stem) :]
 
 
 def plain_words(text: str, limit: int = CELL) -> str:

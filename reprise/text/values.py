@@ -37,6 +37,8 @@ def signed(value: float, digits: int = 2) -> str:
     """Format a difference with its sign. NaN and infinity are no difference."""
     if not math.isfinite(value):
         return NO_VALUE
+    if value == 0:
+        return "0"
     sign = "−" if value < 0 else "+"
     return f"{sign}{abs(value):.{digits}g}"
 
@@ -49,7 +51,7 @@ def percentage_points(share: float, *, sign: bool = True) -> str:
     if 0 < size < 0.1:
         decimals = 2
     text = f"{size:.{decimals}f}"
-    if not sign:
+    if not sign or points == 0:
         return text
     if points < 0:
         return f"−{text}"

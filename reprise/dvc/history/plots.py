@@ -1,6 +1,8 @@
 """Reads the plots that dvc.yaml declares, with their points."""
 
+import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from dvc.repo.plots import _resolve_data_sources
 class Plot:
     """Holds a plot of dvc.yaml.
 
+    series: the column by whose values its template draws several lines, None for another template;
     points: of all revisions, each with its `rev`, `field`, and the values of x and y.
     """
 
@@ -22,6 +25,7 @@ class Plot:
     y: str
     x_label: str
     y_label: str
+    series: str | None
     points: list[dict[str, Any]]
 
 
@@ -39,11 +43,11 @@ def collect_plots(repo: Repo, revisions: Sequence[str]) -> tuple[list[Plot], set
     for renderer, _, _ in match_defs_renderers(collected, templates_dir=repo.plots.templates_dir):
         properties = renderer.properties
         if renderer.TYPE == "vega" and properties.get("x") and properties.get("y"):
-            plots.append(_make_plot(properties, renderer.datapoints))
+            plots.append(_make_plot(properties, renderer))
     return plots, _source_files(collected.values())
 
 
-def _make_plot(properties: dict[str, Any], points: list[dict[str, Any]]) -> Plot:
+def _make_plot(properties: dict[str, Any], renderer: Any) -> Plot:
     """Make a plot of what DVC would give to Vega."""
     x, y = properties["x"], properties["y"]
     return Plot(
@@ -53,8 +57,21 @@ def _make_plot(properties: dict[str, Any], points: list[dict[str, Any]]) -> Plot
         y=y,
         x_label=str(properties.get("x_label") or x),
         y_label=str(properties.get("y_label") or y),
-        points=points,
+        series=_series(renderer.template.content),
+        points=renderer.datapoints,
     )
+
+
+def _series(template: Any) -> str | None:
+    """Return the column that a template of lines colours them by, if it names one."""
+    with suppress(ValueError, TypeError):
+        template = json.loads(template)
+    match template:
+        case {"spec": {"mark": "line", "encoding": {"color": {"field": str(column)}}}}:
+            return column
+        case {"mark": "line", "encoding": {"color": {"field": str(column)}}}:
+            return column
+    return None
 
 
 def _source_files(collected: Iterable[dict[str, Any]]) -> set[str]:

@@ -96,14 +96,18 @@ def _result_files(revision: Revision) -> list[str]:
 def _compare_versions(
     reader: RevisionReader, old: _Version, new: _Version, path: str
 ) -> DataChange | None:
-    """Compare the data of one path; None for what is no table on either side."""
+    """Compare the data of one path.
+
+    None for what is no table on either side, unless no stage tells of it either.
+    """
     state = change_state(in_old=path in old.hashes, in_new=path in new.hashes)
     spec = _table_spec(old.revision, new.revision, path)
     versions = [version for version in (old, new) if path in version.hashes]
     try:
         others = [version for version in versions if not _is_table(reader, version, path)]
         if len(others) == len(versions):
-            return None
+            tracked = any(_is_tracked_alone(version.revision, path) for version in versions)
+            return DataChange(path, state, None) if tracked else None
         if others:
             return DataChange(path, state, None, f"no table in {others[0].revision.name}")
         if state is not ChangeState.CHANGED:
@@ -113,6 +117,11 @@ def _compare_versions(
         return DataChange(path, state, diff_tables(old_files, new_files, spec, path))
     except PipelineError as e:
         return DataChange(path, state, None, str(e))
+
+
+def _is_tracked_alone(revision: Revision, path: str) -> bool:
+    """Tell whether a .dvc file has the path: no stage makes it."""
+    return any(record.source and path in record.outs for record in revision.records.values())
 
 
 def _table_spec(old: Revision, new: Revision, path: str) -> TableSpec:

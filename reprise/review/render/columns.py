@@ -25,23 +25,23 @@ def columns(
         return []
     table = [list(header), *map(list, rows)]
     for title in least:
-        if _width(table, NAME) <= width:
+        names, *others = _widths(table)
+        if min(names, NAME) + sum(others) <= width:
             break
         index = table[0].index(title)
         for row in table:
             del row[index]
-    widths = [max(map(cell_len, cells)) for cells in zip(*table, strict=True)]
-    others = sum(widths[1:]) + GAP * (len(widths) - 1)
-    widths[0] = max(min(widths[0], width - others), 1)
-    return [
-        _line(row, widths, style, width) for row, style in zip(table, ["dim", *styles], strict=True)
-    ]
+    names, *others = _widths(table)
+    widths = [max(min(names, width - sum(others)), 1), *others]
+    lines = zip(table, ["dim", *styles], strict=True)
+    return [_line(row, widths, style, width) for row, style in lines]
 
 
-def _width(table: Sequence[Sequence[str]], most: int) -> int:
-    """Return the cells that a table takes whose names are cut to `most` cells."""
-    first, *others = [max(map(cell_len, cells)) for cells in zip(*table, strict=True)]
-    return min(first, most) + sum(others) + GAP * len(others)
+def _widths(table: Sequence[Sequence[str]]) -> list[int]:
+    """Return the cells that each column takes, with the gap before it."""
+    columns = list(zip(*table, strict=True))
+    gaps = [0, *[GAP] * (len(columns) - 1)]
+    return [gap + max(map(cell_len, cells)) for gap, cells in zip(gaps, columns, strict=True)]
 
 
 def _line(row: Sequence[str], widths: Sequence[int], style: str, width: int) -> Text:
@@ -50,7 +50,7 @@ def _line(row: Sequence[str], widths: Sequence[int], style: str, width: int) -> 
     line = cut_middle(name, widths[0])
     line += " " * (widths[0] - cell_len(line))
     for number, cells in zip(numbers, widths[1:-1], strict=True):
-        line += " " * (GAP + cells - cell_len(number)) + number
+        line += " " * (cells - cell_len(number)) + number
     line += " " * GAP
     whole = Text(cut(line + last, width))
     whole.stylize(style, 0 if style == "dim" else len(line))

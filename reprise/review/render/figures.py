@@ -1,14 +1,17 @@
 """Draw the charts of a report's metrics, curves and columns."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
 
-from reprise.review.curves import Curve
+from reprise.review.confusion import Confusion
+from reprise.review.curves import Curve, CurveSet, Point
 from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.render import wording
+from reprise.review.render.confusion_matrix import confusion_matrix
 from reprise.review.render.histograms import category_bars, histogram, short_number
 from reprise.review.render.interval_plot import interval_plot
 from reprise.review.render.line_chart import Line, line_chart
@@ -46,6 +49,35 @@ def curve_figure(curve: Curve, report: Report) -> Markup:
     title = f"{single_line(curve.title)}: {single_line(curve.field)}"
     x_title, y_title = single_line(curve.x, NAME), single_line(curve.field, NAME)
     return line_chart(title, x_title, y_title, lines)
+
+
+def curve_set_figures(curves: CurveSet) -> list[tuple[str, Markup]]:
+    """Draw the lines of each side, by the side's style: "old" and "new"."""
+    sides = {"old": _lines(curves.names, curves.old), "new": _lines(curves.names, curves.new)}
+    x_title, y_title = single_line(curves.x, NAME), single_line(curves.y, NAME)
+    figures = []
+    for side, other in (("old", "new"), ("new", "old")):
+        if any(line.points for line in sides[side]):
+            title = f"{single_line(curves.title)}: {side}"
+            chart = line_chart(title, x_title, y_title, sides[side], sides[other])
+            figures.append((side, chart))
+    return figures
+
+
+def _lines(names: Sequence[str], points: Sequence[list[Point]]) -> list[Line]:
+    return [
+        Line(f"l{index}", single_line(name, NAME), line)
+        for index, (name, line) in enumerate(zip(names, points, strict=True))
+    ]
+
+
+def confusion_figures(confusion: Confusion) -> list[tuple[str, Markup]]:
+    """Draw the confusion matrix of each side, by the side's style: "old" and "new"."""
+    old, new, classes = confusion.old, confusion.new, confusion.classes
+    return [
+        ("old", confusion_matrix("confusion matrix: old", classes, old, new)),
+        ("new", confusion_matrix("confusion matrix: new", classes, new, old)),
+    ]
 
 
 def _name(side: RevisionLabel) -> str:

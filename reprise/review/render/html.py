@@ -9,7 +9,13 @@ from markupsafe import Markup
 
 from reprise.review.change_state import ChangeState
 from reprise.review.render import wording
-from reprise.review.render.figures import column_figure, curve_figure, metric_figure
+from reprise.review.render.figures import (
+    column_figure,
+    confusion_figures,
+    curve_figure,
+    curve_set_figures,
+    metric_figure,
+)
 from reprise.review.render.selection import (
     changed_columns,
     changed_rows,
@@ -20,6 +26,7 @@ from reprise.review.render.selection import (
     shown_parts,
     sorted_metrics,
 )
+from reprise.review.render.terms import HOLM, INTERVAL, terms_of
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report
 from reprise.text.values import CELL, number, number_pair, single_line
@@ -65,6 +72,10 @@ def _environment() -> Environment:
         "shown_parts": shown_parts,
         "sorted_metrics": sorted_metrics,
         "curve_figure": curve_figure,
+        "curve_set_figures": curve_set_figures,
+        "confusion_figures": confusion_figures,
+        "terms_of": terms_of,
+        "explained": {term.name: term.key for term in (INTERVAL, HOLM)},
         "column_figure": column_figure,
         "ROWS": ROWS,
         "FOLDED_ROWS": FOLDED_ROWS,

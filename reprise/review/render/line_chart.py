@@ -6,29 +6,37 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from reprise.review.curves import Point
+from reprise.review.curves import Point, thinned
 from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
 from reprise.review.render.ticks import clamped, tick_label, ticks
 
 HEIGHT = 210
 LEFT, TOP, BOTTOM = 48, 10, 172  # of the area between the axes, in pixels
-POINTS = 200  # of a line; more are thinned out
 
 
 @dataclass(frozen=True)
 class Line:
-    """Holds a line to draw. side: "old" or "new", by which the page's style draws it."""
+    """Holds a line to draw. style: the page's class for it, such as "old" or "new"."""
 
-    side: str
+    style: str
     name: str
     points: list[Point]
 
 
-def line_chart(title: str, x_title: str, y_title: str, lines: Iterable[Line]) -> Markup:
-    """Draw the lines that have points; one must have some."""
+def line_chart(
+    title: str,
+    x_title: str,
+    y_title: str,
+    lines: Iterable[Line],
+    others: Iterable[Line] = (),
+) -> Markup:
+    """Draw the lines that have points; one must have some.
+
+    others: of the chart beside it, which has the same axes.
+    """
     drawn = [line for line in lines if line.points]
     points: list[Point] = []
-    for line in drawn:
+    for line in [*drawn, *others]:
         points += line.points
     xs, ys = zip(*points, strict=True)
     x_axis = _x_axis(xs)
@@ -79,24 +87,6 @@ def _path(line: Line, x_axis: Axis, y_axis: Axis) -> Markup:
     points = [(x_axis.position(x), y_axis.position(y)) for x, y in thinned(line.points)]
     if len(points) == 1:
         dot = Markup('<circle class="dot {}" r="3" cx="{}" cy="{}"/>')
-        return dot.format(line.side, *points[0])
+        return dot.format(line.style, *points[0])
     corners = "L".join(f"{x} {y}" for x, y in points)
-    return Markup('<path class="line {}" d="M{}"/>').format(line.side, corners)
-
-
-def thinned(points: Sequence[Point], limit: int = POINTS) -> list[Point]:
-    """Keep about `limit` points: the lowest and highest of each run of neighbours, and the last.
-
-    So no spike is lost.
-    """
-    if len(points) <= limit:
-        return list(points)
-    size = math.ceil(2 * len(points) / limit)
-    kept: list[int] = []
-    for start in range(0, len(points), size):
-        run = range(start, min(start + size, len(points)))
-        lowest = min(run, key=lambda index: points[index][1])
-        highest = max(run, key=lambda index: points[index][1])
-        kept += sorted({lowest, highest})
-    kept.append(len(points) - 1)
-    return [points[index] for index in dict.fromkeys(kept)]
+    return Markup('<path class="line {}" d="M{}"/>').format(line.style, corners)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from operator import attrgetter
 
 from reprise.review.data.changes import DataChange
@@ -9,13 +10,17 @@ from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
-from reprise.review.render.selection import changed_rows, other_metrics
+from reprise.review.render.selection import changed_rows, moved_parts, other_metrics
 from reprise.review.report import Report, RevisionLabel
+from reprise.review.stats.parts import PartComparison
+from reprise.review.stats.results import Verdict
 from reprise.shorten import shorten
 from reprise.text.markdown import ROWS, escaped, folded, sentence
 
 MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
+NOTE = 2000  # characters that say what was left out, at most
+KEPT = 2  # the rank of what stays, as long as it is
 CURVES = 4
 FOLDED_ROWS = 500  # of a table inside the folded part
 
@@ -32,7 +37,8 @@ class _Section:
 def markdown(report: Report) -> str:
     """Write the report, ending with a newline. Whatever data says is inert.
 
-    Where the text would pass LIMIT, whole sections are left out, the least important first.
+    Where the text would pass LIMIT, whole sections are left out, the least important first. Those
+    with what is worse stay; where they are too long themselves, their last rows are left out.
     """
     shown = list(_sections(report))
     details = list(_details(report))
@@ -40,11 +46,24 @@ def markdown(report: Report) -> str:
     text = _joined(shown, details, left_out)
     while len(text) > LIMIT:
         least = max([*reversed(details), *reversed(shown)], key=attrgetter("rank"))
+        if least.rank <= KEPT:
+            return _cut(shown, left_out)
         part = details if least in details else shown
         part.remove(least)
         left_out.append(least.name)
         text = _joined(shown, details, left_out)
     return text
+
+
+def _cut(shown: Sequence[_Section], left_out: Sequence[str]) -> str:
+    """Leave out the last lines of sections that are too long, and say how many."""
+    lines = "\n\n".join(section.text for section in shown).splitlines()
+    sizes = accumulate(len(line) + 1 for line in lines)
+    count = sum(size <= LIMIT - NOTE for size in sizes)
+    names = [*dict.fromkeys(left_out)][:10]
+    names.append(f"the last {len(lines) - count} lines")
+    body = "\n".join(lines[:count])
+    return f"{body}\n\n_Too long for a comment, left out: {', '.join(names)}._\n"
 
 
 def _joined(shown: Sequence[_Section], details: Sequence[_Section], left_out: list[str]) -> str:
@@ -75,9 +94,8 @@ def _sections(report: Report) -> Iterator[_Section]:
     for rows in changed_rows(report):
         title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
         yield from _section(title, 6, folded("Those that changed most", tables.row_table(rows)))
-    charts = [mermaid(curve, report) for curve in report.curves[:CURVES]]
-    yield from _section("### Curves", 8, "\n\n".join(charts))
-    notes = [f"- {escaped(note, 300)}" for note in report.notes]
+    yield from _section("### Curves", 8, _curves(report))
+    notes = [f"- {sentence(note)}" for note in report.notes]
     yield from _section("### Notes", 3, "\n".join(notes))
 
 
@@ -123,7 +141,7 @@ def _comparison(compared: ComparedPredictions, *, titled: bool) -> Iterator[_Sec
         text = tables.comparison_table(comparison, 1)
     if titled:
         text = f"### {name}\n\n{text}"
-    yield _Section(f"verdicts of {name}", 2, text)
+    yield _Section(f"verdicts of {name}", KEPT, text)
     lines = [sentence(comparison.note)]
     lines += map(sentence, wording.row_sentences(comparison))
     paired = wording.paired_sentence(comparison)
@@ -134,7 +152,30 @@ def _comparison(compared: ComparedPredictions, *, titled: bool) -> Iterator[_Sec
         if unpaired:
             lines.append(f"Of rows that did not pair, {escaped(metric.name)} {unpaired}")
     yield _Section(f"notes on the verdicts of {name}", 3, "\n\n".join(lines))
-    yield from _section("### Classes and slices", 3, tables.part_table(compared.parts))
+    is_worse = any(part.result.verdict is Verdict.WORSE for part in compared.parts)
+    rank = KEPT if is_worse else 4
+    yield from _section("### Classes and slices", rank, _parts(compared.parts))
+
+
+def _parts(parts: Sequence[PartComparison]) -> str:
+    """Write the classes and slices that moved, and how many did not."""
+    table = tables.part_table(moved_parts(parts), tables.PARTS)
+    return f"{table}\n\n{wording.unmoved_parts_sentence(parts)}".strip()
+
+
+def _curves(report: Report) -> str:
+    """Draw the first curves, and name those that only HTML can draw."""
+    charts, undrawn = [], []
+    for curve in report.curves[:CURVES]:
+        chart = mermaid(curve, report)
+        if chart:
+            charts.append(chart)
+        else:
+            undrawn.append(f"{escaped(curve.title)}: {escaped(curve.field)}")
+    if undrawn:
+        names = "; ".join(undrawn)
+        charts.append(f"Points of uneven x, which `--format html` draws: {names}")
+    return "\n\n".join(charts)
 
 
 def _data(report: Report) -> str:
@@ -153,6 +194,10 @@ def _details(report: Report) -> Iterator[_Section]:
         yield from _section(f"#### {wording.metrics_title(report)}", 11, table)
     if len(report.params) > ROWS:
         yield from _section("#### Params", 10, tables.param_table(report.params, FOLDED_ROWS))
+    for compared in report.compared:
+        if len(moved_parts(compared.parts)) < len(compared.parts):
+            table = tables.part_table(compared.parts, FOLDED_ROWS)
+            yield from _section("#### Classes and slices", 10, table)
     for change in report.data:
         yield from _table_details(change)
     for compared in report.compared:

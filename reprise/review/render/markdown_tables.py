@@ -1,5 +1,7 @@
 """Write the parts of a report as Markdown tables, a function a table."""
 
+from collections.abc import Sequence
+
 from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.data.columns import ColumnDiff
@@ -45,12 +47,12 @@ def comparison_table(comparison: Comparison, limit: int = ROWS) -> str:
     return table(header, rows, shown_metrics(comparison, limit))
 
 
-def part_table(parts: list[PartComparison]) -> str:
-    """Write classes and slices, the worst first: all that are worse, and PARTS at least."""
+def part_table(parts: Sequence[PartComparison], limit: int) -> str:
+    """Write classes and slices, the worst first: all that are worse, and `limit` at least."""
     header = ["part", "rows", "old", "new", "difference", "95 % interval", "p (Holm)", "verdict"]
     rows = []
     for part in parts:
-        result = part.result
+        result = wording.part_result(part)
         row = [
             escaped(wording.part_name(part)),
             str(part.rows),
@@ -61,7 +63,7 @@ def part_table(parts: list[PartComparison]) -> str:
             f"**{verdict_style(result.verdict).label}**",
         ]
         rows.append(row)
-    return table(header, rows, shown_parts(parts, PARTS))
+    return table(header, rows, shown_parts(parts, limit))
 
 
 def metric_table(metrics: list[ValueChange], limit: int = ROWS) -> str:

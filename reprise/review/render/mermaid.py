@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 from reprise.review.curves import Curve, Point
 from reprise.review.render.wording import side_name
 from reprise.review.report import Report, RevisionLabel
@@ -28,7 +30,8 @@ def mermaid(curve: Curve, report: Report) -> str:
     """Write the chart of a curve, and below it which colour is which side.
 
     Mermaid spreads the points of each line evenly over the x-axis, so lines of both sides have the
-    x of both in common. A side without points has no line; one side must have some.
+    x of both in common, and where these are uneven there is no chart: the text is empty. A side
+    without points has no line; one side must have some.
     """
     old, new = _comparable(curve.old, curve.new)
     both = [
@@ -36,6 +39,8 @@ def mermaid(curve: Curve, report: Report) -> str:
         _Line("#2f81f7", "blue", report.new, _thinned(new)),
     ]
     lines = [line for line in both if line.points]
+    if not all(_is_even(line.points) for line in lines):
+        return ""
     legend = [f"{line.colour_name}: {escaped(side_name(line.side))}" for line in lines]
     chart = "\n".join(_chart(curve, lines))
     return f"```mermaid\n{chart}\n```\n\n{', '.join(legend)}"
@@ -82,6 +87,12 @@ def _comparable(old: list[Point], new: list[Point]) -> tuple[list[Point], list[P
 
 def _cut(points: list[Point], xs: set[float]) -> list[Point]:
     return [(x, y) for x, y in points if x in xs]
+
+
+def _is_even(points: list[Point]) -> bool:
+    """Tell whether each point is as far right of the one before it as all are."""
+    steps = np.diff([x for x, _ in points])
+    return len(steps) == 0 or bool(steps[0] > 0 and np.allclose(steps, steps.mean(), rtol=1e-6))
 
 
 def _thinned(points: list[Point]) -> list[Point]:

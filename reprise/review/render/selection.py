@@ -58,6 +58,12 @@ def shown_parts(parts: Sequence[PartComparison], most: int) -> int:
     return max(most, verdicts[Verdict.WORSE])
 
 
+def moved_parts(parts: Sequence[PartComparison]) -> list[PartComparison]:
+    """Return the classes and slices that are worse or better."""
+    moved = (Verdict.WORSE, Verdict.BETTER)
+    return [part for part in parts if part.result.verdict in moved]
+
+
 def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:
     """Return the columns with a flag, in the table's order."""
     return [column for column in diff.columns if column.flag]
@@ -80,11 +86,9 @@ def drifted_first(changes: list[DataChange]) -> list[DataChange]:
     return sorted(changes, key=_data_rank)
 
 
-def _data_rank(change: DataChange) -> int:
-    if change.diff is None:
-        return 2
-    drifted = classes_drifted(change.diff) or drifted_columns(change.diff)
-    return 0 if drifted else 1
+def _data_rank(change: DataChange) -> tuple[bool, bool]:
+    diff = change.diff
+    return diff is None, diff is None or not (classes_drifted(diff) or drifted_columns(diff))
 
 
 def classes_drifted(diff: TableDiff) -> bool:

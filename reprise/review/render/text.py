@@ -20,6 +20,7 @@ from reprise.review.render.selection import (
     changed_rows,
     changed_values,
     drifted_first,
+    moved_parts,
     shown_metrics,
     shown_parts,
     sorted_metrics,
@@ -27,7 +28,7 @@ from reprise.review.render.selection import (
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, StageChange, ValueChange
 from reprise.review.stats.parts import PartComparison
-from reprise.review.stats.results import Comparison
+from reprise.review.stats.results import Comparison, MetricComparison
 from reprise.shorten import shorten
 from reprise.text.values import number_pair, single_line
 
@@ -41,8 +42,10 @@ NOTES = 4
 VALUE = 24  # characters of a param's value
 PROSE = 4  # lines of a sentence
 LONGEST = 2000  # characters of a list
-_LEAST = ("old", "new", "95 % interval", "difference")  # columns that a narrow terminal lacks
+LEAST = ("old", "new", "95 % interval", "difference")  # columns that a narrow terminal lacks
 TITLE = 10  # cells of a section's title, which stands left of it
+
+_Row = tuple[str, MetricComparison]  # with its name
 
 
 def text(report: Report, width: int = WIDTH) -> str:
@@ -112,50 +115,46 @@ def _comparison(compared: ComparedPredictions, width: int, *, titled: bool) -> I
     for sentence in dict.fromkeys(sentences):
         yield from _wrapped(sentence, width, "dim")
     yield Text("")
-    parts = list(_part_table(compared.parts, width))
-    if parts:
-        yield from [*parts, Text("")]
+    if compared.parts:
+        yield from _part_table(moved_parts(compared.parts), width)
+        yield from _wrapped(wording.unmoved_parts_sentence(compared.parts), width, "dim")
+        yield Text("")
 
 
 def _metric_table(comparison: Comparison, width: int) -> Iterator[Text]:
-    rows, styles = [], []
     metrics = sorted_metrics(comparison)
     shown = metrics[: shown_metrics(comparison, METRICS)]
-    for metric in shown:
-        style = verdict_style(metric.verdict)
-        row = [
-            single_line(metric.name),
-            *number_pair(metric.old, metric.new),
-            wording.difference_with_unit(metric),
-            wording.interval(metric),
-            style.short,
-        ]
-        rows.append(row)
-        styles.append(style.colour)
-    header = ["metric", "old", "new", "difference", "95 % interval", "verdict"]
-    yield from columns(header, rows, styles, width, _LEAST)
+    rows = [(single_line(metric.name), metric) for metric in shown]
+    yield from _verdicts("metric", rows, width)
     yield from _hidden(len(metrics) - len(shown))
 
 
 def _part_table(parts: Sequence[PartComparison], width: int) -> Iterator[Text]:
-    rows, styles = [], []
     shown = parts[: shown_parts(parts, PARTS)]
+    rows = []
     for part in shown:
-        result = part.result
+        name = f"{wording.part_name(part)} ({part.rows} rows)"
+        rows.append((single_line(name), wording.part_result(part)))
+    yield from _verdicts("part", rows, width)
+    yield from _hidden(len(parts) - len(shown))
+
+
+def _verdicts(title: str, rows: Sequence[_Row], width: int) -> Iterator[Text]:
+    """Yield the lines of a table of verdicts."""
+    lines, styles = [], []
+    for name, result in rows:
         style = verdict_style(result.verdict)
-        row = [
-            single_line(wording.part_name(part)),
-            str(part.rows),
+        line = [
+            name,
             *number_pair(result.old, result.new),
             wording.difference_with_unit(result),
             wording.interval(result),
             style.short,
         ]
-        rows.append(row)
+        lines.append(line)
         styles.append(style.colour)
-    header = ["part", "rows", "old", "new", "difference", "95 % interval", "verdict"]
-    yield from columns(header, rows, styles, width, ("rows", *_LEAST))
-    yield from _hidden(len(parts) - len(shown))
+    header = [title, "old", "new", "difference", "95 % interval", "verdict"]
+    yield from columns(header, lines, styles, width, LEAST)
 
 
 def _hidden(count: int) -> Iterator[Text]:

@@ -1,13 +1,14 @@
 """Write the sentences of a report, the same in Markdown and HTML: plain text, nothing escaped."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from reprise.review.baselines import Baseline
 from reprise.review.data.columns import ColumnDiff, ComparedRows
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.render.selection import classes_drifted, drifted_columns
+from reprise.review.render.selection import classes_drifted, drifted_columns, moved_parts
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.staleness import Staleness
@@ -69,6 +70,23 @@ def part_name(part: PartComparison) -> str:
     if part.kind is PartKind.SLICE:
         return part.name
     return f"{part.kind} of {part.name}"
+
+
+def part_result(part: PartComparison) -> MetricComparison:
+    """Return what became of a part, as a proportion where it is one: a recall or a precision."""
+    return replace(
+        part.result, proportion=part.result.proportion or part.kind is not PartKind.SLICE
+    )
+
+
+def unmoved_parts_sentence(parts: Sequence[PartComparison]) -> str:
+    """Say how many classes and slices do not differ; empty if all do."""
+    unmoved = len(parts) - len(moved_parts(parts))
+    if not unmoved:
+        return ""
+    if unmoved == len(parts):
+        return f"No difference beyond noise in any of {unmoved} classes and slices."
+    return f"No difference beyond noise in the other {unmoved} of {len(parts)} classes and slices."
 
 
 def _judgement(primary: MetricComparison, comparison: Comparison) -> str:

@@ -2,7 +2,8 @@
 
 from reprise.review.baselines import Baseline
 from reprise.review.change_state import ChangeState
-from reprise.review.curves import Curve
+from reprise.review.confusion import Confusion
+from reprise.review.curves import Curve, CurveSet
 from reprise.review.data.changes import DataChange
 from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import ColumnDiff, Histogram
@@ -10,7 +11,7 @@ from reprise.review.data.drift import DriftMeasure
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.predictions import ChangedRow, ChangedRows, ComparedPredictions
-from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange
+from reprise.review.report import Commit, Report, RevisionLabel, StageChange, ValueChange
 from reprise.review.stats.parts import PartComparison, PartKind
 from reprise.review.stats.results import Comparison, MetricComparison, Unpaired, Verdict
 
@@ -79,6 +80,11 @@ def table(*columns: ColumnDiff) -> TableDiff:
     )
 
 
+def commit(hash_: str) -> Commit:
+    page = f"https://github.com/me/digits/commit/{hash_}"
+    return Commit(hash_, "Ann Example", "2026-01-01", page)
+
+
 def common() -> Report:
     """Everything that a report may have, once or twice."""
     means = {
@@ -101,8 +107,8 @@ def common() -> Report:
     )
     epochs = [float(n) for n in range(1, 31)]
     return Report(
-        old=RevisionLabel("main", "0123456789abcdef"),
-        new=RevisionLabel("the working tree", None),
+        old=RevisionLabel("main", "0123456789abcdef", commit("0123456789abcdef")),
+        new=RevisionLabel("the working tree", None, commit("fedcba9876543210")),
         compared=[
             ComparedPredictions(
                 "data/evaluation/predictions.parquet",
@@ -112,6 +118,7 @@ def common() -> Report:
                     PartComparison(PartKind.SLICE, "region = north", 120, worse),
                     PartComparison(PartKind.RECALL, "yes", 98, metric("recall")),
                 ],
+                confusion=Confusion(["no", "yes"], [[200, 12], [9, 134]], [[205, 7], [9, 134]]),
             )
         ],
         metrics=[
@@ -162,4 +169,16 @@ def common() -> Report:
             Baseline("accuracy", 0.9778, "simple.mean", 0.1017, beaten=True),
             Baseline("accuracy", 0.9778, "simple.line", 0.9781, beaten=False),
         ],
+        curve_sets=[
+            CurveSet(
+                "ROC",
+                "fpr",
+                "tpr",
+                ["first class", "second class"],
+                [[(0.0, 0.0), (0.1, 0.8), (1.0, 1.0)], []],
+                [[(0.0, 0.0), (0.1, 0.9), (1.0, 1.0)], [(0.0, 0.0), (0.2, 0.7), (1.0, 1.0)]],
+                3,
+            )
+        ],
+        project="me/digits",
     )

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import os
-import pty
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cmarkgfm
 import pytest
@@ -25,6 +24,7 @@ from tests.reprise.review.repository import (
     rows,
     with_remote,
 )
+from tests.reprise.review.terminal import shown_on_terminal, without_colours
 from tests.reprise.stand_in import TOKEN, StandIn
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -95,19 +95,16 @@ def test_the_format_is_that_of_the_files_name(made: Made) -> None:
 def test_a_terminal_shows_text(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     change(made, {"params.yaml": NEW_PARAMS})
     monkeypatch.chdir(made.root)
-    master, slave = pty.openpty()
-    for name, value in (("COLUMNS", "90"), ("TERM", "xterm-256color"), ("NO_COLOR", "")):
-        monkeypatch.setenv(name, value)
-    with os.fdopen(slave, "w") as terminal, monkeypatch.context() as patch:
-        patch.setattr("sys.stdout", terminal)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def command() -> None:
         with pytest.raises(SystemExit) as ended:
             main(["report", "main"])
         assert ended.value.code == 0
-        terminal.flush()
-        shown = os.read(master, 100_000).decode()
-    os.close(master)
+
+    shown = shown_on_terminal(command, 90, monkeypatch)
     assert shown.startswith("\x1b[1;32maccuracy 0.7 → ")
-    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines())) <= 90
+    assert max(map(len, without_colours(shown).splitlines())) <= 90
 
 
 def test_the_headline(made: Made) -> None:
@@ -259,11 +256,39 @@ def test_a_working_tree_that_has_not_run_is_said_to_be_stale(made: Made) -> None
     made.edit({"params.yaml": NEW_PARAMS})
     text = report(made)
     assert text.splitlines()[1].startswith(
-        "**The working tree is not run since something changed: train**: "
+        "**The working tree is stale: something changed since train ran**: "
         "reprise run mends it. **accuracy 0.7 → "
     )
     assert "stage train has not run since" in text
     assert "train.salt" in text
+
+
+def seconds(made: Made, *revisions: str) -> Any:
+    """Return the seconds of the stage train, as the report of these revisions has it."""
+    stages = json.loads(report(made, *revisions, "--format", "json"))["stages"]
+    (train,) = (stage for stage in stages if stage["name"] == "train")
+    return train["seconds"]
+
+
+def test_times_are_those_of_the_run_that_was_recorded(made: Made) -> None:
+    """A run of the same stage with other params, or that `dvc repro` did, is another one."""
+    work = "import time; time.sleep(SLEEP)\n" + (made.root / "work.py").read_text()
+    made.edit({"params.yaml": NEW_PARAMS, "work.py": work.replace("SLEEP", "0.6")})
+    made.run("reprise", "run")
+    commit(made, "slow")
+    slow = seconds(made, "main")
+    assert slow > 0.6
+    made.edit({"work.py": work.replace("SLEEP", "0")})
+    made.run("reprise", "run")
+    assert seconds(made, "main") not in (slow, None)
+    assert seconds(made, "main", "HEAD") == slow
+    made.run("git", "checkout", "-q", ".")  # dvc.lock says the slow run, which is in the run-cache
+    made.run("dvc", "checkout", "-q")
+    made.run("reprise", "run")
+    assert seconds(made, "main") == slow
+    change(made, {"params.yaml": PARAMS.replace("0.7", "0.2")})  # by `dvc repro`
+    assert seconds(made, "main") is None
+    assert "| train | `train.skill`, `work.py` | – |" in report(made, "main")
 
 
 def test_what_the_cache_lacks_is_pulled(made: Made, tmp_path: Path) -> None:

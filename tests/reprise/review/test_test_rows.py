@@ -116,7 +116,7 @@ def test_the_old_model_is_evaluated_on_added_rows(made: Made) -> None:
     assert not comparison["evaluated"]
     assert comparison["notes"] == [
         "predictions.csv: the old model was not evaluated on new rows and labels: "
-        "that runs a stage, in the working tree only: `reprise report A`"
+        "that runs a stage, which a report of the working tree alone does"
     ]
 
 

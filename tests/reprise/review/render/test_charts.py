@@ -6,12 +6,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from reprise.review.confusion import Confusion
+from reprise.review.curves import CurveSet, thinned
 from reprise.review.data.column_types import ColumnKind
 from reprise.review.data.columns import Histogram
-from reprise.review.render.figures import column_figure
+from reprise.review.render.confusion_matrix import confusion_matrix
+from reprise.review.render.figures import column_figure, confusion_figures, curve_set_figures
 from reprise.review.render.histograms import category_bars, histogram
 from reprise.review.render.interval_plot import interval_plot
-from reprise.review.render.line_chart import Line, line_chart, thinned
+from reprise.review.render.line_chart import Line, line_chart
 from reprise.review.render.ticks import tick_label, ticks
 from tests.reprise.review.reports import column
 
@@ -145,6 +148,7 @@ def test_labels_are_escaped() -> None:
         category_bars(bad, [bad], [1], [1]),
         histogram(bad, [0, 1], [1], [1]),
         interval_plot(bad, 0, 1, 0.5, None, "better"),
+        confusion_matrix(bad, [bad], [[1]], [[1]]),
     ):
         chart = parsed(text)
         assert bad in (chart.findtext("title") or "")
@@ -161,3 +165,55 @@ def test_dates_are_shown_as_dates() -> None:
     assert "2026-01-01" in drawn
     assert "2026-01-03" in drawn
     assert "1.77e" not in drawn
+
+
+def cells(chart: ElementTree.Element) -> list[tuple[str, str]]:
+    """Return the style and the fill of each cell, row by row."""
+    found = [cell for cell in chart.iter("rect") if (cell.get("class") or "").startswith("cell")]
+    return [((cell.get("class") or "")[5:], cell.get("fill-opacity") or "") for cell in found]
+
+
+def test_cells_are_filled_by_their_share_of_the_class_and_framed_where_they_moved() -> None:
+    both = Confusion(["no", "yes"], [[6, 2], [0, 0]], [[7, 1], [0, 0]])
+    (old_side, old), (new_side, new) = confusion_figures(both)
+    assert (old_side, new_side) == ("old", "new")
+    assert cells(parsed(old)) == [
+        ("right moved", "0.38"),
+        ("wrong moved", "0.12"),
+        ("wrong", "0.00"),
+        ("right", "0.00"),
+    ]
+    texts = [text.text for text in parsed(new).iter("text")]
+    assert texts == ["predicted", "no", "7", "1", "yes", "no", "yes"]  # 0 is left out
+    assert parsed(new).findtext("desc") == "no: 7 of 8 right; yes: 0 of 0 right"
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 21])
+@pytest.mark.parametrize("length", [1, 9, 40])
+def test_a_matrix_of_any_size_stays_in_its_frame(count: int, length: int) -> None:
+    names = [f"{n}".ljust(length, "w") for n in range(count)]
+    counts = [[1_000_000] * count for _ in names]
+    chart = parsed(confusion_matrix("t", names, counts, counts))
+    _, _, width, height = map(float, (chart.get("viewBox") or "").split())
+    for cell in chart.iter("rect"):
+        left, top, size = (float(cell.get(name) or 0) for name in ("x", "y", "width"))
+        assert 0 <= left < left + size <= width
+        assert 0 <= top < top + size <= height
+    for text in chart.iter("text"):
+        reach = (6 if text.get("class") else 7) * len(text.text or "")
+        x = float(text.get("x") or 0)
+        room = {"end": x, "middle": 2 * min(x, width - x)}[text.get("text-anchor") or ""]
+        assert reach <= room, text.text
+
+
+def test_lines_of_both_sides_have_the_same_axes() -> None:
+    roc = CurveSet("ROC", "fpr", "tpr", ["a"], [[(0, 0), (1, 4)]], [[(0, 0), (2, 2)]], 0)
+    (_, old), (_, new) = curve_set_figures(roc)
+    assert [
+        path.get("d") for path in parsed(old).iter("path") if path.get("class") == "line l0"
+    ] == ["M48.0 172.0L200.0 10.0"]
+    assert [
+        path.get("d") for path in parsed(new).iter("path") if path.get("class") == "line l0"
+    ] == ["M48.0 172.0L352.0 91.0"]
+    gone = CurveSet("ROC", "fpr", "tpr", ["a"], [[(0, 0), (1, 4)]], [[]], 0)
+    assert [side for side, _ in curve_set_figures(gone)] == ["old"]

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from reprise.review.change_state import ChangeState
+from reprise.review.confusion import Confusion
+from reprise.review.curves import CurveSet
 from reprise.review.data.changes import DataChange
 from reprise.review.render import wording
 from reprise.review.render.html import html
 from reprise.review.report import Report, RevisionLabel
-from tests.reprise.review.reports import column, common, comparison, metric, table
+from tests.reprise.review.reports import column, commit, common, comparison, metric, table
 
 
 def words(text: str) -> set[str]:
@@ -26,11 +28,12 @@ VOID = {"meta", "br"}
 TAGS = words(
     "html head meta title style body main header h1 h2 h3 p div span bdi b i br small ul li "
     "table thead tbody tr th td details summary figure figcaption "
-    "svg path rect circle text desc"
+    "svg path rect circle text desc a button"
 )
 ATTRIBUTES = words(
     "lang charset http-equiv content name class scope colspan tabindex role aria-label aria-hidden "
-    "viewbox d x y width height cx cy r text-anchor"
+    "viewbox d x y width height cx cy r text-anchor fill-opacity data-name href rel type "
+    "id popover popovertarget"
 )
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -95,7 +98,17 @@ def texts(value: Any) -> Iterator[str]:
 
 def with_texts(value: Any, text: str) -> Any:
     """Replace each string of a report that is the user's, as opposed to ours."""
-    ours = {"kind", "better", "verdict", "commit", "measure", "old_split", "new_split", "scope"}
+    ours = {
+        "page",
+        "kind",
+        "better",
+        "verdict",
+        "commit",
+        "measure",
+        "old_split",
+        "new_split",
+        "scope",
+    }
     if isinstance(value, str):
         return text
     if is_dataclass(value) and not isinstance(value, type):
@@ -114,13 +127,15 @@ def test_the_answer_comes_first() -> None:
     metric, result, details, worse = wording.headline(common())
     title = heading = f"{metric} {result}"
     assert worse == ("1 of 2 others worse: recall; 1 of 2 classes and slices worse: region = north")
-    assert page.text.startswith(f"{title} {heading} {worse} {details}")
+    about = "me/digits the working tree against main (0123456) on top of fedcba9 by Ann Example,"
+    assert page.text.startswith(f"{title} {about} 2026-01-01 {heading} {worse} {details}")
 
 
 def test_everything_of_the_report_is_in_it() -> None:
     page = Page(html(common()))
     kinds = {"changed", "number", "correct", "higher", "lower"}
-    unsaid = {"params.yaml", "metrics.json", "0123456789abcdef"}
+    unsaid = {"params.yaml", "metrics.json", "0123456789abcdef", "fedcba9876543210"}
+    unsaid |= {f"https://github.com/me/digits/commit/{commit}" for commit in unsaid}
     longer = {"a colour with a long name"}  # in the chart's description
     missing = {text for text in texts(common()) if text not in page.text}
     missing -= kinds | unsaid | longer
@@ -150,8 +165,8 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
     ):
         assert expected in page.text, expected
     assert (
-        page.tags.count("svg") == 3 + 2 + 2 + 2 + 2 * 2
-    )  # intervals, parts, columns, curves, legends
+        page.tags.count("svg") == 3 + 2 + 2 + 2 + 2 + 2 + 2 * 3
+    )  # intervals, parts, matrices, ROC, columns, curves, legends
 
 
 def test_same_report_same_bytes() -> None:
@@ -165,7 +180,9 @@ def test_a_common_report_is_light_and_needs_nothing_else() -> None:
     assert {*page.tags} <= TAGS
     assert {name for name, _ in page.attributes} <= ATTRIBUTES
     assert "default-src 'none'; style-src 'unsafe-inline'" in text
-    assert not re.search(r"https?:|url\(|@import|//", text)
+    links = re.findall(r'<a href="https://github.com/me/digits/commit/[0-9a-f]+"', text)
+    assert len(links) == 2  # followed by who taps them, and by nobody else
+    assert not re.search(r"https?:|url\(|@import|//", re.sub("|".join(links), "", text))
 
 
 def _fixed_values(page: Page) -> set[str | None]:
@@ -190,12 +207,55 @@ def test_a_page_of_785_columns_shows_what_drifted_and_folds_the_rest() -> None:
     wide = replace(common(), data=[DataChange("data/raw", ChangeState.CHANGED, table(*columns))])
     text = html(wide)
     page = Page(text)
-    assert page.tags.count("figure") == 12 + 2
+    assert page.tags.count("figure") == 12 + 2 + 2 + 2
     assert "and 20 more" in page.text  # of 32 that drifted
     assert "and 485 more" in page.text  # of all
     most, next_most = page.text.index("pixel_775 PSI"), page.text.index("pixel_750 PSI")
     assert most < next_most
     assert len(text.encode()) < 150_000
+
+
+def test_commits_are_linked_where_they_have_a_page() -> None:
+    report = replace(common(), new=RevisionLabel("feature", "fedcba9876543210", commit("fedcba98")))
+    text = html(report)
+    assert '<a href="https://github.com/me/digits/commit/fedcba98" rel="noreferrer">' in text
+    assert "feature (fedcba9) against main (0123456) by Ann Example, 2026-01-01" in Page(text).text
+    no_forge = replace(commit("fedcba98"), page=None)
+    unlinked = html(replace(report, old=report.new, new=replace(report.new, head=no_forge)))
+    assert unlinked.count("<a ") == 1
+    before_git = replace(report, old=RevisionLabel("nothing", None), new=RevisionLabel("now", None))
+    assert "me/digits now against nothing accuracy" in Page(html(before_git)).text
+
+
+def test_each_term_that_stands_in_the_report_is_explained() -> None:
+    text = html(common())
+    for key in ("interval", "holm", "paired", "log-loss", "ece"):
+        assert f'popovertarget="term-{key}"' in text
+        assert text.count(f'id="term-{key}" popover') == 1
+    assert "term-roc-auc" not in text
+    assert "term-no-verdict" not in text
+    without = metric("roc_auc", low=None, high=None, verdict=None, why="other rows")
+    compared = replace(common().compared[0], comparison=comparison(without))
+    text = html(replace(common(), compared=[compared], metrics=[]))
+    assert set(re.findall(r'id="term-([\w-]+)"', text)) == {
+        "interval",
+        "holm",
+        "paired",
+        "no-verdict",
+        "roc-auc",
+    }
+    targets = re.findall(r'popovertarget="([\w-]+)"', text)
+    assert {*targets} == {*re.findall(r'id="([\w-]+)"', text)}
+
+
+def test_a_page_of_many_classes_is_light() -> None:
+    classes = [f"class {n}" for n in range(20)]
+    counts = [[1000] * 20 for _ in classes]
+    compared = replace(common().compared[0], confusion=Confusion(classes, counts, counts))
+    lines = [[(n / 200, n / 200) for n in range(201)]] * 10
+    roc = CurveSet("ROC", "fpr", "tpr", classes[:10], lines, lines, 190)
+    text = html(replace(common(), compared=[compared], curve_sets=[roc]))
+    assert len(text.encode()) < 300_000
 
 
 def test_reports_with_little_to_tell() -> None:

@@ -15,6 +15,7 @@ from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.render.markdown import LIMIT, markdown
 from reprise.review.report import Report, ValueChange
+from reprise.review.stats.parts import PartComparison, PartKind
 from reprise.review.stats.results import Verdict
 from tests.reprise.hostile import HOSTILE, tags, to_html, words_alive
 from tests.reprise.review.reports import column, common, comparison, metric, table
@@ -124,6 +125,38 @@ def test_worse_metrics_come_first_and_are_never_cut() -> None:
     rows = [line for line in few.splitlines() if line.endswith("** |")]
     names = [row.split()[1] for row in rows]
     assert names == ["accuracy", "m5", "m1", "m6", "m2", "m3", "m4", "m7"]
+
+
+def with_parts(count: int, name: str) -> Report:
+    """So many classes, all of them worse, with names of such a length."""
+    worse = metric("recall", -0.2, verdict="worse")
+    parts = [PartComparison(PartKind.RECALL, f"{name}{n}", 40, worse) for n in range(count)]
+    return replace(common(), compared=[replace(common().compared[0], parts=parts)])
+
+
+def test_worse_classes_stay_whatever_else_goes() -> None:
+    """Of 420 with long names all rows are there; of 5,000 whole rows, and how many are not."""
+    written = markdown(with_parts(420, "c" * 45))
+    assert 40_000 < len(written) <= LIMIT
+    assert written.count("** |") == 420 + 3  # and the metrics
+    assert written.splitlines()[-1].startswith("_Too long for a comment, left out: ")
+    written = markdown(with_parts(5000, "c" * 40))
+    assert LIMIT - 2500 < len(written) <= LIMIT
+    *_, last_row, empty, note = written.splitlines()
+    assert last_row.endswith("| **worse** |")
+    assert empty == ""
+    found = re.fullmatch(r"_Too long for a comment, left out: .*, the last (\d+) lines._", note)
+    assert found is not None
+    assert int(found[1]) + written.count("| **worse** |") >= 5000
+    assert "details" not in written
+
+
+def test_classes_that_did_not_move_are_folded() -> None:
+    written = markdown(common())
+    shown, folded = written.split("<details><summary>Full difference</summary>")
+    assert "recall of yes" not in shown
+    assert "No difference beyond noise in the other 1 of 2 classes and slices." in shown
+    assert "| recall of yes | 98 | " in folded
 
 
 def test_what_is_least_important_goes_first() -> None:

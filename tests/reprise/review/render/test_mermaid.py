@@ -3,11 +3,13 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reprise.review.curves import Curve
+from reprise.review.render.markdown import markdown
 from reprise.review.render.mermaid import mermaid
 from reprise.review.report import Report, RevisionLabel
 
@@ -55,3 +57,42 @@ def test_mermaid_parses_the_charts(tmp_path: Path) -> None:
     parse: list[str | Path] = ["node", "parse.mjs", *files]
     result = subprocess.run(parse, cwd=tmp_path, text=True, capture_output=True, check=False)
     assert result.stdout.split() == ["xychart"] * len(charts), result.stderr
+
+
+def curve(xs: list[float], old_xs: list[float] | None = None) -> Curve:
+    sides = [[(x, x * x) for x in side] for side in (xs if old_xs is None else old_xs, xs)]
+    return Curve("loss", "loss", "epoch", *sides)
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        curve([1, 2, 3]),
+        curve([0.1, 0.2, 0.30000000000000004]),
+        curve([5]),
+        curve([1, 2, 3, 4], old_xs=[1, 2, 3]),
+        curve([*map(float, range(1000))]),
+        curve([1.7e9, 1.7e9 + 60, 1.7e9 + 120]),
+    ],
+)
+def test_even_points_are_drawn(drawn: Curve) -> None:
+    assert mermaid(drawn, REPORT).startswith("```mermaid\n")
+
+
+@pytest.mark.parametrize(
+    "uneven",
+    [
+        curve([1, 2, 4]),
+        curve([1, 10, 100]),
+        curve([3, 2, 1]),  # Mermaid would turn them around
+        curve([1, 1, 1]),
+        curve([0, 1, 1, 2]),
+        curve([1, 2, 3, 4], old_xs=[1, 2, 4]),  # of these, both sides have three
+        curve([0.1, 0.2, 0.301]),
+    ],
+)
+def test_points_that_mermaid_would_misplace_have_no_chart(uneven: Curve) -> None:
+    assert mermaid(uneven, REPORT) == ""
+    written = markdown(replace(REPORT, curves=[uneven, curve([1, 2, 3])]))
+    assert written.count("```mermaid") == 1
+    assert "Points of uneven x, which `--format html` draws: loss: loss" in written

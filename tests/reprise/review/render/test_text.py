@@ -1,7 +1,6 @@
 """The text of a report fits every terminal, keeps what is worse, and has colours on one alone."""
 
 import os
-import pty
 import re
 import shutil
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from reprise.review.stats.parts import PartComparison, PartKind
 from tests.reprise.hostile import HOSTILE
 from tests.reprise.review.render.test_markdown import many, poisoned, unpaired
 from tests.reprise.review.reports import column, common, comparison, metric, table
+from tests.reprise.review.terminal import shown_on_terminal, without_colours
 
 WIDE = "地域別の顧客満足度と売上高の指標"
 NAMES = [
@@ -119,39 +119,19 @@ def test_names_that_differ_at_their_end_stay_apart() -> None:
         assert cell_len(cut_middle(WIDE, width)) <= width
 
 
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object], int], str]:
-    """Give a function that calls another on a terminal, and returns what that shows."""
-
-    def show(call: Callable[[], object], width: int) -> str:
-        master, slave = pty.openpty()
-        monkeypatch.setenv("COLUMNS", str(width))
-        monkeypatch.setenv("TERM", "xterm-256color")
-        with os.fdopen(slave, "w", encoding="utf-8") as stdout, monkeypatch.context() as patch:
-            patch.setattr("sys.stdout", stdout)
-            call()
-            stdout.flush()
-            shown = os.read(master, 100_000).decode()
-        os.close(master)
-        return shown.replace("\r\n", "\n")
-
-    return show
-
-
 def test_colours_are_for_a_terminal_that_wants_them(
-    terminal: Callable[[Callable[[], object], int], str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")  # a pipe stays without
     report = common()
-    coloured = terminal(lambda: print_text(report), 70)
+    coloured = shown_on_terminal(lambda: print_text(report), 70, monkeypatch)
     assert "\x1b[31mworse\x1b[0m" in coloured
     assert "\x1b[32mbetter\x1b[0m" in coloured
-    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == text(report, 70)
+    assert without_colours(coloured) == text(report, 70)
     monkeypatch.setenv("NO_COLOR", "1")
-    assert terminal(lambda: print_text(report), 70) == text(report, 70)
+    assert shown_on_terminal(lambda: print_text(report), 70, monkeypatch) == text(report, 70)
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("COLUMNS", "90")
     print_text(report)
