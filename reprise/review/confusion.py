@@ -48,7 +48,7 @@ def count_confusion(
 
 
 def _is_of_classes(column: pa.ChunkedArray) -> bool:
-    distinct: int = pc.count_distinct(column).as_py()
+    distinct: int = pc.count_distinct(column.cast(pa.string())).as_py()
     return distinct <= MOST_CLASSES and not pa.types.is_floating(column.type)
 
 
