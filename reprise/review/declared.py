@@ -76,6 +76,14 @@ class PredictionsSpec(_Spec):
             return self.metrics
         return {self.primary: self.metrics[self.primary], **self.metrics}
 
+    @property
+    def first_mean(self) -> tuple[str, MetricSpec] | None:
+        """Return the first metric in order that is a mean over any rows; None without one."""
+        for name, metric in self.ordered_metrics.items():
+            if not metric.same_rows:
+                return name, metric
+        return None
+
 
 class TableSpec(_Spec):
     """Declares a table of data.

@@ -28,6 +28,7 @@ from reprise.review.staleness import find_staleness
 from reprise.review.stats.estimate import round_result
 from reprise.review.stats.parts import PartComparison, compare_parts
 from reprise.review.stats.results import Comparison, Relabelled
+from reprise.review.stats.text_columns import is_readable
 from reprise.review.stats.verdicts import compare_metrics, compare_with_mean
 
 LISTED_ROWS = 10  # of those fixed, and of those broken
@@ -296,14 +297,16 @@ def _compare(
     old models' predictions of the new rows.
     """
     ids = overlap.relabelled
-    relabelled = None
+    all_old, all_new = old, new
     refused = None
     if len(ids):
-        relabelled = _describe_relabelled(old, new, spec, ids, evaluated=evaluated)
         refused = _why_refused(len(ids), overlap.paired)
         old = [table.filter(pc.invert(is_among(table, spec, ids))) for table in old]
         new = [table.filter(pc.invert(is_among(table, spec, ids))) for table in new]
     comparison = compare_metrics(old, new, spec, refused=refused, left_out=len(ids))
+    relabelled = None
+    if len(ids):
+        relabelled = _describe_relabelled(all_old, all_new, spec, ids, evaluated=evaluated)
     comparison = replace(comparison, evaluated=evaluated, relabelled=relabelled)
     rows = confusion = None
     parts: list[PartComparison] = []
@@ -387,7 +390,7 @@ def _changed_rows(pairs: pa.Table, metric: MetricSpec) -> ChangedRows:
 def _uniform(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
     """Return the table with the columns id, value, target and prediction.
 
-    A target or prediction that is not declared, or missing, is null.
+    A target or prediction that is not declared, missing, or no single value, is null.
     """
     return pa.table(
         {
@@ -400,7 +403,7 @@ def _uniform(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
 
 
 def _column_or_nulls(table: pa.Table, column: str | None) -> Any:
-    if column in table.column_names:
+    if column in table.column_names and is_readable(table[column].type):
         return table[column]
     return pa.nulls(table.num_rows, pa.string())
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reprise.review.declared import PredictionsSpec
+from reprise.review.stats.text_columns import is_readable
 
 MAX_RELABELLED = 0.2  # share of the paired rows; with more it is another test set
 
@@ -50,12 +51,7 @@ def find_overlap(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Overlap
 
 
 def _comparable_columns(table: pa.Table) -> set[str]:
-    """List the columns whose values can be written as text: no lists, structs or bytes."""
-    names = set()
-    for field in table.schema:
-        if not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
-            names.add(field.name)
-    return names
+    return {field.name for field in table.schema if is_readable(field.type)}
 
 
 def _narrowed(column: Any) -> Any:

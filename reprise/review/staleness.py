@@ -1,17 +1,20 @@
-"""Finds out whether the working tree is what DVC recorded, and which command mends it."""
+"""Finds out whether the working tree is what DVC recorded, and which commands mend it."""
 
 import shlex
+from collections.abc import Set
 from dataclasses import dataclass
 
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.shorten import shorten
+
+RUN = "reprise run"
 
 
 @dataclass(frozen=True)
 class Staleness:
     """Says what of the working tree is not as recorded: its numbers may not belong together.
 
-    what: a sentence without its full stop; command: what mends it.
+    what: a sentence without its full stop; command: what mends it, one or several in their order.
     """
 
     what: str
@@ -26,11 +29,11 @@ def find_staleness(revision: Revision) -> Staleness | None:
     if revision.modified:
         files = shorten(list(revision.modified), 3)
         what = f"not what dvc.lock and the .dvc files say: {files}"
-        return Staleness(what, _mend_files(revision))
+        return Staleness(what, " && ".join(_mend_files(revision)))
     stages = [record.name for record in stale_records(revision)]
     if stages:
         what = f"stale: something changed since {shorten(stages, 3)} ran"
-        return Staleness(what, "reprise run")
+        return Staleness(what, RUN)
     return None
 
 
@@ -43,18 +46,29 @@ def stale_records(revision: Revision) -> list[StageRecord]:
     return records
 
 
-def _mend_files(revision: Revision) -> str:
-    """Name the command that mends files which are not as recorded.
+def _mend_files(revision: Revision) -> list[str]:
+    """List the commands that mend files which are not as recorded.
 
-    Versions that DVC's cache has are those of another revision; others are edits.
+    Versions that DVC's cache has are those of another revision; others are edits: of data, which
+    are added, or of what stages write, which are run again.
     """
-    edits = {path for path, is_cached in revision.modified.items() if not is_cached}
     added = set[str]()
     for record in revision.records.values():
         if record.source:
             added.update(record.outs)
-    if not edits:
-        return "dvc checkout"
-    if edits <= added:
-        return shlex.join(["dvc", "add", *sorted(edits)])
-    return "reprise run"
+    checked_out = {path for path, is_cached in revision.modified.items() if is_cached}
+    edits = revision.modified.keys() - checked_out
+    commands = []
+    if checked_out:
+        targets = [] if not edits else sorted(checked_out)
+        commands.append(shlex.join(["dvc", "checkout", *targets]))
+    if edits & added:
+        commands.append(shlex.join(["dvc", "add", *sorted(edits & added)]))
+    if edits - added or _has_stale_stages(revision, checked_out):
+        commands.append(RUN)
+    return commands
+
+
+def _has_stale_stages(revision: Revision, checked_out: Set[str]) -> bool:
+    """Tell whether stages are stale by more than the outs that a checkout brings back."""
+    return any(set(record.stale) - checked_out for record in stale_records(revision))

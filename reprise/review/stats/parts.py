@@ -14,6 +14,7 @@ from reprise.review.stats.holm import holm_adjusted
 from reprise.review.stats.pairing import pair_rows
 from reprise.review.stats.prediction_arrays import load_arrays
 from reprise.review.stats.results import MetricComparison, Verdict
+from reprise.review.stats.text_columns import as_text, is_readable
 from reprise.review.stats.verdicts import compare_metrics
 
 MOST_PARTS = 1000  # classes, or values of a column of slices; more are numbers or keys
@@ -120,7 +121,10 @@ def _badness(part: PartComparison) -> tuple[int, float]:
 
 def _slices(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Iterator[_Part]:
     """Yield the slices, with the first metric in order that is a mean over any rows."""
-    name, metric = min(spec.ordered_metrics.items(), key=lambda item: item[1].same_rows)
+    first = spec.first_mean
+    if first is None:
+        return
+    name, metric = first
     if metric.column not in old.column_names or metric.column not in new.column_names:
         return
     old_values = _numbers(old, metric.column)
@@ -140,7 +144,7 @@ def _numbers(table: pa.Table, column: str) -> Array:
 
 def _rows_by_value(column: pa.ChunkedArray) -> list[tuple[str, Array]]:
     """Return the rows of each value, the missing ones left out; nothing of too many values."""
-    encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    encoded = as_text(column).combine_chunks().dictionary_encode()
     values = encoded.dictionary.to_pylist()
     if len(values) > MOST_PARTS:
         return []
@@ -156,8 +160,10 @@ def _classes(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Iterator[_P
         return
     if any(pa.types.is_floating(new[column].type) for column in columns):
         return
-    truth = new[spec.target].cast(pa.string())
-    guesses = [table[spec.prediction].cast(pa.string()) for table in (old, new)]
+    labels = [new[spec.target], old[spec.prediction], new[spec.prediction]]
+    if not all(is_readable(column.type) for column in labels):
+        return
+    truth, *guesses = map(as_text, labels)
     old_right, new_right = [_equal(guess, truth) for guess in guesses]
     for name, rows in _rows_by_value(truth):
         yield _Part(

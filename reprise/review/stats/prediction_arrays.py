@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from reprise.errors import PipelineError
 from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.estimate import Array
+from reprise.review.stats.text_columns import is_readable
 
 Tables = Sequence[pa.Table]  # one for each training seed
 NamedTables = Sequence[tuple[str, pa.Table]]  # with the side of each: old or new
@@ -74,8 +75,16 @@ def _require_key_columns(named_tables: NamedTables, spec: PredictionsSpec) -> No
             continue
         for side, table in named_tables:
             _require_column(side, table, column)
-    for column in spec.slices:  # of the new side alone: the old one may be of before
-        _require_column(*named_tables[-1], column)
+    for side, table in named_tables:
+        if spec.group is not None and pa.types.is_nested(table[spec.group].type):
+            raise _wrong_type(side, table, "group", spec.group)
+    for side, table in named_tables:
+        if side == "old":  # it may be of before the slices were declared
+            continue
+        for column in spec.slices:
+            _require_column(side, table, column)
+            if not is_readable(table[column].type):
+                raise _wrong_type(side, table, "slice", column)
 
 
 def _require_metric_columns(
@@ -93,6 +102,13 @@ def _require_column(side: str, table: pa.Table, column: str) -> None:
             f"{side} predictions: found no column {column!r}; "
             f"expected it beside {table.column_names}"
         )
+
+
+def _wrong_type(side: str, table: pa.Table, kind: str, column: str) -> PipelineError:
+    return PipelineError(
+        f"{side} predictions: {kind} column {column!r}: found {table[column].type}; "
+        "expected text, numbers or dates"
+    )
 
 
 def _common_id_type(named_tables: NamedTables, column: str) -> Any:

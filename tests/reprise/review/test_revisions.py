@@ -189,11 +189,34 @@ def test_the_first_line_names_what_mends_the_working_tree(made: Made) -> None:
     made.run("dvc", "checkout", "-q")
     assert mended_by(made) is None
     made.edit({"data/a.csv": rows(41)})
-    assert mended_by(made) == "dvc add data"
+    assert mended_by(made) == "dvc add data && reprise run"
     made.run("dvc", "checkout", "-q", "--force", "data.dvc")
     made.edit({"m.json": '{"shift": 7}'})
     assert mended_by(made) == "reprise run"
     made.run("reprise", "run")
+    assert mended_by(made) is None
+
+
+@pytest.mark.parametrize(
+    ("edits", "command"),
+    [
+        (["data/a.csv"], "dvc checkout out predictions.csv && dvc add data && reprise run"),
+        (["m.json"], "dvc checkout out predictions.csv && reprise run"),
+        (
+            ["m.json", "feed.csv", "data/a.csv"],
+            "dvc checkout out predictions.csv && dvc add data feed.csv && reprise run",
+        ),
+    ],
+)
+def test_the_commands_mend_all_that_is_stale(made: Made, edits: list[str], command: str) -> None:
+    """Outs of another revision lie beside edits of data, and of what a stage wrote."""
+    made.edit({"params.yaml": "shift: 1\n"})
+    made.run("dvc", "repro")
+    commit(made, "change")
+    made.run("git", "checkout", "-q", "main")
+    made.edit({"m.json": '{"shift": 0}', **dict.fromkeys(edits, rows(41))})
+    assert mended_by(made) == command
+    made.run("sh", "-c", command)
     assert mended_by(made) is None
 
 

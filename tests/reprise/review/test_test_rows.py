@@ -188,3 +188,13 @@ def test_too_many_other_labels_are_refused(made: Made) -> None:
         "the labels differ too much: 41 of 200 paired rows have another one; at most 20% may"
     )
     assert comparison["metrics"][0]["verdict"] is None
+
+
+def test_a_metric_of_text_beside_other_labels_is_told(made: Made) -> None:
+    made.edit({"dvc.yaml": PIPELINE.replace("column: correct", "column: id")})
+    made.run("dvc", "repro")
+    commit(made, "text")
+    made.run("git", "branch", "-f", "main")
+    change(made, rows(200, relabelled=20))
+    text = made.run("reprise", "report", "main").replace("`", "")
+    assert "old predictions: column 'id': found string; expected numbers" in text

@@ -1,5 +1,7 @@
 """Classes and slices: the same paired test in each, adjusted over all, the worst first."""
 
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -111,3 +113,61 @@ def test_rows_of_a_group_count_once_in_a_part() -> None:
     old, new = (t.append_column("g", pa.array(g)) for t, g in zip((old, new), groups, strict=True))
     parts = compare_parts(old, new, declared(group="g"))
     assert all("groups" in part.result.method for part in parts)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([[1], [2], None] * 1000),
+        pa.array([{"a": 1}] * 3000),
+        pa.array([b"a", b"\xff", b""] * 1000),
+        pa.array([b"ab"] * 3000, pa.binary(2)),
+        pa.array([[1], [2], [3]] * 1000, pa.list_(pa.int64(), 1)),
+        pa.array([None] * 3000, pa.month_day_nano_interval()),
+    ],
+)
+def test_a_slice_of_values_that_are_no_text_is_named(values: pa.Array) -> None:
+    old, new = (t.append_column("tags", values) for t in tables())
+    expected = rf"new predictions: slice column 'tags': found {re.escape(str(values.type))}; exp"
+    with pytest.raises(PipelineError, match=expected):
+        compare_parts(old, new, declared(slices=["tags"]))
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        (pa.nulls(3000), []),
+        (pa.array([math.nan] * 3000), []),
+        (pa.array([math.nan, 1.5, None] * 1000), ["kind = 1.5"]),
+        (pa.array([True, False, None] * 1000), ["kind = false", "kind = true"]),
+        (pa.array(["a", "", "a"] * 1000).dictionary_encode(), ["kind = ", "kind = a"]),
+    ],
+)
+def test_missing_values_are_no_slice(values: pa.Array, names: list[str]) -> None:
+    old, new = (t.append_column("kind", values) for t in tables())
+    parts = compare_parts(old, new, declared(slices=["kind"], target=None))
+    assert sorted(part.name for part in parts) == names
+
+
+@pytest.mark.parametrize("column", ["target", "prediction"])
+def test_classes_that_are_lists_are_not_compared(column: str) -> None:
+    old, new = tables()
+    lists = pa.array([[1]] * len(old))
+    old, new = (t.set_column(t.column_names.index(column), column, lists) for t in (old, new))
+    assert {part.kind for part in compare_parts(old, new, declared())} == {"slice"}
+
+
+def test_slices_are_never_of_a_metric_whose_rows_depend_on_others() -> None:
+    metric = {"column": "correct", "better": "higher", "same_rows": True}
+    old, new = tables(harm=0.2)
+    alone = declared(metrics={"rank": metric})
+    assert {part.kind for part in compare_parts(old, new, alone)} == {"recall", "precision"}
+    both = {"rank": metric, "accuracy": {"column": "correct", "better": "higher"}}
+    parts = compare_parts(old, new, declared(metrics=both))
+    assert [p.result.name for p in parts if p.kind is PartKind.SLICE] == ["accuracy"] * 2
+
+
+def test_groups_that_are_lists_are_named() -> None:
+    old, new = (t.append_column("g", pa.array([[1]] * len(t))) for t in tables())
+    with pytest.raises(PipelineError, match="old predictions: group column 'g': found list"):
+        compare_metrics([old], [new], declared(group="g"))

@@ -1,0 +1,34 @@
+"""Writes columns as text, where their values can be told apart so."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def is_readable(arrow_type: Any) -> bool:
+    """Tell whether values of the type can be written as text: no lists, structs or bytes."""
+    if pa.types.is_dictionary(arrow_type):
+        arrow_type = arrow_type.value_type
+    if any(is_kind(arrow_type) for is_kind in _BYTES) or pa.types.is_nested(arrow_type):
+        return False
+    try:
+        pa.chunked_array([], arrow_type).cast(pa.string())
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
+
+
+_BYTES = (
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
+
+
+def as_text(column: Any) -> Any:
+    """Write the values of a readable column as text, [rows]; NaN is null."""
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    return column.cast(pa.string())
