@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints
+.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints screenshot
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -41,6 +41,9 @@ serve: .venv/.installed  ## a Prefect server, the deployments and a worker on th
 
 browser: .venv/.installed  ## open the HTML report in headless Chromium (Debian: chromium, chromium-driver)
 	pytest -m browser -n 0 tests/reprise/review/render/test_browser.py
+
+screenshot: .venv/.installed  ## draw docs/report.png anew: the HTML report of a change of this project
+	python -m tests.reprise.review.render.screenshot
 
 prefect-ui: .venv/.installed  ## open Prefect's page of a finished run in headless Chromium (Debian: as above)
 	pytest -m prefect_ui -n 0 tests/reprise/flows/test_prefect_ui.py

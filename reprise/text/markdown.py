@@ -19,7 +19,7 @@ PLAIN = re.compile(rf"{HEX}(?:[A-Za-z][A-Za-z0-9]*([_ ][A-Za-z0-9]+)*|{NUMBER})"
 BACKTICKS = re.compile("`{20,}")  # forges count them to 80 in a line, and to 255 in a fence
 # A word of a sentence: a number, a word with the punctuation after it, or a sign of ours.
 PLAIN_WORD = re.compile(
-    rf"{HEX}\(?(?:{NUMBER}(?:e[+-]?[0-9]+)?%?[,;:]?|[^\W\d_][^\W_]*(?:['_][^\W_]+)*[,.;:)]*|[→–%])"
+    rf"{HEX}\(?(?:{NUMBER}(?:e[+-]?[0-9]+)?%?[,;:]?|[^\W\d_][^\W_]*(?:['_][^\W_]+)*[,.;:)]*|[→–%=])"
 )
 
 
