@@ -120,12 +120,9 @@ def _headline(report: Report) -> str:
 
 def _baselines(report: Report) -> Iterator[str]:
     """Yield what the baselines of the primary metric reach, first those that it does not beat."""
-    for baseline in report.baselines:
-        if not baseline.beaten:
-            yield f"**{wording.unbeaten_sentence(baseline, escaped)}**"
-    beaten = wording.beaten_sentence(report.baselines, escaped)
-    if beaten:
-        yield beaten
+    for line in wording.unbeaten_sentences(report, escaped):
+        yield f"**{line}**"
+    yield from filter(None, [wording.beaten_sentence(report, escaped)])
 
 
 def _side(side: RevisionLabel) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
@@ -79,11 +78,7 @@ def param_table(params: list[ValueChange], limit: int = ROWS) -> str:
     """Write the params that changed, old beside new."""
     rows = []
     for change in params:
-        old, new = escaped(change.old), escaped(change.new)
-        if change.kind is ChangeState.ADDED:
-            old = "_none_"
-        elif change.kind is ChangeState.REMOVED:
-            new = "_none_"
+        old, new = wording.param_sides(change, escaped, "_none_")
         rows.append([escaped(wording.param_name(change)), old, new])
     return table(["key", "old", "new"], rows, limit)
 

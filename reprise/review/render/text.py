@@ -4,14 +4,13 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 from io import StringIO
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import wording
@@ -88,11 +87,9 @@ def _headline(report: Report, width: int) -> Iterator[Text]:
     if worse:
         yield from _wrapped(worse, width, "bold red")
     yield from _wrapped(details, width)
-    for baseline in report.baselines:
-        if not baseline.beaten:
-            yield from _wrapped(wording.unbeaten_sentence(baseline, single_line), width, "red")
-    beaten = wording.beaten_sentence(report.baselines, single_line)
-    yield from _wrapped(beaten, width)
+    for line in wording.unbeaten_sentences(report, single_line):
+        yield from _wrapped(line, width, "red")
+    yield from _wrapped(wording.beaten_sentence(report, single_line), width)
     sides = f"{wording.side_name(report.new)} against {wording.side_name(report.old)}"
     yield from _wrapped(sides, width, "dim")
 
@@ -192,11 +189,7 @@ def _metric(change: ValueChange) -> str:
 
 
 def _param(change: ValueChange) -> str:
-    old, new = single_line(change.old, VALUE), single_line(change.new, VALUE)
-    if change.kind is ChangeState.ADDED:
-        old = "none"
-    elif change.kind is ChangeState.REMOVED:
-        new = "none"
+    old, new = wording.param_sides(change, partial(single_line, limit=VALUE), "none")
     return f"{single_line(wording.param_name(change))} {old} → {new}"
 
 

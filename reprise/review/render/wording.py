@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from reprise.review.baselines import Baseline
+from reprise.review.change_state import ChangeState
 from reprise.review.data.columns import ColumnDiff, ComparedRows
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
@@ -151,19 +151,31 @@ def stale_sentence(stale: Staleness) -> str:
     return f"The working tree is {stale.what}"
 
 
-def unbeaten_sentence(baseline: Baseline, write: Callable[[str], str]) -> str:
-    """Say which baseline the primary metric does not beat. write: makes a name inert."""
-    value, other = number_pair(baseline.value, baseline.baseline)
-    return f"{write(baseline.metric)} {value} does not beat {write(baseline.name)} ({other})"
+def unbeaten_sentences(report: Report, write: Callable[[str], str]) -> list[str]:
+    """Say which baselines the primary metric does not beat. write: makes a name inert."""
+    sentences = []
+    for baseline in report.baselines:
+        if not baseline.beaten:
+            value, other = number_pair(baseline.value, baseline.baseline)
+            metric, name = write(baseline.metric), write(baseline.name)
+            sentences.append(f"{metric} {value} does not beat {name} ({other})")
+    return sentences
 
 
-def beaten_sentence(baselines: Sequence[Baseline], write: Callable[[str], str]) -> str:
+def beaten_sentence(report: Report, write: Callable[[str], str]) -> str:
     """List the baselines that the primary metric beats; empty without any."""
-    beaten = [baseline for baseline in baselines if baseline.beaten]
+    beaten = [baseline for baseline in report.baselines if baseline.beaten]
     if not beaten:
         return ""
     listed = [f"{write(baseline.name)} {number(baseline.baseline)}" for baseline in beaten]
     return f"{write(beaten[0].metric)} beats {', '.join(listed)}"
+
+
+def param_sides(change: ValueChange, write: Callable[[Any], str], none: str) -> tuple[str, str]:
+    """Write a param's value on each side. none: stands where a side has no such param."""
+    old, new = write(change.old), write(change.new)
+    sides = {ChangeState.ADDED: (none, new), ChangeState.REMOVED: (old, none)}
+    return sides.get(change.kind, (old, new))
 
 
 def side_name(side: RevisionLabel) -> str:

@@ -165,7 +165,7 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
     ):
         assert expected in page.text, expected
     assert (
-        page.tags.count("svg") == 3 + 2 + 2 + 2 + 2 + 2 + 2 * 3
+        page.tags.count("svg") == 3 + 3 + 2 + 2 + 2 + 2 + 2 * 3
     )  # intervals, parts, matrices, ROC, columns, curves, legends
 
 
