@@ -22,6 +22,7 @@ def make_report(folder: Path) -> Path:
     """Train with the params of the project, and with another network; return the report's file."""
     project = new_project(folder, os.environ["PATH"])
     project.run("git", "checkout", "-qb", "main")
+    project.run("git", "config", "user.name", "Ann Example")
     project.run("reprise", "run")
     project.commit()
     project.set(CHANGE)
