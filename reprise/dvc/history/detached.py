@@ -40,14 +40,31 @@ def copy_revision(folder: Path, commit: str | None) -> Path:
 def _copy_changes(top: Path, folder: Path) -> None:
     """Bring the copy of HEAD to the state of the working tree."""
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=top)
-    for name in filter(None, listed.split("\0")):
+    names = [name for name in listed.split("\0") if name]
+    for name in names:  # all of them first: a file may have become a folder, or a folder a file
+        if not _is_folder(folder / name):  # that of a submodule
+            _remove(folder, folder / name)
+    for name in names:
         source, target = top / name, folder / name
-        if source.is_dir():  # a submodule
+        if _is_folder(source) or not os.path.lexists(source):
             continue
-        target.unlink(missing_ok=True)
-        if source.exists() or source.is_symlink():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
+        if _is_folder(target):  # which has nothing left of what git knows
+            shutil.rmtree(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove(folder: Path, path: Path) -> None:
+    """Remove a file or link in the folder, and what is no folder on the way there."""
+    for above in [*reversed(path.relative_to(folder).parents)][1:]:
+        if os.path.lexists(folder / above) and not _is_folder(folder / above):
+            (folder / above).unlink()
+    if os.path.lexists(path):
+        path.unlink()
 
 
 def read_param(file: Path, key: str) -> Any:
