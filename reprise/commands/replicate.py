@@ -27,6 +27,8 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="N",
         help="at most N trainings at a time (default: 1)",
     )
+    shared = "push them to the default remote: the run-cache's entries, and their outs"
+    add("--push", action="store_true", help=shared)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -39,7 +41,7 @@ def execute(args: argparse.Namespace) -> int:
         stages = replicated_stages(reader.read(args.rev or WORKTREE, commit))
         root = reader.root
         durations = Durations(reader.records)
-    work = Work.of(commit, stages, is_base=commit is not None)
+    work = Work.of(commit, stages, is_base=commit is not None, push=args.push)
     with replicates(root, work, args.jobs, _tell, durations):
         pass  # their predictions are not read here: they stay in the run-cache
     return 0

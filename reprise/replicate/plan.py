@@ -16,8 +16,8 @@ class ReplicatedStage:
     """Holds a stage that declares replicates. Paths are relative to the root.
 
     file, key: the param that differs; targets: the stages that write the declared predictions,
-    after it in the graph or itself; predictions: these outs; inputs: the data that it and the
-    stages up to the targets read and none of them writes.
+    after it in the graph or itself; predictions: these outs; chain: it and all stages after it;
+    inputs: the data that these read and none of them writes.
     """
 
     name: str
@@ -26,6 +26,7 @@ class ReplicatedStage:
     spec: Replicates
     targets: list[str]
     predictions: list[str]
+    chain: list[str]
     inputs: list[str]
 
 
@@ -80,8 +81,9 @@ def _replicated(revision: Revision, record: StageRecord, spec: Replicates) -> Re
             "`meta: {reprise: {predictions: …}}`"
         )
     targets = list(dict.fromkeys(written[path] for path in predictions))
+    names = [other.name for other in chain]
     inputs = _inputs(revision, chain)
-    return ReplicatedStage(record.name, file, key, spec, targets, predictions, inputs)
+    return ReplicatedStage(record.name, file, key, spec, targets, predictions, names, inputs)
 
 
 def _param(where: str, record: StageRecord, spec: Replicates) -> tuple[str, str]:

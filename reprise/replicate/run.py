@@ -31,18 +31,27 @@ GRACE = 20.0  # seconds in which an interrupted run ends its commands
 class Work(NamedTuple):
     """Says what is to be trained. commit: None for the working tree; runs: of each stage.
 
-    That with the declared seed is among the runs.
+    That with the declared seed is among the runs. push: the others go to the default remote, with
+    their outs, which `dvc push --run-cache` leaves out.
     """
 
     commit: str | None
     stages: Sequence[ReplicatedStage]
     runs: Sequence[int]
+    push: bool = False
 
     @classmethod
-    def of(cls, commit: str | None, stages: Sequence[ReplicatedStage], *, is_base: bool) -> "Work":
+    def of(
+        cls,
+        commit: str | None,
+        stages: Sequence[ReplicatedStage],
+        *,
+        is_base: bool,
+        push: bool = False,
+    ) -> "Work":
         """Take the numbers of runs that the stages declare for this side of a comparison."""
         runs = [stage.spec.base if is_base else stage.spec.change for stage in stages]
-        return cls(commit, stages, runs)
+        return cls(commit, stages, runs, push)
 
 
 @dataclass(frozen=True)
@@ -198,6 +207,8 @@ class _Replication:
             with _another_seed(copy, stage, seed):
                 self._check_out(copy, stage)
                 run(copy, "reprise", "run", "-j", "1", "--allow-missing", "--pull", *stage.targets)
+                if self._work.push:
+                    run(copy, "dvc", "push", "--quiet", "--run-cache", *stage.chain)
         except PipelineError as e:
             raise PipelineError(f"{stage.name} with {stage.key} {seed}: {e}") from None
         files = {}
