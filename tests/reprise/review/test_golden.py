@@ -68,6 +68,8 @@ def _short(value: Any) -> Any:
     return items
 
 
+# As an error, what pygtrie says would take DVC its plots, without a word.
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
 @pytest.mark.parametrize("name", REVISIONS)
 def test_the_report_of(name: str, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(made.root)
