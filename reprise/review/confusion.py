@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
-from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -74,8 +73,7 @@ def _most_confused(names: Iterable[str], counts: Counts) -> list[str]:
         if target != prediction:
             errors[target] += count
             errors[prediction] += count
-    most = sorted(errors.items(), key=itemgetter(1), reverse=True)
-    return [name for name, _ in most[:SHOWN]]
+    return sorted(errors, key=errors.__getitem__, reverse=True)[:SHOWN]
 
 
 def _merged(counts: Counts, kept: set[str], rest: str) -> Counts:

@@ -132,7 +132,7 @@ def _points(plot: Plot, field: str, revision: Revision, name: str | None = None)
     for point in plot.points:
         if (point["field"], point["rev"]) != (field, rev):
             continue
-        if plot.series is not None and str(point.get(plot.series)) != name:
+        if str(point.get(plot.series)) != str(name):
             continue
         with suppress(KeyError, TypeError, ValueError):  # a cell may be empty
             x = float(point[plot.x])

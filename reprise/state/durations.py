@@ -39,13 +39,11 @@ class Durations:
             return None
         return runs[-1]
 
-    def of_entry(self, entry: str | None) -> float | None:
+    def of_entry(self, entry: str) -> float | None:
         """Return the seconds of the last run that was recorded so, by its `entry_hash`.
 
         None if no run here was.
         """
-        if entry is None:
-            return None
         return self._of_entries.get(entry)
 
     def last_of_all(self, names: Iterable[str]) -> float | None:

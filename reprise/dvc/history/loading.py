@@ -75,7 +75,7 @@ class StageLoader:
             outs={path: out.hash_info.value for path, out in outs.items()},
             stale=[*self._stale(stage)],
             meta=stage.meta,
-            entry=entry_hash(entry) if entry else None,
+            entry=entry_hash(entry),
         )
 
     def _names(self, stage: DVCStage) -> tuple[str, str]:

@@ -26,7 +26,7 @@ class Plot:
     x_label: str
     y_label: str
     series: str | None
-    points: list[dict[str, Any]]
+    points: list[dict[str | None, Any]]
 
 
 def collect_plots(repo: Repo, revisions: Sequence[str]) -> tuple[list[Plot], set[str]]:

@@ -15,7 +15,7 @@ class StageRecord:
 
     group: the foreach or matrix stage it was made from, or its own name; source: data of a .dvc
     file, which nothing makes; deps and outs: their hashes; stale: what has changed since it ran;
-    meta: of the stage, as dvc.yaml has it; entry: see `entry_hash`, None where dvc.lock has none.
+    meta: of the stage, as dvc.yaml has it; entry: the `entry_hash` of what dvc.lock says.
     """
 
     name: str
@@ -28,7 +28,7 @@ class StageRecord:
     outs: dict[str, str | None]
     stale: list[str]
     meta: Any = None
-    entry: str | None = None
+    entry: str = ""
 
 
 @dataclass

@@ -57,10 +57,9 @@ def curve_set_figures(curves: CurveSet) -> list[tuple[str, Markup]]:
     x_title, y_title = single_line(curves.x, NAME), single_line(curves.y, NAME)
     figures = []
     for side, other in (("old", "new"), ("new", "old")):
-        if any(line.points for line in sides[side]):
-            title = f"{single_line(curves.title)}: {side}"
-            chart = line_chart(title, x_title, y_title, sides[side], sides[other])
-            figures.append((side, chart))
+        title = f"{single_line(curves.title)}: {side}"
+        chart = line_chart(title, x_title, y_title, sides[side], sides[other])
+        figures.append((side, chart))
     return figures
 
 

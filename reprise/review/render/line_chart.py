@@ -30,7 +30,7 @@ def line_chart(
     lines: Iterable[Line],
     others: Iterable[Line] = (),
 ) -> Markup:
-    """Draw the lines that have points; one must have some.
+    """Draw the lines that have points; one must have some, or of the others.
 
     others: of the chart beside it, which has the same axes.
     """

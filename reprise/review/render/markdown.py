@@ -1,5 +1,6 @@
 """Write a report as GitHub-flavoured Markdown: the answer first, details folded."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -10,10 +11,9 @@ from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
-from reprise.review.render.selection import changed_rows, moved_parts, other_metrics
+from reprise.review.render.selection import changed_rows, moved_parts, other_metrics, shown_parts
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.parts import PartComparison
-from reprise.review.stats.results import Verdict
 from reprise.shorten import shorten
 from reprise.text.markdown import ROWS, escaped, folded, sentence
 
@@ -57,13 +57,13 @@ def markdown(report: Report) -> str:
 
 def _cut(shown: Sequence[_Section], left_out: Sequence[str]) -> str:
     """Leave out the last lines of sections that are too long, and say how many."""
-    lines = "\n\n".join(section.text for section in shown).splitlines()
-    sizes = accumulate(len(line) + 1 for line in lines)
-    count = sum(size <= LIMIT - NOTE for size in sizes)
+    lines = "\n\n".join(section.text for section in shown).splitlines(keepends=True)
+    sizes = list(accumulate(map(len, lines)))
+    count = bisect_right(sizes, LIMIT - NOTE)
     names = [*dict.fromkeys(left_out)][:10]
     names.append(f"the last {len(lines) - count} lines")
-    body = "\n".join(lines[:count])
-    return f"{body}\n\n_Too long for a comment, left out: {', '.join(names)}._\n"
+    body = "".join(lines[:count])
+    return f"{body}\n_Too long for a comment, left out: {', '.join(names)}._\n"
 
 
 def _joined(shown: Sequence[_Section], details: Sequence[_Section], left_out: list[str]) -> str:
@@ -149,8 +149,7 @@ def _comparison(compared: ComparedPredictions, *, titled: bool) -> Iterator[_Sec
         if unpaired:
             lines.append(f"Of rows that did not pair, {escaped(metric.name)} {unpaired}")
     yield _Section(f"notes on the verdicts of {name}", 3, "\n\n".join(lines))
-    is_worse = any(part.result.verdict is Verdict.WORSE for part in compared.parts)
-    rank = KEPT if is_worse else 4
+    rank = KEPT if shown_parts(compared.parts, 0) else 4  # at least those that are worse
     yield from _section("### Classes and slices", rank, _parts(compared.parts))
 
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
 
-from reprise.review.data.changes import DataChange
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.drift import LEVEL
 from reprise.review.data.table_diff import TableDiff
@@ -54,7 +53,7 @@ def shown_metrics(comparison: Comparison, most: int) -> int:
 
 def shown_parts(parts: Sequence[PartComparison], most: int) -> int:
     """Return how many classes and slices a table of `most` shows: at least all worse ones."""
-    verdicts = Counter(part.result.verdict for part in parts)
+    verdicts = Counter(map(attrgetter("result.verdict"), parts))
     return max(most, verdicts[Verdict.WORSE])
 
 
@@ -81,14 +80,9 @@ def changed_columns(diff: TableDiff) -> list[ColumnDiff]:
     return sorted(columns, key=attrgetter("changed"), reverse=True)
 
 
-def drifted_first(changes: list[DataChange]) -> list[DataChange]:
-    """Return the tables with a drift first, then those that are compared, then the rest."""
-    return sorted(changes, key=_data_rank)
-
-
-def _data_rank(change: DataChange) -> tuple[bool, bool]:
-    diff = change.diff
-    return diff is None, diff is None or not (classes_drifted(diff) or drifted_columns(diff))
+def drifts(diff: TableDiff) -> bool:
+    """Tell whether classes or columns of a table drifted."""
+    return classes_drifted(diff) or any(map(attrgetter("flag"), diff.columns))
 
 
 def classes_drifted(diff: TableDiff) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, partial
 from io import StringIO
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -18,7 +17,7 @@ from reprise.review.render.columns import columns, cut
 from reprise.review.render.selection import (
     changed_rows,
     changed_values,
-    drifted_first,
+    drifts,
     moved_parts,
     shown_metrics,
     shown_parts,
@@ -84,8 +83,7 @@ def _headline(report: Report, width: int) -> Iterator[Text]:
     if report.primary is not None:
         style = f"bold {verdict_style(report.primary.verdict).colour}"
     yield from _wrapped(answer, width, style.strip())
-    if worse:
-        yield from _wrapped(worse, width, "bold red")
+    yield from _wrapped(worse, width, "bold red")
     yield from _wrapped(details, width)
     for line in wording.unbeaten_sentences(report, single_line):
         yield from _wrapped(line, width, "red")
@@ -206,8 +204,8 @@ def _stage(change: StageChange) -> str:
 def _data(report: Report, width: int) -> Iterator[Text]:
     """Yield the ids that moved between splits, and a line for each table, drifted ones first."""
     for moved in report.moved:
-        yield from _wrapped(wording.moved_sentence(moved), width, "red" if moved.leakage else "")
-    changes = drifted_first(report.data)
+        yield from _wrapped(wording.moved_sentence(moved), width, "yellow")
+    changes = sorted(report.data, key=lambda change: not (change.diff and drifts(change.diff)))
     for change in changes[:TABLES]:
         yield Text(cut(_table(change), width))
     yield from _hidden(len(changes) - TABLES)
@@ -249,8 +247,6 @@ def _wrapped(sentence: str, width: int, style: str = "", most: int = PROSE) -> l
     line = single_line(sentence, LONGEST)
     if not line:
         return []
-    if cell_len(line) <= width:
-        return [Text(line, style)]
     lines = list(Text(line, style).wrap(_console(), width))
     if len(lines) > most:
         lines[most - 1 :] = [Text(cut(f"{lines[most - 1].plain}…", width), style)]

@@ -84,9 +84,7 @@ def unmoved_parts_sentence(parts: Sequence[PartComparison]) -> str:
     unmoved = len(parts) - len(moved_parts(parts))
     if not unmoved:
         return ""
-    if unmoved == len(parts):
-        return f"No difference beyond noise in any of {unmoved} classes and slices."
-    return f"No difference beyond noise in the other {unmoved} of {len(parts)} classes and slices."
+    return f"No difference beyond noise in {unmoved} of {len(parts)} classes and slices."
 
 
 def _judgement(primary: MetricComparison, comparison: Comparison) -> str:

@@ -9,14 +9,14 @@ from reprise.review.curves import LINES, CurveSet, compare_curve_sets, compare_c
 OLD, NEW = Revision("main", "a" * 40), Revision("the working tree", None)
 
 
-def points(side: str, name: object, ys: list[object]) -> list[dict[str, Any]]:
+def points(side: str, name: object, ys: list[object]) -> list[dict[str | None, Any]]:
     return [
         {"rev": side, "field": "tpr", "class": name, "fpr": x / 2, "tpr": y}
         for x, y in enumerate(ys)
     ]
 
 
-def plot(*lines: list[dict[str, Any]], series: str | None = "class") -> Plot:
+def plot(*lines: list[dict[str | None, Any]], series: str | None = "class") -> Plot:
     flat = [point for line in lines for point in line]
     return Plot("ROC", "classes", "fpr", "tpr", "fpr", "tpr", series, flat)
 

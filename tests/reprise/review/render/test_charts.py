@@ -216,4 +216,6 @@ def test_lines_of_both_sides_have_the_same_axes() -> None:
         path.get("d") for path in parsed(new).iter("path") if path.get("class") == "line l0"
     ] == ["M48.0 172.0L352.0 91.0"]
     gone = CurveSet("ROC", "fpr", "tpr", ["a"], [[(0, 0), (1, 4)]], [[]], 0)
-    assert [side for side, _ in curve_set_figures(gone)] == ["old"]
+    (_, old), (_, new) = curve_set_figures(gone)
+    assert "line l0" in old
+    assert "line l0" not in new
