@@ -1,24 +1,104 @@
-"""Finds the best champion so far, that no challenger may be worse than."""
+"""Finds the champions of before, the best of which no challenger may be worse than."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reprise.errors import PipelineError
 from reprise.retrain.clone import Clone
-from reprise.retrain.nights import digest_of_locks
+from reprise.retrain.nights import LOCK_FILE, digest_of_locks
 
 KEY = "Reprise-Anchor"  # a trailer of the commit that promoted another than the best
 SUBJECT = "retrain: "
+REVERT = re.compile(r"^This reverts commit ([0-9a-f]{7,64})", re.MULTILINE)
+MOST_COMMITS = 200  # of each kind that are looked at
+MOST_CHAMPIONS = 30
 
 
-def find_anchor(clone: Clone, tip: str) -> str | None:
-    """Return the commit of the best champion so far; None where that is the tip's.
+@dataclass(frozen=True)
+class _Statement:
+    """Holds what a commit says: that the best champion by then was its own, or the anchor."""
 
-    The newest commit of a retraining says it: by its trailer, or it is the best itself.
+    commit: str
+    anchor: str
+
+
+def find_champions(clone: Clone, tip: str) -> list[str]:
+    """List the commits of champions before the tip's, the newest first; the anchor is one of them.
+
+    They go back to the last commit that says which was the best by then: that of a retraining, its
+    own model or the one that its trailer names. Champions since are those of persons. One that was
+    reverted is none: by a commit that says so, or since the locks are those of before it again.
+    Raises PipelineError for a trailer that names no commit.
     """
-    form = f"%H%x00%(trailers:key={KEY},valueonly)"
+    statements = _find_statements(clone, tip)
+    reverted = _find_reverted(clone, tip)
+    own = digest_of_locks(clone, tip)
+    champions: dict[str, str] = {}
+    for commit, digest in _without_abandoned(_find_locks(clone, tip)):
+        statement = statements.get(digest)
+        names = [commit] if statement is None else [commit, statement.commit]
+        if any(name.startswith(reverted) for name in names):
+            continue
+        if statement is None or statement.anchor.startswith(reverted):
+            champions.setdefault(digest, commit)
+            continue
+        champions.setdefault(digest_of_locks(clone, statement.anchor), statement.anchor)
+        break
+    champions.pop(own, None)
+    return list(champions.values())[:MOST_CHAMPIONS]
+
+
+def _find_statements(clone: Clone, tip: str) -> dict[str, _Statement]:
+    """Find what commits say of the champion of their locks, by the digest of these."""
+    form = f"%H%x00%s%x00%(trailers:key={KEY},valueonly,separator=%x20)"
     patterns = (f"--grep=^{SUBJECT}", f"--grep=^{KEY}: ")
-    found = clone.git("log", "-1", f"--format={form}", *patterns, tip)
-    if not found:
-        return None
-    commit, _, anchor = found.partition("\0")
-    best = clone.git("rev-parse", "--verify", f"{anchor.strip() or commit}^{{commit}}")
-    if digest_of_locks(clone, best) == digest_of_locks(clone, tip):
-        return None
-    return best
+    listing = clone.git("log", f"-{MOST_COMMITS}", f"--format={form}", *patterns, tip)
+    statements: dict[str, _Statement] = {}
+    for line in listing.splitlines():
+        commit, subject, trailer = line.split("\0")
+        if not trailer and not subject.startswith(SUBJECT):
+            continue
+        anchor = _commit_of(clone, commit, trailer) if trailer else commit
+        statements.setdefault(digest_of_locks(clone, commit), _Statement(commit, anchor))
+    return statements
+
+
+def _commit_of(clone: Clone, commit: str, trailer: str) -> str:
+    try:
+        return clone.git("rev-parse", "--verify", "--quiet", f"{trailer.strip()}^{{commit}}")
+    except PipelineError:
+        raise PipelineError(
+            f"{KEY} of {commit[:12]}: found {trailer.strip()!r}; expected a commit that "
+            f"{clone.base} has"
+        ) from None
+
+
+def _find_reverted(clone: Clone, tip: str) -> tuple[str, ...]:
+    """Find what commits say that they revert. A revert that was reverted does not count."""
+    pattern = "--grep=^This reverts commit "
+    listing = clone.git("log", f"-{MOST_COMMITS}", "--format=%H%n%B%x00", pattern, tip)
+    reverted: tuple[str, ...] = ()
+    for entry in listing.split("\0"):
+        commit, _, message = entry.strip().partition("\n")
+        if not commit.startswith(reverted):
+            reverted += tuple(REVERT.findall(message))
+    return reverted
+
+
+def _find_locks(clone: Clone, tip: str) -> list[tuple[str, str]]:
+    """List the commits of the base that changed a lock, with the digest of all, newest first."""
+    log = ("log", f"-{MOST_COMMITS}", "--first-parent", "--format=%H", tip)
+    listing = clone.git(*log, "--", f":(glob)**/{LOCK_FILE}")
+    return [(commit, digest_of_locks(clone, commit)) for commit in listing.split()]
+
+
+def _without_abandoned(locks: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield the champions that lead to the newest one: where locks come again, what lay between
+    them was given up."""
+    digests = [digest for _, digest in locks]
+    position = 0
+    while position < len(locks):
+        last = len(digests) - 1 - digests[::-1].index(digests[position])
+        yield locks[last]
+        position = last + 1

@@ -1,12 +1,15 @@
 """Decides on a challenger by the comparison of `reprise report`, on rows that both models saw."""
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from reprise.errors import PipelineError
+from reprise.retrain.anchor import KEY
 from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen
 from reprise.retrain.decision import Decision, Outcome
 from reprise.review.declared import Direction
-from reprise.review.predictions import ComparedPredictions
+from reprise.review.predictions import ComparedPredictions, OlderModel
 from reprise.review.report import Report
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.text.values import number
@@ -32,14 +35,11 @@ class Gate(BaseModel):
     margin: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
-def decide(
-    report: Report, gate: Gate, base: str, anchor: tuple[str, Report] | None = None
-) -> Decision:
+def decide(report: Report, gate: Gate, base: str) -> Decision:
     """Decide whether the challenger is promoted.
 
-    base: the champion's commit; anchor: the commit of the best champion so far, and the report on
-    the challenger beside it, where that is not the base. Raises PipelineError when dvc.yaml does
-    not declare the gate's metric, or the champion has no results on the challenger's rows.
+    base: the champion's commit. Raises PipelineError when dvc.yaml does not declare the gate's
+    metric, or a champion, this one or one of before, has no results on the challenger's rows.
     """
     compared, metric = _metric(report, gate)
     together = _same_metric(compared.together, metric)
@@ -64,8 +64,7 @@ def decide(
         nights = _count_nights(compared)
         decision = decision.updated(nights=nights, together=together.difference)
     if gate.when is PromoteWhen.NOT_WORSE and outcome is Outcome.PROMOTED:
-        best, held = anchor or (base, report)
-        return _hold_against_best(decision, gate, best, held)
+        return _hold_against_best(decision, gate, metric, compared.older)
     return decision
 
 
@@ -159,20 +158,48 @@ def _judge_margin(metric: MetricComparison, gate: Gate) -> tuple[Outcome, str]:
     return Outcome.PROMOTED, reason
 
 
-def _hold_against_best(decision: Decision, gate: Gate, commit: str, report: Report) -> Decision:
+def _hold_against_best(
+    decision: Decision, gate: Gate, metric: MetricComparison, older: Sequence[OlderModel]
+) -> Decision:
     """Promote only what is not worse than the best champion so far either.
 
     Each champion may be worse than the one before by less than the margin: in time they would sink
-    without end. commit: that of the best; report: on the challenger beside it.
+    without end. metric: beside the champion; older: champions of before. The best is the one with
+    the best mean on the challenger's rows.
     """
-    _, metric = _metric(report, gate.model_copy(update={"metric": decision.metric}))
-    outcome, reason = _judge(metric, gate)
+    best, held = decision.base, metric
+    for model in older:
+        other = _older_metric(model, metric)
+        if _is_better(other, held):
+            best, held = model.commit, other
+    outcome, reason = _judge_margin(held, gate)
     if outcome is Outcome.KEPT:
-        reason = f"beside {commit[:12]}, the best champion so far: {reason}"
+        reason = f"beside {best[:12]}, the best champion so far: {reason}"
         return decision.updated(outcome=outcome, reason=reason)
-    if metric.verdict is Verdict.BETTER:
+    if held.verdict is Verdict.BETTER:
         return decision  # the new best
-    return decision.updated(anchor=commit)
+    return decision.updated(anchor=best)
+
+
+def _older_metric(model: OlderModel, metric: MetricComparison) -> MetricComparison:
+    """Return the metric beside a champion of before. Raises PipelineError where there is none."""
+    other = _same_metric(model.comparison, metric)
+    if other is not None and other.verdict is not None:
+        return other
+    why = model.why if other is None else f"{other.name}: {other.why}"
+    raise PipelineError(
+        f"{model.commit[:12]}, a champion of before, cannot be compared with the challenger: "
+        f"{why}; a commit with the trailer `{KEY}: COMMIT` says from which champion on to compare"
+    )
+
+
+def _is_better(other: MetricComparison, held: MetricComparison) -> bool:
+    """Tell whether the old side of one comparison has the better mean."""
+    assert other.old is not None
+    assert held.old is not None
+    if held.better is Direction.HIGHER:
+        return other.old > held.old
+    return other.old < held.old
 
 
 def _gain_at_least(metric: MetricComparison) -> float:

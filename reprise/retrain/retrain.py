@@ -1,10 +1,10 @@
 """Retrains once: update data, run, compare with the champion, and propose a better challenger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import chdir, suppress
 
 from reprise.errors import PipelineError
-from reprise.retrain.anchor import find_anchor
+from reprise.retrain.anchor import find_champions
 from reprise.retrain.branch import Branch, add_to_index, commit_index
 from reprise.retrain.choices import PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
@@ -112,20 +112,19 @@ def _challenge(
 def _decide(clone: Clone, gate: Gate, tip: str, inputs: str) -> tuple[Report, Decision]:
     """Compare the challenger with the champion, also together with those of earlier nights.
 
-    Where it need not be better, it is compared with the best champion so far, too.
+    Where it need not be better, it is compared with the champions of before, too.
     """
     nights = Nights(clone, tip)
     nights.add(inputs, tip)
-    anchor = None
+    earlier: Sequence[str] = ()
+    older: Sequence[str] = ()
+    if gate.when is PromoteWhen.BETTER:
+        earlier = nights.before(inputs, gate.nights - 1)
+    else:
+        older = find_champions(clone, tip)
     with chdir(clone.root):
-        if gate.when is PromoteWhen.BETTER:
-            report = review(tip, same_rows=True, earlier=nights.before(inputs, gate.nights - 1))
-        else:
-            report = review(tip, same_rows=True)
-            commit = find_anchor(clone, tip)
-            if commit is not None:
-                anchor = (commit, review(commit, same_rows=True))
-    return report, decide(report, gate, tip, anchor)
+        report = review(tip, same_rows=True, earlier=earlier, older=older)
+    return report, decide(report, gate, tip)
 
 
 def _end(decision: Decision, echo: Echo, report: Report | None = None) -> RetrainResult:

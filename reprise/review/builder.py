@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from reprise.dvc.history.reader import RevisionReader
-from reprise.dvc.history.revision import Revision, StageRecord
+from reprise.dvc.history.revision import WORKTREE, Revision, StageRecord
 from reprise.review.baselines import Baseline, find_baselines
 from reprise.review.change_state import ChangeState, change_state
 from reprise.review.commits import label_revision, project_name
@@ -14,12 +14,13 @@ from reprise.review.curves import compare_curve_sets, compare_curves
 from reprise.review.data.changes import find_data_changes
 from reprise.review.predictions import (
     NO_REPLICATES,
+    OtherModels,
     Replicates,
     compare_predictions,
     primary_predictions,
 )
 from reprise.review.report import Report, StageChange, ValueChange, values_equal
-from reprise.review.sides import find_sides
+from reprise.review.sides import Side, find_sides
 from reprise.review.staleness import find_staleness, stale_records
 from reprise.shorten import shorten
 from reprise.state.durations import Durations
@@ -31,13 +32,14 @@ def review(
     *,
     same_rows: bool = False,
     earlier: Sequence[str] = (),
+    older: Sequence[str] = (),
     replicates: Replicates = NO_REPLICATES,
 ) -> Report:
     """Compare two revisions; without `new`, the working tree with where it left `old`.
 
-    old, new: see `find_sides`; same_rows: run the old model on the new side's test rows, which has
-    to be the working tree then; earlier: commits of other models of the new side, replicates: of
-    further trainings, see `compare_predictions`.
+    old, new: see `find_sides`; same_rows: compare the working tree with `old` itself, and run the
+    old model on the working tree's test rows; earlier, older: commits of other models of the new
+    and the old side, replicates: of further trainings, see `compare_predictions`.
     Raises PipelineError for revisions that git does not know and for wrong declarations.
     """
     # The folder is for copies of what neither the workspace nor the cache has.
@@ -45,8 +47,16 @@ def review(
         TemporaryDirectory(prefix="reprise-") as temporary,
         RevisionReader(Path(temporary)) as reader,
     ):
-        old_revision, new_revision = _read_revisions(reader, old, new)
-        others = [reader.read(commit[:12], commit) for commit in earlier]
+        if same_rows:
+            assert new is None
+            sides: tuple[Side | None, Side] = (Side(old, reader.commit(old)), Side(WORKTREE, None))
+        else:
+            sides = find_sides(reader, old, new)
+        old_revision, new_revision = _read_revisions(reader, *sides)
+        others = OtherModels(
+            earlier=[reader.read(commit[:12], commit) for commit in earlier],
+            older=[reader.read(commit[:12], commit) for commit in older],
+        )
         return _build(reader, old_revision, new_revision, same_rows, others, replicates)
 
 
@@ -55,13 +65,13 @@ def _build(
     old: Revision,
     new: Revision,
     same_rows: bool,
-    earlier: Sequence[Revision],
+    others: OtherModels,
     replicates: Replicates,
 ) -> Report:
     """Compare the revisions in every respect. The notes of all parts end up in one list."""
     notes = _notes(old, new)
     compared = compare_predictions(
-        reader, old, new, notes, same_rows=same_rows, earlier=earlier, replicates=replicates
+        reader, old, new, notes, same_rows=same_rows, others=others, replicates=replicates
     )
     plotted = [old, new]
     if old.commit is None:
@@ -93,9 +103,10 @@ def _build(
     )
 
 
-def _read_revisions(reader: RevisionReader, old: str, new: str | None) -> tuple[Revision, Revision]:
+def _read_revisions(
+    reader: RevisionReader, old_side: Side | None, new_side: Side
+) -> tuple[Revision, Revision]:
     """Read both sides. Before the first commit there is nothing on the old one."""
-    old_side, new_side = find_sides(reader, old, new)
     new_revision = reader.read(new_side.name, new_side.commit)
     if old_side is None:
         return Revision("nothing", None), new_revision

@@ -1,5 +1,7 @@
 """Lets the old model predict the new rows: runs the stage that predicts, with the old model."""
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,15 +9,17 @@ from pathlib import Path
 import pyarrow as pa
 
 from reprise.dvc import Repository, Selection, Stage
-from reprise.dvc.history.out_files import Files, list_files
+from reprise.dvc.history.out_files import Files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.errors import PipelineError
 from reprise.review.data.tables import read_table
 from reprise.review.declared import PredictionsSpec
+from reprise.review.kept_predictions import KeptPredictions
 from reprise.sandbox.choice import make_sandbox
 from reprise.sandbox.isolated import isolated_folder, run_isolated
 from reprise.sandbox.sandbox import Contents
+from reprise.state.folders import StateFolders
 
 
 def predict_new_rows(
@@ -47,7 +51,20 @@ def predict_new_rows(
     for dep in record.deps.keys() & new.outs.keys() - {*models}:
         if not (revisions.root / dep).exists():  # as in a fresh clone
             replacements[revisions.root / dep] = revisions.files(new, dep)
-    return _run_stage(revisions.root / path, path, replacements, columns)
+    hashes = {model: old.hash_of(model) for model in models}
+    digest = _digest(record, path, hashes)
+    kept = KeptPredictions(StateFolders(revisions.records), digest, os.path.basename(path))
+    files = None if None in hashes.values() else kept.find()
+    if files is None:
+        files = _run_stage(revisions.root / path, replacements, kept)
+    return read_table(files, path, columns)
+
+
+def _digest(record: StageRecord, path: str, models: Mapping[str, str | None]) -> str:
+    """Compute a digest of all that decides the predictions. models: the hashes of the old ones."""
+    inputs = [path, record.command, record.params, {**record.deps, **models}]
+    text = json.dumps(inputs, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _stage_of(revision: Revision, path: str) -> StageRecord:
@@ -64,10 +81,8 @@ def _inputs(record: StageRecord, models: Sequence[str]) -> object:
     return record.command, record.params, deps
 
 
-def _run_stage(
-    out: Path, name: str, replacements: Mapping[Path, Files], columns: Sequence[str]
-) -> pa.Table:
-    """Run the stage in a sandbox with the old models, and read what it wrote.
+def _run_stage(out: Path, replacements: Mapping[Path, Files], kept: KeptPredictions) -> Files:
+    """Run the stage in a sandbox with the old models, and keep what it wrote: these files.
 
     replacements: the files of deps that are not those of the working tree.
     """
@@ -81,4 +96,4 @@ def _run_stage(
                 raise PipelineError(
                     f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
                 )
-            return read_table(list_files(sandbox.written(out)), name, columns)
+            return kept.keep(sandbox.written(out))

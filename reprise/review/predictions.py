@@ -63,14 +63,26 @@ class ChangedRows:
 
 
 @dataclass(frozen=True)
+class OlderModel:
+    """Holds the comparison of the new model with one of before the old one.
+
+    comparison: over the same rows; None where that model can't predict them, `why` says why.
+    """
+
+    commit: str
+    comparison: Comparison | None
+    why: str | None = None
+
+
+@dataclass(frozen=True)
 class ComparedPredictions:
     """Holds the comparison of one declared table of predictions.
 
     name: the out, or the foreach stage whose outs are the seeds of one model; rows: by the first
     metric that is declared, None where a side has several seeds, or lacks that metric's column;
     parts: classes and slices, none where a side has several seeds; together: the old model beside
-    the mean of the new one and of earlier ones, None without any; confusion: over the pairs, None
-    where a side has several seeds, or no classes.
+    the mean of the new one and of earlier ones, None without any; older: models before the old one;
+    confusion: over the pairs, None where a side has several seeds, or no classes.
     """
 
     name: str
@@ -79,6 +91,7 @@ class ComparedPredictions:
     parts: list[PartComparison] = field(default_factory=list)
     together: Comparison | None = None
     confusion: Confusion | None = None
+    older: list[OlderModel] = field(default_factory=list)
 
 
 class Replicates(NamedTuple):
@@ -89,6 +102,22 @@ class Replicates(NamedTuple):
 
 
 NO_REPLICATES = Replicates({}, {})
+
+
+@dataclass(frozen=True)
+class OtherModels:
+    """Holds more revisions to compare.
+
+    earlier: of other models of the new side, such as those of earlier nights, which predict the new
+    side's rows too, and are compared together with the new one; older: of models before the old
+    one, which predict them too, and are each compared with the new one.
+    """
+
+    earlier: Sequence[Revision] = ()
+    older: Sequence[Revision] = ()
+
+
+NO_OTHERS = OtherModels()
 
 
 @dataclass(frozen=True)
@@ -106,7 +135,7 @@ def compare_predictions(
     notes: list[str],
     *,
     same_rows: bool,
-    earlier: Sequence[Revision] = (),
+    others: OtherModels = NO_OTHERS,
     replicates: Replicates = NO_REPLICATES,
 ) -> list[ComparedPredictions]:
     """Compare each declared table that both revisions have.
@@ -115,8 +144,6 @@ def compare_predictions(
     replicates: predictions of further trainings of either side, each of its own test rows.
 
     same_rows: the old model predicts the new side's rows, and these predictions are compared.
-    earlier: other models of the new side, such as those of earlier nights, which predict the new
-    side's rows too, and are compared together with the new one.
     """
     results = []
     old_groups = _declared_groups(old)
@@ -139,7 +166,7 @@ def compare_predictions(
                 old_tables = [*recorded, *more[0]]
                 new_tables += more[1]
             elif same_rows:
-                old_tables = _predict_all(revisions, old, new, group, recorded)
+                old_tables = _predict_all(revisions, old, new, group) or recorded
             elif len(overlap.relabelled) or overlap.paired < len(new_tables[0]):
                 old_tables = _try_predicting(revisions, old, new, group, recorded, notes)
             compared = _compare(
@@ -152,10 +179,19 @@ def compare_predictions(
             )
             comparison = replace(compared.comparison, same_recipe=is_same_recipe(old, new))
             compared = replace(compared, comparison=comparison)
-            others = _predict_earlier(revisions, earlier, new, group, notes)
-            if others:
-                together = compare_with_mean(old_tables, [*new_tables, *others], group.spec)
+            ids = overlap.relabelled
+            nights = _predict_earlier(revisions, others.earlier, new, group, notes)
+            if nights:
+                tables = _without(ids, [*new_tables, *nights], group.spec)
+                together = compare_with_mean(
+                    _without(ids, old_tables, group.spec), tables, group.spec
+                )
                 compared = replace(compared, together=together)
+            older = []
+            for revision in others.older:
+                model = _compare_older(revisions, revision, new, group, new_tables, ids)
+                older.append(model)
+            compared = replace(compared, older=older)
             results.append(compared)
         except PipelineError as e:
             notes.append(f"{name}: not compared row by row: {e}")
@@ -179,7 +215,7 @@ def _try_predicting(
             raise PipelineError("that runs a stage, which a report of the working tree alone does")
         if find_staleness(new) is not None:
             raise PipelineError("the working tree is not as DVC recorded it")
-        return _predict_all(revisions, old, new, group, recorded)
+        return _predict_all(revisions, old, new, group) or recorded
     except PipelineError as e:
         path = group.paths[0]
         notes.append(f"{path}: the old model was not evaluated on new rows and labels: {e}")
@@ -240,25 +276,30 @@ def _columns(spec: PredictionsSpec) -> list[str]:
 
 
 def _predict_all(
-    revisions: RevisionReader,
-    old: Revision,
-    new: Revision,
-    group: _Group,
-    recorded: list[pa.Table],
-) -> list[pa.Table]:
-    """Return the old models' predictions of the new rows.
+    revisions: RevisionReader, old: Revision, new: Revision, group: _Group
+) -> list[pa.Table] | None:
+    """Return the old models' predictions of the new rows, [seeds] tables.
 
-    recorded: the predictions that the old revision made itself, [seeds] tables; they are returned
-    where they are of the new rows already.
+    None where the predictions that the old revision made itself are of the new rows already.
     """
     columns = _columns(group.spec)
     tables = []
     for path in group.paths:
         predicted = predict_new_rows(revisions, old, new, path, group.spec, columns)
         if predicted is None:
-            return recorded
+            return None
         tables.append(predicted)
     return tables
+
+
+def _predict_or_read(
+    revisions: RevisionReader, old: Revision, new: Revision, group: _Group
+) -> list[pa.Table]:
+    """Return the old models' predictions of the new rows, from what is recorded where it can be."""
+    predicted = _predict_all(revisions, old, new, group)
+    if predicted is None:
+        return _read_all(revisions, old, group.paths, group.spec)
+    return predicted
 
 
 def _predict_earlier(
@@ -275,11 +316,37 @@ def _predict_earlier(
     tables = []
     for revision in earlier:
         try:
-            recorded = _read_all(revisions, revision, group.paths, group.spec)
-            tables += _predict_all(revisions, revision, new, group, recorded)
+            tables += _predict_or_read(revisions, revision, new, group)
         except PipelineError as e:
             notes.append(f"{revision.name}: an earlier model that is left out: {e}")
     return tables
+
+
+def _compare_older(
+    revisions: RevisionReader,
+    older: Revision,
+    new: Revision,
+    group: _Group,
+    new_tables: list[pa.Table],
+    left_out: Any,
+) -> OlderModel:
+    """Compare an older model with the new one, on the new rows. left_out: the ids of some rows."""
+    assert older.commit is not None
+    try:
+        tables = _predict_or_read(revisions, older, new, group)
+        old_rows = _without(left_out, tables, group.spec)
+        new_rows = _without(left_out, new_tables, group.spec)
+        comparison = compare_metrics(old_rows, new_rows, group.spec, left_out=len(left_out))
+    except PipelineError as e:
+        return OlderModel(older.commit, None, str(e))
+    return OlderModel(older.commit, comparison)
+
+
+def _without(ids: Any, tables: Sequence[pa.Table], spec: PredictionsSpec) -> list[pa.Table]:
+    """Leave out the rows of these ids."""
+    if not len(ids):
+        return list(tables)
+    return [table.filter(pc.invert(is_among(table, spec, ids))) for table in tables]
 
 
 def _compare(
@@ -301,8 +368,7 @@ def _compare(
     refused = None
     if len(ids):
         refused = _why_refused(len(ids), overlap.paired)
-        old = [table.filter(pc.invert(is_among(table, spec, ids))) for table in old]
-        new = [table.filter(pc.invert(is_among(table, spec, ids))) for table in new]
+        old, new = _without(ids, old, spec), _without(ids, new, spec)
     comparison = compare_metrics(old, new, spec, refused=refused, left_out=len(ids))
     relabelled = None
     if len(ids):

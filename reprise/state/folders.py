@@ -33,6 +33,7 @@ class StateFolders:
         self.durations = top / "history.jsonl"  # the seconds of recorded runs
         # Folders of commands' own, to go on from where they were killed.
         self.checkpoints = top / "checkpoints"
+        self.predictions = top / "predictions"  # of old models on new rows
 
     @classmethod
     def in_repository(cls, root: Path) -> "StateFolders":
@@ -48,10 +49,11 @@ class StateFolders:
 
     def remove_old_checkpoints(self) -> None:
         """Remove what commands kept for their next run and did not touch for a week."""
-        for kept in self.checkpoints.glob("*"):
-            with suppress(FileNotFoundError):  # its command has just removed it
-                if time.time() - kept.stat().st_mtime > WEEK:
-                    shutil.rmtree(kept, ignore_errors=True)
+        _remove_old(self.checkpoints)
+
+    def remove_old_predictions(self) -> None:
+        """Remove the predictions of old models that nobody read for a week."""
+        _remove_old(self.predictions)
 
     def left_by_killed(self, folder: Path) -> list[Path]:
         """List what processes made in one of the folders that are no longer alive.
@@ -67,6 +69,13 @@ class StateFolders:
             if not self.processes.is_of_another(int(name[1]), path):
                 left.append(path)
         return left
+
+
+def _remove_old(folder: Path) -> None:
+    for kept in folder.glob("*"):
+        with suppress(FileNotFoundError):  # another process has just removed it
+            if time.time() - kept.stat().st_mtime > WEEK:
+                shutil.rmtree(kept, ignore_errors=True)
 
 
 def remove_sandbox(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What a challenger must reach: tonight, over several nights, and beside the best champion."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from reprise.retrain.decision import Decision, Outcome
 from reprise.retrain.gate import Gate, decide
 from reprise.retrain.publish import commit_message
 from reprise.review.declared import Direction, MetricSpec, PredictionsSpec
-from reprise.review.predictions import ComparedPredictions
+from reprise.review.predictions import ComparedPredictions, OlderModel
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.verdicts import compare_metrics, compare_with_mean
 from tests.reprise.retrain.project import Retrainable, rows
@@ -37,6 +38,7 @@ def report(
     *earlier: pa.Table,
     better: Direction = Direction.HIGHER,
     margin: float | None = None,
+    older: Sequence[OlderModel] = (),
 ) -> Report:
     metric = MetricSpec(column="correct", better=better, margin=margin)
     spec = PredictionsSpec(metrics={"accuracy": metric})
@@ -44,7 +46,7 @@ def report(
     if earlier:
         together = compare_with_mean([old], [new, *earlier], spec)
     compared = ComparedPredictions(
-        "p", compare_metrics([old], [new], spec), None, together=together
+        "p", compare_metrics([old], [new], spec), None, together=together, older=[*older]
     )
     main, challenger = RevisionLabel("main", None), RevisionLabel("new", None)
     return Report(main, challenger, [compared], [], [], [], [], [], [])
@@ -135,22 +137,83 @@ def test_not_worse_is_beyond_noise(new: pa.Table, outcome: Outcome, reason: str)
     assert decision.reason.startswith(reason)
 
 
+def before(commit: str, old: pa.Table, new: pa.Table) -> OlderModel:
+    """A champion of before, beside the challenger."""
+    spec = PredictionsSpec(metrics={"accuracy": MetricSpec(column="correct", better="higher")})
+    return OlderModel(commit, compare_metrics([old], [new], spec))
+
+
 def test_what_is_not_worse_again_and_again_does_not_sink() -> None:
     """Each is within the margin of the one before; the best one so far holds them."""
     first = decide(report(model(0.9), model(0.895)), NOT_WORSE, BASE)
     assert (first.outcome, first.anchor) == (Outcome.PROMOTED, BASE)
     assert commit_message(first).endswith(f"\n\nReprise-Anchor: {BASE}")
-    best = (ANCHOR, report(model(0.9), model(0.89)))
-    second = decide(report(model(0.895), model(0.89)), NOT_WORSE, BASE, best)
+    new = model(0.89)
+    found = report(model(0.895), new, older=[before(ANCHOR, model(0.9), new)])
+    second = decide(found, NOT_WORSE, BASE)
     assert (second.outcome, second.anchor) == (Outcome.PROMOTED, ANCHOR)
-    best = (ANCHOR, report(model(0.9), model(0.885)))
-    third = decide(report(model(0.89), model(0.885)), NOT_WORSE, BASE, best)
+    new = model(0.885)
+    found = report(model(0.89), new, older=[before(ANCHOR, model(0.9), new)])
+    third = decide(found, NOT_WORSE, BASE)
     assert third.outcome is Outcome.KEPT
     assert third.reason.startswith(f"beside {'a' * 12}, the best champion so far: accuracy may be")
-    best = (ANCHOR, report(model(0.9), model(0.95)))
-    better = decide(report(model(0.89), model(0.95)), NOT_WORSE, BASE, best)
+    new = model(0.95)
+    found = report(model(0.89), new, older=[before(ANCHOR, model(0.9), new)])
+    better = decide(found, NOT_WORSE, BASE)
     assert (better.outcome, better.anchor) == (Outcome.PROMOTED, None)
     assert "Reprise-Anchor" not in commit_message(better)
+
+
+def test_the_best_of_the_champions_on_these_rows_holds() -> None:
+    """It need not be the last one, nor the first."""
+    new = model(0.885)
+    champions = [("c" * 40, 0.88), (ANCHOR, 0.9), ("d" * 40, 0.89)]
+    older = [before(commit, model(right), new) for commit, right in champions]
+    kept = decide(report(model(0.885), new, older=older), NOT_WORSE, BASE)
+    assert kept.reason.startswith(f"beside {'a' * 12}, the best champion so far: ")
+    older = [before("c" * 40, model(0.88), new)]
+    promoted = decide(report(model(0.89), new, older=older), NOT_WORSE, BASE)
+    assert (promoted.outcome, promoted.anchor) == (Outcome.PROMOTED, BASE)
+
+
+def test_the_best_champion_of_a_loss_has_the_lowest() -> None:
+    new = model(0.2)
+    spec = PredictionsSpec(metrics={"accuracy": MetricSpec(column="correct", better="lower")})
+    older = [OlderModel(ANCHOR, compare_metrics([model(0.17)], [new], spec))]
+    found = report(model(0.2), new, better=Direction.LOWER, older=older)
+    decision = decide(found, NOT_WORSE, BASE)
+    assert decision.reason.startswith(f"beside {'a' * 12}, the best champion so far: accuracy may")
+
+
+@pytest.mark.parametrize(
+    ("older", "why"),
+    [
+        (OlderModel(ANCHOR, None, "no column 'x'"), "no column 'x'"),
+        (before(ANCHOR, model(0.8).slice(0, 5), model(0.8)), "accuracy: the test rows differ"),
+    ],
+)
+def test_a_champion_of_before_without_results_is_named(older: OlderModel, why: str) -> None:
+    expected = f"^{'a' * 12}, a champion of before, cannot be compared with the challenger: {why}"
+    with pytest.raises(PipelineError, match=expected) as raised:
+        decide(report(model(0.8), model(0.8), older=[older]), NOT_WORSE, BASE)
+    assert "trailer `Reprise-Anchor: COMMIT`" in str(raised.value)
+
+
+def test_nights_of_several_seeds_are_counted_as_nights() -> None:
+    """Each night has two trainings of one recipe; their mean over nights is compared."""
+    spec = PredictionsSpec(metrics={"accuracy": MetricSpec(column="correct", better="higher")})
+    old = [model(0.8), model(0.8, lost=1)]
+    nights = [[model(0.85), model(0.86)], [model(0.84), model(0.85)], [model(0.83), model(0.84)]]
+    tonight, *earlier = nights
+    alone = compare_metrics(old, tonight, spec)
+    together = compare_with_mean(old, [*tonight, *earlier[0], *earlier[1]], spec)
+    found = ComparedPredictions("p", alone, None, together=together)
+    sides = RevisionLabel("main", None), RevisionLabel("new", None)
+    decision = decide(Report(*sides, [found], [], [], [], [], [], []), Gate(), BASE)
+    assert decision.outcome is Outcome.PROMOTED
+    assert decision.nights == 3
+    assert decision.together == pytest.approx(0.845 - 0.7995)
+    assert decision.reason.endswith(", over 3 nights together too")
 
 
 def test_a_champion_without_results_is_an_error() -> None:

@@ -1,6 +1,7 @@
 """Reviews changes of the test rows: added ones, and ones with another label."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,24 @@ def test_a_metric_of_text_beside_other_labels_is_told(made: Made) -> None:
     change(made, rows(200, relabelled=20))
     text = made.run("reprise", "report", "main").replace("`", "")
     assert "old predictions: column 'id': found string; expected numbers" in text
+
+
+def test_an_old_model_is_evaluated_once_on_the_same_rows(made: Made) -> None:
+    log = made.folder / "evaluated"
+    noted = f"{EVALUATE}\nopen({str(log)!r}, 'a').write('x')\n"
+    made.edit({"evaluate.py": noted})
+    made.run("dvc", "repro")
+    commit(made, "note")
+    made.run("git", "branch", "-f", "main")
+    change(made, rows(300))
+    log.write_text("")
+    first = made.run("reprise", "report", "main")
+    assert log.read_text() == "x"
+    assert made.run("reprise", "report", "main") == first
+    assert log.read_text() == "x"
+    change(made, rows(310))
+    made.run("reprise", "report", "main")
+    assert log.read_text() == "xxx"  # the new model, by `dvc repro`, and the old one
+    shutil.rmtree(made.root / ".dvc" / "tmp" / "reprise")
+    made.run("reprise", "report", "main")
+    assert log.read_text() == "xxxx"
