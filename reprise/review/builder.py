@@ -12,6 +12,7 @@ from reprise.review.change_state import ChangeState, change_state
 from reprise.review.commits import label_revision, project_name
 from reprise.review.curves import compare_curve_sets, compare_curves
 from reprise.review.data.changes import find_data_changes
+from reprise.review.model_sizes import compare_model_sizes
 from reprise.review.predictions import (
     NO_REPLICATES,
     OtherModels,
@@ -100,6 +101,7 @@ def _build(
         baselines=baselines,
         curve_sets=compare_curve_sets(plots, old, new),
         project=project_name(),
+        models=compare_model_sizes(old, new),
     )
 
 

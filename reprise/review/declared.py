@@ -38,6 +38,19 @@ class MetricSpec(_Spec):
     same_rows: bool = False
 
 
+class CalibrationSpec(_Spec):
+    """Declares that the calibration error is judged.
+
+    confidence: the column of the probability that the model gave its prediction; `probability_*` is
+    the largest of the columns that begin so; bins: of equal width; margin: a difference that is too
+    small to matter.
+    """
+
+    confidence: Column
+    bins: int = Field(10, ge=1, le=1000)
+    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+
 class PredictionsSpec(_Spec):
     """Declares a table with one row for each test row.
 
@@ -46,8 +59,9 @@ class PredictionsSpec(_Spec):
     rows of two revisions pair; group: a column, rows with one value of it are not independent;
     target, prediction: columns shown for rows that were fixed or broken, and if they are classes,
     compared class by class; slices: columns by whose values the rows are compared apart; model:
-    the deps of the stage that hold the model; seeds: the stages of its foreach differ in nothing
-    but the seed of training.
+    the deps of the stage that hold the model; calibration: judges the calibration error of
+    classes, for which target and prediction are needed; seeds: the stages of its foreach differ in
+    nothing but the seed of training.
     """
 
     id: Column = "id"
@@ -60,6 +74,7 @@ class PredictionsSpec(_Spec):
     slices: list[Column] = []
     seeds: bool = False
     model: list[Column] = []
+    calibration: CalibrationSpec | None = None
 
     @field_validator("primary")
     @classmethod

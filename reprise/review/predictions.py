@@ -12,54 +12,27 @@ from reprise.dvc.history.out_files import list_files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
+from reprise.review.changed_rows import ChangedRows, find_changed_rows
 from reprise.review.confusion import Confusion, count_confusion
 from reprise.review.data.tables import read_table
-from reprise.review.declared import Direction, MetricSpec, PredictionsSpec, parse_meta
+from reprise.review.declared import PredictionsSpec, parse_meta
 from reprise.review.old_model import predict_new_rows
 from reprise.review.recipe import is_same_recipe
 from reprise.review.relabelled import (
     MAX_RELABELLED,
     Overlap,
-    comparable_ids,
     find_overlap,
     is_among,
 )
 from reprise.review.staleness import find_staleness
+from reprise.review.stats.aligned import AlignedTables, align_tables
+from reprise.review.stats.calibration import with_calibration
+from reprise.review.stats.confused_classes import ConfusedClasses, compare_confused
 from reprise.review.stats.estimate import round_result
 from reprise.review.stats.parts import PartComparison, compare_parts
 from reprise.review.stats.results import Comparison, Relabelled
-from reprise.review.stats.text_columns import is_readable
+from reprise.review.stats.text_columns import class_labels
 from reprise.review.stats.verdicts import compare_metrics, compare_with_mean
-
-LISTED_ROWS = 10  # of those fixed, and of those broken
-Value = str | int | float | bool | None
-
-
-@dataclass(frozen=True)
-class ChangedRow:
-    """Holds a test row whose result changed.
-
-    old, new: the predictions; change: new − old of the first metric's column.
-    """
-
-    id: Value
-    target: Value
-    old: Value
-    new: Value
-    change: float
-
-
-@dataclass(frozen=True)
-class ChangedRows:
-    """Counts the rows that the new side does better (fixed) and worse (broken).
-
-    top_fixed, top_broken: those that changed most, LISTED_ROWS at most.
-    """
-
-    fixed: int
-    broken: int
-    top_fixed: list[ChangedRow]
-    top_broken: list[ChangedRow]
 
 
 @dataclass(frozen=True)
@@ -78,17 +51,18 @@ class OlderModel:
 class ComparedPredictions:
     """Holds the comparison of one declared table of predictions.
 
-    name: the out, or the foreach stage whose outs are the seeds of one model; rows: by the first
-    metric that is declared, None where a side has several seeds, or lacks that metric's column;
-    parts: classes and slices, none where a side has several seeds; together: the old model beside
-    the mean of the new one and of earlier ones, None without any; older: models before the old one;
-    confusion: over the pairs, None where a side has several seeds, or no classes.
+    name: the out, or the foreach stage whose outs are the seeds of one model; rows: those that
+    changed, None where a side has several seeds, or lacks the first metric's column; parts: classes
+    and slices; together: the old model beside the mean of the new one and of earlier ones, None
+    without any; confusion: over the pairs, None where a side has several seeds, or no classes;
+    confused: pairs of classes whose rows changed most; older: models before the old one.
     """
 
     name: str
     comparison: Comparison
     rows: ChangedRows | None
     parts: list[PartComparison] = field(default_factory=list)
+    confused: list[ConfusedClasses] = field(default_factory=list)
     together: Comparison | None = None
     confusion: Confusion | None = None
     older: list[OlderModel] = field(default_factory=list)
@@ -272,6 +246,8 @@ def _columns(spec: PredictionsSpec) -> list[str]:
     names += [metric.column for metric in spec.metrics.values()]
     names += [name for name in (spec.group, spec.target, spec.prediction) if name is not None]
     names += spec.slices
+    if spec.calibration is not None:
+        names.append(spec.calibration.confidence)
     return list(dict.fromkeys(names))
 
 
@@ -358,7 +334,7 @@ def _compare(
     *,
     evaluated: bool,
 ) -> ComparedPredictions:
-    """Compare the tables, one for each seed; list changed rows where a side has one seed.
+    """Compare the tables, one for each seed; list changed rows where each side has one.
 
     overlap: of what both sides recorded: its relabelled rows are left out; evaluated: `old` are the
     old models' predictions of the new rows.
@@ -369,24 +345,33 @@ def _compare(
     if len(ids):
         refused = _why_refused(len(ids), overlap.paired)
         old, new = _without(ids, old, spec), _without(ids, new, spec)
-    comparison = compare_metrics(old, new, spec, refused=refused, left_out=len(ids))
+    judged, calibrated = with_calibration([*old, *new], spec)
+    comparison = compare_metrics(
+        judged[: len(old)], judged[len(old) :], calibrated, refused=refused, left_out=len(ids)
+    )
     relabelled = None
     if len(ids):
         relabelled = _describe_relabelled(all_old, all_new, spec, ids, evaluated=evaluated)
     comparison = replace(comparison, evaluated=evaluated, relabelled=relabelled)
-    rows = confusion = None
-    parts: list[PartComparison] = []
+    compared = ComparedPredictions(name, comparison, None)
+    tables = align_tables(old, new, spec)
     if max(len(old), len(new)) == 1:
-        pairs = _pairs(old[0], new[0], spec)
-        if pairs is not None:
-            rows = _changed_rows(pairs, next(iter(spec.metrics.values())))
-            targets, *sides = (
-                pairs[name] for name in ("target_new", "prediction", "prediction_new")
-            )
-            confusion = count_confusion(targets, *sides)
-        if comparison.refused is None:
-            parts = compare_parts(old[0], new[0], spec)
-    return ComparedPredictions(name, comparison, rows, parts, confusion=confusion)
+        rows = find_changed_rows(old[0], new[0], spec)
+        compared = replace(compared, rows=rows, confusion=_count_confusion(tables, spec))
+    if comparison.refused is not None:
+        return compared
+    parts = compare_parts(tables, spec)
+    return replace(compared, parts=parts, confused=compare_confused(tables, spec))
+
+
+def _count_confusion(tables: AlignedTables, spec: PredictionsSpec) -> Confusion | None:
+    """Count both sides' predictions of the pairs. None where these are no classes."""
+    truths = class_labels(tables.new, spec.target)
+    old = class_labels(tables.old, spec.prediction)
+    new = class_labels(tables.new, spec.prediction)
+    if not truths or not old or not new:
+        return None
+    return count_confusion(*(pa.chunked_array([side[0]]) for side in (truths, old, new)))
 
 
 def _describe_relabelled(
@@ -429,63 +414,3 @@ def _why_refused(relabelled: int, paired: int) -> str | None:
         f"the labels differ too much: {relabelled:,} of {paired:,} paired rows have another one; "
         f"at most {MAX_RELABELLED:.0%} may"
     )
-
-
-def _pairs(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> pa.Table | None:
-    """Join the rows of both sides. None where a side lacks the column of the first metric."""
-    metric = next(iter(spec.metrics.values()))
-    if metric.column not in old.column_names or metric.column not in new.column_names:
-        return None
-    old_rows = _uniform(old, spec, metric.column)
-    new_rows = _uniform(new, spec, metric.column)
-    return old_rows.join(new_rows, "id", right_suffix="_new", join_type="inner")
-
-
-def _changed_rows(pairs: pa.Table, metric: MetricSpec) -> ChangedRows:
-    """Find the rows that changed by the first metric."""
-    pairs = pairs.append_column("change", pc.subtract(pairs["value_new"], pairs["value"]))
-    higher = pairs.filter(pc.greater(pairs["change"], 0))
-    lower = pairs.filter(pc.less(pairs["change"], 0))
-    if metric.better is Direction.HIGHER:
-        fixed, broken = higher, lower
-    else:
-        fixed, broken = lower, higher
-    return ChangedRows(fixed.num_rows, broken.num_rows, _most_changed(fixed), _most_changed(broken))
-
-
-def _uniform(table: pa.Table, spec: PredictionsSpec, column: str) -> pa.Table:
-    """Return the table with the columns id, value, target and prediction.
-
-    A target or prediction that is not declared, missing, or no single value, is null.
-    """
-    return pa.table(
-        {
-            "id": comparable_ids(table[spec.id]),
-            "value": pc.cast(table[column], pa.float64()),
-            "target": _column_or_nulls(table, spec.target),
-            "prediction": _column_or_nulls(table, spec.prediction),
-        }
-    )
-
-
-def _column_or_nulls(table: pa.Table, column: str | None) -> Any:
-    if column in table.column_names and is_readable(table[column].type):
-        return table[column]
-    return pa.nulls(table.num_rows, pa.string())
-
-
-def _most_changed(rows: pa.Table) -> list[ChangedRow]:
-    """List the rows that changed most, those of equal change by id."""
-    rows = rows.append_column("size", pc.abs(rows["change"]))
-    rows = rows.sort_by([("size", "descending"), ("id", "ascending")])
-    most_changed = []
-    for row in rows.slice(0, LISTED_ROWS).to_pylist():
-        changed = ChangedRow(
-            id=row["id"],
-            target=row["target_new"],
-            old=row["prediction"],
-            new=row["prediction_new"],
-            change=float(f"{row['change']:.6g}"),
-        )
-        most_changed.append(changed)
-    return most_changed

@@ -12,6 +12,7 @@ from reprise.review.change_state import ChangeState
 from reprise.review.curves import Curve, CurveSet
 from reprise.review.data.changes import DataChange
 from reprise.review.data.moved_ids import MovedIds
+from reprise.review.model_sizes import ModelSize
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.staleness import Staleness
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
@@ -73,7 +74,7 @@ class Report:
     notes: what a reader should know about what is not here; first: the name of the first
     predictions in dvc.yaml, whether or not they could be compared; baselines: of their primary
     metric; stale: why the working tree's numbers may not belong together; curve_sets: plots of
-    several lines; project: its name on its forge, or else its folder's.
+    several lines; project: its name on its forge, or else its folder's; models: their sizes.
     """
 
     old: RevisionLabel
@@ -91,6 +92,7 @@ class Report:
     stale: Staleness | None = None
     curve_sets: list[CurveSet] = field(default_factory=list)
     project: str | None = None
+    models: list[ModelSize] = field(default_factory=list)
 
     @property
     def comparison(self) -> Comparison | None:

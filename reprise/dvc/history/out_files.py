@@ -22,7 +22,8 @@ class RecordedOut:
     """Holds an out as a revision records it, in plain values: no object of DVC is among them.
 
     algorithm, hash: None where nothing is recorded; is_cached: it lies in DVC's cache, not in git;
-    is_pushed: `dvc push` brings it to a remote; remote: the one that it names, if it names one.
+    is_pushed: `dvc push` brings it to a remote; remote: the one that it names, if it names one;
+    size: bytes, None where that is not recorded.
     """
 
     algorithm: str | None
@@ -30,6 +31,7 @@ class RecordedOut:
     is_cached: bool
     is_pushed: bool
     remote: str | None
+    size: int | None = None
 
     @property
     def hash_info(self) -> HashInfo:
@@ -46,6 +48,7 @@ def record_out(out: Output) -> RecordedOut:
         is_cached=bool(out.use_cache),
         is_pushed=bool(recorded and out.use_cache and out.can_push),
         remote=out.remote,
+        size=out.meta.size,
     )
 
 

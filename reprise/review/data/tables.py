@@ -6,7 +6,7 @@ The format is known by a file's name; its bytes may lie anywhere.
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -65,15 +65,26 @@ def _ending(name: str) -> str | None:
 
 
 def read_table(files: Files, name: str, columns: Sequence[str]) -> pa.Table:
-    """Read those of the columns that the table has.
+    """Read those of the columns that the table has; `x_*` is the largest of those that begin so.
 
     name: of the table, as the user knows it. Raises PipelineError for what can't be read.
     """
     with open_database() as con:
         types = create_view(con, "data", files, name)
-        present = ", ".join(identifier(column) for column in columns if column in types)
+        present = ", ".join(_expressions(columns, list(types)))
         with readable_errors(name):
             return con.execute(f"SELECT {present or '1'} FROM data").to_arrow_table()
+
+
+def _expressions(columns: Sequence[str], known: Sequence[str]) -> Iterator[str]:
+    """Yield the columns that are known, in SQL."""
+    for column in columns:
+        if column in known:
+            yield identifier(column)
+        elif column.endswith("*"):
+            begun = [identifier(name) for name in known if name.startswith(column[:-1])]
+            if begun:
+                yield f"greatest({', '.join(begun)}) AS {identifier(column)}"
 
 
 def create_view(

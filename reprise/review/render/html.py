@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reprise.review.change_state import ChangeState
-from reprise.review.render import wording
+from reprise.review.render import row_sections, wording
 from reprise.review.render.figures import (
     column_figure,
     confusion_figures,
@@ -18,6 +18,7 @@ from reprise.review.render.figures import (
 )
 from reprise.review.render.selection import (
     changed_columns,
+    changed_models,
     changed_rows,
     classes_drifted,
     most_drifted,
@@ -57,14 +58,21 @@ def _environment() -> Environment:
     )
     environment.filters["escaped"] = escaped
     environment.filters["drifted_name"] = wording.drifted_name
+    environment.filters["single_line"] = single_line
     environment.globals |= {
         "wording": wording,
+        "confused_cells": row_sections.confused_cells,
+        "confused_header": row_sections.CONFUSED_HEADER,
+        "row_cells": row_sections.row_cells,
+        "rows_header": row_sections.rows_header,
+        "size_sentence": row_sections.size_sentence,
         "ChangeState": ChangeState,
         "number": number,
         "number_pair": number_pair,
         "single_line": single_line,
         "verdict_style": verdict_style,
         "changed_columns": changed_columns,
+        "changed_models": changed_models,
         "changed_rows": changed_rows,
         "classes_drifted": classes_drifted,
         "most_drifted": most_drifted,

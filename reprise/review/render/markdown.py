@@ -11,7 +11,14 @@ from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
-from reprise.review.render.selection import changed_rows, moved_parts, other_metrics, shown_parts
+from reprise.review.render.row_sections import confused_table, row_table, size_sentence
+from reprise.review.render.selection import (
+    changed_models,
+    changed_rows,
+    moved_parts,
+    other_metrics,
+    shown_parts,
+)
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.parts import PartComparison
 from reprise.shorten import shorten
@@ -93,7 +100,9 @@ def _sections(report: Report) -> Iterator[_Section]:
     yield from _section("### Data", 4, _data(report))
     for rows in changed_rows(report):
         title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
-        yield from _section(title, 6, folded("Those that changed most", tables.row_table(rows)))
+        yield from _section(title, 6, folded("Those that changed most", row_table(rows)))
+    sizes = [f"- {sentence(size_sentence(model))}" for model in changed_models(report)]
+    yield from _section("### Size of the model", 6, "\n".join(sizes))
     yield from _section("### Curves", 8, _curves(report))
     notes = [f"- {sentence(note)}" for note in report.notes]
     yield from _section("### Notes", 3, "\n".join(notes))
@@ -151,6 +160,8 @@ def _comparison(compared: ComparedPredictions, *, titled: bool) -> Iterator[_Sec
     yield _Section(f"notes on the verdicts of {name}", 3, "\n\n".join(lines))
     rank = KEPT if shown_parts(compared.parts, 0) else 4  # at least those that are worse
     yield from _section("### Classes and slices", rank, _parts(compared.parts))
+    confused = confused_table(compared.confused)
+    yield from _section("### Confusion, the largest changes first", 6, confused)
 
 
 def _parts(parts: Sequence[PartComparison]) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from reprise.review.data.changes import DataChange
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import ChangedRows
 from reprise.review.render import wording
 from reprise.review.render.selection import (
     changed_columns,
@@ -122,16 +121,6 @@ def _changed_cell(diff: TableDiff) -> str:
     if not columns:
         return number(diff.changed)
     return f"{diff.changed}: {wording.first_few(columns, 3)}"
-
-
-def row_table(rows: ChangedRows) -> str:
-    """Write the rows that changed most, fixed ones first."""
-    lines = []
-    for kind, changed in (("fixed", rows.top_fixed), ("broken", rows.top_broken)):
-        for row in changed:
-            cells = map(escaped, (row.id, row.target, row.old, row.new))
-            lines.append([kind, *cells])
-    return table(["", "id", "truth", "old", "new"], lines)
 
 
 def class_table(diff: TableDiff) -> str:

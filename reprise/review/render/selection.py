@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from operator import attrgetter
 
+from reprise.review.changed_rows import ChangedRows
 from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.drift import LEVEL
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import ChangedRows
+from reprise.review.model_sizes import ModelSize
 from reprise.review.report import Report, ValueChange, values_equal
 from reprise.review.stats.parts import PartComparison
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
@@ -98,3 +99,8 @@ def changed_rows(report: Report) -> list[ChangedRows]:
         if rows is not None and rows.fixed + rows.broken > 0:
             result.append(rows)
     return result
+
+
+def changed_models(report: Report) -> list[ModelSize]:
+    """Return the models whose size changed."""
+    return [model for model in report.models if model.old != model.new]

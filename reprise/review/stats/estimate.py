@@ -27,13 +27,15 @@ class Estimate:
     method: str
 
 
-def detectable_difference(error: float, degrees: float, tests: int) -> float:
+def detectable_difference(error: float, degrees: float, tests: int | None) -> float | None:
     """Return the difference found with a chance of POWER: (t₁₋α/₂ + t_power) standard errors.
 
     error: the standard error; degrees: of freedom; tests: the metrics that are tested, so that
-    α is LEVEL / tests, the level of Holm's first step. Source: Cohen 1988, Statistical Power
-    Analysis, chapter 2, and Bloom 1995, Evaluation Review 19.
+    α is LEVEL / tests, the level of Holm's first step; None gives None. Source: Cohen 1988,
+    Statistical Power Analysis, chapter 2, and Bloom 1995, Evaluation Review 19.
     """
+    if tests is None:
+        return None
     t_level = stats.t.isf(LEVEL / tests / 2, degrees)
     t_power = stats.t.ppf(POWER, degrees)
     return float(error * (t_level + t_power))

@@ -22,10 +22,13 @@ from reprise.review.stats.units import count_units, unit_sums, variance_of_mean
 BOOTSTRAP_UNITS = 5_000  # more take seconds, and `skew_widening` tells what the bootstrap would
 
 
-def mean_difference(differences: Array, group: Array | None, tests: int, seed: int) -> Estimate:
+def mean_difference(
+    differences: Array, group: Array | None, tests: int | None, seed: int
+) -> Estimate:
     """Estimate the mean of new − old by the symmetric studentised bootstrap.
 
-    differences: new − old, [rows]; tests: the metrics that are tested; seed: of the bootstrap.
+    differences: new − old, [rows]; tests: the metrics that are tested, or None; seed: of the
+    bootstrap.
 
     The interval is the mean ± c standard errors, c the 95 % quantile of |t*| over RESAMPLES.
     Hall 1988, "On symmetric bootstrap confidence intervals", J. R. Statist. Soc. B 50: the error of

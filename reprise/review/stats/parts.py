@@ -1,7 +1,8 @@
 """Finds where a metric moved: the same paired test in each class and each declared slice."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,13 +10,13 @@ import pyarrow.compute as pc
 
 from reprise.described import DescribedEnum
 from reprise.review.declared import Direction, PredictionsSpec
-from reprise.review.stats.estimate import LEVEL, Array, round_result
+from reprise.review.stats.aligned import AlignedTables
+from reprise.review.stats.estimate import LEVEL, MIN_UNITS, Array, round_result
 from reprise.review.stats.holm import holm_adjusted
-from reprise.review.stats.pairing import pair_rows
-from reprise.review.stats.prediction_arrays import load_arrays
 from reprise.review.stats.results import MetricComparison, Verdict
-from reprise.review.stats.text_columns import as_text, is_readable
-from reprise.review.stats.verdicts import compare_metrics
+from reprise.review.stats.text_columns import as_text, class_labels
+from reprise.review.stats.units import count_units
+from reprise.review.stats.verdicts import estimate_difference, is_zero_one, judge
 
 MOST_PARTS = 1000  # classes, or values of a column of slices; more are numbers or keys
 RANKS = {Verdict.WORSE: 0, Verdict.BETTER: 1}
@@ -45,7 +46,7 @@ class PartComparison:
 
 @dataclass(frozen=True)
 class _Part:
-    """Holds what is compared of a part: a value for each of its rows, on either side."""
+    """Holds what is compared of a part: values of its rows on either side, [seeds, rows]."""
 
     kind: PartKind
     name: str
@@ -56,37 +57,46 @@ class _Part:
     rows: Array  # positions among the pairs
 
 
-def compare_parts(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> list[PartComparison]:
+def compare_parts(tables: AlignedTables, spec: PredictionsSpec) -> list[PartComparison]:
     """Compare each class and slice that has enough rows, and return the worst first.
 
-    Classes and slices of a row are those of the new side.
+    Classes and slices of a row are those of the new side, of its first seed.
     """
-    predictions = pair_rows(*load_arrays([old], [new], spec))
-    old = old.take(pa.array(predictions.old_rows))
-    new = new.take(pa.array(predictions.new_rows))
     judged = []
-    for part in [*_classes(old, new, spec), *_slices(old, new, spec)]:
+    for part in [*_classes(tables, spec), *_slices(tables, spec)]:
         group = None
-        if predictions.group is not None:
-            group = predictions.group[part.rows]
-        result = _compare(part, group)
-        if result.p_value is not None:
+        if tables.group is not None:
+            group = np.unique(tables.group[part.rows], return_inverse=True)[1]
+        if count_units(len(part.rows), group) < MIN_UNITS:
+            continue
+        if np.isfinite(part.old).all() and np.isfinite(part.new).all():
+            result = _compare(part, group)
             judged.append(PartComparison(part.kind, part.name, len(part.rows), result))
     return sorted(_adjusted(judged), key=_badness)
 
 
 def _compare(part: _Part, group: Array | None) -> MetricComparison:
     """Compare the part's rows as if they were all."""
-    sides = []
-    for values in (part.old, part.new):
-        columns = {"id": np.arange(len(values)), "value": values}
-        if group is not None:
-            columns["group"] = group
-        sides.append([pa.table(columns)])
-    metric = {"column": "value", "better": part.better}
-    declaration = {"metrics": {part.metric: metric}, "group": None if group is None else "group"}
-    comparison = compare_metrics(sides[0], sides[1], PredictionsSpec.model_validate(declaration))
-    return comparison.primary
+    described = MetricComparison(
+        name=part.metric,
+        column="value",
+        better=part.better,
+        margin=None,
+        proportion=is_zero_one(part.old) and is_zero_one(part.new),
+        old=round_result(part.old.mean()),
+        new=round_result(part.new.mean()),
+        difference=None,
+        low=None,
+        high=None,
+        p_value=None,
+        verdict=None,
+        why=None,
+        detectable=None,
+        method="none",
+        unpaired=None,
+    )
+    estimate = estimate_difference(part.old, part.new, group, None)
+    return judge(described, estimate, estimate.p)
 
 
 def _adjusted(parts: list[PartComparison]) -> list[PartComparison]:
@@ -119,32 +129,40 @@ def _badness(part: PartComparison) -> tuple[int, float]:
     return RANKS.get(result.verdict, 2), gain
 
 
-def _slices(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Iterator[_Part]:
+def _slices(tables: AlignedTables, spec: PredictionsSpec) -> Iterator[_Part]:
     """Yield the slices, with the first metric in order that is a mean over any rows."""
     first = spec.first_mean
     if first is None:
         return
     name, metric = first
-    if metric.column not in old.column_names or metric.column not in new.column_names:
+    if any(metric.column not in table.column_names for table in tables.old + tables.new):
         return
-    old_values = _numbers(old, metric.column)
-    new_values = _numbers(new, metric.column)
+    old_values = _numbers(tables.old, metric.column)
+    new_values = _numbers(tables.new, metric.column)
     for column in spec.slices:
-        for value, rows in _rows_by_value(new[column]):
-            title = f"{column} = {value}"
+        for value, rows in _rows_by_value(tables.new[0][column]):
             yield _Part(
-                PartKind.SLICE, title, name, metric.better, old_values[rows], new_values[rows], rows
+                PartKind.SLICE,
+                f"{column} = {value}",
+                name,
+                metric.better,
+                old_values[:, rows],
+                new_values[:, rows],
+                rows,
             )
 
 
-def _numbers(table: pa.Table, column: str) -> Array:
-    numbers: Array = table[column].cast(pa.float64(), safe=False).to_numpy()
-    return numbers
+def _numbers(tables: Sequence[pa.Table], column: str) -> Array:
+    """Return the column of all tables, [seeds, rows]."""
+    return np.stack([table[column].cast(pa.float64(), safe=False).to_numpy() for table in tables])
 
 
-def _rows_by_value(column: pa.ChunkedArray) -> list[tuple[str, Array]]:
+def _rows_by_value(column: Any) -> list[tuple[str, Array]]:
     """Return the rows of each value, the missing ones left out; nothing of too many values."""
-    encoded = as_text(column).combine_chunks().dictionary_encode()
+    text = as_text(column)
+    if isinstance(text, pa.ChunkedArray):
+        text = text.combine_chunks()
+    encoded = text.dictionary_encode()
     values = encoded.dictionary.to_pylist()
     if len(values) > MOST_PARTS:
         return []
@@ -153,56 +171,56 @@ def _rows_by_value(column: pa.ChunkedArray) -> list[tuple[str, Array]]:
     return sorted(zip(values, rows, strict=False))
 
 
-def _classes(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Iterator[_Part]:
+def _classes(tables: AlignedTables, spec: PredictionsSpec) -> Iterator[_Part]:
     """Yield recall and precision of each class; nothing where the target is no class."""
-    columns = {spec.target, spec.prediction}
-    if not columns <= {*old.column_names} & {*new.column_names}:
+    old_guesses = class_labels(tables.old, spec.prediction)
+    new_guesses = class_labels(tables.new, spec.prediction)
+    truths = class_labels(tables.new[:1], spec.target)
+    if not old_guesses or not new_guesses or not truths:
         return
-    if any(pa.types.is_floating(new[column].type) for column in columns):
-        return
-    labels = [new[spec.target], old[spec.prediction], new[spec.prediction]]
-    if not all(is_readable(column.type) for column in labels):
-        return
-    truth, *guesses = map(as_text, labels)
-    old_right, new_right = [_equal(guess, truth) for guess in guesses]
+    truth = truths[0]
+    old_right = np.stack([_equal(guess, truth) for guess in old_guesses])
+    new_right = np.stack([_equal(guess, truth) for guess in new_guesses])
     for name, rows in _rows_by_value(truth):
         yield _Part(
             PartKind.RECALL,
             name,
             "recall",
             Direction.HIGHER,
-            old_right[rows].astype(float),
-            new_right[rows].astype(float),
+            old_right[:, rows].astype(float),
+            new_right[:, rows].astype(float),
             rows,
         )
-        old_guess, new_guess = [_equal(guess, name) for guess in guesses]
-        if old_guess.any() and new_guess.any():
-            rows = np.flatnonzero(old_guess | new_guess)
+        old_guess = np.stack([_equal(guess, name) for guess in old_guesses])
+        new_guess = np.stack([_equal(guess, name) for guess in new_guesses])
+        if old_guess.any(1).all() and new_guess.any(1).all():
+            rows = np.flatnonzero(old_guess.any(0) | new_guess.any(0))
             yield _Part(
                 PartKind.PRECISION,
                 name,
                 "precision",
                 Direction.HIGHER,
-                _precision(old_guess[rows], old_right[rows]),
-                _precision(new_guess[rows], new_right[rows]),
+                _precision(old_guess[:, rows], old_right[:, rows]),
+                _precision(new_guess[:, rows], new_right[:, rows]),
                 rows,
             )
 
 
-def _equal(guesses: pa.ChunkedArray, truth: object) -> Array:
+def _equal(guesses: Any, truth: object) -> Array:
     """Tell which guesses are the truth, [rows]; a missing one is not."""
-    equal: Array = pc.fill_null(pc.equal(guesses, truth), False).to_numpy()
+    equal: Array = pc.fill_null(pc.equal(guesses, truth), False).to_numpy(zero_copy_only=False)
     return equal
 
 
 def _precision(guessed: Array, right: Array) -> Array:
     """Return values a row whose mean is the precision, and whose spread is its spread.
 
-    guessed: rows predicted as the class; right: rows predicted rightly. The two sides guess other
-    rows, so that their shares do not pair; these linear terms of the ratio do: Cochran, Sampling
-    Techniques, 1977, ch. 6.
+    guessed: rows predicted as the class; right: rows predicted rightly; all [seeds, rows]. The two
+    sides guess other rows, so that their shares do not pair; these linear terms of the ratio do:
+    Cochran, Sampling Techniques, 1977, ch. 6.
     """
     hits = guessed & right
-    precision = hits.sum() / guessed.sum()
-    terms: Array = precision + (hits - precision * guessed) / guessed.mean()
+    guesses = guessed.mean(1, keepdims=True)
+    precision = hits.mean(1, keepdims=True) / guesses
+    terms: Array = precision + (hits - precision * guessed) / guesses
     return terms

@@ -181,7 +181,7 @@ def _stack(side: str, tables: Tables, column: str, positions: Sequence[Array]) -
     """Return the column of all tables as [seeds, rows]."""
     rows = []
     for table, table_positions in zip(tables, positions, strict=True):
-        rows.append(_read_numbers(side, table, column)[table_positions])
+        rows.append(read_numbers(side, table, column)[table_positions])
     return np.stack(rows)
 
 
@@ -218,7 +218,7 @@ def _read_groups(side: str, values: Any, column: str) -> Any:
     return groups
 
 
-def _read_numbers(side: str, table: pa.Table, column: str) -> Array:
+def read_numbers(side: str, table: pa.Table, column: str) -> Array:
     """Return the column as float64, [rows], NaN where it is empty."""
     arrow_type = table[column].type
     if not any(is_kind(arrow_type) for is_kind in NUMERIC):

@@ -15,16 +15,21 @@ TAIL = 1e-9  # chance of numbers of differing rows that are left out of the powe
 LIMIT = 1 - 1e-12  # the score has a pole at a difference of ±1
 
 
-def proportion_difference(gained: int, lost: int, rows: int, tests: int) -> Estimate:
-    """Estimate (gained − lost) / rows. rows: all pairs; tests: the metrics that are tested."""
+def proportion_difference(gained: int, lost: int, rows: int, tests: int | None) -> Estimate:
+    """Estimate (gained − lost) / rows. rows: all pairs; tests: the metrics that are tested.
+
+    Without tests, nothing is said of what could be detected: its search is most of the time.
+    """
     low, high = tango_interval(gained, lost, rows)
-    share = (gained + lost) / rows
+    detectable = None
+    if tests is not None:
+        detectable = detectable_proportion(rows, (gained + lost) / rows, LEVEL / tests)
     return Estimate(
         difference=(gained - lost) / rows,
         low=low,
         high=high,
         p=mcnemar_p(gained, lost),
-        detectable=detectable_proportion(rows, share, LEVEL / tests),
+        detectable=detectable,
         method="McNemar's exact test, Tango's score interval",
     )
 

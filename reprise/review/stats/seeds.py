@@ -6,13 +6,13 @@ from reprise.review.stats.estimate import LEVEL, Array, Estimate, detectable_dif
 from reprise.review.stats.units import count_units, variance_of_mean
 
 
-def seeds_difference(old: Array, new: Array, group: Array | None, tests: int) -> Estimate:
+def seeds_difference(old: Array, new: Array, group: Array | None, tests: int | None) -> Estimate:
     """Estimate new − old over rows × training seeds, both random.
 
     So the difference is that of models trained with any seed, on any rows.
 
     old, new: [seeds, rows], not necessarily as many seeds; group: [rows]; tests: the metrics that
-    are tested.
+    are tested, or None.
 
     Variance = that of the mean over rows of the seed-averaged difference, plus for each side
     (between seeds − what rows alone make of it)⁺ / seeds: moment estimates of the crossed two-way

@@ -1,5 +1,6 @@
 """Writes columns as text, where their values can be told apart so."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -32,3 +33,16 @@ def as_text(column: Any) -> Any:
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), None, column)
     return column.cast(pa.string())
+
+
+def class_labels(tables: Sequence[pa.Table], column: str | None) -> list[Any]:
+    """Write the column of each table as text; nothing where one has no classes there."""
+    labels = []
+    for table in tables:
+        if column not in table.column_names:
+            return []
+        values = table[column]
+        if pa.types.is_floating(values.type) or not is_readable(values.type):
+            return []
+        labels.append(as_text(values).combine_chunks())
+    return labels

@@ -119,7 +119,7 @@ def _compare_arrays(
     for name, metric in spec.ordered_metrics.items():
         comparison = _describe(predictions, name, metric, reasons[name])
         if name in estimates:
-            comparison = _judge(comparison, estimates[name], adjusted.get(name, estimates[name].p))
+            comparison = judge(comparison, estimates[name], adjusted.get(name, estimates[name].p))
             superiority = _superiority(predictions, metric)
             comparison = replace(comparison, superiority=superiority)
         metrics.append(comparison)
@@ -187,17 +187,25 @@ def _why_unusable(name: str, side: PredictionArrays, column: str, rows: Array) -
 
 
 def _estimate(predictions: PairedPredictions, column: str, tests: int, seed: int) -> Estimate:
-    """Estimate the difference by the method that fits seeds and values."""
     values = predictions.values(column)
     assert values is not None
-    old, new = values
-    group = predictions.group
+    return estimate_difference(*values, predictions.group, tests, seed)
+
+
+def estimate_difference(
+    old: Array, new: Array, group: Array | None, tests: int | None, seed: int = 0
+) -> Estimate:
+    """Estimate new − old by the method that fits seeds and values.
+
+    old, new: [seeds, rows], finite; group: [rows]; tests: the metrics that are tested, None to
+    leave out what could be detected; seed: of the bootstrap.
+    """
     if max(len(old), len(new)) > 1:
         return seeds_difference(old, new, group, tests)
-    if group is None and _is_zero_one(old) and _is_zero_one(new):
+    if group is None and is_zero_one(old) and is_zero_one(new):
         gained = int((new > old).sum())
         lost = int((new < old).sum())
-        return proportion_difference(gained, lost, predictions.pairs, tests)
+        return proportion_difference(gained, lost, old.shape[1], tests)
     return mean_difference(_differences(old[0], new[0]), group, tests, seed)
 
 
@@ -217,7 +225,8 @@ def _differences(old: Array, new: Array) -> Array:
     return np.where(np.abs(differences) <= ROUNDING * magnitudes, 0.0, differences)
 
 
-def _is_zero_one(values: Array) -> bool:
+def is_zero_one(values: Array) -> bool:
+    """Tell whether all values are zeros and ones."""
     return bool(((values == 0) | (values == 1)).all())
 
 
@@ -226,7 +235,7 @@ def _describe(
 ) -> MetricComparison:
     """Return the metric's means and their difference, without a verdict.
 
-    reason: why there is none; None if `_judge` will add one.
+    reason: why there is none; None if `judge` will add one.
     """
     old_values = predictions.old.values.get(metric.column)
     new_values = predictions.new.values.get(metric.column)
@@ -242,7 +251,7 @@ def _describe(
         column=metric.column,
         better=metric.better,
         margin=metric.margin,
-        proportion=bool(present) and all(map(_is_zero_one, present)),
+        proportion=bool(present) and all(map(is_zero_one, present)),
         old=_mean(old_values, old_rows),
         new=_mean(new_values, new_rows),
         difference=_paired_difference(predictions, metric.column),
@@ -259,7 +268,7 @@ def _describe(
     )
 
 
-def _judge(comparison: MetricComparison, estimate: Estimate, p: float) -> MetricComparison:
+def judge(comparison: MetricComparison, estimate: Estimate, p: float) -> MetricComparison:
     """Add the estimate and the verdict. p: adjusted."""
     low, high = estimate.low, estimate.high
     if p > LEVEL:

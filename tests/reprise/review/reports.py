@@ -2,6 +2,7 @@
 
 from reprise.review.baselines import Baseline
 from reprise.review.change_state import ChangeState
+from reprise.review.changed_rows import ChangedRow, ChangedRows
 from reprise.review.confusion import Confusion
 from reprise.review.curves import Curve, CurveSet
 from reprise.review.data.changes import DataChange
@@ -10,8 +11,10 @@ from reprise.review.data.columns import ColumnDiff, Histogram
 from reprise.review.data.drift import DriftMeasure
 from reprise.review.data.moved_ids import MovedIds
 from reprise.review.data.table_diff import TableDiff
-from reprise.review.predictions import ChangedRow, ChangedRows, ComparedPredictions
+from reprise.review.model_sizes import ModelSize
+from reprise.review.predictions import ComparedPredictions
 from reprise.review.report import Commit, Report, RevisionLabel, StageChange, ValueChange
+from reprise.review.stats.confused_classes import ConfusedClasses
 from reprise.review.stats.parts import PartComparison, PartKind
 from reprise.review.stats.results import Comparison, MetricComparison, Unpaired, Verdict
 
@@ -102,9 +105,13 @@ def common() -> Report:
         p_value=0.0004,
     )
     worse = metric("recall", -0.031, verdict="worse", margin=0.005, p_value=0.001)
-    rows = ChangedRows(
-        7, 5, [ChangedRow("a1f", "3", "8", "3", 1.0)], [ChangedRow("b2e", "9", "9", "4", -1.0)]
-    )
+    fixed = ChangedRow("a1f", "3", "8", "3", -2.7, 2.81, 0.11, 0.93, 0.9)
+    broken = ChangedRow("b2e", "9", "9", "4", 1.5, 0.2, 1.7)
+    rows = ChangedRows(7, 5, [fixed], [broken], "log_loss")
+    confused = [
+        ConfusedClasses("3", "8", 21.0, 4.0, 0.0004),
+        ConfusedClasses("9", "4", 2.0, 3.0, 1.0),
+    ]
     epochs = [float(n) for n in range(1, 31)]
     return Report(
         old=RevisionLabel("main", "0123456789abcdef", commit("0123456789abcdef")),
@@ -119,6 +126,7 @@ def common() -> Report:
                     PartComparison(PartKind.RECALL, "yes", 98, metric("recall")),
                 ],
                 confusion=Confusion(["no", "yes"], [[200, 12], [9, 134]], [[205, 7], [9, 134]]),
+                confused=confused,
             )
         ],
         metrics=[
@@ -181,4 +189,5 @@ def common() -> Report:
             )
         ],
         project="me/digits",
+        models=[ModelSize("data/model/model.safetensors", 407_040, 204_800)],
     )

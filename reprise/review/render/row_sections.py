@@ -1,0 +1,81 @@
+"""Write what a report says of rows, classes and model files, the same in every format."""
+
+from reprise.review.changed_rows import ChangedRow, ChangedRows
+from reprise.review.model_sizes import ModelSize
+from reprise.review.stats.confused_classes import ConfusedClasses
+from reprise.text.markdown import escaped, table
+from reprise.text.values import NO_VALUE, number, number_pair
+
+PAIRS = 10  # of classes, in a table
+UNITS = ["bytes", "kB", "MB", "GB"]
+CONFUSED_HEADER = ["truth", "predicted", "old rows", "new rows", "beyond noise"]
+
+
+def rows_header(rows: ChangedRows) -> list[str]:
+    """Name the columns of the table of rows that changed most."""
+    return ["", "id", "truth", "old", "new", f"old {rows.name}", f"new {rows.name}"]
+
+
+def row_cells(row: ChangedRow) -> list[str]:
+    """Write id, truth, both predictions, and both values of the metric."""
+    cells = [number(row.id), number(row.target)]
+    cells.append(_prediction(row.old, row.old_confidence))
+    cells.append(_prediction(row.new, row.new_confidence))
+    return [*cells, *number_pair(row.old_value, row.new_value)]
+
+
+def _prediction(value: object, confidence: float | None) -> str:
+    """Write a prediction, and its probability where that is known."""
+    if confidence is None:
+        return number(value)
+    return f"{number(value)} ({confidence:.0%})"
+
+
+def row_table(rows: ChangedRows) -> str:
+    """Write the rows that changed most, fixed ones first, in Markdown."""
+    lines = []
+    for kind, changed in (("fixed", rows.top_fixed), ("broken", rows.top_broken)):
+        lines += [[kind, *map(escaped, row_cells(row))] for row in changed]
+    return table([*map(escaped_header, rows_header(rows))], lines)
+
+
+def escaped_header(name: str) -> str:
+    """Write a column's name in Markdown."""
+    return escaped(name) if name else ""
+
+
+def confused_cells(change: ConfusedClasses) -> list[str]:
+    """Write a pair of classes, its rows on both sides, and whether chance explains the change."""
+    verdict = NO_VALUE
+    if change.p_value is not None:
+        verdict = "no"
+    if change.is_beyond_noise:
+        verdict = "more" if change.new > change.old else "fewer"
+    counts = [f"{count:g}" for count in (change.old, change.new)]
+    return [change.target, change.prediction, *counts, verdict]
+
+
+def confused_table(confused: list[ConfusedClasses]) -> str:
+    """Write the pairs of classes whose rows changed most, in Markdown."""
+    lines = [[*map(escaped, confused_cells(change))] for change in confused]
+    return table(CONFUSED_HEADER, lines, PAIRS)
+
+
+def size_sentence(model: ModelSize) -> str:
+    """Write how large a model is, old and new, in as few digits as tell them apart."""
+    old, new = _bytes(model.old), _bytes(model.new)
+    if old == new:
+        old, new = f"{model.old:,}", f"{model.new:,} bytes"
+    return f"{model.path}: {old} → {new}"
+
+
+def _bytes(size: int | None) -> str:
+    """Write a size in three digits."""
+    if size is None:
+        return NO_VALUE
+    value = float(size)
+    for unit in UNITS[:-1]:
+        if value < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} {UNITS[-1]}"
