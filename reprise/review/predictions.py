@@ -12,18 +12,14 @@ from reprise.dvc.history.out_files import list_files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
+from reprise.review.changed_features import find_changed_test_rows
 from reprise.review.changed_rows import ChangedRows, find_changed_rows
 from reprise.review.confusion import Confusion, count_confusion
 from reprise.review.data.tables import read_table
 from reprise.review.declared import PredictionsSpec, parse_meta
 from reprise.review.old_model import predict_new_rows
 from reprise.review.recipe import is_same_recipe
-from reprise.review.relabelled import (
-    MAX_RELABELLED,
-    Overlap,
-    find_overlap,
-    is_among,
-)
+from reprise.review.relabelled import Overlap, find_overlap, is_among, why_refused
 from reprise.review.staleness import find_staleness
 from reprise.review.stats.aligned import AlignedTables, align_tables
 from reprise.review.stats.calibration import with_calibration
@@ -134,6 +130,7 @@ def compare_predictions(
             recorded = _read_all(revisions, old, old_paths, group.spec)
             new_tables = _read_all(revisions, new, group.paths, group.spec)
             overlap = find_overlap(recorded[0], new_tables[0], group.spec)
+            features = _changed_features(revisions, old, new, group, overlap, notes)
             old_tables = recorded
             more = [_read_replicates(side, old_paths, group.spec) for side in replicates]
             if any(more):
@@ -141,7 +138,7 @@ def compare_predictions(
                 new_tables += more[1]
             elif same_rows:
                 old_tables = _predict_all(revisions, old, new, group) or recorded
-            elif len(overlap.relabelled) or overlap.paired < len(new_tables[0]):
+            elif len(overlap.left_out(features)) or overlap.paired < len(new_tables[0]):
                 old_tables = _try_predicting(revisions, old, new, group, recorded, notes)
             compared = _compare(
                 name,
@@ -149,6 +146,7 @@ def compare_predictions(
                 new_tables,
                 group.spec,
                 overlap,
+                features,
                 evaluated=old_tables is not recorded and not any(more),
             )
             comparison = replace(compared.comparison, same_recipe=is_same_recipe(old, new))
@@ -331,28 +329,39 @@ def _compare(
     new: list[pa.Table],
     spec: PredictionsSpec,
     overlap: Overlap,
+    features: Any,
     *,
     evaluated: bool,
 ) -> ComparedPredictions:
     """Compare the tables, one for each seed; list changed rows where each side has one.
 
-    overlap: of what both sides recorded: its relabelled rows are left out; evaluated: `old` are the
-    old models' predictions of the new rows.
+    overlap: of what both sides recorded: its relabelled rows are left out; features: the ids of
+    rows with other features, left out too unless evaluated: `old` are the old models' predictions
+    of the new rows.
     """
-    ids = overlap.relabelled
     all_old, all_new = old, new
-    refused = None
+    ids = overlap.relabelled
+    refused = why_refused("labels", len(ids), overlap.paired)
+    if not evaluated:
+        refused = refused or why_refused("features", len(features), overlap.paired)
+        ids = overlap.left_out(features)
     if len(ids):
-        refused = _why_refused(len(ids), overlap.paired)
         old, new = _without(ids, old, spec), _without(ids, new, spec)
     judged, calibrated = with_calibration([*old, *new], spec)
     comparison = compare_metrics(
         judged[: len(old)], judged[len(old) :], calibrated, refused=refused, left_out=len(ids)
     )
     relabelled = None
-    if len(ids):
-        relabelled = _describe_relabelled(all_old, all_new, spec, ids, evaluated=evaluated)
-    comparison = replace(comparison, evaluated=evaluated, relabelled=relabelled)
+    if len(overlap.relabelled):
+        relabelled = _describe_relabelled(
+            all_old, all_new, spec, overlap.relabelled, evaluated=evaluated
+        )
+    comparison = replace(
+        comparison,
+        evaluated=evaluated,
+        relabelled=relabelled,
+        changed_features=len(features),
+    )
     compared = ComparedPredictions(name, comparison, None)
     tables = align_tables(old, new, spec)
     if max(len(old), len(new)) == 1:
@@ -406,11 +415,21 @@ def _mean_of(
     return None if mean.as_py() is None else round_result(mean.as_py())
 
 
-def _why_refused(relabelled: int, paired: int) -> str | None:
-    """Say why no metric has a verdict; None if few enough rows were relabelled."""
-    if relabelled <= MAX_RELABELLED * paired:
-        return None
-    return (
-        f"the labels differ too much: {relabelled:,} of {paired:,} paired rows have another one; "
-        f"at most {MAX_RELABELLED:.0%} may"
-    )
+def _changed_features(
+    revisions: RevisionReader,
+    old: Revision,
+    new: Revision,
+    group: _Group,
+    overlap: Overlap,
+    notes: list[str],
+) -> Any:
+    """Find the ids of the paired rows whose features changed. notes: why nobody looked, if so."""
+    path = group.paths[0]
+    try:
+        ids = find_changed_test_rows(revisions, old, new, path)
+    except PipelineError as e:
+        notes.append(f"{path}: whether features changed was not looked for: {e}")
+        return pa.array([], pa.string())
+    if ids is None:
+        return pa.array([], pa.string())
+    return overlap.paired_among(ids)

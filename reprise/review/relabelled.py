@@ -1,4 +1,4 @@
-"""Finds the rows whose label changed: the two models were judged by different truths on them."""
+"""Finds the rows whose label changed: two models were judged by different truths on them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,18 +9,30 @@ import pyarrow.compute as pc
 from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.text_columns import is_readable
 
-MAX_RELABELLED = 0.2  # share of the paired rows; with more it is another test set
+MAX_CHANGED = 0.2  # share of the paired rows; with more it is another test set
 
 
 @dataclass(frozen=True)
 class Overlap:
     """Holds which rows both sides recorded predictions of.
 
-    paired: how many; relabelled: the ids of those with another label, as a pyarrow array.
+    paired: how many; relabelled: the ids of those with another label, ids: of all of them, as
+    pyarrow arrays.
     """
 
     paired: int
     relabelled: Any
+    ids: Any
+
+    def paired_among(self, ids: Any) -> Any:
+        """Return those of the ids that are of paired rows."""
+        own, others = _ids_of_one_type(self.ids, ids)
+        return self.ids.filter(pc.is_in(own, value_set=others))
+
+    def left_out(self, features: Any) -> Any:
+        """Join the ids of rows with another label and those with other features."""
+        own, others = _ids_of_one_type(self.relabelled, features)
+        return pc.unique(pa.concat_arrays([own, others]))
 
 
 def find_overlap(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Overlap:
@@ -31,12 +43,13 @@ def find_overlap(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Overlap
     nothing = pa.array([], pa.string())
     common = _comparable_columns(old) & _comparable_columns(new)
     if spec.id not in common:
-        return Overlap(len(new), nothing)  # `compare_metrics` says what is wrong
+        return Overlap(len(new), nothing, nothing)  # `compare_metrics` says what is wrong
     old_ids, new_ids = _ids_of_one_type(old[spec.id], new[spec.id])
     positions = pc.index_in(new_ids, value_set=old_ids)
     paired = len(positions) - positions.null_count
+    ids = new_ids.filter(pc.is_valid(positions)).combine_chunks()
     if spec.target not in common:
-        return Overlap(paired, nothing)
+        return Overlap(paired, ids.slice(0, 0), ids)
     before, after = old[spec.target], new[spec.target]
     if pa.float32() in (before.type, after.type):  # 0.1 of 32 bits is not 0.1 of 64
         before, after = _narrowed(before), _narrowed(after)
@@ -47,7 +60,20 @@ def find_overlap(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Overlap
     if pa.types.is_floating(before.type):  # to Arrow, NaN is another number than NaN
         both_nan = pc.fill_null(pc.and_(pc.is_nan(before), pc.is_nan(after)), False)
         changed = pc.and_not(changed, both_nan)
-    return Overlap(paired, new_ids.filter(changed).combine_chunks())
+    return Overlap(paired, new_ids.filter(changed).combine_chunks(), ids)
+
+
+def why_refused(what: str, changed: int, paired: int) -> str | None:
+    """Say why no metric has a verdict; None if few enough of the paired rows changed.
+
+    what: labels or features.
+    """
+    if changed <= MAX_CHANGED * paired:
+        return None
+    return (
+        f"the {what} differ too much: {changed:,} of {paired:,} paired rows have another one; "
+        f"at most {MAX_CHANGED:.0%} may"
+    )
 
 
 def _comparable_columns(table: pa.Table) -> set[str]:

@@ -107,6 +107,9 @@ def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
     details.append(f"{comparison.paired} rows paired")
     if comparison.relabelled is not None:
         details.append(f"{comparison.relabelled.rows} with another label left out")
+    if comparison.changed_features:
+        features = f"{comparison.changed_features} with other features"
+        details.append(features if comparison.evaluated else f"{features} left out")
     if primary.detectable is not None:
         smallest = difference(primary, primary.detectable, sign=False) + _unit(primary)
         details.append(f"smallest difference this test set could show: {smallest}")
@@ -234,6 +237,10 @@ def row_sentences(comparison: Comparison) -> list[str]:
     sentences = []
     if comparison.evaluated:
         sentences.append("The old model was evaluated on all test rows of the new side.")
+    if comparison.changed_features:
+        what = "both models saw the new ones" if comparison.evaluated else "are in no other figure"
+        rows = f"{comparison.changed_features} rows have other features than before"
+        sentences.append(f"{rows}, and {what}.")
     relabelled = comparison.relabelled
     if relabelled is not None:
         old = number(relabelled.old)

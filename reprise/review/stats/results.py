@@ -91,7 +91,9 @@ class Comparison:
     rows_old, rows_new: of the longest table of a side; paired: rows that both sides have; note:
     what the intervals cover and what they do not; refused: why no metric has a verdict; evaluated:
     the old model was run on the new side's rows, so that what it recorded is over others;
-    same_recipe: the sides differ in their data or seed alone, so that there is no change to judge.
+    same_recipe: the sides differ in their data or seed alone, so that there is no change to judge;
+    changed_features: paired rows with other features than before, left out of all else unless
+    evaluated.
     """
 
     rows_old: int
@@ -107,6 +109,7 @@ class Comparison:
     evaluated: bool = False
     relabelled: Relabelled | None = None
     same_recipe: bool = False
+    changed_features: int = 0
 
     @property
     def judges_change(self) -> bool:
@@ -125,4 +128,5 @@ class Comparison:
     def has_other_rows(self) -> bool:
         """Tell whether a side's own results, in its metrics files, are over other rows."""
         unpaired = self.only_old + self.only_new
-        return unpaired > 0 or self.evaluated or self.relabelled is not None
+        changed = self.relabelled is not None or self.changed_features > 0
+        return unpaired > 0 or self.evaluated or changed
