@@ -34,7 +34,7 @@ PREPARE = "open('test.csv', 'w').write(open('raw.csv').read())\n"
 
 
 def rows(moved: int = 0, count: int = 200) -> str:
-    """Write rows whose y is 1 where x was above 25; moved: how many have a greater x than before."""
+    """Write rows whose y is 1 where x was above 25; moved: how many have a greater x now."""
     lines = [f"r{i},{i % 50 + (50 if i < moved else 0)},{int(i % 50 > 25)}\n" for i in range(count)]
     return "id,x,y\n" + "".join(lines)
 

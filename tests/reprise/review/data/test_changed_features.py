@@ -26,7 +26,8 @@ def found(folder: Path, old: dict[str, Any], new: dict[str, Any], spec: TableSpe
         path = folder / f"{name}.parquet"
         pq.write_table(pa.table({"id": IDS, **columns}), path)
         sides.append({"t.parquet": path})
-    return find_changed_features(*sides, spec, "t.parquet").to_pylist()
+    before, after = sides
+    return find_changed_features(before, after, spec, "t.parquet").to_pylist()
 
 
 @pytest.mark.parametrize(
