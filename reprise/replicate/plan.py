@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from reprise.dvc.history.revision import Revision, StageRecord
+from reprise.dvc.history.revision import Revision, StageRecord, overlap
 from reprise.dvc.settings import Replicates, parse_settings
 from reprise.errors import PipelineError
 
@@ -118,12 +119,7 @@ def _inputs(revision: Revision, chain: Sequence[StageRecord]) -> list[str]:
 
 
 def _reads(reader: StageRecord, writer: StageRecord) -> bool:
-    return any(_overlap(dep, out) for dep in reader.deps for out in writer.outs)
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Tell whether two paths are one, or one lies in the other."""
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+    return any(overlap(dep, out) for dep in reader.deps for out in writer.outs)
 
 
 def _has_predictions(revision: Revision, path: str) -> bool:
@@ -133,7 +129,7 @@ def _has_predictions(revision: Revision, path: str) -> bool:
 
 
 def _is_tracked(revision: Revision, path: str) -> bool:
-    return any(_overlap(path, out) for out in revision.outs)
+    return any(map(partial(overlap, path), revision.outs))
 
 
 def other_seeds(declared: object, runs: int) -> Iterator[int]:

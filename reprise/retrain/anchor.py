@@ -36,11 +36,10 @@ def find_champions(clone: Clone, tip: str) -> list[str]:
     own = digest_of_locks(clone, tip)
     champions: dict[str, str] = {}
     for commit, digest in _without_abandoned(_find_locks(clone, tip)):
-        statement = statements.get(digest)
-        names = [commit] if statement is None else [commit, statement.commit]
-        if any(name.startswith(reverted) for name in names):
+        statement = statements.get(digest, _Statement(commit, ""))
+        if commit.startswith(reverted) or statement.commit.startswith(reverted):
             continue
-        if statement is None or statement.anchor.startswith(reverted):
+        if not statement.anchor or statement.anchor.startswith(reverted):
             champions.setdefault(digest, commit)
             continue
         champions.setdefault(digest_of_locks(clone, statement.anchor), statement.anchor)

@@ -62,10 +62,10 @@ class _Pairs:
 
 
 def find_changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
-    """Count the rows that changed by the first metric, and list those that changed most.
+    """Count the rows that changed by the first metric of both sides, and list the most changed.
 
     They are listed by the first metric that is more than right or wrong, such as a loss: of that,
-    few rows changed alike. None where a side lacks the first metric's column.
+    few rows changed alike. None where the sides have no metric in common that is a mean of rows.
     """
     predictions = pair_rows(*load_arrays([old], [new], spec))
     values = {}
@@ -73,11 +73,9 @@ def find_changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Ch
         sides = predictions.values(metric.column)
         if sides is not None and not metric.same_rows:
             values[name] = (sides[0][0], sides[1][0])
-    first = next(iter(spec.metrics))
-    if spec.metrics[first].same_rows and values:
-        first = next(iter(values))
-    if first not in values:
+    if not values:
         return None
+    first = next(iter(values))
     pairs = _Pairs(
         values,
         old.take(pa.array(predictions.old_rows)),

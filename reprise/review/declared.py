@@ -110,6 +110,11 @@ class TableSpec(_Spec):
     target: Column | None = None
     split: Literal["train", "val", "test"] | None = None
 
+    @property
+    def is_of_test_rows(self) -> bool:
+        """Tell whether it has the test rows, and says by which column they are known."""
+        return self.split == "test" and self.id is not None
+
 
 class OutSpec(_Spec):
     """Declares what an out is: the value of its `meta.reprise`."""

@@ -19,12 +19,8 @@ class ModelSize:
 
 def compare_model_sizes(old: Revision, new: Revision) -> list[ModelSize]:
     """Compare the sizes of the models that the new side's predictions declare, each once."""
-    sizes = []
-    for path in dict.fromkeys(_models(new)):
-        size = ModelSize(path, _size(old, path), _size(new, path))
-        if size.old is not None or size.new is not None:
-            sizes.append(size)
-    return sizes
+    paths = dict.fromkeys(_models(new))
+    return [ModelSize(path, old.size_of(path), new.size_of(path)) for path in paths]
 
 
 def _models(revision: Revision) -> Iterator[str]:
@@ -34,9 +30,3 @@ def _models(revision: Revision) -> Iterator[str]:
             spec = parse_meta(where, meta).predictions
             for model in [] if spec is None else spec.model:
                 yield os.path.normpath(os.path.join(record.wdir, model))
-
-
-def _size(revision: Revision, path: str) -> int | None:
-    if path not in revision.outs:
-        return None
-    return revision.outs[path].size

@@ -37,7 +37,7 @@ def predict_new_rows(
     new: the working tree; path: the out with the predictions; columns: those to read of it. Raises
     PipelineError when no model is declared, and when the stage's command fails with the old one.
     """
-    record = _stage_of(new, path)
+    record = new.stages_that_write(path)[0]
     models = [os.path.normpath(os.path.join(record.wdir, model)) for model in spec.model]
     if not models or not set(models) <= record.deps.keys():
         where, _ = new.metas[path]
@@ -65,14 +65,6 @@ def _digest(record: StageRecord, path: str, models: Mapping[str, str | None]) ->
     inputs = [path, record.command, record.params, {**record.deps, **models}]
     text = json.dumps(inputs, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _stage_of(revision: Revision, path: str) -> StageRecord:
-    """Return the stage that writes the out."""
-    for record in revision.records.values():
-        if path in record.outs:
-            return record
-    raise AssertionError(f"no stage writes {path}")
 
 
 def _inputs(record: StageRecord, models: Sequence[str]) -> object:

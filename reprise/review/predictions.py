@@ -27,7 +27,6 @@ from reprise.review.stats.confused_classes import ConfusedClasses, compare_confu
 from reprise.review.stats.estimate import round_result
 from reprise.review.stats.parts import PartComparison, compare_parts
 from reprise.review.stats.results import Comparison, Relabelled
-from reprise.review.stats.text_columns import class_labels
 from reprise.review.stats.verdicts import compare_metrics, compare_with_mean
 
 
@@ -48,10 +47,10 @@ class ComparedPredictions:
     """Holds the comparison of one declared table of predictions.
 
     name: the out, or the foreach stage whose outs are the seeds of one model; rows: those that
-    changed, None where a side has several seeds, or lacks the first metric's column; parts: classes
-    and slices; together: the old model beside the mean of the new one and of earlier ones, None
-    without any; confusion: over the pairs, None where a side has several seeds, or no classes;
-    confused: pairs of classes whose rows changed most; older: models before the old one.
+    changed, None where a side has several seeds, or no metric is of both; parts: classes and
+    slices; together: the old model beside the mean of the new one and of earlier ones, None without
+    any; confusion: over the pairs, None where a side has several seeds, or no classes; confused:
+    pairs of classes whose rows changed most; older: models before the old one.
     """
 
     name: str
@@ -375,12 +374,11 @@ def _compare(
 
 def _count_confusion(tables: AlignedTables, spec: PredictionsSpec) -> Confusion | None:
     """Count both sides' predictions of the pairs. None where these are no classes."""
-    truths = class_labels(tables.new, spec.target)
-    old = class_labels(tables.old, spec.prediction)
-    new = class_labels(tables.new, spec.prediction)
-    if not truths or not old or not new:
+    labels = tables.labels(spec)
+    if labels is None:
         return None
-    return count_confusion(*(pa.chunked_array([side[0]]) for side in (truths, old, new)))
+    columns = (labels.truth, labels.old[0], labels.new[0])
+    return count_confusion(*(pa.chunked_array([column]) for column in columns))
 
 
 def _describe_relabelled(
@@ -426,10 +424,7 @@ def _changed_features(
     """Find the ids of the paired rows whose features changed. notes: why nobody looked, if so."""
     path = group.paths[0]
     try:
-        ids = find_changed_test_rows(revisions, old, new, path)
+        return overlap.paired_among(find_changed_test_rows(revisions, old, new, path))
     except PipelineError as e:
         notes.append(f"{path}: whether features changed was not looked for: {e}")
         return pa.array([], pa.string())
-    if ids is None:
-        return pa.array([], pa.string())
-    return overlap.paired_among(ids)

@@ -1,16 +1,18 @@
 """Tells whether two revisions train by the same recipe, so that data or a seed alone differ."""
 
 from collections.abc import Mapping
+from functools import partial
 
-from reprise.dvc.history.revision import Revision, StageRecord
+from reprise.dvc.history.revision import Revision, StageRecord, overlap
 from reprise.dvc.settings import parse_settings
+from reprise.review.data.tables import is_table
 
 
 def is_same_recipe(old: Revision, new: Revision) -> bool:
     """Tell whether all stages have the same commands, params and code.
 
     Params that `meta.reprise.replicates` names are seeds: they may differ. Code is what stages read
-    that DVC does not track: files that git has.
+    that DVC does not track: files that git has, but for tables.
     """
     seeds = seed_params(new)
     return recipe_of(old, seeds) == recipe_of(new, seeds)
@@ -51,9 +53,9 @@ def _leaves(key: str, value: object) -> list[tuple[str, object]]:
 
 
 def _code(revision: Revision, record: StageRecord) -> Mapping[str, str | None]:
-    tracked = [f"{path}/" for path in revision.outs]
-    return {
-        path: hash_
-        for path, hash_ in record.deps.items()
-        if not any(f"{path}/".startswith(out) or out.startswith(f"{path}/") for out in tracked)
-    }
+    code = {}
+    for path, hash_ in record.deps.items():
+        outs = filter(partial(overlap, path), revision.outs)
+        if not any(outs) and not is_table([path]):
+            code[path] = hash_
+    return code

@@ -52,18 +52,16 @@ def _mend_files(revision: Revision) -> list[str]:
     Versions that DVC's cache has are those of another revision; others are edits: of data, which
     are added, or of what stages write, which are run again.
     """
-    added = set[str]()
-    for record in revision.records.values():
-        if record.source:
-            added.update(record.outs)
     checked_out = {path for path, is_cached in revision.modified.items() if is_cached}
     edits = revision.modified.keys() - checked_out
+    added = edits & revision.source_outs
     commands = []
-    if checked_out:
-        targets = [] if not edits else sorted(checked_out)
-        commands.append(shlex.join(["dvc", "checkout", *targets]))
-    if edits & added:
-        commands.append(shlex.join(["dvc", "add", *sorted(edits & added)]))
+    if checked_out and edits:
+        commands.append(shlex.join(["dvc", "checkout", *sorted(checked_out)]))
+    elif checked_out:
+        commands.append("dvc checkout")
+    if added:
+        commands.append(shlex.join(["dvc", "add", *sorted(added)]))
     if edits - added or _has_stale_stages(revision, checked_out):
         commands.append(RUN)
     return commands

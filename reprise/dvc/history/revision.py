@@ -1,6 +1,7 @@
 """Holds what DVC knows of a commit or of the working tree."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from reprise.dvc.history.out_files import RecordedOut
@@ -53,8 +54,37 @@ class Revision:
     errors: list[str] = field(default_factory=list)
     modified: dict[str, bool] = field(default_factory=dict)
 
+    @property
+    def source_outs(self) -> set[str]:
+        """Return the data of .dvc files, which nothing makes."""
+        outs: set[str] = set()
+        for record in self.records.values():
+            if record.source:
+                outs.update(record.outs)
+        return outs
+
+    def stages_that_write(self, path: str) -> list[StageRecord]:
+        """List the stages with an out that is the path, lies in it, or has it inside."""
+        writers = []
+        for record in self.records.values():
+            outs = filter(partial(overlap, path), record.outs)
+            if not record.source and any(outs):
+                writers.append(record)
+        return writers
+
     def hash_of(self, path: str) -> str | None:
         """Return the recorded hash of an out; None for a path that is none."""
         if path not in self.outs:
             return None
         return self.outs[path].hash
+
+    def size_of(self, path: str) -> int | None:
+        """Return the recorded bytes of an out; None for a path that is none."""
+        if path not in self.outs:
+            return None
+        return self.outs[path].size
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether two paths are one, or one lies in the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")

@@ -1,5 +1,7 @@
 """Write what a report says of rows, classes and model files, the same in every format."""
 
+import math
+
 from reprise.review.changed_rows import ChangedRow, ChangedRows
 from reprise.review.model_sizes import ModelSize
 from reprise.review.stats.confused_classes import ConfusedClasses
@@ -36,23 +38,15 @@ def row_table(rows: ChangedRows) -> str:
     lines = []
     for kind, changed in (("fixed", rows.top_fixed), ("broken", rows.top_broken)):
         lines += [[kind, *map(escaped, row_cells(row))] for row in changed]
-    return table([*map(escaped_header, rows_header(rows))], lines)
-
-
-def escaped_header(name: str) -> str:
-    """Write a column's name in Markdown."""
-    return escaped(name) if name else ""
+    return table(["", *map(escaped, rows_header(rows)[1:])], lines)
 
 
 def confused_cells(change: ConfusedClasses) -> list[str]:
     """Write a pair of classes, its rows on both sides, and whether chance explains the change."""
-    verdict = NO_VALUE
-    if change.p_value is not None:
-        verdict = "no"
+    verdict = "no" if change.p_value is not None else NO_VALUE
     if change.is_beyond_noise:
         verdict = "more" if change.new > change.old else "fewer"
-    counts = [f"{count:g}" for count in (change.old, change.new)]
-    return [change.target, change.prediction, *counts, verdict]
+    return [change.target, change.prediction, f"{change.old:g}", f"{change.new:g}", verdict]
 
 
 def confused_table(confused: list[ConfusedClasses]) -> str:
@@ -73,9 +67,5 @@ def _bytes(size: int | None) -> str:
     """Write a size in three digits."""
     if size is None:
         return NO_VALUE
-    value = float(size)
-    for unit in UNITS[:-1]:
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} {UNITS[-1]}"
+    unit = min(int(math.log10(max(size, 1)) / 3), len(UNITS) - 1)
+    return f"{size / 1000**unit:.3g} {UNITS[unit]}"

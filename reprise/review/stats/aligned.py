@@ -11,6 +11,7 @@ from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.estimate import Array
 from reprise.review.stats.pairing import pair_rows
 from reprise.review.stats.prediction_arrays import load_arrays
+from reprise.review.stats.text_columns import class_labels
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,27 @@ class AlignedTables:
     old: list[pa.Table]
     new: list[pa.Table]
     group: Array | None
+
+    def labels(self, spec: PredictionsSpec) -> "ClassLabels | None":
+        """Return target and predictions as text; None where one of them is no class."""
+        truths = class_labels(self.new[:1], spec.target)
+        old = class_labels(self.old, spec.prediction)
+        new = class_labels(self.new, spec.prediction)
+        if truths and old and new:
+            return ClassLabels(truths[0], old, new)
+        return None
+
+
+@dataclass(frozen=True)
+class ClassLabels:
+    """Holds the classes of the pairs, as pyarrow arrays of text, [pairs].
+
+    truth: of the new side's first seed; old, new: the predictions, one a seed.
+    """
+
+    truth: Any
+    old: list[Any]
+    new: list[Any]
 
 
 def align_tables(
@@ -39,5 +61,5 @@ def align_tables(
 
 
 def _take(table: pa.Table, ids: Any, spec: PredictionsSpec) -> pa.Table:
-    own = pa.concat_arrays([chunk.cast(ids.type) for chunk in table[spec.id].chunks])
+    own = table[spec.id].cast(ids.type).combine_chunks()
     return table.take(pc.index_in(ids, value_set=own))

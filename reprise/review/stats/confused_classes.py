@@ -13,7 +13,6 @@ from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.aligned import AlignedTables
 from reprise.review.stats.estimate import LEVEL, Array, round_result
 from reprise.review.stats.holm import holm_adjusted
-from reprise.review.stats.text_columns import class_labels
 
 MOST_CLASSES = 1000
 LISTED = 100  # pairs of classes
@@ -45,15 +44,14 @@ def compare_confused(tables: AlignedTables, spec: PredictionsSpec) -> list[Confu
     The truth is that of the new side. Nothing where target or prediction are no classes. The test
     is McNemar's exact one, of the rows that are of the pair on one side alone.
     """
-    old_guesses = class_labels(tables.old, spec.prediction)
-    new_guesses = class_labels(tables.new, spec.prediction)
-    truths = class_labels(tables.new[:1], spec.target)
-    if not old_guesses or not new_guesses or not truths:
+    labels = tables.labels(spec)
+    if labels is None:
         return []
-    names, codes = _encode([*truths, *old_guesses, *new_guesses])
+    names, codes = _encode([labels.truth, *labels.old, *labels.new])
     if len(names) > MOST_CLASSES:
         return []
-    truth, old, new = codes[0], codes[1 : 1 + len(old_guesses)], codes[1 + len(old_guesses) :]
+    truth, *guesses = codes
+    old, new = guesses[: len(labels.old)], guesses[len(labels.old) :]
     cells = len(names) ** 2
     old_cells = [_cells(truth, guess, len(names)) for guess in old]
     new_cells = [_cells(truth, guess, len(names)) for guess in new]

@@ -14,7 +14,7 @@ from reprise.review.stats.aligned import AlignedTables
 from reprise.review.stats.estimate import LEVEL, MIN_UNITS, Array, round_result
 from reprise.review.stats.holm import holm_adjusted
 from reprise.review.stats.results import MetricComparison, Verdict
-from reprise.review.stats.text_columns import as_text, class_labels
+from reprise.review.stats.text_columns import as_text
 from reprise.review.stats.units import count_units
 from reprise.review.stats.verdicts import estimate_difference, is_zero_one, judge
 
@@ -173,15 +173,12 @@ def _rows_by_value(column: Any) -> list[tuple[str, Array]]:
 
 def _classes(tables: AlignedTables, spec: PredictionsSpec) -> Iterator[_Part]:
     """Yield recall and precision of each class; nothing where the target is no class."""
-    old_guesses = class_labels(tables.old, spec.prediction)
-    new_guesses = class_labels(tables.new, spec.prediction)
-    truths = class_labels(tables.new[:1], spec.target)
-    if not old_guesses or not new_guesses or not truths:
+    labels = tables.labels(spec)
+    if labels is None:
         return
-    truth = truths[0]
-    old_right = np.stack([_equal(guess, truth) for guess in old_guesses])
-    new_right = np.stack([_equal(guess, truth) for guess in new_guesses])
-    for name, rows in _rows_by_value(truth):
+    old_right = _equal(labels.old, labels.truth)
+    new_right = _equal(labels.new, labels.truth)
+    for name, rows in _rows_by_value(labels.truth):
         yield _Part(
             PartKind.RECALL,
             name,
@@ -191,8 +188,7 @@ def _classes(tables: AlignedTables, spec: PredictionsSpec) -> Iterator[_Part]:
             new_right[:, rows].astype(float),
             rows,
         )
-        old_guess = np.stack([_equal(guess, name) for guess in old_guesses])
-        new_guess = np.stack([_equal(guess, name) for guess in new_guesses])
+        old_guess, new_guess = _equal(labels.old, name), _equal(labels.new, name)
         if old_guess.any(1).all() and new_guess.any(1).all():
             rows = np.flatnonzero(old_guess.any(0) | new_guess.any(0))
             yield _Part(
@@ -206,10 +202,13 @@ def _classes(tables: AlignedTables, spec: PredictionsSpec) -> Iterator[_Part]:
             )
 
 
-def _equal(guesses: Any, truth: object) -> Array:
-    """Tell which guesses are the truth, [rows]; a missing one is not."""
-    equal: Array = pc.fill_null(pc.equal(guesses, truth), False).to_numpy(zero_copy_only=False)
-    return equal
+def _equal(guesses: Sequence[Any], truth: object) -> Array:
+    """Tell which guesses are the truth, [seeds, rows]; a missing one is not."""
+    equal = []
+    for guess in guesses:
+        is_right = pc.fill_null(pc.equal(guess, truth), False)
+        equal.append(is_right.to_numpy(zero_copy_only=False))
+    return np.stack(equal)
 
 
 def _precision(guessed: Array, right: Array) -> Array:

@@ -55,6 +55,7 @@ def load_arrays(
     named_tables = [("old", table) for table in old]
     named_tables += [("new", table) for table in new]
     _require_key_columns(named_tables, spec)
+    _require_slices(new, spec)
     _require_metric_columns(named_tables, new[0], spec)
     id_type = _common_id_type(named_tables, spec.id)
     return _load("old", old, spec, id_type), _load("new", new, spec, id_type)
@@ -75,16 +76,15 @@ def _require_key_columns(named_tables: NamedTables, spec: PredictionsSpec) -> No
             continue
         for side, table in named_tables:
             _require_column(side, table, column)
-    for side, table in named_tables:
-        if spec.group is not None and pa.types.is_nested(table[spec.group].type):
-            raise _wrong_type(side, table, "group", spec.group)
-    for side, table in named_tables:
-        if side == "old":  # it may be of before the slices were declared
-            continue
+
+
+def _require_slices(new: Tables, spec: PredictionsSpec) -> None:
+    """Check the columns of slices, on the new side: the old one may be of before."""
+    for table in new:
         for column in spec.slices:
-            _require_column(side, table, column)
+            _require_column("new", table, column)
             if not is_readable(table[column].type):
-                raise _wrong_type(side, table, "slice", column)
+                raise _wrong_type("new", table[column], "slice", column)
 
 
 def _require_metric_columns(
@@ -104,9 +104,9 @@ def _require_column(side: str, table: pa.Table, column: str) -> None:
         )
 
 
-def _wrong_type(side: str, table: pa.Table, kind: str, column: str) -> PipelineError:
+def _wrong_type(side: str, values: Any, kind: str, column: str) -> PipelineError:
     return PipelineError(
-        f"{side} predictions: {kind} column {column!r}: found {table[column].type}; "
+        f"{side} predictions: {kind} column {column!r}: found {values.type}; "
         "expected text, numbers or dates"
     )
 
@@ -207,6 +207,8 @@ def _read_ids(side: str, values: Any, column: str, id_type: Any) -> Any:
 
 def _read_groups(side: str, values: Any, column: str) -> Any:
     """Return the groups as one pyarrow array, [rows]; none is empty."""
+    if pa.types.is_nested(values.type):
+        raise _wrong_type(side, values, "group", column)
     if values.null_count:
         raise PipelineError(
             f"{side} predictions: group column {column!r}: found {values.null_count} empty; "

@@ -11,21 +11,13 @@ def is_readable(arrow_type: Any) -> bool:
     """Tell whether values of the type can be written as text: no lists, structs or bytes."""
     if pa.types.is_dictionary(arrow_type):
         arrow_type = arrow_type.value_type
-    if any(is_kind(arrow_type) for is_kind in _BYTES) or pa.types.is_nested(arrow_type):
+    if "binary" in str(arrow_type):
         return False
     try:
         pa.chunked_array([], arrow_type).cast(pa.string())
     except pa.ArrowNotImplementedError:
         return False
     return True
-
-
-_BYTES = (
-    pa.types.is_binary,
-    pa.types.is_large_binary,
-    pa.types.is_binary_view,
-    pa.types.is_fixed_size_binary,
-)
 
 
 def as_text(column: Any) -> Any:
@@ -41,8 +33,12 @@ def class_labels(tables: Sequence[pa.Table], column: str | None) -> list[Any]:
     for table in tables:
         if column not in table.column_names:
             return []
-        values = table[column]
-        if pa.types.is_floating(values.type) or not is_readable(values.type):
+        if not is_of_classes(table[column].type):
             return []
-        labels.append(as_text(values).combine_chunks())
+        labels.append(as_text(table[column]).combine_chunks())
     return labels
+
+
+def is_of_classes(arrow_type: Any) -> bool:
+    """Tell whether values of the type may be classes: fractions are numbers to regress."""
+    return is_readable(arrow_type) and not pa.types.is_floating(arrow_type)

@@ -98,9 +98,12 @@ def test_lists_are_not_shown(column: str) -> None:
     assert (row.target is None, row.old is None) == (column == "target", column == "prediction")
 
 
-def test_a_side_without_the_column_has_no_rows() -> None:
-    old = side([0.1]).drop_columns(["correct"])
-    assert find_changed_rows(old, side([0.1]), declared()) is None
+def test_rows_are_counted_by_a_metric_of_both_sides() -> None:
+    old, new = side([2.0, 0.1]).drop_columns(["correct"]), side([0.5, 0.1])
+    found = find_changed_rows(old, new, declared())
+    assert found is not None
+    assert (found.fixed, found.broken, found.name) == (1, 0, "log_loss")
+    assert find_changed_rows(old.drop_columns(["loss"]), new, declared()) is None
 
 
 def test_no_rows_in_common_are_no_change() -> None:
