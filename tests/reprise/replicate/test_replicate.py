@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import one_in
 from tests.reprise.corpus import Made
 from tests.reprise.review.repository import PIPELINE, commit, repository
 
@@ -22,7 +23,7 @@ def state(root: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in mine}
 
 
-@pytest.mark.parametrize("rev", ["HEAD", None])
+@pytest.mark.parametrize("rev", one_in(2, ["HEAD", None]))
 def test_replicates_leave_the_workspace_and_are_restored(
     rev: str | None, tmp_path: Path, commands: str
 ) -> None:
@@ -129,7 +130,8 @@ def test_luck_of_one_training_is_no_better_change(tmp_path: Path, commands: str)
     assert "no detectable difference" in first_line(report)
 
 
-@pytest.mark.parametrize("changed", ["data", "seed"])
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", one_in(2, ["data", "seed"]))
 def test_the_same_recipe_is_judged_as_a_model_and_nothing_trains(
     changed: str, tmp_path: Path, commands: str
 ) -> None:

@@ -149,6 +149,7 @@ def test_folders_that_are_gone_or_new_are_told_once(made: Made) -> None:
     assert report(made, "feature", "again") == new
 
 
+@pytest.mark.slow
 def test_what_the_cache_lacks_of_a_folder_is_fetched(made: Made) -> None:
     """Do so for the listing too, from any folder: the commit's own objects are gone by then."""
     with_remote(made, made.folder)
@@ -166,6 +167,7 @@ def test_what_the_cache_lacks_of_a_folder_is_fetched(made: Made) -> None:
     assert "neither DVC's cache nor" in lines["data"][0] or "not in DVC's cache" in lines["data"][0]
 
 
+@pytest.mark.slow
 def test_a_subfolder_sees_the_same(made: Made) -> None:
     change_data(made)
     (made.root / "sub" / "folder").mkdir(parents=True)
