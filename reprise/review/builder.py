@@ -77,7 +77,7 @@ def _build(
     plotted = [old, new]
     if old.commit is None:
         plotted = [new]
-    plots, plotted_files = reader.plots(plotted)
+    plots, plotted_files = reader.plots(plotted, notes)
     data, moved = find_data_changes(reader, old, new, plotted_files, notes)
     first: str | None = None
     baselines: list[Baseline] = []

@@ -6,9 +6,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from dvc.exceptions import DvcException
 from dvc.render.match import match_defs_renderers
 from dvc.repo import Repo
 from dvc.repo.plots import _resolve_data_sources
+
+from reprise.dvc.exceptions import describe_error
+
+LACKING = (DvcException, FileNotFoundError)  # what a revision without the plot's file makes
 
 
 @dataclass(frozen=True)
@@ -29,14 +34,24 @@ class Plot:
     points: list[dict[str | None, Any]]
 
 
-def collect_plots(repo: Repo, revisions: Sequence[str]) -> tuple[list[Plot], set[str]]:
+def collect_plots(
+    repo: Repo, revisions: Sequence[str], notes: list[str]
+) -> tuple[list[Plot], set[str]]:
     """Collect the plots as `dvc plots show` draws them, images apart; and the files they read.
 
-    revisions: their names, `workspace` for the working tree.
+    revisions: their names, `workspace` for the working tree; notes: it is added what else than a
+    file that a revision lacks keeps plots out.
     """
+
+    def keep_error(result: dict[str, Any], exception: Exception, *_: Any, **__: Any) -> None:
+        result["error"] = exception
+        note = f"plots: not drawn: {describe_error(exception)}"
+        if not isinstance(exception, LACKING) and note not in notes:
+            notes.append(note)
+
     collected: dict[str, Any] = {}
     # Not by `show`: it complains on stderr.
-    for part in repo.plots.collect(revs=revisions, onerror=_ignore_error):
+    for part in repo.plots.collect(revs=revisions, onerror=keep_error):
         _resolve_data_sources(part, "", cache=True)
         collected |= part
     plots = []
@@ -81,8 +96,3 @@ def _source_files(collected: Iterable[dict[str, Any]]) -> set[str]:
         sources = revision.get("sources", {}).get("data", {})
         files.update(file.lstrip("/") for file in sources)
     return files
-
-
-def _ignore_error(result: dict[str, Any], exception: Exception, *_: Any, **__: Any) -> None:
-    """Leave out a plot that a revision lacks."""
-    result["error"] = exception

@@ -154,10 +154,13 @@ class RevisionReader:
             )
         return files
 
-    def plots(self, revisions: Sequence[Revision]) -> tuple[list[Plot], set[str]]:
-        """Read the plots of the revisions, and the paths of the files that they read."""
+    def plots(self, revisions: Sequence[Revision], notes: list[str]) -> tuple[list[Plot], set[str]]:
+        """Read the plots of the revisions, and the paths of the files that they read.
+
+        notes: see `collect_plots`.
+        """
         names = [revision.commit or "workspace" for revision in revisions]
-        return collect_plots(self._repo, names)
+        return collect_plots(self._repo, names, notes)
 
     def _metrics(self, errors: list[str]) -> Values:
         """Read the metrics of what DVC is switched to; errors: see `collect_values`."""
