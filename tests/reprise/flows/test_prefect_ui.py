@@ -85,8 +85,8 @@ def look(
     see(browser, f"{run['name']}\n{state}", "4 Task runs", "Flow\nrepro", *log)
     see(browser, *(f"{name}\n{state}" for name in DAG), click="#task-runs")
     browser.save_screenshot(str(folder / f"{state}.png"))
-    see(browser, "MARKDOWN\nplan", click="#artifacts")
-    see(browser, plan, "Artifact\nplan", click=".artifact-card")
+    see(browser, "MARKDOWN\nrepo-plan", click="#artifacts")
+    see(browser, plan, "Artifact\nrepo-plan", click=".artifact-card")
     browser.save_screenshot(str(folder / f"{state}-plan.png"))
     asked = {url.split("?")[0] for url in requests(browser)}
     graph = f"{api}/flow_runs/{run['id']}/graph-v2"
