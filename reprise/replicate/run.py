@@ -110,11 +110,9 @@ class Commands:
                 start_new_session=True,
             )
             self._running.add(process)
-        try:
-            output, _ = process.communicate()
-        finally:
-            with self._lock:
-                self._running.discard(process)
+        output, _ = process.communicate()  # interrupted here, it is left for `end`
+        with self._lock:
+            self._running.discard(process)
         if process.returncode != 0:
             lines = output.strip().splitlines()[-LAST_LINES:]
             raise PipelineError("; ".join(lines) or f"exit status {process.returncode}")

@@ -131,7 +131,10 @@ def compare_predictions(
             overlap = find_overlap(recorded[0], new_tables[0], group.spec)
             features = _changed_features(revisions, old, new, group, overlap, notes)
             old_tables = recorded
-            more = [_read_replicates(side, old_paths, group.spec) for side in replicates]
+            more = [
+                _read_replicates(replicates.old, old_paths, group.spec),
+                _read_replicates(replicates.new, group.paths, group.spec),
+            ]
             if any(more):
                 old_tables = [*recorded, *more[0]]
                 new_tables += more[1]

@@ -42,8 +42,7 @@ def _copy_changes(top: Path, folder: Path) -> None:
     listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=top)
     names = [name for name in listed.split("\0") if name]
     for name in names:  # all of them first: a file may have become a folder, or a folder a file
-        if not _is_folder(folder / name):  # that of a submodule
-            _remove(folder, folder / name)
+        _remove(folder, folder / name)
     for name in names:
         source, target = top / name, folder / name
         if _is_folder(source) or not os.path.lexists(source):
@@ -59,11 +58,14 @@ def _is_folder(path: Path) -> bool:
 
 
 def _remove(folder: Path, path: Path) -> None:
-    """Remove a file or link in the folder, and what is no folder on the way there."""
+    """Remove a file or link in the folder, and what is no folder on the way there.
+
+    The way first: a link on it would lead out of the folder. The folder of a submodule stays.
+    """
     for above in [*reversed(path.relative_to(folder).parents)][1:]:
         if os.path.lexists(folder / above) and not _is_folder(folder / above):
             (folder / above).unlink()
-    if os.path.lexists(path):
+    if os.path.lexists(path) and not _is_folder(path):
         path.unlink()
 
 

@@ -4,6 +4,7 @@ Without one, any local user and any page in the user's browser could have it run
 """
 
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -13,6 +14,7 @@ from reprise.errors import PipelineError
 NAME = "secret"
 PROFILES = "profiles.toml"
 SHORTEST = 32  # characters
+WORD = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},}}")  # as it stands in a header, and in TOML
 
 
 def own_secret(home: Path) -> str:
@@ -25,9 +27,13 @@ def own_secret(home: Path) -> str:
         home.mkdir(parents=True, exist_ok=True)
         home.chmod(0o700)
         file = home / NAME
-        if not _is_private(file):
-            write_private(file, secrets.token_urlsafe(SHORTEST) + "\n")
-        return file.read_text(encoding="ascii").strip()
+        secret = ""
+        if _is_private(file):
+            secret = file.read_text(encoding="utf-8", errors="replace").strip()
+        if WORD.fullmatch(secret) is None:
+            secret = secrets.token_urlsafe(SHORTEST)
+            write_private(file, f"{secret}\n")
+        return secret
     except OSError as e:
         raise PipelineError(
             f"{home}: found {e.strerror}; expected a folder for the server's secret and data"
@@ -35,13 +41,13 @@ def own_secret(home: Path) -> str:
 
 
 def _is_private(file: Path) -> bool:
-    """Tell whether the file has a secret that nobody else could have read or written."""
+    """Tell whether nobody else could have read or written the file."""
     try:
         status = file.lstat()
     except FileNotFoundError:
         return False
     is_own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
-    return is_own and status.st_mode & 0o077 == 0 and status.st_size > SHORTEST
+    return is_own and status.st_mode & 0o077 == 0
 
 
 def write_private(file: Path, text: str) -> None:

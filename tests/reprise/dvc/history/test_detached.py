@@ -65,6 +65,23 @@ def test_what_became_of_another_kind_is_copied_as_it_is(made: Made, tmp_path: Pa
     assert (copy / "elsewhere/x").read_text() == "x\n"
 
 
+def test_a_link_out_of_the_copy_leads_nothing_there(made: Made, tmp_path: Path) -> None:
+    """HEAD has a link to a folder of the user's; the working tree a folder in its place."""
+    outside = tmp_path / "outside"
+    (outside / "images").mkdir(parents=True)
+    (outside / "images/keep").write_text("keep\n")
+    (made.root / "data").symlink_to(outside)
+    commit(made, "link")
+    (made.root / "data").unlink()
+    (made.root / "data").mkdir()
+    (made.root / "data/images").write_text("a file\n")
+    made.run("git", "add", "-A")
+    with chdir(made.root):
+        copy = copy_revision(tmp_path / "copy", None)
+    assert tree(copy) == tree(made.root)
+    assert tree(outside) == {"images/keep": "keep\n"}
+
+
 def test_a_folder_that_became_a_link_is_one(made: Made, tmp_path: Path) -> None:
     shutil.rmtree(made.root / "folder")
     (made.root / "folder").symlink_to("elsewhere")

@@ -27,8 +27,8 @@ def test_one_that_others_had_access_to_is_replaced(mode: int, tmp_path: Path) ->
     assert (tmp_path / NAME).stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("text", ["", "\n", "admin:admin\n"])
-def test_a_short_one_is_replaced(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["", "\n", "admin:admin\n", " " * 40, "ä" * 40, 'x"' * 40])
+def test_a_short_or_odd_one_is_replaced(text: str, tmp_path: Path) -> None:
     own_secret(tmp_path)
     (tmp_path / NAME).write_text(text)
     assert len(own_secret(tmp_path)) >= 32
