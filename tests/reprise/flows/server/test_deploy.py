@@ -51,6 +51,7 @@ def check(api: str) -> Callable[[Path], None]:
     return check_in
 
 
+@pytest.mark.slow
 def test_another_project_is_refused_and_told_where_the_first_is(
     api: str, check: Any, tmp_path: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_another_project_is_refused_and_told_where_the_first_is(
         assert f"one-repro of another project ({first})" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "origin", [ORIGIN, "git@github.com:team/digits", "ssh://git@github.com/team/digits.git/"]
 )
@@ -82,6 +84,7 @@ def test_another_clone_of_the_project_is_told(
     assert capsys.readouterr().out == expected
 
 
+@pytest.mark.slow
 def test_what_is_cloned_is_of_its_address(api: str, check: Any, tmp_path: Path) -> None:
     deploy(api, "three", {CLONE: {"repository": "https://user:token@github.com/team/digits"}})
     check(clone(tmp_path / "first", "three", ORIGIN))
@@ -90,6 +93,7 @@ def test_what_is_cloned_is_of_its_address(api: str, check: Any, tmp_path: Path) 
     assert "token" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_gone_may_have_been_anybody_s(
     api: str, check: Any, tmp_path: Path
 ) -> None:
