@@ -6,7 +6,6 @@ prefect.yaml names `check_owner` as a step of `build`, which `prefect deploy` ru
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter
@@ -14,6 +13,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from reprise.errors import PipelineError
 from reprise.flows.server.project import FILE, read_deployments
+from reprise.forge.registry import GIT_ADDRESS
 from reprise.git import git, redacted
 
 FOLDER = "set_working_directory"  # the steps, of `pull`, that say where a run finds the project
@@ -82,8 +82,5 @@ def address(origin: str) -> str:
     """Write an origin without what differs between ways to reach it: scheme, user and suffix."""
     if Path(origin).is_dir():
         return str(Path(origin).resolve())
-    if "://" not in origin and ":" in origin:  # user@host:path
-        host, _, path = origin.partition(":")
-        origin = f"ssh://{host}/{path}"
-    parts = urlsplit(origin)
-    return f"{parts.hostname}/{parts.path.strip('/').removesuffix('.git')}"
+    parts = GIT_ADDRESS.match(origin)
+    return origin if parts is None else f"{parts['host'].lower()}/{parts['project']}"
