@@ -145,9 +145,9 @@ class _Replication:
         first = copy_revision(self._folder / "0", commit)
         items = []
         for stage, runs in zip(self._work.stages, self._work.runs, strict=True):
-            declared = read_param(first / stage.file, stage.key)
-            items += [(stage, seed) for seed in other_seeds(declared, runs)]
-            self._announce(first, stage, runs, durations.expected(stage.name))
+            seeds = [*other_seeds(read_param(first / stage.file, stage.key), runs)]
+            self._announce(first, stage, seeds, durations.expected(stage.name))
+            items += [(stage, seed) for seed in seeds]
         self._copies.put(first)
         for number in range(1, min(self._jobs, len(items))):
             self._copies.put(copy_revision(self._folder / str(number), commit))
@@ -159,11 +159,10 @@ class _Replication:
             pool.shutdown(cancel_futures=True)
 
     def _announce(
-        self, copy: Path, stage: ReplicatedStage, runs: int, seconds: float | None
+        self, copy: Path, stage: ReplicatedStage, seeds: Sequence[int], seconds: float | None
     ) -> None:
         """Tell before anything trains what there is, and how long the rest may take."""
         self._check_out(copy, stage)
-        seeds = [*other_seeds(read_param(copy / stage.file, stage.key), runs)]
         missing = len(seeds) - sum(self._is_known(copy, stage, seed) for seed in seeds)
         name = "the working tree" if self._work.commit is None else self._work.commit[:12]
         line = f"{name}: {stage.name}: {len(seeds)} trainings with another {stage.key}"
