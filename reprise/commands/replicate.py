@@ -42,7 +42,7 @@ def execute(args: argparse.Namespace) -> int:
         root = reader.root
         durations = Durations(reader.records)
     work = Work.of(commit, stages, is_base=commit is not None, push=args.push)
-    with replicates(root, work, args.jobs, _tell, durations):
+    with replicates(root, [work], args.jobs, _tell, durations):
         pass  # their predictions are not read here: they stay in the run-cache
     return 0
 

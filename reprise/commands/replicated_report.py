@@ -6,12 +6,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reprise.dvc.history.reader import RevisionReader
+from reprise.dvc.history.revision import Revision
+from reprise.errors import PipelineError
 from reprise.replicate.plan import replicated_as, replicated_stages
 from reprise.replicate.run import Replicate, Work, replicates
 from reprise.review import Report, review
 from reprise.review.predictions import Replicates
 from reprise.review.recipe import is_same_recipe
 from reprise.review.sides import find_sides
+from reprise.review.staleness import find_staleness
 from reprise.review.stats.results import Verdict
 from reprise.state.durations import Durations
 
@@ -20,8 +23,9 @@ def review_replicated(old: str, new: str | None, jobs: int) -> Report:
     """Compare two revisions by several trainings of either one; see `review`.
 
     The old one is trained `base` times, the new one `change` times, those that are there among
-    them, and neither where nothing can come of it: where the rows alone show no difference, or the
-    recipe is the same. Raises PipelineError where no stage declares replicates.
+    them, and neither where nothing can come of it: where the rows alone show no difference, or
+    there is no change of the recipe to judge. Raises PipelineError where the new one has no stage
+    that declares replicates, and for the first training that fails.
     """
     with (
         TemporaryDirectory(prefix="reprise-") as temporary,
@@ -30,44 +34,54 @@ def review_replicated(old: str, new: str | None, jobs: int) -> Report:
         old_side, new_side = find_sides(reader, old, new)
         new_revision = reader.read(new_side.name, new_side.commit)
         stages = replicated_stages(new_revision)
+        if old_side is None:
+            return _without("there is no old side", review(old, new))
+        old_revision = reader.read(old_side.name, old_side.commit)
         root = reader.root
         durations = Durations(reader.records)
-        if old_side is None:
-            return _without("there is no old side", old, new)
-        old_revision = reader.read(old_side.name, old_side.commit)
-    if is_same_recipe(old_revision, new_revision):
-        return _without("the recipe is the same on both sides, and the models are judged", old, new)
     report = review(old, new)
+    try:
+        _check_trainable(old_revision, new_revision)
+        old_stages = replicated_as(old_revision, stages)
+    except PipelineError as e:
+        return _without(str(e), report)
     if not _finds_something(report):
-        _tell("nothing is trained: these rows show no difference that training again could confirm")
-        return report
-    old_stages = replicated_as(old_revision, stages)
+        return _without("these rows show no difference that training again could confirm", report)
     base = Work.of(old_revision.commit, old_stages, is_base=True)
     change = Work.of(new_revision.commit, stages, is_base=False)
-    with (
-        replicates(root, base, jobs, _tell, durations) as of_old,
-        replicates(root, change, jobs, _tell, durations) as of_new,
-    ):
+    with replicates(root, [base, change], jobs, _tell, durations) as (of_old, of_new):
         return review(old, new, replicates=Replicates(_files(of_old), _files(of_new)))
 
 
-def _without(reason: str, old: str, new: str | None) -> Report:
+def _without(reason: str, report: Report) -> Report:
     _tell(f"nothing is trained: {reason}")
-    return review(old, new)
+    return report
+
+
+def _check_trainable(old: Revision, new: Revision) -> None:
+    """Raise PipelineError where more trainings would not be of the recipes that are compared."""
+    if is_same_recipe(old, new):
+        raise PipelineError("the recipe is the same on both sides, and the models are judged")
+    for revision in (old, new):
+        stale = find_staleness(revision)
+        if stale is not None:
+            raise PipelineError(f"{revision.name} is {stale.what}; first `{stale.command}`")
 
 
 def _finds_something(report: Report) -> bool:
     """Tell whether the rows alone make some metric better or worse."""
-    verdicts = {
-        metric.verdict for compared in report.compared for metric in compared.comparison.metrics
-    }
-    return bool(verdicts & {Verdict.BETTER, Verdict.WORSE})
+    for compared in report.compared:
+        for metric in compared.comparison.metrics:
+            if metric.verdict in (Verdict.BETTER, Verdict.WORSE):
+                return True
+    return False
 
 
 def _files(found: Sequence[Replicate]) -> dict[str, list[Path]]:
     """Gather the replicates' predictions, by out."""
     files: dict[str, list[Path]] = {}
     for replicate in found:
+        assert replicate.files is not None
         for path, file in replicate.files.items():
             files.setdefault(path, []).append(file)
     return files

@@ -1,7 +1,7 @@
 """Finds which stages are to be run again, and with which values."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,8 +17,8 @@ class ReplicatedStage:
     """Holds a stage that declares replicates. Paths are relative to the root.
 
     file, key: the param that differs; targets: the stages that write the declared predictions,
-    after it in the graph or itself; predictions: these outs; chain: it and all stages after it;
-    inputs: the data that these read and none of them writes.
+    after it in the graph or itself; predictions: these outs; chain: all stages from those that
+    declare the param to the targets; inputs: the data that these read and none of them writes.
     """
 
     name: str
@@ -40,13 +40,28 @@ def replicated_stages(revision: Revision) -> list[ReplicatedStage]:
     for record in revision.records.values():
         spec = None if record.source else parse_settings(_where(record), record.meta).replicates
         if spec is not None:
-            found.append(_replicated(revision, record, spec))
+            predictions = [path for path in revision.outs if _has_predictions(revision, path)]
+            found.append(_replicated(revision, record, spec, predictions))
     if not found:
         raise PipelineError(
             f"{revision.name}: found no stage with replicates; expected `meta: {{reprise: "
             "{replicates: {param: train.seed}}}` under the stage that trains"
         )
+    _check_disjoint(found)
     return found
+
+
+def _check_disjoint(stages: Sequence[ReplicatedStage]) -> None:
+    """Raise PipelineError for predictions of which two stages vary the seed."""
+    owners: dict[str, str] = {}
+    for stage in stages:
+        for path in stage.predictions:
+            owner = owners.setdefault(path, stage.name)
+            if owner != stage.name:
+                raise PipelineError(
+                    f"stage '{stage.name}': meta.reprise.replicates: found it before {path}, as "
+                    f"that of stage '{owner}'; expected one stage whose seed varies"
+                )
 
 
 def replicated_as(revision: Revision, stages: Sequence[ReplicatedStage]) -> list[ReplicatedStage]:
@@ -62,7 +77,7 @@ def replicated_as(revision: Revision, stages: Sequence[ReplicatedStage]) -> list
                 f"{revision.name}: found no stage '{stage.name}'; expected it on both sides, to run"
                 " it again with other seeds"
             )
-        found.append(_replicated(revision, record, stage.spec))
+        found.append(_replicated(revision, record, stage.spec, stage.predictions))
     return found
 
 
@@ -70,21 +85,35 @@ def _where(record: StageRecord) -> str:
     return f"stage '{record.name}'"
 
 
-def _replicated(revision: Revision, record: StageRecord, spec: Replicates) -> ReplicatedStage:
+def _replicated(
+    revision: Revision, record: StageRecord, spec: Replicates, declared: Sequence[str]
+) -> ReplicatedStage:
+    """Find what is to be run of the stage. declared: the outs with predictions, of any stage."""
     where = f"{_where(record)}: meta.reprise.replicates"
     file, key = _param(where, record, spec)
-    chain = _downstream(revision, record)
-    written = {path: other.name for other in chain for path in other.outs}
-    predictions = [path for path in written if _has_predictions(revision, path)]
+    written = {}
+    for other in _reached(revision, [record], _reads):
+        written.update(dict.fromkeys(other.outs, other))
+    predictions = [path for path in declared if path in written]
     if not predictions:
         raise PipelineError(
-            f"{where}: found no predictions after the stage; expected an out with "
+            f"{revision.name}: {where}: found no predictions after the stage; expected an out with "
             "`meta: {reprise: {predictions: …}}`"
         )
-    targets = list(dict.fromkeys(written[path] for path in predictions))
-    names = [other.name for other in chain]
-    inputs = _inputs(revision, chain)
-    return ReplicatedStage(record.name, file, key, spec, targets, predictions, names, inputs)
+    targets = {written[path].name: written[path] for path in predictions}
+    seeded = [other for other in revision.records.values() if key in other.params.get(file, {})]
+    needed = _reached(revision, [*targets.values()], lambda one, other: _reads(other, one))
+    chain = [other for other in _reached(revision, seeded, _reads) if other in needed]
+    return ReplicatedStage(
+        name=record.name,
+        file=file,
+        key=key,
+        spec=spec,
+        targets=list(targets),
+        predictions=predictions,
+        chain=[other.name for other in chain],
+        inputs=_inputs(revision, chain),
+    )
 
 
 def _param(where: str, record: StageRecord, spec: Replicates) -> tuple[str, str]:
@@ -101,14 +130,18 @@ def _param(where: str, record: StageRecord, spec: Replicates) -> tuple[str, str]
     return path, key
 
 
-def _downstream(revision: Revision, first: StageRecord) -> list[StageRecord]:
-    """List the stage and those that read what it writes, at any distance."""
-    chain = [first]
-    for record in chain:  # it grows meanwhile
+def _reached(
+    revision: Revision,
+    first: Sequence[StageRecord],
+    is_next: Callable[[StageRecord, StageRecord], bool],
+) -> list[StageRecord]:
+    """List the stages, and those that are next to them, at any distance."""
+    found = [*first]
+    for record in found:  # it grows meanwhile
         for other in revision.records.values():
-            if other not in chain and _reads(other, record):
-                chain.append(other)
-    return chain
+            if other not in found and is_next(other, record):
+                found.append(other)
+    return found
 
 
 def _inputs(revision: Revision, chain: Sequence[StageRecord]) -> list[str]:
@@ -132,11 +165,14 @@ def _is_tracked(revision: Revision, path: str) -> bool:
     return any(map(partial(overlap, path), revision.outs))
 
 
-def other_seeds(declared: object, runs: int) -> Iterator[int]:
-    """Yield the seeds of the replicates: those after the declared one, which is the first run.
+def other_seeds(stage: ReplicatedStage, declared: object, runs: int) -> range:
+    """Return the seeds of the replicates: those after the declared one, which is the first run.
 
     Raises PipelineError for a declared value that is no whole number.
     """
     if not isinstance(declared, int) or isinstance(declared, bool):
-        raise PipelineError(f"replicates: found the seed {declared!r}; expected a whole number")
-    yield from range(declared + 1, declared + runs)
+        raise PipelineError(
+            f"{stage.file}: {stage.key}: found {declared!r}; expected a whole number: it is the "
+            f"seed of stage '{stage.name}'"
+        )
+    return range(declared + 1, declared + runs)

@@ -1,31 +1,27 @@
-"""Runs replicates aside: a copy of the revision for each job, and `reprise run` in it."""
+"""Runs replicates aside: `reprise run` in copies of the revisions, for what no run-cache has."""
 
-import os
 import shutil
-import signal
-import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import chdir, contextmanager
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
 from typing import NamedTuple
 
-from reprise.dvc import Repository, Selection, dvc_boundary
-from reprise.dvc.history.detached import copy_revision, read_param, write_param
+from reprise.dvc.history.detached import changed_param, copy_revision, read_param
 from reprise.errors import PipelineError
-from reprise.process.groups import signal_group
+from reprise.process.commands import Commands
 from reprise.process.signals import interruptible
 from reprise.replicate.plan import ReplicatedStage, other_seeds
+from reprise.replicate.restore import restore
 from reprise.state.durations import Durations
-from reprise.state.folders import StateFolders
+from reprise.state.folders import StateFolders, remove_copies
 
 Tell = Callable[[str], None]
 LAST_LINES = 5  # of a command's output, in an error
-GRACE = 20.0  # seconds in which an interrupted run ends its commands
 
 
 class Work(NamedTuple):
@@ -54,178 +50,182 @@ class Work(NamedTuple):
         return cls(commit, stages, runs, push)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Replicate:
-    """Holds a stage of a revision with another seed. files: its predictions, by out."""
+    """Holds a stage of a revision with another seed. files: its predictions, by out, once made."""
 
-    stage: str
+    stage: ReplicatedStage
     seed: int
-    files: dict[str, Path]
+    files: dict[str, Path] | None = None
 
 
 @contextmanager
 def replicates(
-    root: Path, work: Work, jobs: int, tell: Tell, durations: Durations
-) -> Iterator[list[Replicate]]:
-    """Bring the replicates of a revision up to date; their files are there until the block ends.
+    root: Path, works: Sequence[Work], jobs: int, tell: Tell, durations: Durations
+) -> Iterator[list[list[Replicate]]]:
+    """Bring the replicates of revisions up to date; their files are there until the block ends.
 
-    root: of the DVC repository; tell: is told what the run-cache has, what is to be run, and of
-    each that is done. What is done stays in the run-cache, whatever ends the others. Raises
-    PipelineError for the first that fails, and Interrupted once all commands have ended.
+    Yields those of each revision. root: of the DVC repository; jobs: how many run at a time; tell:
+    is told what the run-cache has, what is to be run, and of each that is done. What is done stays
+    in the run-cache, whatever ends the others. Raises PipelineError for the first that fails, and
+    Interrupted once all commands have ended.
     """
     folders = StateFolders.in_repository(root)
-    name = f"{folders.processes.own()}-replicates-{work.commit or 'change'}"
-    folder = folders.sandboxes / name
+    folders.clean_up_after_killed()
+    own = folders.processes.own()
+    folder = folders.replicates / f"{own}-copies"
     folder.mkdir(parents=True, mode=0o700)  # the copies have the credentials of remotes
     commands = Commands()
     try:
         with interruptible():
-            yield _Replication(folder, work, jobs, tell, commands).run(durations)
+            revisions = []
+            for number, work in enumerate(works):
+                note = folders.groups / f"{own}-replicates-{number}"
+                revisions.append(_Revision(work, folder / str(number), note, commands))
+            for revision in revisions:
+                revision.restore_known()
+            for revision in revisions:
+                revision.announce(durations, tell)
+            _run_missing(revisions, jobs, tell, commands)
+            yield [revision.replicates for revision in revisions]
     finally:
         commands.end()
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_copies(folder)
 
 
-class Commands:
-    """Holds the commands that run, each in a process group of its own, to end them together."""
+class _Revision:
+    """Runs the replicates of one revision, in copies of it."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._running: set[subprocess.Popen[str]] = set()
-        self._is_ended = False
+    def __init__(self, work: Work, folder: Path, note: Path, commands: Commands) -> None:
+        """Make the first copy in the folder. note: where the groups of commands are noted."""
+        self._work, self._folder, self._note, self._commands = work, folder, note, commands
+        self._idle: SimpleQueue[Path] = SimpleQueue()  # copies in which nothing runs
+        self._copies = 0
+        first = self._copy()
+        self._idle.put(first)
+        self.replicates: list[Replicate] = []
+        for stage, runs in zip(work.stages, work.runs, strict=True):
+            declared = read_param(first / stage.file, stage.key)
+            for seed in other_seeds(stage, declared, runs):
+                self.replicates.append(Replicate(stage, seed))
 
-    def run(self, root: Path, module: str, *arguments: str) -> None:
-        """Run a command to its end. Raises PipelineError with its last lines if it fails."""
-        with self._lock:
-            if self._is_ended:
-                raise PipelineError("interrupted")
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=root,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-            self._running.add(process)
-        output, _ = process.communicate()  # interrupted here, it is left for `end`
-        with self._lock:
-            self._running.discard(process)
+    @property
+    def name(self) -> str:
+        return "the working tree" if self._work.commit is None else self._work.commit[:12]
+
+    @property
+    def missing(self) -> list[Replicate]:
+        return [replicate for replicate in self.replicates if replicate.files is None]
+
+    def _copy(self) -> Path:
+        data = {path: None for stage in self._work.stages for path in stage.inputs}
+        folder = self._folder / str(self._copies)
+        self._copies += 1
+        return copy_revision(folder, self._work.commit, list(data))
+
+    def add_copies(self, most: int) -> None:
+        """Make as many copies as can be in use at a time. most: that many."""
+        while self._copies < min(most, len(self.missing)):
+            self._idle.put(self._copy())
+
+    def restore_known(self) -> None:
+        """Restore what the run-cache, or that of the remote, has."""
+        copy = self._idle.get()
+        for replicate in self.replicates:
+            stage = replicate.stage
+            with changed_param(copy / stage.file, stage.key, replicate.seed):
+                is_known = restore(copy, stage)
+                if is_known:
+                    self._push(copy, stage)
+            if is_known:
+                self._keep(copy, replicate)
+        self._idle.put(copy)
+
+    def announce(self, durations: Durations, tell: Tell) -> None:
+        """Tell what there is, what is to be run, and how long that may take."""
+        for stage in self._work.stages:
+            all_ = [r for r in self.replicates if r.stage is stage]
+            missing = [r for r in all_ if r.files is None]
+            line = f"{self.name}: {stage.name}: {len(all_)} trainings with another {stage.key}"
+            line += f": {len(all_) - len(missing)} are in the run-cache, {len(missing)} to run"
+            if missing:
+                line += f", {_expected(stage, durations)}"
+            tell(line)
+
+    def run(self, replicate: Replicate) -> None:
+        """Run the replicate in a copy that is idle. For any thread."""
+        stage, seed = replicate.stage, replicate.seed
+        copy = self._idle.get()
+        try:
+            with changed_param(copy / stage.file, stage.key, seed):
+                options = ("-j", "1", "--allow-missing", "--pull")
+                self._command(copy, "reprise", "run", *options, *stage.targets)
+                self._push(copy, stage)
+            self._keep(copy, replicate)
+        except PipelineError as e:
+            raise PipelineError(f"{self.name}: {stage.name} with {stage.key} {seed}: {e}") from None
+        finally:
+            self._idle.put(copy)
+
+    def _push(self, copy: Path, stage: ReplicatedStage) -> None:
+        if self._work.push:
+            self._command(copy, "dvc", "push", "--quiet", "--run-cache", *stage.chain)
+
+    def _command(self, copy: Path, module: str, *arguments: str) -> None:
+        """Run a command in the copy. Raises PipelineError with its last lines if it fails."""
+        command = [sys.executable, "-m", module, *arguments]
+        number = copy.relative_to(self._folder).parts[0]
+        note = self._note.with_name(f"{self._note.name}-{number}")
+        with self._commands.running(command, copy, note) as process:
+            output, _ = process.communicate()
         if process.returncode != 0:
             lines = output.strip().splitlines()[-LAST_LINES:]
             raise PipelineError("; ".join(lines) or f"exit status {process.returncode}")
 
-    def end(self) -> None:
-        """End the commands that run, as an interrupt does, and start no others."""
-        with self._lock:
-            self._is_ended = True
-            running = [*self._running]
-        for process in running:
-            process.send_signal(signal.SIGTERM)  # `reprise run` ends what it started
-        for process in running:
-            try:
-                process.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                signal_group(process.pid, signal.SIGKILL)
-
-
-class _Replication:
-    """Runs the replicates of one revision, in copies in the folder."""
-
-    def __init__(self, folder: Path, work: Work, jobs: int, tell: Tell, commands: Commands) -> None:
-        self._folder, self._work, self._jobs = folder, work, jobs
-        self._tell, self._commands = tell, commands
-        self._copies: SimpleQueue[Path] = SimpleQueue()
-
-    def run(self, durations: Durations) -> list[Replicate]:
-        """Run all, so many at a time."""
-        commit = self._work.commit
-        first = copy_revision(self._folder / "0", commit)
-        items = []
-        for stage, runs in zip(self._work.stages, self._work.runs, strict=True):
-            seeds = [*other_seeds(read_param(first / stage.file, stage.key), runs)]
-            self._announce(first, stage, seeds, durations.expected(stage.name))
-            items += [(stage, seed) for seed in seeds]
-        self._copies.put(first)
-        for number in range(1, min(self._jobs, len(items))):
-            self._copies.put(copy_revision(self._folder / str(number), commit))
-        pool = ThreadPoolExecutor(self._jobs)
-        try:
-            return list(pool.map(self._run_in_a_copy, items))  # in order; the first error is raised
-        finally:
-            self._commands.end()
-            pool.shutdown(cancel_futures=True)
-
-    def _announce(
-        self, copy: Path, stage: ReplicatedStage, seeds: Sequence[int], seconds: float | None
-    ) -> None:
-        """Tell before anything trains what there is, and how long the rest may take."""
-        self._check_out(copy, stage)
-        missing = len(seeds) - sum(self._is_known(copy, stage, seed) for seed in seeds)
-        name = "the working tree" if self._work.commit is None else self._work.commit[:12]
-        line = f"{name}: {stage.name}: {len(seeds)} trainings with another {stage.key}"
-        line += f": {len(seeds) - missing} are in the run-cache, {missing} to run"
-        if missing and seconds is not None:
-            line += f", about {seconds:.1f} s each, {min(self._jobs, missing)} at a time"
-        self._tell(line)
-
-    def _is_known(self, copy: Path, stage: ReplicatedStage, seed: int) -> bool:
-        """Tell whether the run-cache, or that of the remote, has the run."""
-        with (
-            _another_seed(copy, stage, seed),
-            chdir(copy),
-            dvc_boundary(),
-            Repository() as repository,
-        ):
-            (found,) = repository.collect_stages([stage.name], Selection(single_item=True))
-            found.pull_inputs()
-            return found.find_run(pull=True) is not None
-
-    def _check_out(self, copy: Path, stage: ReplicatedStage) -> None:
-        if stage.inputs:
-            run = self._commands.run
-            run(copy, "dvc", "checkout", "--quiet", "--allow-missing", *stage.inputs)
-
-    def _run_in_a_copy(self, item: tuple[ReplicatedStage, int]) -> Replicate:
-        copy = self._copies.get()
-        try:
-            done = self._run(copy, *item)
-        finally:
-            self._copies.put(copy)
-        self._tell(f"{done.stage} with seed {done.seed}: done")
-        return done
-
-    def _run(self, copy: Path, stage: ReplicatedStage, seed: int) -> Replicate:
-        """Run the stage and what follows it in a copy, and keep the predictions."""
-        run = self._commands.run
-        try:
-            with _another_seed(copy, stage, seed):
-                self._check_out(copy, stage)
-                run(copy, "reprise", "run", "-j", "1", "--allow-missing", "--pull", *stage.targets)
-                if self._work.push:
-                    run(copy, "dvc", "push", "--quiet", "--run-cache", *stage.chain)
-        except PipelineError as e:
-            raise PipelineError(f"{stage.name} with {stage.key} {seed}: {e}") from None
+    def _keep(self, copy: Path, replicate: Replicate) -> None:
+        """Move the predictions out of the copy, for which the next ones come."""
+        kept = self._folder / "predictions" / str(self.replicates.index(replicate))
         files = {}
-        for path in stage.predictions:
-            kept = self._folder / "predictions" / stage.name.replace("/", "-") / str(seed)
+        for path in replicate.stage.predictions:
             files[path] = kept / path
             files[path].parent.mkdir(parents=True, exist_ok=True)
             shutil.move(copy / path, files[path])
-        return Replicate(stage.name, seed, files)
+        replicate.files = files
 
 
-@contextmanager
-def _another_seed(copy: Path, stage: ReplicatedStage, seed: int) -> Iterator[None]:
-    """Have the copy's params say another seed."""
-    file = copy / stage.file
-    before = file.read_bytes()
-    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
-    write_param(file, stage.key, seed)
+def _expected(stage: ReplicatedStage, durations: Durations) -> str:
+    """Say how long the stage, and what follows it, ran here before."""
+    seconds = 0.0
+    for name in stage.chain:
+        expected = durations.expected(name)
+        if expected is None:
+            return "nobody knows how long each takes"
+        seconds += expected
+    return f"about {seconds:.1f} s each"
+
+
+def _run_missing(revisions: Sequence[_Revision], jobs: int, tell: Tell, commands: Commands) -> None:
+    """Run what the run-cache lacks, so many at a time, and tell of each that is done."""
+    work = [(revision, each) for revision in revisions for each in revision.missing]
+    if not work:
+        return
+    for revision in revisions:
+        revision.add_copies(jobs)
+    done: list[Replicate] = []
+
+    def run(revision: _Revision, replicate: Replicate) -> None:
+        start = time.monotonic()
+        revision.run(replicate)
+        done.append(replicate)
+        what = f"{replicate.stage.name} with {replicate.stage.key} {replicate.seed}"
+        seconds = time.monotonic() - start
+        tell(f"{len(done)} of {len(work)}: {revision.name}: {what}: done in {seconds:.1f} s")
+
+    pool = ThreadPoolExecutor(jobs)
     try:
-        yield
+        futures: list[Future[None]] = [pool.submit(run, *each) for each in work]
+        for ended in wait(futures, return_when=FIRST_EXCEPTION).done:
+            ended.result()  # raises what the run did
     finally:
-        file.write_bytes(before)
-        os.utime(file, ns=times)
+        commands.end()
+        pool.shutdown(cancel_futures=True)

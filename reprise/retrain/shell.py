@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reprise.errors import PipelineError
-from reprise.process.groups import note_group
+from reprise.process.commands import Commands
 from reprise.process.signals import interruptible
 from reprise.retrain.clone import Clone
 from reprise.retrain.options import Echo
@@ -49,27 +49,6 @@ def _describe_failure(lines: list[str]) -> str:
 
 @contextmanager
 def _process(clone: Clone, command: tuple[str, ...]) -> Iterator["subprocess.Popen[str]"]:
-    """Start a process that the block's end ends.
-
-    It leads a group of its own, so that an interrupt comes once. The group is noted, so that the
-    run after a killed one can end it.
-    """
-    with interruptible():
-        process = subprocess.Popen(
-            command,
-            cwd=clone.root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-        note_group(clone.group_note, process.pid)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-            clone.group_note.unlink(missing_ok=True)
+    """Start a process that the block's end, or an interrupt, ends."""
+    with interruptible(), Commands().running(command, clone.root, clone.group_note) as process:
+        yield process

@@ -24,6 +24,7 @@ class StateFolders:
         """Name the paths below `top`, a repository's `.dvc/tmp/reprise`. Nothing is made yet."""
         self.processes = ProcessNumbers(top / "processes")
         self.sandboxes = top / "sandbox"  # each begins with the number of the process that made it
+        self.replicates = top / "replicates"  # copies of the repository, named as the sandboxes
         self.logs = top / "logs"  # the output of each stage's last run
         self.groups = top / "groups"  # notes of process groups, named as the sandboxes
         self.mailboxes = top / "boxes"  # messages between a runner and Prefect's task runs
@@ -41,11 +42,13 @@ class StateFolders:
         return cls(root / ".dvc" / "tmp" / "reprise")
 
     def clean_up_after_killed(self) -> None:
-        """End the commands and remove the sandboxes of runs that were killed."""
+        """End the commands, and remove the sandboxes and copies, of runs that were killed."""
         for note in filter(Path.is_file, self.left_by_killed(self.groups)):
             end_noted_group(note)
         for sandbox in self.left_by_killed(self.sandboxes):
             remove_sandbox(sandbox)
+        for copies in self.left_by_killed(self.replicates):
+            remove_copies(copies)
 
     def remove_old_checkpoints(self) -> None:
         """Remove what commands kept for their next run and did not touch for a week."""
@@ -83,4 +86,11 @@ def remove_sandbox(folder: Path) -> None:
     for mounted in (folder, *folder.glob("deps/*")):
         with suppress(OSError):
             (mounted / "work" / "work").chmod(0o700)  # an overlay's own, which nobody may look into
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_copies(folder: Path) -> None:
+    """Remove a folder of repositories, with the sandboxes that runs in them left."""
+    for sandbox in folder.glob("**/.dvc/tmp/reprise/sandbox/*"):
+        remove_sandbox(sandbox)
     shutil.rmtree(folder, ignore_errors=True)

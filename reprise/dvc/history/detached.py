@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,64 +11,94 @@ from dvc.config import Config
 from dvc.repo import Repo
 from dvc.utils.serialize import LOADERS, MODIFIERS
 
+from reprise.dvc.exceptions import dvc_boundary
 from reprise.errors import PipelineError
 from reprise.git import git
 
 
-def copy_revision(folder: Path, commit: str | None) -> Path:
+def copy_revision(folder: Path, commit: str | None, data: Sequence[str] = ()) -> Path:
     """Copy the repository around the current folder; return the DVC root of the copy.
 
-    folder: to make; commit: None copies the working tree as it is, without what git ignores. Data
-    are not copied: the cache is that of the repository.
+    folder: to make; commit: None copies the working tree as it is, without what git ignores; data:
+    tracked paths, relative to the root, that are brought from the cache, which both share, as far
+    as it has them.
     """
     with Repo(_wait_for_lock=False) as repo:
         top = Path(git("rev-parse", "--show-toplevel", folder=Path(repo.root_dir)))
-        git(
-            "clone", "--quiet", "--shared", "--no-checkout", "--", str(top), str(folder), folder=top
-        )
-        git("checkout", "--quiet", "--detach", commit or "HEAD", folder=folder)
+        _share_history(top, folder)
         if commit is None:
-            _copy_changes(top, folder)
+            _copy_files(top, folder)
+        else:
+            no_hooks = ("-c", f"core.hooksPath={os.devnull}")
+            git(*no_hooks, "checkout", "--quiet", "--force", "--detach", commit, folder=folder)
         root = folder / Path(repo.root_dir).relative_to(top)
-        config = Config(str(root / ".dvc"), validate=False)
-        with config.edit("local") as local:
-            local["cache"] = {"dir": os.path.abspath(repo.cache.local_cache_dir)}
-            local["remote"] = {name: dict(keys) for name, keys in repo.config["remote"].items()}
-            if repo.config["core"].get("remote"):
-                local["core"] = {"remote": repo.config["core"]["remote"]}
+        _configure(root, repo)
+    if data:
+        with dvc_boundary(), Repo(str(root)) as copy:
+            copy.checkout([str(root / path) for path in data], allow_missing=True)
     return root
 
 
-def _copy_changes(top: Path, folder: Path) -> None:
-    """Bring the copy of HEAD to the state of the working tree."""
-    listed = git("ls-files", "-z", "--cached", "--others", "--exclude-standard", folder=top)
-    names = [name for name in listed.split("\0") if name]
-    for name in names:  # all of them first: a file may have become a folder, or a folder a file
-        _remove(folder, folder / name)
-    for name in names:
+def _share_history(top: Path, folder: Path) -> None:
+    """Make a git repository that has all commits of the other, a shallow one too, and no files.
+
+    Its HEAD and index are those of the other's HEAD, if that has a commit.
+    """
+    kind = git("rev-parse", "--show-object-format", folder=top)
+    options = ("--quiet", "--template=", f"--object-format={kind}")  # no hooks of the user
+    git("init", *options, "--", str(folder), folder=top)
+    known = folder / ".git"
+    (known / "objects" / "info").mkdir(exist_ok=True)
+    (known / "objects" / "info" / "alternates").write_text(f"{_git_path(top, 'objects')}\n")
+    shallow = _git_path(top, "shallow")
+    if shallow.exists():
+        shutil.copy(shallow, known / "shallow")
+    try:
+        head = git("rev-parse", "--verify", "HEAD^{commit}", folder=top)
+    except PipelineError:  # nothing was committed yet
+        return
+    git("update-ref", "--no-deref", "HEAD", head, folder=folder)
+    git("read-tree", "HEAD", folder=folder)
+
+
+def _git_path(top: Path, name: str) -> Path:
+    return top / git("rev-parse", "--git-path", name, folder=top)
+
+
+def _copy_files(top: Path, folder: Path) -> None:
+    """Copy the files of the working tree that git does not ignore. Links stay links."""
+    # Each name follows a letter and a space: git() strips what it returns.
+    options = ("-z", "-t", "--cached", "--others", "--exclude-standard")
+    listed = git("ls-files", *options, folder=top).split("\0")
+    for name in dict.fromkeys(entry[2:] for entry in listed if entry):
         source, target = top / name, folder / name
-        if _is_folder(source) or not os.path.lexists(source):
+        if not _is_file(top, name):
             continue
-        if _is_folder(target):  # which has nothing left of what git knows
-            shutil.rmtree(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+def _is_file(top: Path, name: str) -> bool:
+    """Tell whether a name that git lists is a file or a link by now.
 
-
-def _remove(folder: Path, path: Path) -> None:
-    """Remove a file or link in the folder, and what is no folder on the way there.
-
-    The way first: a link on it would lead out of the folder. The folder of a submodule stays.
+    Else it is gone, a submodule, or lies where a link leads that was a folder before.
     """
-    for above in [*reversed(path.relative_to(folder).parents)][1:]:
-        if os.path.lexists(folder / above) and not _is_folder(folder / above):
-            (folder / above).unlink()
-    if os.path.lexists(path) and not _is_folder(path):
-        path.unlink()
+    folders = [top / parent for parent in Path(name).parents]
+    if any(folder.is_symlink() for folder in folders[:-1]):  # the last is `top`
+        return False
+    path = top / name
+    return path.is_symlink() or path.is_file()
+
+
+def _configure(root: Path, repo: Repo) -> None:
+    """Have the copy share cache and remotes; what DVC remembers of its files goes with it."""
+    config = Config(str(root / ".dvc"), validate=False)
+    with config.edit("local") as local:
+        local["cache"] = {"dir": os.path.abspath(repo.cache.local_cache_dir)}
+        local["core"] = {"site_cache_dir": str(root / ".dvc" / "tmp" / "site")}
+        local["remote"] = {name: dict(keys) for name, keys in repo.config["remote"].items()}
+        if repo.config["core"].get("remote"):
+            local["core"]["remote"] = repo.config["core"]["remote"]
 
 
 def read_param(file: Path, key: str) -> Any:
@@ -79,10 +111,18 @@ def read_param(file: Path, key: str) -> Any:
     return values
 
 
-def write_param(file: Path, key: str, value: Any) -> None:
-    """Put a value under a dotted key that the file has; the rest stays as it is."""
+@contextmanager
+def changed_param(file: Path, key: str, value: Any) -> Iterator[None]:
+    """Have the file say another value under a dotted key that it has, until the block ends."""
+    before = file.read_bytes()
+    times = (file.stat().st_atime_ns, file.stat().st_mtime_ns)
     *sections, last = key.split(".")
-    with MODIFIERS[file.suffix](str(file)) as values:
-        for section in sections:
-            values = values[section]
-        values[last] = value
+    try:
+        with MODIFIERS[file.suffix](str(file)) as values:
+            for section in sections:
+                values = values[section]
+            values[last] = value
+        yield
+    finally:
+        file.write_bytes(before)
+        os.utime(file, ns=times)

@@ -14,7 +14,8 @@ import pytest
 from reprise.state.folders import StateFolders
 from tests.conftest import ROOT
 from tests.reprise.corpus import Made
-from tests.reprise.replicate.test_replicate import NOISY, NOISY_PIPELINE, noisy
+from tests.reprise.replicate.repository import NOISY, noisy
+from tests.reprise.replicate.repository import PIPELINE as NOISY_PIPELINE
 from tests.reprise.review.repository import commit
 
 FOREACH = """
@@ -42,7 +43,7 @@ def test_each_stage_of_a_foreach_is_replicated(tmp_path: Path, commands: str) ->
     output = made.run("reprise", "replicate", "-j", "2")
     for item in ("north", "south"):
         assert f"train@{item}: 1 trainings with another train.seed: 0 are in" in output
-        assert f"train@{item} with seed 2: done" in output
+        assert f"train@{item} with train.seed 2: done" in output
     assert "1 are in the run-cache, 0 to run" in made.run("reprise", "replicate")
 
 
@@ -124,7 +125,7 @@ def test_a_seed_that_is_no_whole_number_is_one_line(tmp_path: Path, commands: st
     params.write_text(params.read_text().replace("seed: 1", "seed: one"))
     made.run("dvc", "repro")
     output = made.run("reprise", "replicate", code=1)
-    assert "found the seed 'one'; expected a whole number" in output
+    assert "params.yaml: train.seed: found 'one'; expected a whole number" in output
 
 
 @pytest.mark.slow
@@ -159,7 +160,7 @@ def test_an_interrupt_ends_all_commands_and_removes_the_copies(
     assert process.returncode == 128 + number, said
     assert "Traceback" not in said
     assert psutil.wait_procs(started, timeout=5)[1] == []
-    assert list(StateFolders.in_repository(made.root).sandboxes.glob("*replicates*")) == []
+    assert list(StateFolders.in_repository(made.root).replicates.glob("*")) == []
 
 
 @pytest.mark.slow
@@ -181,5 +182,5 @@ def test_two_at_once_both_end(tmp_path: Path, commands: str) -> None:
     for process in both:
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, output
-        assert output.count(": done") == 3
+        assert "0 to run" in output or output.count(": done in") > 0
     assert "3 are in the run-cache, 0 to run" in made.run("reprise", "replicate")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import one_in
-from tests.reprise.corpus import Made
+from tests.reprise.replicate.repository import edit_params, first_line, noisy
 from tests.reprise.review.repository import PIPELINE, commit, repository
 
 DECLARED = PIPELINE.replace(
@@ -33,8 +33,9 @@ def test_replicates_leave_the_workspace_and_are_restored(
     before = state(made.root)
     arguments = [] if rev is None else [rev]
     output = made.run("reprise", "replicate", *arguments)
-    assert "train with seed 6: done" in output
-    assert ("train with seed 7: done" in output) == (rev is not None)
+    assert "train with train.epochs 6: done in" in output
+    assert ("train with train.epochs 7: done in" in output) == (rev is not None)
+    assert not list((made.root / ".dvc/tmp/reprise/replicates").iterdir())
     assert state(made.root) == before
     params = made.root / "params.yaml"
     params.write_text(params.read_text().replace("epochs: 5", "epochs: 6"))
@@ -45,55 +46,6 @@ def test_without_a_declaration_it_says_what_to_write(tmp_path: Path, commands: s
     made = repository(tmp_path, commands)
     output = made.run("reprise", "replicate", code=1)
     assert "found no stage with replicates; expected `meta: {reprise:" in output
-
-
-NOISY = """
-import csv, random, yaml
-p = yaml.safe_load(open("params.yaml"))["train"]
-seed = random.Random(f"{p['seed']} of {p['skill']}")
-skill = p["skill"] + seed.uniform(-p["luck"], p["luck"])
-with open("predictions.csv", "w", newline="") as f:
-    w = csv.writer(f)
-    w.writerow(["id", "correct"])
-    for i in range(2000):
-        dice = random.Random(f"{i} {p['seed']}")
-        w.writerow([i, int(dice.random() < skill)])
-"""
-NOISY_PIPELINE = """
-stages:
-  train:
-    cmd: python work.py && cat data.csv > /dev/null
-    deps: [work.py, data.csv]
-    params: [train]
-    meta: {reprise: {sandbox: true, replicates: {param: train.seed, base: 5, change: 4}}}
-    outs:
-      - predictions.csv:
-          meta: {reprise: {predictions: {metrics: {accuracy: {column: correct, better: higher}}}}}
-"""
-
-
-def noisy(tmp_path: Path, commands: str, luck: float = 0.01) -> Made:
-    """Make a commit on main of a recipe whose trainings differ, and a branch to change it on."""
-    files = {
-        "dvc.yaml": NOISY_PIPELINE,
-        "work.py": NOISY,
-        "params.yaml": f"train: {{skill: 0.7, luck: {luck}, seed: 1}}\n",
-    }
-    made = Made(tmp_path, {"files": files}, commands).create()
-    made.run("git", "checkout", "-qb", "main")
-    (made.root / "data.csv").write_text("1\n")
-    made.run("dvc", "add", "-q", "data.csv")
-    made.run("dvc", "repro")
-    commit(made, "first")
-    made.run("git", "checkout", "-qb", "feature")
-    return made
-
-
-def edit_params(made: Made, old: str, new: str) -> None:
-    file = made.root / "params.yaml"
-    assert old in file.read_text()
-    file.write_text(file.read_text().replace(old, new))
-    made.run("dvc", "repro")
 
 
 def test_a_change_that_trainings_confirm_is_better(tmp_path: Path, commands: str) -> None:
@@ -131,7 +83,7 @@ def test_luck_of_one_training_is_no_better_change(tmp_path: Path, commands: str)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changed", one_in(2, ["data", "seed"]))
+@pytest.mark.parametrize("changed", ["data", "seed"])
 def test_the_same_recipe_is_judged_as_a_model_and_nothing_trains(
     changed: str, tmp_path: Path, commands: str
 ) -> None:
@@ -154,7 +106,3 @@ def test_rows_that_show_nothing_train_nothing(tmp_path: Path, commands: str) -> 
     edit_params(made, "luck: 0.01", "luck: 0.0101")
     report = made.run("reprise", "report", "main", "--replicates")
     assert "nothing is trained: these rows show no difference" in report
-
-
-def first_line(report: str) -> str:
-    return next(line for line in report.splitlines() if "**" in line)

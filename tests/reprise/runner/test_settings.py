@@ -74,6 +74,33 @@ def test_at_most_limit_stages_of_a_group_run_at_a_time(make: Make) -> None:
         ),
         ({"sandbox": 0}, "meta.reprise.sandbox: found 0; expected input should be a valid boolean"),
         ("yes", "meta.reprise: found 'yes'; expected a mapping"),
+        (
+            {"replicates": {"param": "seed", "base": 1}},
+            "meta.reprise.replicates.base: found 1; expected input should be greater than or equal",
+        ),
+        (
+            {"replicates": {"param": "seed", "change": 2.5}},
+            "meta.reprise.replicates.change: found 2.5; expected input should be a valid integer",
+        ),
+        (
+            {"replicates": {"param": "seed", "runs": 5}},
+            "meta.reprise.replicates.runs: found 5; expected one of param, base, change",
+        ),
+        (
+            {"replicates": {"param": ""}},
+            "meta.reprise.replicates.param: found ''; expected string should have at least 1 char",
+        ),
+        (
+            {"replicates": {"param": 5}},
+            "meta.reprise.replicates.param: found 5; expected input should be a valid string",
+        ),
+        (
+            {"replicates": {"base": 10}},
+            "meta.reprise.replicates: found {'base': 10}; expected param: the key of the",
+        ),
+        ({"replicates": {}}, "meta.reprise.replicates: found {}; expected param: the key of the"),
+        ({"replicates": 10}, "meta.reprise.replicates: found 10; expected a mapping"),
+        ({"replicates": None}, "meta.reprise.replicates: found None; expected a mapping"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_runs(

@@ -1,12 +1,15 @@
 """A copy of the working tree has what git sees there, whatever kind it was before."""
 
+import os
 import shutil
+import subprocess
 from contextlib import chdir
 from pathlib import Path
 
 import pytest
 
-from reprise.dvc.history.detached import copy_revision
+from reprise.dvc.history.detached import changed_param, copy_revision, read_param
+from reprise.errors import PipelineError
 from tests.reprise.corpus import Made
 from tests.reprise.review.repository import commit
 
@@ -40,7 +43,10 @@ def made(tmp_path: Path, commands: str) -> Made:
     return made
 
 
-def test_what_became_of_another_kind_is_copied_as_it_is(made: Made, tmp_path: Path) -> None:
+@pytest.mark.parametrize("staged", [False, True])
+def test_what_became_of_another_kind_is_copied_as_it_is(
+    staged: bool, made: Made, tmp_path: Path
+) -> None:
     root = made.root
     before = tree(root)
     (root / "file").unlink()
@@ -56,11 +62,17 @@ def test_what_became_of_another_kind_is_copied_as_it_is(made: Made, tmp_path: Pa
     (root / "gone").unlink()
     (root / "new").mkdir()
     (root / "new/umlaut ä\n").write_text("new\n")
+    (root / " begins with a blank").write_text("new\n")
+    (root / "run.sh").write_text("true\n")
+    (root / "run.sh").chmod(0o755)
+    if staged:
+        made.run("git", "add", "-A")
     with chdir(root):
         copy = copy_revision(tmp_path / "copy", None)
         commit_of_head = copy_revision(tmp_path / "head", "HEAD")
     assert tree(copy) == tree(root)
     assert tree(commit_of_head) == before
+    assert os.access(copy / "run.sh", os.X_OK)
     assert (root / "elsewhere/x").read_text() == "x\n"
     assert (copy / "elsewhere/x").read_text() == "x\n"
 
@@ -88,3 +100,54 @@ def test_a_folder_that_became_a_link_is_one(made: Made, tmp_path: Path) -> None:
     with chdir(made.root):
         copy = copy_revision(tmp_path / "copy", None)
     assert tree(copy) == tree(made.root)
+
+
+def test_a_shallow_clone_is_copied(made: Made, tmp_path: Path) -> None:
+    made.edit({"kept": "changed\n"})
+    commit(made, "second")
+    shallow = tmp_path / "shallow"
+    made.run("git", "clone", "-q", "--depth", "1", f"file://{made.root}", shallow)
+    with chdir(shallow):
+        head = subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip()
+        copy = copy_revision(tmp_path / "copy", head)
+    assert tree(copy) == tree(shallow)
+
+
+def test_what_was_never_committed_is_copied(tmp_path: Path, commands: str) -> None:
+    made = Made(tmp_path, {"files": FILES}, commands).create()
+    with chdir(made.root):
+        copy = copy_revision(tmp_path / "copy", None)
+    assert tree(copy) == tree(made.root)
+
+
+def test_a_pipeline_in_a_folder_of_the_repository_is_found(tmp_path: Path, commands: str) -> None:
+    made = Made(tmp_path, {}, commands)
+    (made.root / "sub" / "inner").mkdir(parents=True)
+    made.run("git", "init", "-q")
+    made.edit({"top.txt": "1\n", "sub/data.csv": "1\n"})
+    for command in ("init -q --subdir", "add -q data.csv"):
+        made.run("sh", "-c", f"cd sub && dvc {command}")
+    commit(made, "sub")
+    head = made.run("git", "rev-parse", "HEAD").strip()
+    with chdir(made.root / "sub" / "inner"):
+        copy = copy_revision(tmp_path / "copy", head, ["data.csv"])
+    assert copy == tmp_path / "copy" / "sub"
+    assert (copy / "data.csv").read_text() == "1\n"
+
+
+def test_another_value_is_there_until_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("train: {seed: 1}  # of all\n")
+    before = (file.read_bytes(), file.stat().st_mtime_ns)
+    with pytest.raises(ZeroDivisionError), changed_param(file, "train.seed", 5):
+        assert read_param(file, "train.seed") == 5
+        _ = 1 / 0
+    assert (file.read_bytes(), file.stat().st_mtime_ns) == before
+
+
+@pytest.mark.parametrize("key", ["seed", "train.other", "train.seed.inner"])
+def test_a_key_that_is_not_there_is_one_line(tmp_path: Path, key: str) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("train: {seed: 1}\n")
+    with pytest.raises(PipelineError, match=f"params.yaml: {key}: found no such key"):
+        read_param(file, key)
