@@ -153,9 +153,10 @@ def seeds(many: tuple[int, int], between: float) -> Draw:
 
 
 def replicated(many: tuple[int, int], spreads: tuple[float, float]) -> Draw:
-    """Draw trainings whose squared errors have one mean but for the seed and the change.
+    """Draw trainings whose rows' values have one mean but for the seed and the change.
 
-    many: trainings of either side; spreads: the deviations of their means by seed.
+    A value is the row's own part, a part of each training and row, and one of each training, all
+    normal. many: trainings of either side; spreads: the deviations of that last part.
     """
 
     def draw(rng: Rng, rows: int, change: float) -> Sides:
@@ -172,7 +173,10 @@ def replicated(many: tuple[int, int], spreads: tuple[float, float]) -> Draw:
 
 
 def replicates(simulations: int) -> None:
-    """Measure the test of a change by replicates: false finds, power and coverage."""
+    """Measure the test of a change by replicates: false finds, power and coverage.
+
+    2,000 rows, whose parts have the deviations 1 and 0.5.
+    """
     METRICS["value"] = {"column": "value", "better": "higher"}
     given = spec("value")
     for many in ((10, 5), (5, 1)):

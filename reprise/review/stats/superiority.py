@@ -24,10 +24,10 @@ def probability_of_superiority(old: Array, new: Array, *, higher: bool) -> Super
     old, new: the metric of each training, [trainings]; higher: whether higher values are better.
     None where a side has fewer than MIN_TRAININGS.
 
-    Mann and Whitney's U / (m n) (Ann. Math. Statist. 18, 1947). Its interval is Newcombe's method 5
-    (Statistics in Medicine 25, 2006, part 2), the best of the eight that he compares for small
-    samples: the θ at which |θ − estimate| is z standard errors of θ, with Hanley and McNeil's
-    variance (Radiology 143, 1982) and (m + n) / 2 in place of m and n in its terms.
+    Mann and Whitney's U / (m n) (Ann. Math. Statist. 18, 1947, 50–60). Its interval is Newcombe's
+    method 5 (Statistics in Medicine 25, 2006, 559–573), as the R packages auRoc and SingleCaseES
+    have it: the θ at which |θ − estimate| is z standard errors of θ, with Hanley and McNeil's
+    variance (Radiology 143, 1982, 29–36) and (m + n) / 2 in place of m and n in its terms.
     """
     if min(len(old), len(new)) < MIN_TRAININGS:
         return None

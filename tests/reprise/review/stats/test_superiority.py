@@ -17,6 +17,16 @@ def test_it_counts_pairs_and_ties_half() -> None:
     assert mirrored.high == pytest.approx(1 - found.low)
 
 
+def test_the_interval_is_that_of_r() -> None:
+    """The example of SingleCaseES::NAP, whose root is found to four digits."""
+    old = np.array([20.0, 20, 26, 25, 22, 23])
+    new = np.array([28.0, 25, 24, 27, 30, 30, 29])
+    found = probability_of_superiority(old, new, higher=True)
+    assert found is not None
+    values = (found.probability, found.low, found.high)
+    assert values == pytest.approx((0.9166667, 0.59732, 0.98600), abs=1e-4)
+
+
 def test_one_training_a_side_tells_nothing() -> None:
     assert probability_of_superiority(np.ones(10), np.ones(1), higher=True) is None
 
