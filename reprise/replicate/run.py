@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -211,15 +212,15 @@ def _run_missing(revisions: Sequence[_Revision], jobs: int, tell: Tell, commands
         return
     for revision in revisions:
         revision.add_copies(jobs)
-    done: list[Replicate] = []
+    numbers = count(1)
 
     def run(revision: _Revision, replicate: Replicate) -> None:
         start = time.monotonic()
         revision.run(replicate)
-        done.append(replicate)
+        number = next(numbers)
         what = f"{replicate.stage.name} with {replicate.stage.key} {replicate.seed}"
         seconds = time.monotonic() - start
-        tell(f"{len(done)} of {len(work)}: {revision.name}: {what}: done in {seconds:.1f} s")
+        tell(f"{number} of {len(work)}: {revision.name}: {what}: done in {seconds:.1f} s")
 
     pool = ThreadPoolExecutor(jobs)
     try:
