@@ -1,7 +1,7 @@
 """Finds in DVC's run-cache the run that `dvc repro` would take in place of running a stage."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from types import MappingProxyType
 from dvc.config import RemoteConfigError
 from dvc.exceptions import CollectCacheError
 from dvc.fs import HTTPFileSystem, generic, localfs
+from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage as DVCStage
 from dvc.stage.cache import _can_hash, _get_stage_hash
@@ -20,6 +21,7 @@ from dvc_data.hashfile.meta import Meta
 
 from reprise.dvc.deps import local_items, params_deps
 from reprise.dvc.lock_file import Entry
+from reprise.errors import PipelineError
 
 # The hashes that paths will have after upstream stages; None where that is not known.
 Assumed = Mapping[str, str | None]
@@ -36,10 +38,16 @@ class CachedRun:
         self._stage = stage
 
     @property
+    def outs(self) -> Sequence[Output]:
+        """Return the outs as the run left them."""
+        outs: Sequence[Output] = self._stage.outs
+        return outs
+
+    @property
     def out_hashes(self) -> dict[str, str]:
         """Return the hash of each out, by absolute path."""
         hashes = {}
-        for out in self._stage.outs:
+        for out in self.outs:
             hashes[out.fs_path] = out.hash_info.value
         return hashes
 
@@ -117,6 +125,23 @@ class RunCache:
         with suppress(RemoteConfigError, CollectCacheError):
             for objects in run.get_used_objs().values():
                 self._repo.cloud.pull(objects)
+
+    def push(self, stage: DVCStage, run: CachedRun) -> None:
+        """Push a run of the stage, and its outs but those with `push: false`, to the remote.
+
+        All runs of the run-cache go there, as with `dvc push --run-cache`. Raises PipelineError
+        when a file does not arrive.
+        """
+        kept_back = {out.fs_path for out in stage.outs if not out.can_push}
+        failed: set[HashInfo] = set()
+        for out in run.outs:
+            if out.fs_path in kept_back:
+                continue
+            for remote, objects in out.get_used_objs().items():
+                failed |= self._repo.cloud.push(objects, odb=remote).failed
+        if failed:
+            raise PipelineError(f"dvc push: {len(failed)} files did not arrive at the remote")
+        self._repo.stage_cache.push(None)
 
     def may_find(self, stage: DVCStage, assumed: Assumed, *, is_as_locked: bool) -> bool:
         """Tell whether a run of the same command, outs and params is known.

@@ -167,9 +167,13 @@ class Stage(Declaration):
 
         inputs: those by which the run was found; commit: as in `save`.
         """
+        self.put_outs(run)
+        self.save(inputs, commit=commit)
+
+    def put_outs(self, run: CachedRun) -> None:
+        """Put a run's outs into the workspace, in place of those that are there."""
         self.clear()
         run.checkout()
-        self.save(inputs, commit=commit)
 
     # Bringing it up to date
 

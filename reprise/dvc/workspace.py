@@ -39,6 +39,12 @@ class Workspace:
         return {Path(out.fs_path): out.stage.addressing for out in outs}
 
     @cached_property
+    def recorded(self) -> dict[str, str]:
+        """Map every local out with a hash in dvc.lock or a .dvc file, by absolute path, to it."""
+        outs = local_items(self._repo.index.outs)
+        return {out.fs_path: out.hash_info.value for out in outs if out.hash_info.value}
+
+    @cached_property
     def inputs(self) -> dict[Path, str]:
         """Map every local dep, absolute, but for params files, to the first stage with it."""
         inputs: dict[Path, str] = {}

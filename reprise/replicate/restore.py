@@ -1,16 +1,20 @@
-"""Restores replicates from the run-cache, and starts no process for it."""
+"""Takes replicates from the run-cache, and starts no process for it."""
 
+import os
+from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 
 from reprise.dvc import Repository, Stage, dvc_boundary
+from reprise.dvc.run_cache import CachedRun
 from reprise.replicate.plan import ReplicatedStage
 
 
-def restore(copy: Path, stage: ReplicatedStage) -> bool:
-    """Restore the stage, and all that follows it, in the copy; tell whether the run-cache had them.
+def restore(copy: Path, stage: ReplicatedStage, *, push: bool) -> bool:
+    """Put outs of the stage, and of all that follows it, into the copy; tell whether all are known.
 
-    They are recorded in dvc.lock then. What the run-cache lacks is asked of the remote.
+    What the run-cache lacks is asked of the remote. Tracked data that is not there counts by its
+    recorded hash and is not pulled. push: the outs, and the run-cache, go to the default remote.
     """
     with (
         chdir(copy),
@@ -18,23 +22,26 @@ def restore(copy: Path, stage: ReplicatedStage) -> bool:
         Repository() as repository,
         repository.lock(lambda _: None),
     ):
-        chain = []
+        workspace = repository.workspace
+        runs: list[tuple[Stage, CachedRun]] = []
         for found in repository.collect_stages(stage.targets):
-            if found.name in stage.chain:
-                chain.append(found)
-        for found in chain:
-            if not _restore(found):
+            if found.name not in stage.chain:
+                continue
+            run = _find(found, workspace.recorded)
+            if run is None:
                 return False
-        repository.write_locks(chain)
+            found.put_outs(run)
+            runs.append((found, run))
+        if push:
+            for found, run in runs:
+                workspace.run_cache.push(found.dvc, run)
     return True
 
 
-def _restore(stage: Stage) -> bool:
-    for pull in (False, True):
-        if pull:
-            stage.pull_inputs()
-        known = stage.find_run(pull=pull)
-        if known is not None:
-            stage.restore(known, stage.take_inputs())
-            return True
-    return False
+def _find(stage: Stage, recorded: Mapping[str, str]) -> CachedRun | None:
+    missing = [path for path in stage.dep_paths if not os.path.exists(path)]
+    if not recorded.keys() >= set(missing):
+        stage.pull_inputs()  # such as a file of a tracked folder
+        missing = []
+    assumed = {path: recorded[path] for path in missing}
+    return stage.find_run(assumed) or stage.find_run(assumed, pull=True)

@@ -135,9 +135,7 @@ class _Revision:
         for replicate in self.replicates:
             stage = replicate.stage
             with changed_param(copy / stage.file, stage.key, replicate.seed):
-                is_known = restore(copy, stage)
-                if is_known:
-                    self._push(copy, stage)
+                is_known = restore(copy, stage, push=self._work.push)
             if is_known:
                 self._keep(copy, replicate)
         self._idle.put(copy)

@@ -1,5 +1,6 @@
 """Replicates of pipelines of other shapes, from other folders, of a remote, and interrupted."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -81,6 +82,12 @@ def test_another_clone_takes_them_from_the_remote_s_run_cache(
     subprocess.run(["git", "clone", "-q", made.root, second.root], check=True)
     output = second.run("reprise", "replicate", "HEAD")
     assert "4 trainings with another train.seed: 4 are in the run-cache, 0 to run" in output
+    assert not is_cached(second, b"1\n")  # the data that they were trained on
+
+
+def is_cached(made: Made, content: bytes) -> bool:
+    name = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return (made.root / ".dvc/cache/files/md5" / name[:2] / name[2:]).exists()
 
 
 @pytest.mark.parametrize(
