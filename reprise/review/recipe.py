@@ -1,11 +1,14 @@
 """Tells whether two revisions train by the same recipe, so that data or a seed alone differ."""
 
+import re
 from collections.abc import Mapping
-from functools import partial
+from itertools import zip_longest
 
-from reprise.dvc.history.revision import Revision, StageRecord, overlap
+from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.dvc.settings import parse_settings
 from reprise.review.data.tables import is_table
+
+INTERPOLATED = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 
 
 def is_same_recipe(old: Revision, new: Revision) -> bool:
@@ -33,8 +36,25 @@ def recipe_of(revision: Revision, seeds: set[str]) -> Mapping[str, object]:
     recipe = {}
     for record in revision.records.values():
         if not record.source:
-            recipe[record.name] = (record.command, _params(record, seeds), _code(revision, record))
+            command = _without_seeds(record, seeds)
+            recipe[record.name] = (command, _params(record, seeds), _code(revision, record))
     return recipe
+
+
+def _without_seeds(record: StageRecord, seeds: set[str]) -> str | None:
+    """Return the command, with the names of seeds that stand in it in place of their values.
+
+    As it is where the command of dvc.lock is not that of dvc.yaml.
+    """
+    literals, keys = INTERPOLATED.split(record.template)[::2], INTERPOLATED.findall(record.template)
+    found = re.fullmatch("(.*?)".join(map(re.escape, literals)), record.command or "", re.DOTALL)
+    if found is None:
+        return record.command
+    values = [
+        f"${{{key}}}" if key in seeds else value
+        for key, value in zip(keys, found.groups(), strict=True)
+    ]
+    return "".join(map("".join, zip_longest(literals, values, fillvalue="")))
 
 
 def _params(record: StageRecord, seeds: set[str]) -> Mapping[tuple[str, str], object]:
@@ -52,10 +72,18 @@ def _leaves(key: str, value: object) -> list[tuple[str, object]]:
     return [leaf for name, inner in value.items() for leaf in _leaves(f"{key}.{name}", inner)]
 
 
-def _code(revision: Revision, record: StageRecord) -> Mapping[str, str | None]:
-    code = {}
+def _code(revision: Revision, record: StageRecord) -> Mapping[str, object]:
+    code: dict[str, object] = {}
     for path, hash_ in record.deps.items():
-        outs = filter(partial(overlap, path), revision.outs)
-        if not any(outs) and not is_table([path]):
+        if revision.is_data(path) or is_table([path]):
+            continue
+        if path not in revision.mixed:
             code[path] = hash_
+            continue
+        files = revision.mixed[path].items()
+        code[path] = {
+            file: file_hash
+            for file, file_hash in files
+            if not revision.is_data(file) and not is_table([file])
+        }
     return code

@@ -69,13 +69,14 @@ class StageLoader:
             group=group,
             wdir=self._relative(stage.wdir),
             source=not isinstance(stage, PipelineStage),
-            command=entry.get("cmd"),
+            command=one_command(entry["cmd"]) if "cmd" in entry else None,
             deps=self._dep_hashes(stage),
             params=self._params(stage),
             outs={path: out.hash_info.value for path, out in outs.items()},
             stale=[*self._stale(stage)],
             meta=stage.meta,
             entry=entry_hash(entry),
+            template=_template(stage),
         )
 
     def _names(self, stage: DVCStage) -> tuple[str, str]:
@@ -135,3 +136,17 @@ def _locked_entry(stage: DVCStage) -> Entry:
         return {}
     entry: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
     return entry
+
+
+def _template(stage: DVCStage) -> str:
+    """Return the command as dvc.yaml has it, before values stand in it."""
+    if not isinstance(stage, PipelineStage):
+        return ""
+    name = stage.raw_data.generated_from or stage.name
+    declared = stage.dvcfile.contents["stages"][name]
+    return one_command(declared.get("do", declared).get("cmd", ""))
+
+
+def one_command(cmd: str | list[str]) -> str:
+    """Return a command, or a list of them, as one text."""
+    return cmd if isinstance(cmd, str) else "\n".join(cmd)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Self
 
 from dvc.exceptions import DvcException
@@ -14,6 +14,7 @@ from dvc.scm import NoSCM, RevError, resolve_rev
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error, dvc_boundary
 from reprise.dvc.file_cache import FileCache
 from reprise.dvc.history.loading import StageLoader
+from reprise.dvc.history.mixed import hash_files
 from reprise.dvc.history.out_files import (
     Files,
     RecordedOut,
@@ -96,6 +97,8 @@ class RevisionReader:
             revision.metrics = self._metrics(revision.errors)
             params = self._repo.params.show(hide_workspace=False)
             revision.params = collect_values(params.get("", {}), revision.errors)
+        for path in _mixed_folders(revision):
+            revision.mixed[path] = hash_files(self.root, commit, path)
         return revision
 
     def metrics(self) -> list[Metric]:
@@ -207,3 +210,10 @@ class RevisionReader:
             target.parent.mkdir(parents=True, exist_ok=True)
             fs.get(source, os.fspath(target))
         return list_files(target)
+
+
+def _mixed_folders(revision: Revision) -> set[str]:
+    """Return the deps that are folders with an out in them."""
+    deps = {path for record in revision.records.values() for path in record.deps}
+    above = {str(folder) for out in revision.outs for folder in PurePosixPath(out).parents}
+    return deps & above
