@@ -39,12 +39,12 @@ def review_replicated(old: str, new: str | None, jobs: int) -> Report:
         old_revision = reader.read(old_side.name, old_side.commit)
         root = reader.root
         durations = Durations(reader.records)
-    report = review(old, new)
     try:
         _check_trainable(old_revision, new_revision)
         old_stages = replicated_as(old_revision, stages)
     except PipelineError as e:
-        return _without(str(e), report)
+        return _without(str(e), review(old, new))
+    report = review(old, new, replicates=Replicates({}, {}))
     if not _finds_something(report):
         return _without("these rows show no difference that training again could confirm", report)
     base = Work.of(old_revision.commit, old_stages, is_base=True)

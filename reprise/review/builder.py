@@ -14,7 +14,6 @@ from reprise.review.curves import compare_curve_sets, compare_curves
 from reprise.review.data.changes import find_data_changes
 from reprise.review.model_sizes import compare_model_sizes
 from reprise.review.predictions import (
-    NO_REPLICATES,
     OtherModels,
     Replicates,
     compare_predictions,
@@ -34,7 +33,7 @@ def review(
     same_rows: bool = False,
     earlier: Sequence[str] = (),
     older: Sequence[str] = (),
-    replicates: Replicates = NO_REPLICATES,
+    replicates: Replicates | None = None,
 ) -> Report:
     """Compare two revisions; without `new`, the working tree with where it left `old`.
 
@@ -67,7 +66,7 @@ def _build(
     new: Revision,
     same_rows: bool,
     others: OtherModels,
-    replicates: Replicates,
+    replicates: Replicates | None,
 ) -> Report:
     """Compare the revisions in every respect. The notes of all parts end up in one list."""
     notes = _notes(old, new)

@@ -47,10 +47,11 @@ class ComparedPredictions:
     """Holds the comparison of one declared table of predictions.
 
     name: the out, or the foreach stage whose outs are the seeds of one model; rows: those that
-    changed, None where a side has several seeds, or no metric is of both; parts: classes and
+    changed, None where a side recorded several seeds, or no metric is of both; parts: classes and
     slices; together: the old model beside the mean of the new one and of earlier ones, None without
-    any; confusion: over the pairs, None where a side has several seeds, or no classes; confused:
-    pairs of classes whose rows changed most; older: models before the old one.
+    any; confusion: over the pairs, None where a side recorded several seeds, or no classes;
+    confused: pairs of classes whose rows changed most; older: models before the old one. Of
+    replicates, rows and confusion are of the recorded training of either side alone.
     """
 
     name: str
@@ -68,9 +69,6 @@ class Replicates(NamedTuple):
 
     old: Mapping[str, Sequence[Path]]
     new: Mapping[str, Sequence[Path]]
-
-
-NO_REPLICATES = Replicates({}, {})
 
 
 @dataclass(frozen=True)
@@ -97,23 +95,44 @@ class _Group:
     paths: list[str]
 
 
+class _Sides(NamedTuple):
+    """Holds what is compared. notes: of what could not be."""
+
+    reader: RevisionReader
+    old: Revision
+    new: Revision
+    notes: list[str]
+
+
+class _Tables(NamedTuple):
+    """Holds the predictions to compare, a table each training.
+
+    evaluated: `old` are the old models' predictions of the new rows.
+    """
+
+    old: list[pa.Table]
+    new: list[pa.Table]
+    evaluated: bool = False
+
+
 def compare_predictions(
-    revisions: RevisionReader,
+    reader: RevisionReader,
     old: Revision,
     new: Revision,
     notes: list[str],
     *,
     same_rows: bool,
     others: OtherModels = NO_OTHERS,
-    replicates: Replicates = NO_REPLICATES,
+    replicates: Replicates | None = None,
 ) -> list[ComparedPredictions]:
     """Compare each declared table that both revisions have.
 
-    notes: it is added why others are not compared.
-    replicates: predictions of further trainings of either side, each of its own test rows.
-
-    same_rows: the old model predicts the new side's rows, and these predictions are compared.
+    notes: it is added why others are not compared; same_rows: the old model predicts the new side's
+    rows, and these predictions are compared; replicates: predictions of further trainings of either
+    side, each of its own test rows: then the rows that both sides recorded are compared, and no old
+    model predicts others, even where there are no such trainings yet.
     """
+    sides = _Sides(reader, old, new, notes)
     results = []
     old_groups = _declared_groups(old)
     for name, group in _declared_groups(new).items():
@@ -126,74 +145,99 @@ def compare_predictions(
             )
             continue
         try:
-            recorded = _read_all(revisions, old, old_paths, group.spec)
-            new_tables = _read_all(revisions, new, group.paths, group.spec)
-            overlap = find_overlap(recorded[0], new_tables[0], group.spec)
-            features = _changed_features(revisions, old, new, group, overlap, notes)
-            old_tables = recorded
-            more = [
-                _read_replicates(replicates.old, old_paths, group.spec),
-                _read_replicates(replicates.new, group.paths, group.spec),
-            ]
-            if any(more):
-                old_tables = [*recorded, *more[0]]
-                new_tables += more[1]
-            elif same_rows:
-                old_tables = _predict_all(revisions, old, new, group) or recorded
-            elif len(overlap.left_out(features)) or overlap.paired < len(new_tables[0]):
-                old_tables = _try_predicting(revisions, old, new, group, recorded, notes)
-            compared = _compare(
-                name,
-                old_tables,
-                new_tables,
-                group.spec,
-                overlap,
-                features,
-                evaluated=old_tables is not recorded and not any(more),
-            )
+            recorded = _Recorded.read(sides, old_paths, group)
+            tables = _choose_tables(sides, old_paths, group, recorded, same_rows, replicates)
+            compared = _compare(name, tables, group.spec, recorded)
             comparison = replace(compared.comparison, same_recipe=is_same_recipe(old, new))
             compared = replace(compared, comparison=comparison)
-            ids = overlap.relabelled
-            nights = _predict_earlier(revisions, others.earlier, new, group, notes)
-            if nights:
-                tables = _without(ids, [*new_tables, *nights], group.spec)
-                together = compare_with_mean(
-                    _without(ids, old_tables, group.spec), tables, group.spec
-                )
-                compared = replace(compared, together=together)
-            older = []
-            for revision in others.older:
-                model = _compare_older(revisions, revision, new, group, new_tables, ids)
-                older.append(model)
-            compared = replace(compared, older=older)
-            results.append(compared)
+            results.append(_with_others(sides, compared, group, tables, recorded, others))
         except PipelineError as e:
             notes.append(f"{name}: not compared row by row: {e}")
     return results
 
 
-def _try_predicting(
-    revisions: RevisionReader,
-    old: Revision,
-    new: Revision,
-    group: _Group,
-    recorded: list[pa.Table],
-    notes: list[str],
-) -> list[pa.Table]:
-    """Return the old models' predictions of the new rows; those recorded if there are none.
+class _Recorded(NamedTuple):
+    """Holds what both sides recorded, a table each training seed.
 
-    notes: it is added why there are none.
+    overlap: of their rows; features: the ids of paired rows whose features changed.
     """
+
+    old: list[pa.Table]
+    new: list[pa.Table]
+    overlap: Overlap
+    features: Any
+
+    @classmethod
+    def read(cls, sides: _Sides, old_paths: Sequence[str], group: _Group) -> "_Recorded":
+        """Read them. Raises PipelineError for those that nothing has."""
+        old = _read_all(sides.reader, sides.old, old_paths, group.spec)
+        new = _read_all(sides.reader, sides.new, group.paths, group.spec)
+        overlap = find_overlap(old[0], new[0], group.spec)
+        return cls(old, new, overlap, _changed_features(sides, group, overlap))
+
+    @property
+    def are_of_other_rows(self) -> bool:
+        """Tell whether some row of the new side is not, or otherwise, on the old one."""
+        changed = len(self.overlap.left_out(self.features))
+        return bool(changed) or self.overlap.paired < len(self.new[0])
+
+
+def _choose_tables(
+    sides: _Sides,
+    old_paths: Sequence[str],
+    group: _Group,
+    recorded: _Recorded,
+    same_rows: bool,
+    replicates: Replicates | None,
+) -> _Tables:
+    """Take further trainings to what is recorded, or have the old models predict the new rows."""
+    if replicates is not None:
+        old = [*recorded.old, *_read_replicates(replicates.old, old_paths, group.spec)]
+        new = [*recorded.new, *_read_replicates(replicates.new, group.paths, group.spec)]
+        return _Tables(old, new)
+    predicted = None
+    if same_rows:
+        predicted = _predict_all(sides.reader, sides.old, sides.new, group)
+    elif recorded.are_of_other_rows:
+        predicted = _try_predicting(sides, group)
+    if predicted is None:
+        return _Tables(recorded.old, recorded.new)
+    return _Tables(predicted, recorded.new, evaluated=True)
+
+
+def _with_others(
+    sides: _Sides,
+    compared: ComparedPredictions,
+    group: _Group,
+    tables: _Tables,
+    recorded: _Recorded,
+    others: OtherModels,
+) -> ComparedPredictions:
+    """Compare the new models with older ones, and with earlier ones together."""
+    ids = recorded.overlap.relabelled
+    nights = _predict_earlier(sides, others.earlier, group)
+    if nights:
+        old = _without(ids, tables.old, group.spec)
+        new = _without(ids, [*tables.new, *nights], group.spec)
+        compared = replace(compared, together=compare_with_mean(old, new, group.spec))
+    older = []
+    for revision in others.older:
+        older.append(_compare_older(sides, revision, group, tables.new, ids))
+    return replace(compared, older=older)
+
+
+def _try_predicting(sides: _Sides, group: _Group) -> list[pa.Table] | None:
+    """Return the old models' predictions of the new rows; None, and a note, if there are none."""
     try:
-        if new.commit is not None:
+        if sides.new.commit is not None:
             raise PipelineError("that runs a stage, which a report of the working tree alone does")
-        if find_staleness(new) is not None:
+        if find_staleness(sides.new) is not None:
             raise PipelineError("the working tree is not as DVC recorded it")
-        return _predict_all(revisions, old, new, group) or recorded
+        return _predict_all(sides.reader, sides.old, sides.new, group)
     except PipelineError as e:
         path = group.paths[0]
-        notes.append(f"{path}: the old model was not evaluated on new rows and labels: {e}")
-        return recorded
+        sides.notes.append(f"{path}: the old model was not evaluated on new rows and labels: {e}")
+        return None
 
 
 def primary_predictions(revision: Revision) -> tuple[str, PredictionsSpec] | None:
@@ -278,38 +322,27 @@ def _predict_or_read(
     return predicted
 
 
-def _predict_earlier(
-    revisions: RevisionReader,
-    earlier: Sequence[Revision],
-    new: Revision,
-    group: _Group,
-    notes: list[str],
-) -> list[pa.Table]:
+def _predict_earlier(sides: _Sides, earlier: Sequence[Revision], group: _Group) -> list[pa.Table]:
     """Return the earlier models' predictions of the new rows.
 
-    notes: it is added which of them can't predict these; they are left out.
+    Those that can't predict these are left out, with a note.
     """
     tables = []
     for revision in earlier:
         try:
-            tables += _predict_or_read(revisions, revision, new, group)
+            tables += _predict_or_read(sides.reader, revision, sides.new, group)
         except PipelineError as e:
-            notes.append(f"{revision.name}: an earlier model that is left out: {e}")
+            sides.notes.append(f"{revision.name}: an earlier model that is left out: {e}")
     return tables
 
 
 def _compare_older(
-    revisions: RevisionReader,
-    older: Revision,
-    new: Revision,
-    group: _Group,
-    new_tables: list[pa.Table],
-    left_out: Any,
+    sides: _Sides, older: Revision, group: _Group, new_tables: list[pa.Table], left_out: Any
 ) -> OlderModel:
     """Compare an older model with the new one, on the new rows. left_out: the ids of some rows."""
     assert older.commit is not None
     try:
-        tables = _predict_or_read(revisions, older, new, group)
+        tables = _predict_or_read(sides.reader, older, sides.new, group)
         old_rows = _without(left_out, tables, group.spec)
         new_rows = _without(left_out, new_tables, group.spec)
         comparison = compare_metrics(old_rows, new_rows, group.spec, left_out=len(left_out))
@@ -326,53 +359,43 @@ def _without(ids: Any, tables: Sequence[pa.Table], spec: PredictionsSpec) -> lis
 
 
 def _compare(
-    name: str,
-    old: list[pa.Table],
-    new: list[pa.Table],
-    spec: PredictionsSpec,
-    overlap: Overlap,
-    features: Any,
-    *,
-    evaluated: bool,
+    name: str, tables: _Tables, spec: PredictionsSpec, recorded: _Recorded
 ) -> ComparedPredictions:
-    """Compare the tables, one for each seed; list changed rows where each side has one.
+    """Compare the tables, one for each seed; list changed rows where each side recorded one.
 
-    overlap: of what both sides recorded: its relabelled rows are left out; features: the ids of
-    rows with other features, left out too unless evaluated: `old` are the old models' predictions
-    of the new rows.
+    Rows whose label changed are left out, and those whose features did unless the old models
+    predicted these.
     """
-    all_old, all_new = old, new
+    overlap, features = recorded.overlap, recorded.features
     ids = overlap.relabelled
     refused = why_refused("labels", len(ids), overlap.paired)
-    if not evaluated:
+    if not tables.evaluated:
         refused = refused or why_refused("features", len(features), overlap.paired)
         ids = overlap.left_out(features)
-    if len(ids):
-        old, new = _without(ids, old, spec), _without(ids, new, spec)
+    old, new = _without(ids, tables.old, spec), _without(ids, tables.new, spec)
     judged, calibrated = with_calibration([*old, *new], spec)
     comparison = compare_metrics(
         judged[: len(old)], judged[len(old) :], calibrated, refused=refused, left_out=len(ids)
     )
     relabelled = None
     if len(overlap.relabelled):
-        relabelled = _describe_relabelled(
-            all_old, all_new, spec, overlap.relabelled, evaluated=evaluated
-        )
+        relabelled = _describe_relabelled(tables, spec, overlap.relabelled)
     comparison = replace(
         comparison,
-        evaluated=evaluated,
+        evaluated=tables.evaluated,
         relabelled=relabelled,
         changed_features=len(features),
     )
     compared = ComparedPredictions(name, comparison, None)
-    tables = align_tables(old, new, spec)
-    if max(len(old), len(new)) == 1:
+    aligned = align_tables(old, new, spec)
+    if max(len(recorded.old), len(recorded.new)) == 1:
+        one = aligned if max(len(old), len(new)) == 1 else align_tables(old[:1], new[:1], spec)
         rows = find_changed_rows(old[0], new[0], spec)
-        compared = replace(compared, rows=rows, confusion=_count_confusion(tables, spec))
+        compared = replace(compared, rows=rows, confusion=_count_confusion(one, spec))
     if comparison.refused is not None:
         return compared
-    parts = compare_parts(tables, spec)
-    return replace(compared, parts=parts, confused=compare_confused(tables, spec))
+    parts = compare_parts(aligned, spec)
+    return replace(compared, parts=parts, confused=compare_confused(aligned, spec))
 
 
 def _count_confusion(tables: AlignedTables, spec: PredictionsSpec) -> Confusion | None:
@@ -384,23 +407,16 @@ def _count_confusion(tables: AlignedTables, spec: PredictionsSpec) -> Confusion 
     return count_confusion(*(pa.chunked_array([column]) for column in columns))
 
 
-def _describe_relabelled(
-    old: Sequence[pa.Table],
-    new: Sequence[pa.Table],
-    spec: PredictionsSpec,
-    ids: Any,
-    *,
-    evaluated: bool,
-) -> Relabelled:
+def _describe_relabelled(tables: _Tables, spec: PredictionsSpec, ids: Any) -> Relabelled:
     """Set the old models beside the new ones on the rows whose label changed.
 
-    evaluated: the old models' results are against the new labels.
+    What the old models recorded is against the old labels, and is left out.
     """
     name, metric = next(iter(spec.ordered_metrics.items()))
     old_mean = None
-    if evaluated:
-        old_mean = _mean_of(old, spec, metric.column, ids)
-    return Relabelled(len(ids), name, old_mean, _mean_of(new, spec, metric.column, ids))
+    if tables.evaluated:
+        old_mean = _mean_of(tables.old, spec, metric.column, ids)
+    return Relabelled(len(ids), name, old_mean, _mean_of(tables.new, spec, metric.column, ids))
 
 
 def _mean_of(
@@ -416,18 +432,12 @@ def _mean_of(
     return None if mean.as_py() is None else round_result(mean.as_py())
 
 
-def _changed_features(
-    revisions: RevisionReader,
-    old: Revision,
-    new: Revision,
-    group: _Group,
-    overlap: Overlap,
-    notes: list[str],
-) -> Any:
-    """Find the ids of the paired rows whose features changed. notes: why nobody looked, if so."""
+def _changed_features(sides: _Sides, group: _Group, overlap: Overlap) -> Any:
+    """Find the ids of the paired rows whose features changed; none, and a note, if it can't."""
     path = group.paths[0]
     try:
-        return overlap.paired_among(find_changed_test_rows(revisions, old, new, path))
+        changed = find_changed_test_rows(sides.reader, sides.old, sides.new, path)
+        return overlap.paired_among(changed)
     except PipelineError as e:
-        notes.append(f"{path}: whether features changed was not looked for: {e}")
+        sides.notes.append(f"{path}: whether features changed was not looked for: {e}")
         return pa.array([], pa.string())

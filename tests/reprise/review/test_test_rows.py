@@ -8,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from reprise.review import review
 from reprise.review.declared import PredictionsSpec
+from reprise.review.predictions import Replicates
 from reprise.review.relabelled import find_overlap
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
@@ -119,6 +121,17 @@ def test_the_old_model_is_evaluated_on_added_rows(made: Made) -> None:
         "predictions.csv: the old model was not evaluated on new rows and labels: "
         "that runs a stage, which a report of the working tree alone does"
     ]
+
+
+def test_with_replicates_the_rows_that_both_sides_recorded_are_judged(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old trainings predicted the old rows alone, so that no step may go by the others."""
+    change(made, rows(300))
+    monkeypatch.chdir(made.root)
+    (compared,) = review("main", replicates=Replicates({}, {})).compared
+    comparison = compared.comparison
+    assert (comparison.paired, comparison.only_new, comparison.evaluated) == (200, 100, False)
 
 
 def test_a_fresh_clone_evaluates_the_old_model_too(made: Made, tmp_path: Path) -> None:
