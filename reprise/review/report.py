@@ -101,9 +101,16 @@ class Report:
         None if they could not be compared, whatever others say.
         """
         for predictions in self.compared:
-            if self.first in (None, predictions.name):
+            if predictions.name == self.judged:
                 return predictions.comparison
         return None
+
+    @property
+    def judged(self) -> str | None:
+        """Return the name of the predictions that the headline is about, compared or not."""
+        if self.first is None and self.compared:
+            return self.compared[0].name
+        return self.first
 
     @property
     def primary(self) -> MetricComparison | None:

@@ -19,7 +19,6 @@ from reprise.review.render.figures import (
 from reprise.review.render.selection import (
     changed_columns,
     changed_models,
-    changed_rows,
     classes_drifted,
     most_drifted,
     moved_parts,
@@ -27,6 +26,7 @@ from reprise.review.render.selection import (
     shown_metrics,
     shown_parts,
     sorted_metrics,
+    with_changed_rows,
 )
 from reprise.review.render.terms import HOLM, INTERVAL, terms_of
 from reprise.review.render.verdict_style import verdict_style
@@ -61,6 +61,8 @@ def _environment() -> Environment:
     environment.filters["single_line"] = single_line
     environment.globals |= {
         "wording": wording,
+        "recorded_alone": row_sections.recorded_alone,
+        "rows_title": row_sections.rows_title,
         "confused_cells": row_sections.confused_cells,
         "confused_header": row_sections.CONFUSED_HEADER,
         "row_cells": row_sections.row_cells,
@@ -73,7 +75,7 @@ def _environment() -> Environment:
         "verdict_style": verdict_style,
         "changed_columns": changed_columns,
         "changed_models": changed_models,
-        "changed_rows": changed_rows,
+        "with_changed_rows": with_changed_rows,
         "classes_drifted": classes_drifted,
         "most_drifted": most_drifted,
         "moved_parts": moved_parts,

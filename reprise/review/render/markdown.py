@@ -11,13 +11,18 @@ from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
-from reprise.review.render.row_sections import confused_table, row_table, size_sentence
+from reprise.review.render.row_sections import (
+    confused_table,
+    row_table,
+    rows_title,
+    size_sentence,
+)
 from reprise.review.render.selection import (
     changed_models,
-    changed_rows,
     moved_parts,
     other_metrics,
     shown_parts,
+    with_changed_rows,
 )
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.parts import PartComparison
@@ -98,8 +103,8 @@ def _sections(report: Report) -> Iterator[_Section]:
     yield from _section("### Params", 4, tables.param_table(report.params))
     yield from _section("### Stages that ran", 7, tables.stage_table(report.stages))
     yield from _section("### Data", 4, _data(report))
-    for rows in changed_rows(report):
-        title = f"### Rows: {rows.fixed} fixed, {rows.broken} broken"
+    for compared, rows in with_changed_rows(report):
+        title = f"### {rows_title(compared, rows)}"
         yield from _section(title, 6, folded("Those that changed most", row_table(rows)))
     sizes = [f"- {sentence(size_sentence(model))}" for model in changed_models(report)]
     yield from _section("### Size of the model", 6, "\n".join(sizes))

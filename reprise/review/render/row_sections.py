@@ -4,6 +4,7 @@ import math
 
 from reprise.review.changed_rows import ChangedRow, ChangedRows
 from reprise.review.model_sizes import ModelSize
+from reprise.review.predictions import ComparedPredictions
 from reprise.review.stats.confused_classes import ConfusedClasses
 from reprise.text.markdown import escaped, table
 from reprise.text.values import NO_VALUE, number, number_pair
@@ -11,6 +12,20 @@ from reprise.text.values import NO_VALUE, number, number_pair
 PAIRS = 10  # of classes, in a table
 UNITS = ["bytes", "kB", "MB", "GB"]
 CONFUSED_HEADER = ["truth", "predicted", "old rows", "new rows", "beyond noise"]
+
+
+def rows_title(compared: ComparedPredictions, rows: ChangedRows) -> str:
+    """Say how many rows were fixed and broken, and by which trainings where there are more."""
+    title = f"Rows: {rows.fixed} fixed, {rows.broken} broken"
+    return f"{title}{recorded_alone(compared)}"
+
+
+def recorded_alone(compared: ComparedPredictions) -> str:
+    """Say that what is shown is of the recorded trainings, where verdicts are of several."""
+    comparison = compared.comparison
+    if max(comparison.seeds_old, comparison.seeds_new) == 1:
+        return ""
+    return ", by the recorded training of either side"
 
 
 def rows_header(rows: ChangedRows) -> list[str]:

@@ -9,6 +9,7 @@ from reprise.review.data.columns import ColumnDiff
 from reprise.review.data.drift import LEVEL
 from reprise.review.data.table_diff import TableDiff
 from reprise.review.model_sizes import ModelSize
+from reprise.review.predictions import ComparedPredictions
 from reprise.review.report import Report, ValueChange, values_equal
 from reprise.review.stats.parts import PartComparison
 from reprise.review.stats.results import Comparison, MetricComparison, Verdict
@@ -91,13 +92,13 @@ def classes_drifted(diff: TableDiff) -> bool:
     return diff.classes_p is not None and diff.classes_p <= LEVEL
 
 
-def changed_rows(report: Report) -> list[ChangedRows]:
-    """Return the rows that were fixed and broken, of all predictions that have such rows."""
+def with_changed_rows(report: Report) -> list[tuple[ComparedPredictions, ChangedRows]]:
+    """Return the predictions of which rows were fixed or broken, with these rows."""
     result = []
     for compared in report.compared:
         rows = compared.rows
         if rows is not None and rows.fixed + rows.broken > 0:
-            result.append(rows)
+            result.append((compared, rows))
     return result
 
 

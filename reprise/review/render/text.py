@@ -14,14 +14,16 @@ from reprise.review.data.changes import DataChange
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import wording
 from reprise.review.render.columns import columns, cut
+from reprise.review.render.row_sections import rows_title, size_sentence
 from reprise.review.render.selection import (
-    changed_rows,
+    changed_models,
     changed_values,
     drifts,
     moved_parts,
     shown_metrics,
     shown_parts,
     sorted_metrics,
+    with_changed_rows,
 )
 from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, StageChange, ValueChange
@@ -166,8 +168,13 @@ def _lists(report: Report, width: int) -> Iterator[Text]:
     yield from _titled("params", _listed(list(map(_param, report.params)), inner))
     yield from _titled("stages", _listed(list(map(_stage, report.stages)), inner))
     yield from _titled("data", _data(report, inner))
-    for rows in changed_rows(report):
-        yield from _titled("rows", _wrapped(f"{rows.fixed} fixed, {rows.broken} broken", inner))
+    for compared, rows in with_changed_rows(report):
+        title = rows_title(compared, rows).removeprefix("Rows: ")
+        yield from _titled("rows", _wrapped(title, inner))
+    confused = [line for compared in report.compared for line in _confused(compared)]
+    yield from _titled("confused", _listed(confused, inner))
+    sizes = [single_line(size_sentence(model), LONGEST) for model in changed_models(report)]
+    yield from _titled("model", _listed(sizes, inner))
     notes: list[Text] = []
     for note in report.notes[:NOTES]:
         notes += _wrapped(note, inner)
@@ -227,6 +234,16 @@ def _table(change: DataChange) -> str:
     if column_changes:
         facts.append(wording.first_few(column_changes, 3))
     return f"{path}: {', '.join(facts)}"
+
+
+def _confused(compared: ComparedPredictions) -> Iterator[str]:
+    """Yield the pairs of classes whose rows changed beyond noise."""
+    for change in compared.confused:
+        if change.is_beyond_noise:
+            truth, predicted = (
+                single_line(name, VALUE) for name in (change.target, change.prediction)
+            )
+            yield f"{truth} taken for {predicted} {change.old:g} → {change.new:g}"
 
 
 def _listed(items: Sequence[str], width: int) -> list[Text]:

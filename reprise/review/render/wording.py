@@ -45,7 +45,10 @@ def headline(report: Report) -> Headline:
     primary = comparison.primary
     result = f"{arrow(primary.old, primary.new)}: {_judgement(primary, comparison)}"
     details = ", ".join(_details(primary, comparison))
-    return Headline(primary.name, result, details, _others_worse(report, primary))
+    name = primary.name
+    if len(report.compared) > 1:
+        name = f"{report.judged}: {name}"
+    return Headline(name, result, details, _others_worse(report, primary))
 
 
 def _others_worse(report: Report, primary: MetricComparison) -> str:
