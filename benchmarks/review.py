@@ -96,9 +96,9 @@ def measure_report(folder: Path, *, with_replicates: bool) -> None:
     """Time a whole report, with its import."""
     start = time.monotonic()
     from reprise.review import review
-    from reprise.review.predictions import NO_REPLICATES, Replicates
+    from reprise.review.predictions import Replicates
 
-    replicates = NO_REPLICATES
+    replicates = None
     if with_replicates:
         sides = {}
         for side, count in TRAININGS.items():
