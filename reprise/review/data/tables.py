@@ -40,6 +40,7 @@ FORMATS = {
     ".tsv": CSV,
     ".jsonl": JSON_LINES,
 }
+BOOLEANS = "('true', 'false')"
 GZIP_CHUNK = 1 << 20  # bytes
 
 
@@ -177,4 +178,27 @@ def _convert_to_parquet(con: duckdb.DuckDBPyConnection, title: str, source: str)
     folder = fetch_rows(con, "SELECT current_setting('temp_directory')")[0][0]
     parquet = literal(f"{folder}/{title}.parquet")
     con.execute(f"COPY (FROM {source}) TO {parquet} (FORMAT parquet)")
-    return PARQUET.format(paths=parquet)
+    converted = PARQUET.format(paths=parquet)
+    if source.startswith("read_csv"):
+        words = _other_words(con, source, converted)
+        if words:
+            con.execute(f"COPY (FROM {_as_text(source, words)}) TO {parquet} (FORMAT parquet)")
+    return converted
+
+
+def _other_words(con: duckdb.DuckDBPyConnection, source: str, converted: str) -> list[str]:
+    """Name the columns of words that DuckDB takes for true and false: yes and no, t and f."""
+    described = fetch_rows(con, f"DESCRIBE FROM {converted}")
+    booleans = [str(row[0]) for row in described if row[1] == "BOOLEAN"]
+    if not booleans:
+        return []
+    tests = [f"bool_and(lower({identifier(name)}) IN {BOOLEANS})" for name in booleans]
+    text = _as_text(source, booleans)
+    (answers,) = fetch_rows(con, f"SELECT {', '.join(tests)} FROM {text}")
+    return [name for name, answer in zip(booleans, answers, strict=True) if answer is False]
+
+
+def _as_text(source: str, columns: Sequence[str]) -> str:
+    """Return SQL that reads the CSV source with these columns as they are written."""
+    types = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in columns)
+    return f"{source.removesuffix(')')}, types = {{{types}}})"

@@ -1,0 +1,25 @@
+"""Reads tables for reports, as they are written."""
+
+from pathlib import Path
+
+import pytest
+
+from reprise.dvc.history.out_files import list_files
+from reprise.review.data.tables import read_table
+
+
+@pytest.mark.parametrize(
+    ("values", "read"),
+    [
+        (["yes", "no"], ["yes", "no"]),
+        (["t", "f"], ["t", "f"]),
+        (["True", "false"], [True, False]),
+        (["yes", ""], ["yes", None]),
+        (["TRUE", "no"], ["TRUE", "no"]),
+    ],
+)
+def test_words_are_no_truth_values(values: list[str], read: list[object], tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("".join(f"{value},1\n" for value in ["it's a", *values]))
+    table = read_table(list_files(file), "a.csv", ["it's a"])
+    assert table["it's a"].to_pylist() == read
