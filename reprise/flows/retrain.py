@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from prefect import Flow, flow, get_run_logger
+from prefect import Flow, flow, get_run_logger, tags
 from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed
 from pydantic import Field
 
@@ -77,12 +78,11 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
             dry_run=dry_run,
             token=_load_token(token_block),
         )
-        # A deployment's run works in the project's folder, or a clone of it.
-        project = project_name(Path(repository if Path(repository).is_dir() else "."))
+        clone = Clone(repository, base, options.folder)
         _log(f"publish: {publish}: {options.publish.description}")
         with prefect_endings():
             result = retrain_in_clone(options, _log, _make_run_stages(stages_flow))
-        _show(project, result)
+        _show(project_name(clone.root, clone.address), result)
         decision = result.decision
         if out is not None:
             Path(out).write_text(_to_json(decision) + "\n", encoding="utf-8")
@@ -114,7 +114,7 @@ def _make_run_stages(stages_flow: "Flow[..., Any]") -> RunStages:
 
         Raises PipelineError with the last lines of the stages that failed.
         """
-        with stage_lines(LAST_LINES) as lines:
+        with stage_lines(LAST_LINES) as lines, tags(*flow_run.tags):
             try:
                 stages_flow(path=str(clone.root), jobs=options.jobs, pull=True, all_pipelines=True)
             except StagesFailed as e:

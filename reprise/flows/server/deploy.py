@@ -1,86 +1,54 @@
 """Keeps `prefect deploy` from taking over the deployments of another project on the server.
 
-prefect.yaml names `check_owner` as a step of `build`, which `prefect deploy` runs before all else.
+prefect.yaml names `check_owner` as a step of `build`, which `prefect deploy` runs before all else,
+and what it returns in a tag of each deployment.
 """
 
-from collections.abc import Sequence
+import os
 from pathlib import Path
-from typing import Any
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import DeploymentFilter
 from prefect.client.schemas.responses import DeploymentResponse
 
 from reprise.errors import PipelineError
-from reprise.flows.server.project import FILE, read_deployments
-from reprise.forge.registry import GIT_ADDRESS
-from reprise.git import git, redacted
+from reprise.flows.server.owner import find_owner, is_here, own_address, place_of
+from reprise.flows.server.project import FILE, Deployments, read_deployments
+from reprise.git import redacted
 
-FOLDER = "set_working_directory"  # the steps, of `pull`, that say where a run finds the project
-CLONE = "git_clone"
+TAKE_OVER = "REPRISE_TAKE_OVER"  # of the environment: 1 takes deployments over, whosever they are
 
 
-def check_owner() -> None:
-    """Raise PipelineError if the server has deployments of prefect.yaml's names of another project.
+def check_owner() -> dict[str, str]:
+    """Check that what the server has under prefect.yaml's names is of this project.
 
-    Those of another clone of this project are taken over, which is said.
+    Returns the address for the tag of a deployment: `deployed-from:{{ owner.address }}`. What
+    another clone of this project deployed is taken over, which is said. Raises PipelineError for
+    what is of another project, and where nothing says of which.
     """
     deployments = read_deployments(Path(FILE))
+    own = own_address(Path.cwd())
     filter_ = DeploymentFilter.model_validate({"name": {"any_": deployments.names}})
     with get_client(sync_client=True) as client:
         there = client.read_deployments(deployment_filter=filter_)
     for deployment in there:
-        place = place_of(deployment)
-        if place is None or is_here(place):
-            continue
-        if not is_same_project(place):
-            raise PipelineError(
-                f"{FILE}: name: found {deployments.project!r}, by which the server has"
-                f" {deployment.name} of another project ({redacted(place)}); expected another name"
-                f" (replace it throughout the file), or none there (`prefect deployment delete`)"
-            )
-        print(f"{deployment.name} ran in {redacted(place)}; from now on it runs in {Path.cwd()}")
+        _check(deployment, deployments, own)
+    return {"address": own}
 
 
-def place_of(deployment: DeploymentResponse) -> str | None:
-    """Return the folder that a deployment's runs work in, or the address that they clone."""
-    return find_place(deployment.pull_steps or []) or deployment.path
-
-
-def find_place(steps: Sequence[dict[str, Any]]) -> str | None:
-    """Find folder or address in the steps of `pull`."""
-    for step in steps:
-        for name, inputs in step.items():
-            if name.endswith(f".{CLONE}"):
-                return str(inputs["repository"])
-            if name.endswith(f".{FOLDER}"):
-                return str(inputs["directory"])
-    return None
-
-
-def is_here(place: str) -> bool:
-    """Tell whether a place is this folder."""
-    return Path(place).is_dir() and Path(place).samefile(Path.cwd())
-
-
-def is_same_project(place: str) -> bool:
-    """Tell whether a folder or address has the origin of this folder's repository."""
-    own = origin_of(Path.cwd())
-    other = origin_of(Path(place)) if Path(place).is_dir() else place
-    return own is not None and other is not None and address(own) == address(other)
-
-
-def origin_of(folder: Path) -> str | None:
-    """Return the address of the repository that a folder was cloned from; None without one."""
-    try:
-        return git("remote", "get-url", "origin", folder=folder)
-    except PipelineError:
-        return None
-
-
-def address(origin: str) -> str:
-    """Write an origin without what differs between ways to reach it: scheme, user and suffix."""
-    if Path(origin).is_dir():
-        return str(Path(origin).resolve())
-    parts = GIT_ADDRESS.match(origin)
-    return origin if parts is None else f"{parts['host'].lower()}/{parts['project']}"
+def _check(deployment: DeploymentResponse, deployments: Deployments, own: str) -> None:
+    """Check one deployment of the server. own: the address of this project."""
+    owner = find_owner(deployment.tags)
+    place = redacted(place_of(deployment) or "no folder")
+    if owner != own and os.environ.get(TAKE_OVER) != "1":
+        whose = f"of another project ({owner}, in {place}; this is {own})"
+        if owner is None:
+            whose = f"({place}), and can't tell of which project: it has no tag that says so"
+        raise PipelineError(
+            f"{FILE}: name: found {deployments.project!r}, by which the server has"
+            f" {deployment.name} {whose}; expected another name (replace it throughout the file),"
+            f" or none there (`prefect deployment delete`), or {TAKE_OVER}=1 if it is this project"
+        )
+    now = deployments.places.get(deployment.name) or str(Path.cwd())
+    if place != redacted(now) and not (is_here(place) and is_here(now)):
+        print(f"{deployment.name} ran in {place}; from now on it runs in {redacted(now)}")

@@ -1,6 +1,6 @@
 """Names the project on a Prefect server, which may have many: in deployments, pools and artifacts.
 
-The name is prefect.yaml's, else pyproject.toml's, else the folder's.
+The name is prefect.yaml's, else pyproject.toml's, else the origin's last part, else the folder's.
 """
 
 import re
@@ -13,16 +13,24 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from reprise.errors import PipelineError
+from reprise.flows.server.owner import find_place, origin_of
 
 FILE = "prefect.yaml"
+OWNER = "deployed-from:{{ owner.address }}"  # what the step `check_owner` returns
 
 
 @dataclass(frozen=True)
 class Deployments:
-    """Holds what prefect.yaml declares. project: its `name`, which is that of the work pool too."""
+    """Holds what prefect.yaml declares. project: its `name`, which is that of the work pool too.
+
+    entrypoints: of the flows. places: the folder or address of each deployment whose `pull` says
+    where its runs work.
+    """
 
     project: str
     names: list[str]
+    entrypoints: set[str]
+    places: dict[str, str]
 
 
 def read_deployments(file: Path) -> Deployments:
@@ -35,9 +43,11 @@ def read_deployments(file: Path) -> Deployments:
         document = YAML(typ="safe", pure=True).load(file)
         declared = document["deployments"]
         pools = {deployment["name"]: deployment["work_pool"]["name"] for deployment in declared}
+        entrypoints = {deployment["entrypoint"] for deployment in declared}
+        tags = {deployment["name"]: deployment.get("tags") or [] for deployment in declared}
     except (OSError, YAMLError, LookupError, TypeError) as e:
         raise PipelineError(
-            f"{file}: found no deployments ({e}); expected a name and work_pool of each"
+            f"{file}: found no deployments ({e}); expected name, entrypoint and work_pool of each"
         ) from None
     project = document.get("name")
     if not isinstance(project, str) or slug(project) != project:
@@ -56,11 +66,30 @@ def read_deployments(file: Path) -> Deployments:
                 f"{file}: {name}: work_pool: found {pool!r}; expected {project!r}, whose workers"
                 " run this project"
             )
-    return Deployments(project, list(pools))
+        if OWNER not in tags[name]:
+            raise PipelineError(
+                f"{file}: {name}: tags: found {tags[name]}; expected {OWNER!r} among them, which"
+                " says whose deployment it is"
+            )
+    return Deployments(project, list(pools), entrypoints, _find_places(document))
 
 
-def project_name(root: Path) -> str:
-    """Return the name of the project in a folder, in small letters, digits and dashes."""
+def _find_places(document: dict[str, Any]) -> dict[str, str]:
+    """Find where the deployments' runs work, by name, as far as `pull` says it."""
+    places: dict[str, str] = {}
+    for deployment in document["deployments"]:
+        steps = deployment.get("pull", document.get("pull")) or []
+        place = find_place([steps] if isinstance(steps, dict) else steps)
+        if place is not None:
+            places[deployment["name"]] = place
+    return places
+
+
+def project_name(root: Path, origin: str | None = None) -> str:
+    """Return the name of the project in a folder, in small letters, digits and dashes.
+
+    origin: where the folder is cloned from; None to ask git.
+    """
     for file, read in ((root / FILE, _name_in_yaml), (root / "pyproject.toml", _name_in_toml)):
         try:
             name = read(file)
@@ -68,7 +97,15 @@ def project_name(root: Path) -> str:
             continue  # what is wrong with it is for others to say
         if isinstance(name, str) and slug(name):
             return slug(name)
+    origin = origin or origin_of(root)
+    if origin is not None and slug(_last_part(origin)):
+        return slug(_last_part(origin))
     return slug(root.resolve().name) or "project"
+
+
+def _last_part(origin: str) -> str:
+    """Return the name of a repository, such as `digits` of `git@github.com:team/digits.git`."""
+    return Path(origin.rstrip("/")).name.rpartition(":")[2].removesuffix(".git")
 
 
 def _name_in_yaml(file: Path) -> Any:

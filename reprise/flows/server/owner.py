@@ -1,0 +1,80 @@
+"""Says whose a deployment is, by a tag that `prefect deploy` writes: the project's git origin.
+
+A project without an origin is known by its folder and the machine's name.
+"""
+
+import re
+import socket
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reprise.errors import PipelineError
+from reprise.forge.registry import GIT_ADDRESS
+from reprise.git import git
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
+
+PREFIX = "deployed-from:"  # of the tag
+LOGIN = re.compile(r"(?<=://)[^/\s]*@")
+OF_A_HOST = re.compile(r"[\w+.-]+://|[^/]+:")  # git takes any other address for a path
+STEP_OF_A_FOLDER = "set_working_directory"  # the steps, of `pull`, that say where a run works
+STEP_OF_A_CLONE = "git_clone"
+
+
+def own_address(folder: Path) -> str:
+    """Say which project a folder has, such as `github.com/team/digits`."""
+    origin = origin_of(folder)
+    return address(str(folder.resolve()) if origin is None else origin, folder)
+
+
+def find_owner(tags: Iterable[str]) -> str | None:
+    """Find the address in the tags of a deployment; None where nobody wrote one."""
+    for tag in tags:
+        if tag.startswith(PREFIX):
+            return tag.removeprefix(PREFIX)
+    return None
+
+
+def origin_of(folder: Path) -> str | None:
+    """Return the address of the repository that a folder was cloned from; None without one."""
+    try:
+        return git("remote", "get-url", "origin", folder=folder)
+    except PipelineError:
+        return None
+
+
+def address(origin: str, folder: Path) -> str:
+    """Write an origin without what differs between ways to reach it: scheme, login and suffix.
+
+    A path is one of this machine. folder: whose origin it is.
+    """
+    bare = LOGIN.sub("", origin)
+    if bare.startswith("file://") or OF_A_HOST.match(bare) is None:
+        path = folder / bare.removeprefix("file://")
+        return f"{socket.gethostname()}:{path.resolve()}"
+    parts = GIT_ADDRESS.match(bare)
+    return bare if parts is None else f"{parts['host'].lower()}/{parts['project']}"
+
+
+def place_of(deployment: "DeploymentResponse") -> str | None:
+    """Return the folder that a deployment's runs work in, or the address that they clone."""
+    return find_place(deployment.pull_steps or []) or deployment.path
+
+
+def find_place(steps: Sequence[dict[str, Any]]) -> str | None:
+    """Find folder or address in the steps of `pull`."""
+    for step in steps:
+        for name, inputs in step.items():
+            if name.endswith(f".{STEP_OF_A_CLONE}"):
+                return str(inputs["repository"])
+            if name.endswith(f".{STEP_OF_A_FOLDER}"):
+                return str(inputs["directory"])
+    return None
+
+
+def is_here(place: str) -> bool:
+    """Tell whether a place is this folder. A relative one is anybody's."""
+    path = Path(place)
+    return path.is_absolute() and path.is_dir() and path.samefile(Path.cwd())
