@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from reprise.errors import PipelineError
-from reprise.flows.server.project import FILE, read_deployments
+from reprise.flows.server.project import FILE, Deployments, read_deployments
 from reprise.flows.server.secret import NAME, closed, own_secret, write_profile
 
 DESCRIPTION = (
@@ -47,7 +47,8 @@ def serve(port: int) -> None:
 
     Raises PipelineError when the server, a registration or the worker fails.
     """
-    project = read_deployments(Path(FILE)).project
+    deployments = read_deployments(Path(FILE))
+    project = deployments.project
     check_port(port)
     for number in SIGNALS:
         signal.signal(number, _raise_keyboard_interrupt)
@@ -60,6 +61,7 @@ def serve(port: int) -> None:
             options = ["--host", HOST, "--port", str(port)]
             server = _start(stack, environment, "server", "start", *options)
             wait_for_server(server, environment["PREFECT_API_URL"])
+            _switch_off_stale(environment["PREFECT_API_URL"], secret, deployments)
             _call(environment, "work-pool", "create", project, "--type", "process", "--overwrite")
             _call(environment, "deploy", "--all")
             worker = _start(stack, environment, "worker", "start", "--pool", project)
@@ -71,6 +73,14 @@ def serve(port: int) -> None:
             )
     except KeyboardInterrupt:
         print("ended")
+
+
+def _switch_off_stale(url: str, secret: str, deployments: Deployments) -> None:
+    """Switch off what the worker would take up of before, and say so."""
+    from reprise.flows.server.stale import switch_off_stale  # a second, for Prefect
+
+    for line in switch_off_stale(url, secret, deployments):
+        print(line, flush=True)
 
 
 def check_port(port: int) -> None:

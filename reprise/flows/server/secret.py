@@ -8,11 +8,13 @@ import re
 import secrets
 import stat
 from pathlib import Path
+from typing import Any
 
 from reprise.errors import PipelineError
 
 NAME = "secret"
 PROFILES = "profiles.toml"
+PROFILE = "serve"
 SHORTEST = 32  # characters
 WORD = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},}}")  # as it stands in a header, and in TOML
 
@@ -28,7 +30,7 @@ def own_secret(home: Path) -> str:
         home.chmod(0o700)
         file = home / NAME
         secret = ""
-        if _is_private(file):
+        if _is_own(file, others=0o077):
             secret = file.read_text(encoding="utf-8", errors="replace").strip()
         if WORD.fullmatch(secret) is None:
             secret = secrets.token_urlsafe(SHORTEST)
@@ -40,14 +42,17 @@ def own_secret(home: Path) -> str:
         ) from None
 
 
-def _is_private(file: Path) -> bool:
-    """Tell whether nobody else could have read or written the file."""
+def _is_own(file: Path, others: int) -> bool:
+    """Tell whether the file is this user's, and gives nobody else what `others` names.
+
+    others: bits of its mode.
+    """
     try:
         status = file.lstat()
     except FileNotFoundError:
         return False
     is_own = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid()
-    return is_own and status.st_mode & 0o077 == 0
+    return is_own and status.st_mode & others == 0
 
 
 def write_private(file: Path, text: str) -> None:
@@ -71,11 +76,28 @@ def closed(secret: str, origin: str) -> dict[str, str]:
 
 
 def write_profile(home: Path, url: str, secret: str) -> None:
-    """Let `PREFECT_HOME=… prefect` ask the server, with no secret on its command line."""
-    lines = [
-        'active = "serve"',
-        "[profiles.serve]",
-        f'PREFECT_API_URL = "{url}"',
-        f'PREFECT_API_AUTH_STRING = "{secret}"',
-    ]
-    write_private(home / PROFILES, "\n".join(lines) + "\n")
+    """Let `PREFECT_HOME=… prefect` ask the server, with no secret on its command line.
+
+    Other profiles, other settings of this one, and the profile that is in use stay as they are.
+    Raises PipelineError for a file that Prefect can't read.
+    """
+    # a second to import
+    from prefect.settings import PREFECT_PROFILES_PATH, temporary_settings
+    from prefect.settings.profiles import load_profiles, save_profiles
+
+    file = home / PROFILES
+    own: dict[Any, Any] = {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": secret}
+    with temporary_settings({PREFECT_PROFILES_PATH: file}):
+        try:
+            if not _is_own(file, others=stat.S_IWGRP | stat.S_IWOTH):
+                write_private(file, "")
+            profiles = load_profiles(include_defaults=False)
+            profiles.update_profile(PROFILE, own, source=file)
+            if profiles.active_name is None:
+                profiles.set_active(PROFILE)
+            file.chmod(0o600)
+            save_profiles(profiles)
+        except (OSError, ValueError, TypeError, AttributeError) as e:
+            raise PipelineError(
+                f"{file}: found {' '.join(str(e).split())}; expected Prefect's profiles, or no file"
+            ) from None

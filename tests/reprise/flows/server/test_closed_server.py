@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +49,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
     for name in ("prefect.yaml", "pipeline"):
         (folder / name).symlink_to(ROOT / name)
+    with serving(folder) as found:
+        yield found
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Served]:
+    """Run `make serve` in the folder."""
     port = free_port()
     command = [sys.executable, "-m", "reprise.flows.serve", "--port", str(port)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -155,3 +163,31 @@ def test_the_command_line_finds_it_in_the_server_s_home(served: Served) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "retrain/reprise-retrain" in done.stdout
+
+
+def test_a_deployment_of_before_no_longer_runs_by_its_schedule(tmp_path: Path) -> None:
+    """One of 0.2.0, which pushed each night."""
+    for name in ("prefect.yaml", "pipeline"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    with serving(tmp_path) as first:
+        flows = first.ask("POST", "/api/flows/filter", secret=first.secret, json={}).json()
+        (flow,) = [flow["id"] for flow in flows if flow["name"] == "retrain"]
+        step = {"prefect.deployments.steps.set_working_directory": {"directory": str(tmp_path)}}
+        nightly = {
+            "name": "nightly",
+            "flow_id": flow,
+            "entrypoint": "pipeline/flows.py:retrain",
+            "parameters": {"publish": "pr"},
+            "pull_steps": [step],
+            "work_pool_name": "reprise",
+            "schedules": [{"schedule": {"cron": "0 2 * * *"}, "active": True}],
+        }
+        made = first.ask("POST", "/api/deployments/", secret=first.secret, json=nightly)
+        assert made.status_code == 201
+    with serving(tmp_path) as second:
+        assert "nightly: prefect.yaml has no such deployment any more; its" in second.said
+        path = f"/api/deployments/{made.json()['id']}"
+        found = second.ask("GET", path, secret=second.secret).json()
+        assert [schedule["active"] for schedule in found["schedules"]] == [False]
+        runs = second.ask("POST", "/api/flow_runs/filter", secret=second.secret, json={})
+        assert runs.json() == []

@@ -1,12 +1,24 @@
 """The secret of the project's own server: nobody else may have read or written it."""
 
 import os
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reprise.errors import PipelineError
 from reprise.flows.server.secret import NAME, PROFILES, own_secret, write_profile
+
+OWN = {"PREFECT_API_URL": "http://127.0.0.1:1/api", "PREFECT_API_AUTH_STRING": "secret"}
+
+
+def profiles(home: Path) -> dict[str, Any]:
+    return tomllib.loads((home / PROFILES).read_text())
+
+
+def lines(settings: dict[str, str]) -> str:
+    return "".join(f'{name} = "{value}"\n' for name, value in settings.items())
 
 
 def test_it_is_its_owner_s_alone_and_stays(tmp_path: Path) -> None:
@@ -60,4 +72,46 @@ def test_the_profile_is_its_owner_s_alone_whatever_was_there(tmp_path: Path) -> 
     finally:
         os.umask(before)
     assert (tmp_path / PROFILES).stat().st_mode & 0o777 == 0o600
-    assert 'PREFECT_API_AUTH_STRING = "secret"' in (tmp_path / PROFILES).read_text()
+    assert profiles(tmp_path) == {"active": "serve", "profiles": {"serve": OWN}}
+
+
+def test_the_user_s_other_profiles_and_settings_stay(tmp_path: Path) -> None:
+    cloud = {"PREFECT_API_URL": "https://cloud.example/api", "PREFECT_API_KEY": "k"}
+    before = {"PREFECT_LOGGING_LEVEL": "DEBUG", "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    text = 'active = "cloud"\n'
+    for name, settings in (("cloud", cloud), ("serve", before)):
+        text += f"[profiles.{name}]\n{lines(settings)}"
+    (tmp_path / PROFILES).write_text(text)
+    (tmp_path / PROFILES).chmod(0o644)
+    for _ in range(2):
+        write_profile(tmp_path, "http://127.0.0.1:1/api", "secret")
+        after = {"cloud": cloud, "serve": {"PREFECT_LOGGING_LEVEL": "DEBUG", **OWN}}
+        assert profiles(tmp_path) == {"active": "cloud", "profiles": after}
+        assert (tmp_path / PROFILES).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_in_place_of_the_profiles_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / PROFILES).symlink_to(tmp_path / "other")
+    write_profile(home, "http://127.0.0.1:1/api", "secret")
+    assert (tmp_path / "other").read_text() == ""
+    assert not (home / PROFILES).is_symlink()
+
+
+@pytest.mark.parametrize(
+    "text", [b"active = ", b"\xff", b"profiles = 7", b"[profiles]\na = 7", b"[[profiles]]\na = 1"]
+)
+def test_profiles_that_can_t_be_read_are_one_line(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / PROFILES).write_bytes(text)
+    with pytest.raises(PipelineError, match=r"profiles.toml: found .*; expected Prefect's") as e:
+        write_profile(tmp_path, "http://127.0.0.1:1/api", "secret")
+    assert len(str(e.value).splitlines()) == 1
+    assert (tmp_path / PROFILES).read_bytes() == text
+
+
+def test_a_folder_in_place_of_the_profiles_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / PROFILES).mkdir()
+    with pytest.raises(PipelineError, match=r"profiles.toml: found .*; expected Prefect's"):
+        write_profile(tmp_path, "http://127.0.0.1:1/api", "secret")
