@@ -17,6 +17,18 @@ from reprise.dvc.deps import data_deps, local_items, params_deps
 from reprise.dvc.lock_file import Key
 from reprise.dvc.settings import Settings, parse_settings
 
+# Of Prefect's settings, under all their names: a worker has them in its environment, and with them
+# a command could do on the server what the worker may.
+SECRETS = (
+    "PREFECT_API_AUTH_STRING",
+    "PREFECT_API_DATABASE_CONNECTION_URL",
+    "PREFECT_API_DATABASE_PASSWORD",
+    "PREFECT_API_KEY",
+    "PREFECT_SERVER_API_AUTH_STRING",
+    "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+    "PREFECT_SERVER_DATABASE_PASSWORD",
+)
+
 
 class Declaration:
     """Holds one stage as it is declared. Paths are absolute unless a docstring says otherwise."""
@@ -105,9 +117,11 @@ class Declaration:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables that the command sees, with DVC's own."""
+        """Return the variables that the command sees, with DVC's own and without SECRETS."""
         env: dict[str, str] = prepare_kwargs(self.dvc)["env"]
         assert {DVC_ROOT, DVC_STAGE} <= env.keys()
+        for name in SECRETS:
+            env.pop(name, None)
         return env
 
     # Its files

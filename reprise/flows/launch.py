@@ -100,9 +100,16 @@ def _closed_server() -> Iterator[None]:
     from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
 
     own = closed(secrets.token_urlsafe(), NO_PAGE)
+    before = dict(os.environ)
     os.environ.update(own)
-    with temporary_settings({PREFECT_API_AUTH_STRING: own["PREFECT_API_AUTH_STRING"]}):
-        yield
+    try:
+        with temporary_settings({PREFECT_API_AUTH_STRING: own["PREFECT_API_AUTH_STRING"]}):
+            yield
+    finally:
+        for name in own:
+            os.environ.pop(name)
+            if name in before:
+                os.environ[name] = before[name]
 
 
 def _check_prefect() -> bool:
