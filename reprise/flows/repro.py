@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
@@ -21,6 +21,7 @@ from reprise.flows.endings import prefect_endings
 from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
+from reprise.flows.publication import open_publication
 from reprise.flows.server.project import project_name
 from reprise.flows.states import StateName
 from reprise.runner.options import OnError, RunOptions, count_cores
@@ -28,6 +29,8 @@ from reprise.runner.plan import Step, plan_stages
 from reprise.runner.states import StageState
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders
+
+CHANGED = {StageState.RAN, StageState.RESTORED}
 
 
 @flow(name="repro")
@@ -51,6 +54,7 @@ def repro(
     ignore_errors: bool = False,
     commit: bool = True,
     run_cache: bool = True,
+    publish: Literal["branch", "push", "none"] = "none",
     *,
     runner: str = DEFAULT_ENGINE,
     report: bool = False,
@@ -58,8 +62,10 @@ def repro(
 ) -> "State[Any]":
     """Bring the stages of the DVC repository at `path` up to date, as `reprise run` does.
 
-    runner: the engine that runs the commands. An engine's setting, such as `dask_address`, is a
-    parameter of its own. report: make `reprise report HEAD` an artifact, which takes seconds.
+    publish: push the data, and then dvc.lock and metrics, to a branch of its own or to the one that
+    is checked out. runner: the engine that runs the commands. An engine's setting, such as
+    `dask_address`, is a parameter of its own. report: make `reprise report HEAD` an artifact, which
+    takes seconds.
 
     Raises StagesFailed when a stage failed: Prefect retries a flow that raises, but not one that
     returns a failed state.
@@ -84,24 +90,24 @@ def repro(
         glob=glob,
     )
     engine = make_task_runner(runner, options.jobs, engine_options)
-    warn = get_run_logger().warning
-    with (
-        showing_warnings(warn),
-        contextlib.chdir(path),
-        prefect_endings(),
-        Repository() as repository,
-    ):
-        project = project_name(Path(repository.workspace.root))
-        steps = _plan(repository, targets or [], selection, options)
-        show_plan(project, steps, Durations(repository.temporary))
-        create_limits(project, [step.stage for step in steps])
-        stage_runner = _run(repository, project, steps, options, engine)
-        states = set(stage_runner.states.values())
-        if states & {StageState.RAN, StageState.RESTORED}:
-            show_metrics(project)
-            if report:
-                show_report(project)
-        errors = {stage.name: error for stage, error in stage_runner.errors.items()}
+    logger = get_run_logger()
+    with showing_warnings(logger.warning), contextlib.chdir(path), prefect_endings():
+        publication = open_publication(publish, logger.info, commit=commit)
+        with Repository() as repository:
+            project = project_name(Path(repository.workspace.root))
+            steps = _plan(repository, targets or [], selection, options)
+            show_plan(project, steps, Durations(repository.temporary))
+            create_limits(project, [step.stage for step in steps])
+            stage_runner = _run(repository, project, steps, options, engine)
+            states = set(stage_runner.states.values())
+            if states & CHANGED:
+                show_metrics(project)
+                if report:
+                    show_report(project)
+            errors = {stage.name: error for stage, error in stage_runner.errors.items()}
+        if publication is not None:
+            changed = [s.name for s, state in stage_runner.states.items() if state in CHANGED]
+            publication.finish(changed, failed=bool(errors))
     if errors and not ignore_errors:
         raise StagesFailed(errors)
     return Completed(name=_state_name(states).value)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reprise.errors import PipelineError
-from reprise.retrain.clone import Clone
+from reprise.retrain.checkout import Checkout
 
 NAME = "reprise"
 EMAIL = "reprise@localhost"
@@ -16,73 +16,73 @@ IDENTITY = {
 }
 
 
-def add_to_index(clone: Clone, tip: str, paths: Iterable[Path]) -> bool:
+def add_to_index(checkout: Checkout, tip: str, paths: Iterable[Path]) -> bool:
     """Add the files that git knows and those of the paths. Tell whether the index differs from tip.
 
     paths: what DVC leaves to git, at least one. Whatever else the stages left is not for a commit.
     """
-    clone.git("add", "--update")
-    names = sorted({str(path.relative_to(clone.root)) for path in paths})
+    checkout.git("add", "--update")
+    names = sorted({str(path.relative_to(checkout.root)) for path in paths})
     assert names  # else git would take it for everything
     listing = ("ls-files", "-z", "--others", "--exclude-standard", "--", *names)
-    new = clone.git("--literal-pathspecs", *listing).rstrip("\0")
+    new = checkout.git("--literal-pathspecs", *listing).rstrip("\0")
     if new:
-        clone.git("--literal-pathspecs", "add", "--", *new.split("\0"))
-    return clone.git("diff", "--cached", "--name-only", tip) != ""
+        checkout.git("--literal-pathspecs", "add", "--", *new.split("\0"))
+    return checkout.git("diff", "--cached", "--name-only", tip) != ""
 
 
-def commit_index(clone: Clone, tip: str, message: str) -> str:
+def commit_index(checkout: Checkout, tip: str, message: str) -> str:
     """Commit the index on top of the tip, and return the commit."""
-    return commit_tree(clone, tip, clone.git("write-tree"), message)
+    return commit_tree(checkout, tip, checkout.git("write-tree"), message)
 
 
-def commit_tree(clone: Clone, tip: str, tree: str, message: str) -> str:
+def commit_tree(checkout: Checkout, tip: str, tree: str, message: str) -> str:
     """Commit the tree on top of the tip, and return the commit.
 
     It carries the tip's time: no clock makes another commit of the same content.
     """
-    time = clone.git("log", "-1", "--format=%cI", tip)
+    time = checkout.git("log", "-1", "--format=%cI", tip)
     dates = {"GIT_AUTHOR_DATE": time, "GIT_COMMITTER_DATE": time}
-    return clone.git("commit-tree", tree, "-p", tip, "-m", message, **IDENTITY, **dates)
+    return checkout.git("commit-tree", tree, "-p", tip, "-m", message, **IDENTITY, **dates)
 
 
 class Branch:
     """Stands for a branch at the remote, as it was fetched last."""
 
-    def __init__(self, clone: Clone, name: str) -> None:
+    def __init__(self, checkout: Checkout, name: str) -> None:
         self.name = name
-        self._clone = clone
+        self._checkout = checkout
         self._ref = f"refs/heads/{name}"
         self._fetched_ref = f"refs/remotes/origin/{name}"
 
     @property
     def tip(self) -> str:
         """Return the newest commit; empty when the remote has no such branch."""
-        return self._clone.git("for-each-ref", "--format=%(objectname)", self._fetched_ref)
+        return self._checkout.git("for-each-ref", "--format=%(objectname)", self._fetched_ref)
 
     def adopt(self, base: str) -> str | None:
         """Check out our commit on top of the base's, and return it; None if the branch has none."""
         if not self.tip:
             return None
         commits = f"{base}..{self._fetched_ref}"
-        listing = self._clone.git("rev-list", "--parents", f"--author=<{EMAIL}>", commits)
+        listing = self._checkout.git("rev-list", "--parents", f"--author=<{EMAIL}>", commits)
         for line in listing.splitlines():
             commit, *parents = line.split()
             if parents == [base]:
-                self._clone.git("checkout", "--quiet", "--force", "--detach", commit)
+                self._checkout.git("checkout", "--quiet", "--force", "--detach", commit)
                 return commit
         return None
 
     def has(self, commit: str) -> bool:
         """Tell whether the branch contains the commit, perhaps with others' commits on top."""
-        return self._clone.git("for-each-ref", f"--contains={commit}", self._fetched_ref) != ""
+        return self._checkout.git("for-each-ref", f"--contains={commit}", self._fetched_ref) != ""
 
     @property
     def is_of_others(self) -> bool:
         """Tell whether somebody else made its newest commit, a rebase of ours included."""
         if not self.tip:
             return False
-        emails = self._clone.git("log", "-1", "--format=%ae %ce", self._fetched_ref)
+        emails = self._checkout.git("log", "-1", "--format=%ae %ce", self._fetched_ref)
         return emails != f"{EMAIL} {EMAIL}"
 
     def push(self, commit: str, *, replace: bool) -> bool:
@@ -95,9 +95,9 @@ class Branch:
         if replace:
             options.append(f"--force-with-lease={self._ref}:{self.tip}")
         try:
-            self._clone.git("push", "--quiet", *options, "origin", f"{commit}:{self._ref}")
+            self._checkout.git("push", "--quiet", *options, "origin", f"{commit}:{self._ref}")
         except PipelineError:
-            listing = self._clone.git("ls-remote", "origin", self._ref)
+            listing = self._checkout.git("ls-remote", "origin", self._ref)
             tip = listing.partition("\t")[0]  # empty when the remote has no such branch
             if tip == commit:
                 return True

@@ -14,6 +14,7 @@ from reprise.errors import PipelineError
 from reprise.forge.git_credentials import Login, git_environment, split_login
 from reprise.git import check_address, git
 from reprise.process.groups import end_noted_group
+from reprise.retrain.checkout import Checkout
 from reprise.state.folders import StateFolders
 
 ADDRESS = re.compile(r"[\w+.-]+://|[\w.-]+@[\w.-]+:")
@@ -54,7 +55,7 @@ def _origin(repository: str, checkout: Path) -> str:
     return str((checkout / address).resolve())
 
 
-class Clone:
+class Clone(Checkout):
     """Stands for a clone at the tip of the base branch. One process at a time works in it."""
 
     def __init__(self, repository: str, base: str, folder: Path, token: str | None = None) -> None:
@@ -63,12 +64,11 @@ class Clone:
         folder: where clones of all repositories are kept, from run to run; token: of the forge.
         """
         address, self._checkout = find_source(repository)
-        self.address, login = split_login(address)
-        self._login = Login(login.user, token or login.token)
+        address, login = split_login(address)
+        login = Login(login.user, token or login.token)
+        name = hashlib.sha256(f"{address}\n{base}".encode()).hexdigest()[:16]
+        super().__init__(folder / name, address, login, folder / f"{name}.group")
         self.base = base
-        name = hashlib.sha256(f"{self.address}\n{base}".encode()).hexdigest()[:16]
-        self.root = folder / name
-        self.group_note = folder / f"{name}.group"  # names the command's process group
         self._lock = folder / f"{name}.lock"
 
     @contextmanager
@@ -175,8 +175,3 @@ class Clone:
 
     def _fetch(self) -> None:
         self.git("fetch", "--quiet", "--prune", "origin")
-
-    def git(self, *arguments: str, **variables: str) -> str:
-        """Run git in the clone, with the credentials and these variables in its environment."""
-        environment = {**git_environment(self.address, self._login), **variables}
-        return git(*arguments, folder=self.root, environment=environment)

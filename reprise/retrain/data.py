@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 
 from reprise.errors import PipelineError
 from reprise.git import check_address, redacted
+from reprise.retrain.checkout import Checkout
 from reprise.retrain.clone import Clone
 from reprise.retrain.options import Echo
 from reprise.retrain.shell import capture_command, run_command
@@ -19,22 +20,28 @@ def bring_data(clone: Clone, echo: Echo) -> None:
 
     Raises PipelineError when DVC is not at the root, has no default remote, or fails.
     """
-    address = redacted(clone.address)
     if not (clone.root / ".dvc" / "config").is_file():
         raise PipelineError(
-            f"{address}: found no .dvc/config on {clone.base}; expected DVC at the root"
+            f"{redacted(clone.address)}: found no .dvc/config on {clone.base}; expected DVC at the"
+            " root"
         )
-    status, output = capture_command(clone, "dvc", "remote", "default")
-    if status == NO_DEFAULT:
-        raise PipelineError(
-            f"{address}: found no default DVC remote; expected one to pull from and push to"
-        )
-    if status != 0:
-        raise PipelineError(f"dvc remote default: failed: {output}")
+    check_remote(clone)
     imports = [*find_imports(clone.root)]  # first: pull may clone what they are imported from
     run_command(clone, echo, "dvc", "pull", "--allow-missing")
     if imports:
         run_command(clone, echo, "dvc", "update", "--", *imports)
+
+
+def check_remote(checkout: Checkout) -> None:
+    """Raise PipelineError when DVC has no default remote there."""
+    status, output = capture_command(checkout, "dvc", "remote", "default")
+    if status == NO_DEFAULT:
+        raise PipelineError(
+            f"{redacted(checkout.address)}: found no default DVC remote; expected one to pull from"
+            " and push to"
+        )
+    if status != 0:
+        raise PipelineError(f"dvc remote default: failed: {output}")
 
 
 def find_imports(root: Path) -> Iterator[str]:

@@ -20,7 +20,8 @@ from reprise.retrain.clone import Clone
 from reprise.retrain.decision import Decision, Outcome
 from reprise.retrain.environment import unattended_environment
 from reprise.retrain.options import Echo, RetrainOptions
-from reprise.retrain.publish import BranchMoved, Publisher, commit_message
+from reprise.retrain.publish import Publisher, commit_message
+from reprise.retrain.push import BranchMoved
 from reprise.retrain.shell import run_command
 from reprise.retrain.stages import load_stages
 

@@ -9,13 +9,9 @@ from reprise.retrain.choices import PublishMode
 from reprise.retrain.clone import Clone
 from reprise.retrain.decision import Decision
 from reprise.retrain.options import Echo, RetrainOptions
-from reprise.retrain.shell import run_command
+from reprise.retrain.push import BranchMoved, push_commit, push_data
 from reprise.text.markdown import plain_words
 from reprise.text.values import number
-
-
-class BranchMoved(Exception):  # noqa: N818
-    """Says that a branch got other commits meanwhile. Never leaves this package."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +32,10 @@ class Publisher:
         if self.clone.has_moved(decision.base):
             self.echo(f"{base} moved meanwhile: once more, from its new tip")
             raise BranchMoved
-        run_command(self.clone, self.echo, "dvc", "push", "--run-cache")
+        push_data(self.clone, self.echo)
         if self.options.publish is PublishMode.PUSH:
             target = Branch(self.clone, base)
-            self._push(target, commit, replace=False)
+            push_commit(target, commit, self.echo, replace=False)
         elif branch.is_of_others and not branch.has(commit):
             self.echo(
                 f"{branch.name} has commits of others: "
@@ -48,20 +44,11 @@ class Publisher:
             return decision.updated(branch=branch.name)
         else:
             target = branch
-            self._push(target, commit, replace=True)
+            push_commit(target, commit, self.echo, replace=True)
         decision = decision.updated(branch=target.name, commit=commit, pushed=True)
         if self.options.publish is PublishMode.PULL_REQUEST:
             return self._propose(decision, text, target)
         return decision
-
-    def _push(self, branch: Branch, commit: str, *, replace: bool) -> None:
-        if branch.has(commit):
-            self.echo(f"{branch.name} has {commit[:12]} already")
-            return
-        if not branch.push(commit, replace=replace):
-            self.echo(f"{branch.name} moved meanwhile: once more")
-            raise BranchMoved
-        self.echo(f"pushed {commit[:12]} to {branch.name}")
 
     def _propose(self, decision: Decision, text: str, branch: Branch) -> Decision:
         forge = forge_of_address(self.clone.address, token=self.options.token)

@@ -16,7 +16,8 @@ from reprise.retrain.gate import Gate, decide
 from reprise.retrain.handover import write_handover
 from reprise.retrain.nights import Nights
 from reprise.retrain.options import Echo, RetrainOptions
-from reprise.retrain.publish import BranchMoved, Publisher, commit_message
+from reprise.retrain.publish import Publisher, commit_message
+from reprise.retrain.push import BranchMoved
 from reprise.retrain.shell import run_command
 from reprise.retrain.stages import has_work, load_stages, run_stages
 from reprise.review import Report, markdown, review

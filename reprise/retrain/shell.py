@@ -1,4 +1,4 @@
-"""Runs commands in the clone, each in a process group of its own."""
+"""Runs commands in a checkout, each in a process group of its own."""
 
 import shlex
 import subprocess
@@ -8,27 +8,27 @@ from contextlib import contextmanager
 from reprise.errors import PipelineError
 from reprise.process.commands import Commands
 from reprise.process.signals import interruptible
-from reprise.retrain.clone import Clone
+from reprise.retrain.checkout import Checkout
 from reprise.retrain.options import Echo
 
 LAST_LINES = 8  # of a command's output, in an error
 
 
-def capture_command(clone: Clone, *command: str) -> tuple[int, str]:
+def capture_command(checkout: Checkout, *command: str) -> tuple[int, str]:
     """Run a command. Return its exit status and what it printed."""
-    with _process(clone, command) as process:
+    with _process(checkout, command) as process:
         output, _ = process.communicate()
     return process.returncode, output.strip()
 
 
-def run_command(clone: Clone, echo: Echo, *command: str) -> None:
+def run_command(checkout: Checkout, echo: Echo, *command: str) -> None:
     """Run a command of DVC, and echo every line.
 
     Raises PipelineError with the errors that it logged when it fails.
     """
     lines = []
     echo(f"$ {shlex.join(command)}")
-    with _process(clone, command) as process:
+    with _process(checkout, command) as process:
         assert process.stdout is not None
         for output in process.stdout:
             line = output.rstrip("\n")
@@ -48,7 +48,8 @@ def _describe_failure(lines: list[str]) -> str:
 
 
 @contextmanager
-def _process(clone: Clone, command: tuple[str, ...]) -> Iterator["subprocess.Popen[str]"]:
+def _process(checkout: Checkout, command: tuple[str, ...]) -> Iterator["subprocess.Popen[str]"]:
     """Start a process that the block's end, or an interrupt, ends."""
-    with interruptible(), Commands().running(command, clone.root, clone.group_note) as process:
+    commands = Commands()
+    with interruptible(), commands.running(command, checkout.root, checkout.group_note) as process:
         yield process

@@ -1,0 +1,194 @@
+"""Publishes what a run of stages made in the checkout that it ran in, as retraining does.
+
+A worker without a checkout of its own clones the repository for each run, and throws the clone away
+afterwards: what is not published is lost.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+
+from reprise.dvc import Repository, Selection, Stage
+from reprise.errors import PipelineError
+from reprise.forge.git_credentials import split_login
+from reprise.git import check_address
+from reprise.retrain.branch import Branch, add_to_index, commit_index
+from reprise.retrain.checkout import Checkout
+from reprise.retrain.choices import PublishMode
+from reprise.retrain.data import check_remote
+from reprise.retrain.environment import unattended_environment
+from reprise.retrain.fingerprint import digest_of_inputs
+from reprise.retrain.options import Echo
+from reprise.retrain.push import BranchMoved, push_commit, push_data
+from reprise.retrain.stages import load_stages
+from reprise.shorten import shorten
+from reprise.state.folders import StateFolders
+
+STEP_OF_A_CLONE = "git_clone"  # of `pull`: Prefect clones for this run alone
+STEP_OF_A_COPY = "pull_"  # what the names of its other steps that copy code begin with
+MOST_NAMES = 5  # in a message
+
+
+def open_publication(publish: str, echo: Echo, *, commit: bool) -> "Publication | None":
+    """Prepare to publish what a run makes in the current folder; None for `publish: none`.
+
+    commit: the run puts outs into the cache.
+    Raises PipelineError when the results would be lost, or can't be published.
+    """
+    mode = PublishMode(publish)
+    echo(f"publish: {mode}: {mode.description}")
+    if mode is not PublishMode.NONE and not commit:
+        raise PipelineError(f"publish: found {mode} with commit: false; expected commit: true")
+    if mode is not PublishMode.NONE:
+        return Publication(mode, echo)
+    _check_results_last()
+    return None
+
+
+def _check_results_last() -> None:
+    """Raise PipelineError when this flow run works in a folder that is thrown away afterwards."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        return
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment(context.flow_run.deployment_id)
+    for step in deployment.pull_steps or []:
+        for name in step:
+            if _makes_a_folder(name):
+                raise PipelineError(
+                    f"publish: found none in a deployment with the step {name}, whose folder is"
+                    " thrown away after the run; expected branch or push, which keep the results"
+                )
+
+
+def _makes_a_folder(step: str) -> bool:
+    function = step.rpartition(".")[2]
+    return function == STEP_OF_A_CLONE or function.startswith(STEP_OF_A_COPY)
+
+
+class Publication:
+    """Pushes the results of a run to the remotes of the checkout in which it ran."""
+
+    def __init__(self, mode: PublishMode, echo: Echo) -> None:
+        """Check all that can be known before the stages run, in the current folder.
+
+        mode: BRANCH for a branch of its own, or PUSH for the one that is checked out.
+        Raises PipelineError with what stands in the way of it.
+        """
+        assert mode in (PublishMode.BRANCH, PublishMode.PUSH)
+        self._echo = echo
+        self._is_own_branch = mode is PublishMode.BRANCH
+        root, results = _find_results()
+        with unattended_environment():
+            self._checkout = _open_checkout(root)
+            check_remote(self._checkout)
+            self._tip = self._checkout.git("rev-parse", "--verify", "HEAD")
+            self._check_sources(results)
+            if mode is PublishMode.PUSH:
+                self._branch = self._current_branch()
+
+    def _check_sources(self, results: Collection[Path]) -> None:
+        """Check that what the stages read is in the commit that the results will name."""
+        listing = self._checkout.git("diff", "--name-only", "-z", "--relative", self._tip)
+        changed = [name for name in listing.split("\0") if name]
+        others = [name for name in changed if self._checkout.root / name not in results]
+        if others:
+            raise PipelineError(
+                f"publish: found uncommitted changes ({shorten(others, MOST_NAMES)});"
+                " expected them in a commit, which the results are of"
+            )
+
+    def _current_branch(self) -> Branch:
+        """Find the branch that is checked out, which the remote must have as it is here."""
+        try:
+            name = self._checkout.git("symbolic-ref", "--short", "--quiet", "HEAD")
+        except PipelineError:
+            raise PipelineError(
+                "publish: push: found no branch that is checked out; expected one, or"
+                " publish: branch"
+            ) from None
+        branch = self._fetch(name)
+        if branch.tip != self._tip:
+            raise PipelineError(
+                f"publish: push: found {name} at {branch.tip[:12] or 'no commit'} at the remote;"
+                f" expected {self._tip[:12]}, which is checked out"
+            )
+        return branch
+
+    def _fetch(self, name: str) -> Branch:
+        """Fetch a branch of the remote, should there be one."""
+        ref = f"refs/heads/{name}"
+        if self._checkout.git("ls-remote", "origin", ref):
+            refspec = f"+{ref}:refs/remotes/origin/{name}"
+            self._checkout.git("fetch", "--quiet", "--no-tags", "origin", refspec)
+        return Branch(self._checkout, name)
+
+    def finish(self, changed: Sequence[str], *, failed: bool) -> None:
+        """Push data, then commit and push what DVC leaves to git.
+
+        changed: the names of the stages that ran or were restored. failed: some stage did; then
+        data and runs alone are pushed, and the next run restores what finished.
+        Raises PipelineError when the branch got other commits meanwhile, or a remote refuses.
+        """
+        with unattended_environment():
+            if not failed:
+                self._publish(changed)
+                return
+            try:
+                push_data(self._checkout, self._echo)
+            except PipelineError as error:  # the stage's own failure is what to tell
+                self._echo(str(error))
+
+    def _publish(self, changed: Sequence[str]) -> None:
+        stages = load_stages(self._checkout.root)
+        if not add_to_index(self._checkout, self._tip, _kept_by_git(stages)):
+            self._echo("nothing to publish: the same outs as the commit's")
+            return
+        push_data(self._checkout, self._echo)
+        commit = commit_index(self._checkout, self._tip, _message(changed))
+        if self._is_own_branch:
+            self._push_own(self._fetch(f"repro/{digest_of_inputs(stages)[:12]}"), commit)
+            return
+        self._push(self._branch, commit, replace=False)
+        self._checkout.git("reset", "--quiet", "--soft", commit)
+
+    def _push_own(self, branch: Branch, commit: str) -> None:
+        if branch.is_of_others and not branch.has(commit):
+            self._echo(f"{branch.name} has commits of others: it stays as it is")
+            return
+        self._push(branch, commit, replace=True)
+
+    def _push(self, branch: Branch, commit: str, *, replace: bool) -> None:
+        try:
+            push_commit(branch, commit, self._echo, replace=replace)
+        except BranchMoved:
+            raise PipelineError(
+                f"publish: {branch.name} got other commits meanwhile; expected it to rest:"
+                " run once more, which restores what was made"
+            ) from None
+
+
+def _open_checkout(root: Path) -> Checkout:
+    note = StateFolders.in_repository(root).groups / "publish"
+    bare = Checkout(root, "", split_login("")[1], note)
+    if "origin" not in bare.git("remote").split():
+        raise PipelineError("publish: found no git remote 'origin'; expected one to push to")
+    address, login = split_login(check_address(bare.git("remote", "get-url", "origin")))
+    return Checkout(root, address, login, note)
+
+
+def _find_results() -> tuple[Path, list[Path]]:
+    """Return the root of the repository around the current folder, and what DVC leaves to git."""
+    with Repository() as repository:
+        stages = repository.collect_stages([], Selection(all_pipelines=True))
+        return Path(repository.workspace.root), _kept_by_git(stages)
+
+
+def _kept_by_git(stages: Iterable[Stage]) -> list[Path]:
+    return [path for stage in stages for path in stage.kept_by_git]
+
+
+def _message(changed: Sequence[str]) -> str:
+    return f"repro: {shorten(changed, MOST_NAMES)}"
