@@ -7,22 +7,32 @@ Each is reprise's own flow with the settings of this project. `with_options` tak
 from reprise.flows.repro import repro as reprise_repro
 from reprise.flows.retrain import make_retrain
 
-# A hook of your own, for a run that fails. Remove the `# ` here and before `on_failure` below.
+# Who hears of a run that failed, and of a model that was promoted: here, a channel of Slack. Remove
+# the `# ` of the code here and of the hooks below, and register the webhook on Prefect's page
+# *Blocks*, as a *Slack Webhook* named `team`. Other services have blocks of their own.
 #
-# import os
-# import httpx
+# from prefect.blocks.notifications import SlackWebhook
 #
-# def post_failure(flow, flow_run, state):
-#     """Post the failure to the team's channel."""
-#     text = f"{flow.name} {flow_run.name}: {state.message}"
-#     httpx.post(os.environ["TEAM_WEBHOOK"], json={"text": text}, timeout=10)
+# def tell_failure(flow, flow_run, state):
+#     """Tell the team of a run that failed, with the error."""
+#     tell(f"{flow.name} {flow_run.name} failed: {state.message}")
+#
+# def tell_promotion(flow, flow_run, state):
+#     """Tell the team of a model that is better, with the metric."""
+#     if state.name == "Promoted":
+#         tell(f"{flow.name} {flow_run.name} promoted a model: {state.message}")
+#
+# def tell(text):
+#     """Send the text to the channel of the webhook."""
+#     SlackWebhook.load("team").notify(text)
 
 repro = reprise_repro.with_options(
     name="repro",
-    # on_failure=[post_failure],
+    # on_failure=[tell_failure],
 )
 
 retrain = make_retrain(repro).with_options(
     name="retrain",
-    # on_failure=[post_failure],
+    # on_failure=[tell_failure],
+    # on_completion=[tell_promotion],
 )

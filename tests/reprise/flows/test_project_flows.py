@@ -19,9 +19,9 @@ DEPLOYMENTS = {d["name"]: d for d in YAML_.load(ROOT / "prefect.yaml")["deployme
 
 
 def with_hook() -> str:
-    """The text of the file, its example of a hook no longer a comment."""
+    """The text of the file, its example of hooks no longer a comment."""
     text = FILE.read_text()
-    code = r"import|def|    \S|on_failure"
+    code = r"from prefect|def|    \S|on_failure|on_completion"
     return re.sub(rf"^( *)# (?=(?:{code}))", r"\1", text, flags=re.MULTILINE)
 
 
@@ -31,6 +31,7 @@ def test_an_entrypoint_has_the_flow_s_name_and_parameters(name: str) -> None:
     assert flow.name == name
     assert parameter_schema(flow).model_dump_for_openapi() == PARAMETERS[name]
     assert flow.on_failure_hooks == []
+    assert flow.on_completion_hooks == []
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,12 @@ def test_nothing_goes_out_of_a_fresh_clone_by_itself() -> None:
 
 
 @pytest.mark.parametrize("name", ["repro", "retrain"])
-def test_the_example_of_a_hook_is_one(name: str, tmp_path: Path) -> None:
+def test_the_example_of_hooks_is_one(name: str, tmp_path: Path) -> None:
     (tmp_path / "flows.py").write_text(with_hook())
     flow: Flow[..., Any] = load_flow_from_entrypoint(f"{tmp_path / 'flows.py'}:{name}")
     for module_name, module in list(sys.modules.items()):  # else other tests run with it
         if getattr(module, "__file__", None) == str(tmp_path / "flows.py"):
             del sys.modules[module_name]
-    assert [hook.__name__ for hook in flow.on_failure_hooks] == ["post_failure"]
+    assert [hook.__name__ for hook in flow.on_failure_hooks] == ["tell_failure"]
+    expected = ["tell_promotion"] if name == "retrain" else []
+    assert [hook.__name__ for hook in flow.on_completion_hooks] == expected

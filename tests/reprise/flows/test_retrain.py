@@ -177,12 +177,16 @@ def test_the_schedule_fires_and_the_second_run_is_unchanged(deployed: Deployed) 
         "evaluate": "Completed",
     }
     artifacts = deployed.artifacts(first)
-    assert artifacts.keys() == {"decision", "decision-json", "report"}
-    decision = json.loads(artifacts["decision-json"].removeprefix("```json").removesuffix("```"))
+    assert artifacts.keys() == {"origin-decision", "origin-decision-json", "origin-report"}
+    decision = json.loads(
+        artifacts["origin-decision-json"].removeprefix("```json").removesuffix("```")
+    )
     assert (decision["outcome"], decision["old"], decision["new"]) == ("promoted", 0.625, 1.0)
     assert decision["commit"] == deployed.made.branches()["main"]
-    assert "| verdict | better |" in artifacts["decision"]
-    assert "**accuracy 0.625 → 1: this model is better on these rows**" in artifacts["report"]
+    assert "| verdict | better |" in artifacts["origin-decision"]
+    assert (
+        "**accuracy 0.625 → 1: this model is better on these rows**" in artifacts["origin-report"]
+    )
 
 
 def test_data_that_breaks_an_expectation_fails_the_run_with_its_lines(deployed: Deployed) -> None:
@@ -292,14 +296,33 @@ def test_a_stage_whose_name_ends_another_is_not_taken_for_it() -> None:
     assert lines_of_failed(errors, lines) == ["train | broke", "split | broke too"]
 
 
-def test_the_project_s_hook_hears_of_a_failure_and_of_that_of_its_stages(
-    deployed: Deployed, stand_in: StandIn
-) -> None:
-    """The example in pipeline/flows.py, in a copy: `retrain` runs the project's own `repro`."""
+@pytest.fixture
+def told(deployed: Deployed, stand_in: StandIn) -> list[str]:
+    """What the block `team` sends, in place of Slack to a server here."""
     flows = deployed.made.folder / "flows.py"
     flows.write_text(with_hook())
-    deployed.more = {"TEAM_WEBHOOK": f"{stand_in.address}/hook"}
+    address = stand_in.address.replace("http:", "json:")
+    save = (
+        "import sys; from prefect.blocks.notifications import SlackWebhook; "
+        f"SlackWebhook(url={address + '/hook'!r}).save('team', overwrite=True)"
+    )
+    subprocess.run([sys.executable, "-c", save], env=deployed.environment, check=True)
+    return stand_in.calls
+
+
+def test_the_project_s_hook_hears_of_a_failure_and_of_that_of_its_stages(
+    deployed: Deployed, told: list[str]
+) -> None:
+    """The example in pipeline/flows.py, in a copy: `retrain` runs the project's own `repro`."""
     deployed.made.source.write_text(GOOD.replace("a1-0,1,1", "a1-0,1,7"))
-    run = deployed.run_once(entrypoint=f"{flows}:retrain")
+    run = deployed.run_once(entrypoint=f"{deployed.made.folder / 'flows.py'}:retrain")
     assert run["state_name"] == "Failed"
-    assert stand_in.calls == ["POST /hook", "POST /hook"]
+    assert told == ["POST /hook", "POST /hook"]
+
+
+def test_the_project_s_hook_hears_of_a_promotion(deployed: Deployed, told: list[str]) -> None:
+    deployed.made.source.write_text(GOOD)
+    flows = deployed.made.folder / "flows.py"
+    run = deployed.run_once(entrypoint=f"{flows}:retrain", publish="branch")
+    assert run["state_name"] == "Promoted"
+    assert told == ["POST /hook"]
