@@ -148,6 +148,8 @@ def _judge_margin(metric: MetricComparison, gate: Gate) -> tuple[Outcome, str]:
             f"--promote-when not-worse: {metric.name}: found no margin; expected --margin X, or "
             "its margin in dvc.yaml: how much worse is not worse"
         )
+    if metric.verdict is Verdict.SAME:
+        return Outcome.PROMOTED, f"{metric.name}: {metric.verdict}"
     loss = -_gain_at_least(metric)
     if loss >= margin:
         reason = f"{metric.name} may be worse by {number(loss)}; the margin is {margin:g}"

@@ -47,11 +47,12 @@ class ComparedPredictions:
     """Holds the comparison of one declared table of predictions.
 
     name: the out, or the foreach stage whose outs are the seeds of one model; rows: those that
-    changed, None where a side recorded several seeds, or no metric is of both; parts: classes and
-    slices; together: the old model beside the mean of the new one and of earlier ones, None without
-    any; confusion: over the pairs, None where a side recorded several seeds, or no classes;
-    confused: pairs of classes whose rows changed most; older: models before the old one. Of
-    replicates, rows and confusion are of the recorded training of either side alone.
+    changed, None where a side recorded several seeds, no metric is of both, or all predictions are
+    the same; parts: classes and slices; together: the old model beside the mean of the new one and
+    of earlier ones, None without any; confusion: over the pairs, None where a side recorded several
+    seeds, there are no classes, or all predictions are the same; confused: pairs of classes whose
+    rows changed most; older: models before the old one. Of replicates, rows and confusion are of
+    the recorded training of either side alone.
     """
 
     name: str
@@ -374,8 +375,15 @@ def _compare(
         ids = overlap.left_out(features)
     old, new = _without(ids, tables.old, spec), _without(ids, tables.new, spec)
     judged, calibrated = with_calibration([*old, *new], spec)
+    aligned = align_tables(old, new, spec)
+    same = aligned.are_same(spec)
     comparison = compare_metrics(
-        judged[: len(old)], judged[len(old) :], calibrated, refused=refused, left_out=len(ids)
+        judged[: len(old)],
+        judged[len(old) :],
+        calibrated,
+        refused=refused,
+        left_out=len(ids),
+        same=same,
     )
     relabelled = None
     if len(overlap.relabelled):
@@ -387,7 +395,8 @@ def _compare(
         changed_features=len(features),
     )
     compared = ComparedPredictions(name, comparison, None)
-    aligned = align_tables(old, new, spec)
+    if same:
+        return compared
     if max(len(recorded.old), len(recorded.new)) == 1:
         one = aligned if max(len(old), len(new)) == 1 else align_tables(old[:1], new[:1], spec)
         rows = find_changed_rows(old[0], new[0], spec)

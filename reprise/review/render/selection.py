@@ -19,6 +19,7 @@ _RANKS: dict[Verdict | None, int] = {
     Verdict.BETTER: 1,
     Verdict.EQUIVALENT: 2,
     Verdict.NO_DIFFERENCE: 2,
+    Verdict.SAME: 2,
     None: 2,
 }
 

@@ -24,6 +24,7 @@ _STYLES: dict[Verdict | None, VerdictStyle] = {
     Verdict.WORSE: VerdictStyle("worse", "worse", "worse", "red"),
     Verdict.EQUIVALENT: VerdictStyle("equivalent", "equivalent", "same", ""),
     Verdict.NO_DIFFERENCE: VerdictStyle("no detectable difference", "not detectable", "same", ""),
+    Verdict.SAME: VerdictStyle("the same predictions", "same", "same", ""),
     None: VerdictStyle("no verdict", "no verdict", "none", "yellow"),
 }
 

@@ -104,7 +104,7 @@ def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
     details = []
     if primary.why:
         details.append(primary.why)
-    if primary.difference is not None:
+    if primary.difference is not None and primary.verdict is not Verdict.SAME:
         details.append(difference_with_unit(primary))
         details.append(f"95 % CI {interval(primary)}")
     details.append(f"{comparison.paired} rows paired")

@@ -27,6 +27,11 @@ class Estimate:
     method: str
 
 
+def is_zero_one(values: Array) -> bool:
+    """Tell whether all values are zeros and ones."""
+    return bool(((values == 0) | (values == 1)).all())
+
+
 def detectable_difference(error: float, degrees: float, tests: int | None) -> float | None:
     """Return the difference found with a chance of POWER: (t₁₋α/₂ + t_power) standard errors.
 

@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from reprise.described import DescribedEnum
 from reprise.review.declared import Direction, PredictionsSpec
 from reprise.review.stats.aligned import AlignedTables
-from reprise.review.stats.estimate import LEVEL, MIN_UNITS, Array, round_result
+from reprise.review.stats.estimate import LEVEL, MIN_UNITS, Array, is_zero_one, round_result
 from reprise.review.stats.holm import holm_adjusted
 from reprise.review.stats.results import MetricComparison, Verdict
 from reprise.review.stats.text_columns import as_text
 from reprise.review.stats.units import count_units
-from reprise.review.stats.verdicts import estimate_difference, is_zero_one, judge
+from reprise.review.stats.verdicts import estimate_difference, judge
 
 MOST_PARTS = 1000  # classes, or values of a column of slices; more are numbers or keys
 RANKS = {Verdict.WORSE: 0, Verdict.BETTER: 1}

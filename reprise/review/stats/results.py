@@ -17,6 +17,7 @@ class Verdict(DescribedEnum):
         "the whole interval of the difference lies within the declared margin",
     )
     NO_DIFFERENCE = "no detectable difference", "these rows cannot tell the two sides apart"
+    SAME = "the same predictions", "each paired row is the same on both sides: nothing to test"
 
 
 @dataclass(frozen=True)

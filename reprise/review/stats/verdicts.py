@@ -17,6 +17,9 @@ zero: the margin says which differences are too small to matter. That is two one
 2.5 % (Schuirmann 1987, J. Pharmacokinet. Biopharm. 15), stricter than the 90 % interval that is
 common, so that the reader sees the interval that decided (two-sided 95 % is also what ICH E9,
 section 3.3.2, sets for equivalence).
+
+Where each paired row is the same on both sides, there is nothing to estimate: the metrics are said
+to be of *the same predictions*, without an interval or a test.
 """
 
 from collections.abc import Sequence
@@ -26,7 +29,14 @@ import numpy as np
 import pyarrow as pa
 
 from reprise.review.declared import Direction, MetricSpec, PredictionsSpec
-from reprise.review.stats.estimate import LEVEL, MIN_UNITS, Array, Estimate, round_result
+from reprise.review.stats.estimate import (
+    LEVEL,
+    MIN_UNITS,
+    Array,
+    Estimate,
+    is_zero_one,
+    round_result,
+)
 from reprise.review.stats.holm import holm_adjusted
 from reprise.review.stats.intervals import mean_difference
 from reprise.review.stats.pairing import PairedPredictions, pair_rows
@@ -44,6 +54,7 @@ from reprise.review.stats.unpaired import compare_unpaired
 MIN_PAIRED = 0.5  # share of either side's rows; with fewer the two test sets are not the same
 # Relative. The float32 results of one model on two machines differ by more, but so do both sides'.
 ROUNDING = 1e-9
+SAME_ROWS = "Each paired row has the same predictions on both sides, so there is nothing to test"
 ALL_ROWS = slice(None)
 
 
@@ -55,12 +66,13 @@ def compare_metrics(
     seed: int = 0,
     refused: str | None = None,
     left_out: int = 0,
+    same: bool = False,
 ) -> Comparison:
     """Compare the metrics of two revisions over the rows that both have.
 
     old, new: a table for each training seed, at least one a side; seed: of the bootstrap; refused:
     why no metric may have a verdict, None if nothing speaks against it; left_out: rows that were
-    taken out of the tables. Raises
+    taken out of the tables; same: each pair has the same predictions on both sides. Raises
     PipelineError for a missing column, a column of a wrong type, and an id that is empty or there
     twice.
     """
@@ -68,7 +80,7 @@ def compare_metrics(
     assert new
     old_arrays, new_arrays = load_arrays(old, new, spec)
     seeds = (len(old), len(new))
-    return _compare_arrays(old_arrays, new_arrays, spec, seeds, seed, refused, left_out)
+    return _compare_arrays(old_arrays, new_arrays, spec, seeds, seed, refused, left_out, same=same)
 
 
 def compare_with_mean(
@@ -92,6 +104,8 @@ def _compare_arrays(
     seed: int,
     refused: str | None = None,
     left_out: int = 0,
+    *,
+    same: bool = False,
 ) -> Comparison:
     """Compare the metrics over the pairs of rows.
 
@@ -102,9 +116,10 @@ def _compare_arrays(
     refused = refused or _why_refused(predictions)
     reasons = {}
     for name, metric in spec.metrics.items():
-        reasons[name] = refused or _why_untested(predictions, metric, left_out)
+        reasons[name] = refused or _why_untested(predictions, metric, left_out, same=same)
 
-    tested = [name for name, reason in reasons.items() if reason is None]
+    judged = [name for name, reason in reasons.items() if reason is None]
+    tested = [] if same else judged
     estimates = {}
     primary = next(iter(spec.ordered_metrics))
     others = [name for name in tested if name != primary]
@@ -122,6 +137,8 @@ def _compare_arrays(
             comparison = judge(comparison, estimates[name], adjusted.get(name, estimates[name].p))
             superiority = _superiority(predictions, metric)
             comparison = replace(comparison, superiority=superiority)
+        elif name in judged:
+            comparison = replace(comparison, verdict=Verdict.SAME, method="no test")
         metrics.append(comparison)
 
     dropped_rows = old_arrays.dropped_rows or new_arrays.dropped_rows
@@ -134,7 +151,7 @@ def _compare_arrays(
         seeds_old=seeds[0],
         seeds_new=seeds[1],
         metrics=metrics,
-        note=_note(*seeds, dropped_rows),
+        note=f"{SAME_ROWS}." if same else _note(*seeds, dropped_rows),
         refused=refused,
     )
 
@@ -151,8 +168,10 @@ def _why_refused(predictions: PairedPredictions) -> str | None:
     return None
 
 
-def _why_untested(predictions: PairedPredictions, metric: MetricSpec, left_out: int) -> str | None:
-    """Say why this metric has no verdict; None if it has one."""
+def _why_untested(
+    predictions: PairedPredictions, metric: MetricSpec, left_out: int, *, same: bool
+) -> str | None:
+    """Say why this metric has no verdict; None if it has one. same: no test is needed for it."""
     column = metric.column
     unpaired = len(predictions.only_old) + len(predictions.only_new) + left_out
     if metric.same_rows and unpaired:
@@ -166,7 +185,7 @@ def _why_untested(predictions: PairedPredictions, metric: MetricSpec, left_out: 
     new_reason = _why_unusable("new", predictions.new, column, predictions.new_rows)
     if new_reason is not None:
         return new_reason
-    if predictions.units < MIN_UNITS:
+    if predictions.units < MIN_UNITS and not same:
         units = "rows" if predictions.group is None else "groups"
         return f"{predictions.units} {units} are paired; at least {MIN_UNITS} are needed"
     return None
@@ -223,11 +242,6 @@ def _differences(old: Array, new: Array) -> Array:
     differences = new - old
     magnitudes = np.maximum(np.abs(old), np.abs(new))
     return np.where(np.abs(differences) <= ROUNDING * magnitudes, 0.0, differences)
-
-
-def is_zero_one(values: Array) -> bool:
-    """Tell whether all values are zeros and ones."""
-    return bool(((values == 0) | (values == 1)).all())
 
 
 def _describe(

@@ -39,15 +39,15 @@ def report(
     better: Direction = Direction.HIGHER,
     margin: float | None = None,
     older: Sequence[OlderModel] = (),
+    same: bool = False,
 ) -> Report:
     metric = MetricSpec(column="correct", better=better, margin=margin)
     spec = PredictionsSpec(metrics={"accuracy": metric})
     together = None
     if earlier:
         together = compare_with_mean([old], [new, *earlier], spec)
-    compared = ComparedPredictions(
-        "p", compare_metrics([old], [new], spec), None, together=together, older=[*older]
-    )
+    comparison = compare_metrics([old], [new], spec, same=same)
+    compared = ComparedPredictions("p", comparison, None, together=together, older=[*older])
     main, challenger = RevisionLabel("main", None), RevisionLabel("new", None)
     return Report(main, challenger, [compared], [], [], [], [], [], [])
 
@@ -297,3 +297,16 @@ def test_a_champion_that_knows_not_the_new_rows_fails_the_run(made: Retrainable)
     assert said.startswith(f"reprise: {expected}")
     assert said.endswith(": x 10")
     assert "with the old model" in said
+
+
+@pytest.mark.parametrize(
+    ("gate", "outcome"), [(Gate(), Outcome.KEPT), (NOT_WORSE, Outcome.PROMOTED)]
+)
+def test_a_challenger_with_the_same_predictions_is_neither_better_nor_worse(
+    gate: Gate, outcome: Outcome
+) -> None:
+    found = report(model(0.8), model(0.8), same=True)
+    decision = decide(found, gate, BASE)
+    assert (decision.outcome, decision.reason) == (outcome, "accuracy: the same predictions")
+    assert decision.verdict == "the same predictions"
+    assert (decision.low, decision.p_value, decision.expected) == (None, None, None)

@@ -203,6 +203,14 @@ def test_no_verdict_fails_where_that_was_asked_for(made: Made) -> None:
     report(made, "main", "feature", "--fail-on", "no-verdict", code=1)
 
 
+def test_the_same_predictions_are_a_verdict_that_fails_nothing(made: Made) -> None:
+    change(made, {"params.yaml": PARAMS.replace("epochs: 5", "epochs: 6")})
+    said = report(made, "main", "--fail-on", "no-verdict", "--format", "md")
+    assert "**accuracy 0.7 → 0.7: the same predictions** (400 rows paired)" in said
+    assert "95 % CI" not in said
+    report(made, "main", "--fail-on", "worse", "--metric", "log_loss")
+
+
 def test_outs_that_are_not_what_dvc_recorded_are_told(made: Made) -> None:
     (made.root / "predictions.csv").unlink()
     shutil.copy(made.root / "data.csv", made.root / "predictions.csv")

@@ -18,5 +18,6 @@ def test_colours() -> None:
         Verdict.WORSE: "worse",
         Verdict.EQUIVALENT: "same",
         Verdict.NO_DIFFERENCE: "same",
+        Verdict.SAME: "same",
         None: "none",
     }
