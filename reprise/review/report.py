@@ -131,15 +131,20 @@ class Report:
         if not names:
             primary = self.primary
             return [] if primary is None else [primary.verdict]
-        metrics = {}
-        for compared in reversed(self.compared):  # of two with one name, the first stands
-            for metric in compared.comparison.metrics:
-                metrics[metric.name] = metric.verdict
+        metrics = self.verdicts_by_name()
         for name in names:
             if metrics and name not in metrics:
                 expected = ", ".join(metrics)
                 raise PipelineError(f"--metric: found {name!r}; expected one of {expected}")
         return [metrics.get(name) for name in names]
+
+    def verdicts_by_name(self) -> dict[str, Verdict | None]:
+        """Return the verdict of each compared metric; of two with one name, that of the first."""
+        verdicts = {}
+        for compared in reversed(self.compared):
+            for metric in compared.comparison.metrics:
+                verdicts[metric.name] = metric.verdict
+        return verdicts
 
 
 def values_equal(old: Any, new: Any) -> bool:

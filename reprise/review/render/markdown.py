@@ -1,16 +1,22 @@
-"""Write a report as GitHub-flavoured Markdown: the answer first, details folded."""
+"""Write a report as Markdown, the answer first: for a forge's comment, with details folded.
+
+On other pages that show Markdown, nothing folds, so that they have no details, and Mermaid stays
+text, so that they have pictures.
+"""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from operator import attrgetter
 
+from reprise.review.curves import Curve
 from reprise.review.data.changes import DataChange
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.render import markdown_tables as tables
 from reprise.review.render import wording
 from reprise.review.render.mermaid import mermaid
+from reprise.review.render.picture import picture
 from reprise.review.render.row_sections import (
     confused_table,
     row_table,
@@ -31,6 +37,7 @@ from reprise.text.markdown import ROWS, escaped, folded, sentence
 
 MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
+PAGE_LIMIT = 250_000  # characters, most of them of pictures
 NOTE = 2000  # characters that say what was left out, at most
 KEPT = 2  # the rank of what stays, as long as it is
 CURVES = 4
@@ -46,13 +53,32 @@ class _Section:
     text: str
 
 
+@dataclass(frozen=True)
+class _Medium:
+    """Holds what shows the Markdown can do.
+
+    fold: folds content under a title; draw: draws a curve, or returns nothing where it can't.
+    """
+
+    fold: Callable[[str, str], str]
+    draw: Callable[[Curve, Report], str]
+
+
+def _unfolded(title: str, content: str) -> str:
+    return f"{title}:\n\n{content}" if content else ""
+
+
+COMMENT = _Medium(folded, mermaid)
+PAGE = _Medium(_unfolded, picture)
+
+
 def markdown(report: Report) -> str:
     """Write the report, ending with a newline. Whatever data says is inert.
 
     Where the text would pass LIMIT, whole sections are left out, the least important first. Those
     with what is worse stay; where they are too long themselves, their last rows are left out.
     """
-    shown = list(_sections(report))
+    shown = list(_sections(report, COMMENT))
     details = list(_details(report))
     left_out: list[str] = []
     text = _joined(shown, details, left_out)
@@ -65,6 +91,15 @@ def markdown(report: Report) -> str:
         left_out.append(least.name)
         text = _joined(shown, details, left_out)
     return text
+
+
+def page_markdown(report: Report) -> str:
+    """Write the report for a page that folds nothing, and shows pictures."""
+    sections = list(_sections(report, PAGE))
+    text = _joined(sections, [], [])
+    if len(text) <= PAGE_LIMIT:
+        return text
+    return _cut(sections, [])
 
 
 def _cut(shown: Sequence[_Section], left_out: Sequence[str]) -> str:
@@ -90,7 +125,7 @@ def _joined(shown: Sequence[_Section], details: Sequence[_Section], left_out: li
     return f"{text}\n"
 
 
-def _sections(report: Report) -> Iterator[_Section]:
+def _sections(report: Report, medium: _Medium) -> Iterator[_Section]:
     """Yield what stands outside the folded part, in the order of reading."""
     yield _Section("the first line", 0, _headline(report))
     for line in _baselines(report):
@@ -105,10 +140,10 @@ def _sections(report: Report) -> Iterator[_Section]:
     yield from _section("### Data", 4, _data(report))
     for compared, rows in with_changed_rows(report):
         title = f"### {rows_title(compared, rows)}"
-        yield from _section(title, 6, folded("Those that changed most", row_table(rows)))
+        yield from _section(title, 6, medium.fold("Those that changed most", row_table(rows)))
     sizes = [f"- {sentence(size_sentence(model))}" for model in changed_models(report)]
     yield from _section("### Size of the model", 6, "\n".join(sizes))
-    yield from _section("### Curves", 8, _curves(report))
+    yield from _section("### Curves", 8, _curves(report, medium))
     notes = [f"- {sentence(note)}" for note in report.notes]
     yield from _section("### Notes", 3, "\n".join(notes))
 
@@ -175,11 +210,11 @@ def _parts(parts: Sequence[PartComparison]) -> str:
     return f"{table}\n\n{wording.unmoved_parts_sentence(parts)}".strip()
 
 
-def _curves(report: Report) -> str:
+def _curves(report: Report, medium: _Medium) -> str:
     """Draw the first curves, and name those that only HTML can draw."""
     charts, undrawn = [], []
     for curve in report.curves[:CURVES]:
-        chart = mermaid(curve, report)
+        chart = medium.draw(curve, report)
         if chart:
             charts.append(chart)
         else:

@@ -1,11 +1,13 @@
 """The Markdown of a report says what its HTML says, and nothing in it comes alive."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -13,7 +15,7 @@ from reprise.retrain.decision import Decision, Outcome
 from reprise.retrain.publish import describe_change
 from reprise.review.change_state import ChangeState
 from reprise.review.data.changes import DataChange
-from reprise.review.render.markdown import LIMIT, markdown
+from reprise.review.render.markdown import LIMIT, markdown, page_markdown
 from reprise.review.report import Report, ValueChange
 from reprise.review.stats.parts import PartComparison, PartKind
 from reprise.review.stats.results import Verdict
@@ -100,6 +102,40 @@ def test_a_pull_request_of_retraining_names_its_metric_harmlessly(text: str) -> 
     decision = Decision(outcome=Outcome.PROMOTED, reason="", base="", metric=text, old=0.5, new=1.0)
     name, _, _ = describe_change(decision).rpartition(" 0.5 -> 1")
     assert not re.search(r"[^\w ,;:.]", name)
+
+
+def pictures(written: str) -> list[str]:
+    """Return the pictures in the text, as SVG."""
+    found = re.findall(r"!\[chart\]\(data:image/svg\+xml;base64,([\w+/=]+)\)", written)
+    return [b64decode(data).decode() for data in found]
+
+
+def test_a_page_has_pictures_and_nothing_to_unfold() -> None:
+    written = page_markdown(common())
+    for absent in ("<details", "mermaid", "Full difference"):
+        assert absent not in written
+    lines = [line for line in written.splitlines() if not line.startswith("![chart]")]
+    said = [line for line in lines if line and not line.startswith(("| ---", "dashed: "))]
+    assert len(said) == len(set(said))  # nothing twice
+    assert "| fixed | a1f | 3 | `8 (93%)` | `3 (90%)` | 2.81 | 0.11 |" in lines
+    drawn = pictures(written)
+    assert len(drawn) == 2
+    for text in drawn:
+        assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+        assert all(f".{style} {{" in text for style in ("line.old", "line.new", "back"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_page_says_harmlessly_what_data_says(text: str) -> None:
+    written = page_markdown(poisoned(common(), text))
+    assert len(pictures(written)) == 2
+    for picture in pictures(written):
+        names = {
+            element.tag.partition("}")[2] for element in ElementTree.fromstring(picture).iter()
+        }
+        assert names == {"svg", "title", "desc", "style", "rect", "path", "text"}
+    shown = re.sub(r"!\[chart\]\([^)]*\)", "", written)
+    assert words_alive(shown) == []
 
 
 def many(count: int, worse: int) -> Report:
