@@ -67,4 +67,5 @@ GITHUB = Provider(
     project_variable="GITHUB_REPOSITORY",
     token_variable="GITHUB_TOKEN",  # noqa: S106
     commit_path="/commit/",
+    branch_path="/tree/",
 )

@@ -63,4 +63,5 @@ GITLAB = Provider(
     project_variable="CI_PROJECT_ID",
     token_variable="GITLAB_TOKEN",  # noqa: S106
     commit_path="/-/commit/",
+    branch_path="/-/tree/",
 )

@@ -36,7 +36,8 @@ class Provider:
     connect: makes a client from the API's address, the project, and a token.
     api_path: leads from a server of one's own to its API.
     server_variable: names that server's address, or its host.
-    commit_path: leads from a project's page to that of a commit, before its hash.
+    commit_path, branch_path: lead from a project's page to that of a commit, before its hash, and
+    to that of a branch, before its name.
     """
 
     connect: Callable[[str, str, str], Forge]
@@ -48,6 +49,7 @@ class Provider:
     project_variable: str
     token_variable: str
     commit_path: str
+    branch_path: str
 
     def serves(self, host: str, environment: Mapping[str, str]) -> bool:
         """Tell whether the host is the public one, or one that the environment names."""

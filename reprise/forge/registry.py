@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import attrgetter
 from urllib.parse import quote
 
 from reprise.errors import PipelineError
@@ -79,6 +80,20 @@ def commit_page(
 
     None where no forge is known that has the address.
     """
+    return _page(address, attrgetter("commit_path"), commit, environment)
+
+
+def branch_page(
+    address: str, branch: str, environment: Mapping[str, str] = os.environ
+) -> str | None:
+    """Return the address of a branch's page; None where no forge is known that has the address."""
+    return _page(address, attrgetter("branch_path"), branch, environment)
+
+
+def _page(
+    address: str, path: Callable[[Provider], str], name: str, environment: Mapping[str, str]
+) -> str | None:
+    """Return the address of a page below the project's. path: leads there, before the name."""
     parts = GIT_ADDRESS.match(address)
     if parts is None:
         return None
@@ -86,7 +101,7 @@ def commit_page(
     provider = find_provider(host, environment)
     if provider is None:
         return None
-    return f"https://{host}/{quote(project)}{provider.commit_path}{quote(commit)}"
+    return f"https://{host}/{quote(project)}{path(provider)}{quote(name)}"
 
 
 def _with_token(environment: Mapping[str, str], token: str) -> dict[str, str]:

@@ -10,7 +10,13 @@ from reprise.forge.git_credentials import Login, git_environment
 from reprise.forge.github import GitHub
 from reprise.forge.gitlab import GitLab
 from reprise.forge.provider import Proposal, Provider
-from reprise.forge.registry import commit_page, forge_of_address, make_forge, project_of_address
+from reprise.forge.registry import (
+    branch_page,
+    commit_page,
+    forge_of_address,
+    make_forge,
+    project_of_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +102,7 @@ GITEA = Provider(
     project_variable="GITEA_REPOSITORY",
     token_variable="GITEA_TOKEN",
     commit_path="/commit/",
+    branch_path="/src/branch/",
 )
 GITEA_CI = {"GITEA_SERVER": "https://tea.test", "GITEA_REPOSITORY": "o/r", "GITEA_TOKEN": "c"}
 
@@ -150,3 +157,5 @@ def test_a_commit_has_a_page_where_the_forge_is_known(
     """The page's address has no login; a folder is of no forge."""
     assert project_of_address(address) == project
     assert commit_page(address, "abc", CI | OWN) == page
+    branch = branch_page(address, "retrain/abc", CI | OWN)
+    assert branch == (page and page.replace("/commit/abc", "/tree/retrain/abc"))
