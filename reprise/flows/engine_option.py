@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class EngineOption:
     """Describes a setting of an engine: an option of `reprise run`, and a parameter of the flow.
 
-    It is None where it is not given. `help` and `metavar` are for the command line.
+    It is None where it is not given. `metavar` and `help`, one after the other, say what it is.
     """
 
     name: str

@@ -7,6 +7,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 from reprise.errors import PipelineError
 from reprise.flows.engines import engine_options, make_task_runner
@@ -33,6 +34,9 @@ def run_flow(args: argparse.Namespace) -> int:
         os.environ.setdefault(name, value)
     with _no_garbage_collection():
         is_set = _check_prefect()
+        from prefect import tags
+
+        from reprise.flows.names import Trigger, run_tags
         from reprise.flows.repro import repro
 
     settings = {option.name: getattr(args, option.name) for option in engine_options()}
@@ -41,7 +45,8 @@ def run_flow(args: argparse.Namespace) -> int:
     # Prefect's way to make any value JSON imports FastAPI, a tenth of a no-op's time. These are
     # JSON already.
     repro.serialize_parameters = lambda parameters: parameters  # type: ignore[method-assign]
-    with _lost_server_named(), nullcontext() if is_set else _closed_server():
+    named = tags(*run_tags(Path(), Trigger.COMMAND_LINE))
+    with _lost_server_named(), nullcontext() if is_set else _closed_server(), named:
         state = repro(
             targets=args.targets,
             jobs=args.jobs,

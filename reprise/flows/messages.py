@@ -35,10 +35,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class End:
-    """Says in which state the task run is to end."""
+    """Says in which state the task run is to end. message: for a reader of its page."""
 
     state: StateName
-    error: str | None
+    message: str
 
 
 class StageMailbox(Mailbox):
@@ -60,16 +60,16 @@ class StageMailbox(Mailbox):
         """Ask the task run to wait for another attempt."""
         self.send(f"retry-{attempt}", error)
 
-    def send_end(self, state: StateName, error: str | None) -> None:
+    def send_end(self, state: StateName, message: str) -> None:
         """Ask the task run to end."""
-        self.send(END, {"state": state, "error": error})
+        self.send(END, {"state": state, "message": message})
 
     def end(self) -> End | None:
         """Return how the task run is to end; None while it is to go on."""
         message = self.receive(END)
         if message is None:
             return None
-        return End(StateName(message["state"]), message["error"])
+        return End(StateName(message["state"]), message["message"])
 
     # From the task run
 

@@ -38,6 +38,11 @@ class RemoteExecution:
         """Tell whether the job took longer than its timeout."""
         return self._result is not None and self._result.end is JobEnd.TIMED_OUT
 
+    @property
+    def command_failed(self) -> bool:
+        """Tell whether a command ended with another status than 0."""
+        return self._result is not None and self._result.end is JobEnd.FAILED
+
     def run(self, folder: Path, note: Path) -> JobResult:
         """Run the job in the folder. `note`: a file for the number of the process group."""
         self._mailbox.send_start(self.attempt, Start(folder, note, self.mounts))

@@ -1,7 +1,8 @@
 """Define the flow `repro`: a run of the runner, in which a task run mirrors each stage."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,12 +16,13 @@ from pydantic import Field
 
 from reprise.dvc import Repository, Selection, showing_warnings
 from reprise.errors import StagesFailed
-from reprise.flows.artifacts import show_metrics, show_plan, show_report
+from reprise.flows.artifacts import show_plan, show_results
 from reprise.flows.concurrency import create_limits
-from reprise.flows.endings import prefect_endings
+from reprise.flows.endings import fail, prefect_endings
 from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
+from reprise.flows.names import name_repro
 from reprise.flows.publication import open_publication
 from reprise.flows.server.project import project_name
 from reprise.flows.states import StateName
@@ -33,7 +35,7 @@ from reprise.state.folders import StateFolders
 CHANGED = {StageState.RAN, StageState.RESTORED}
 
 
-@flow(name="repro")
+@flow(name="repro", flow_run_name=name_repro)
 @with_engine_parameters
 def repro(
     targets: list[str] | None = None,
@@ -60,15 +62,32 @@ def repro(
     report: bool = False,
     **engine_options: Any,
 ) -> "State[Any]":
-    """Bring the stages of the DVC repository at `path` up to date, as `reprise run` does.
+    """Bring the stages of a DVC repository up to date, as `reprise run` does.
 
-    publish: push the data, and then dvc.lock and metrics, to a branch of its own or to the one that
-    is checked out. runner: the engine that runs the commands. An engine's setting, such as
-    `dask_address`, is a parameter of its own. report: make `reprise report HEAD` an artifact, which
-    takes seconds.
+    Ends Completed, Restored, Unchanged or Failed. Raises StagesFailed when a stage failed.
 
-    Raises StagesFailed when a stage failed: Prefect retries a flow that raises, but not one that
-    returns a failed state.
+    Args:
+        targets: Stages, outputs, dvc.yaml or .dvc files (default: all of dvc.yaml).
+        path: The repository's folder, or one in it.
+        jobs: At most so many stages at a time (default: as many as the machine has cores).
+        force: Run stages even if nothing changed.
+        keep_going: After a failure, go on with what does not depend on it.
+        pull: Get missing data and runs from the DVC remote.
+        sandbox: Run each command in a sandbox, and not in the workspace itself.
+        downstream: The targets and what depends on them.
+        single_item: Only the targets, without what they depend on.
+        all_pipelines: Every dvc.yaml of the repository.
+        pipeline: All that the targets depend on or that depends on them.
+        recursive: Targets are folders, with all stages in them.
+        glob: Targets are patterns of stage names, as `train*`.
+        force_downstream: Run what depends on a stage that ran, even if nothing else changed.
+        allow_missing: Stages of which only data are missing count as unchanged.
+        ignore_errors: After a failure, go on with everything, and end without one.
+        commit: Put outputs and runs into DVC's cache.
+        run_cache: Restore outputs that the run-cache has, in place of running.
+        publish: Where results go: to a branch of their own, to the one checked out, nowhere.
+        runner: The engine that runs the commands.
+        report: Show `reprise report HEAD` as an artifact, which takes seconds.
     """
     options = RunOptions(
         jobs=jobs or count_cores(),
@@ -101,16 +120,16 @@ def repro(
             stage_runner = _run(repository, project, steps, options, engine)
             states = set(stage_runner.states.values())
             if states & CHANGED:
-                show_metrics(project)
-                if report:
-                    show_report(project)
+                show_results(project, report=report)
             errors = {stage.name: error for stage, error in stage_runner.errors.items()}
         if publication is not None:
             changed = [s.name for s, state in stage_runner.states.items() if state in CHANGED]
             publication.finish(changed, failed=bool(errors))
     if errors and not ignore_errors:
-        raise StagesFailed(errors)
-    return Completed(name=_state_name(states).value)
+        failures = stage_runner.reporter.failures.items()
+        message = "; ".join(f"{stage}: {why}" for stage, why in failures)
+        return fail(StagesFailed(errors), message)
+    return Completed(name=_state_name(states).value, message=_count(stage_runner.states.values()))
 
 
 def _on_error(*, keep_going: bool, ignore_errors: bool) -> OnError:
@@ -139,11 +158,11 @@ def _run(
     engine: TaskRunner[Any],
 ) -> FlowRunner:
     """Run the steps. Returns the runner, which knows what became of each."""
-    mailboxes = StateFolders(repository.temporary).mailboxes
+    folders = StateFolders(repository.temporary)
     stages = [step.stage for step in steps]
     thread_runner: TaskRunner[Any] = ThreadPoolTaskRunner()
     with _one_server(), thread_runner as threads, engine:
-        reporter = FlowReporter(project, steps, mailboxes, threads, engine)
+        reporter = FlowReporter(project, steps, folders, threads, engine)
         runner = FlowRunner(repository, stages, options, reporter, retries_keep_slots=True)
         try:
             runner.run()
@@ -165,6 +184,12 @@ def _one_server() -> Iterator[None]:
         url = str(client.api_url)
     with temporary_settings({PREFECT_API_URL: url}):
         yield
+
+
+def _count(states: Iterable[StageState]) -> str:
+    """Say of how many stages became what: "1 ran, 4 unchanged"."""
+    counts = Counter(states)
+    return ", ".join(f"{counts[state]} {state}" for state in StageState if counts[state])
 
 
 def _state_name(states: Collection[StageState]) -> StateName:

@@ -1,11 +1,13 @@
 """Define the flow `retrain`: what `reprise retrain` does, its stages as a run of `repro`."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from prefect import Flow, flow, get_run_logger, tags
-from prefect.artifacts import create_markdown_artifact
+from prefect import Flow, flow, get_run_logger
+from prefect import tags as add_tags
+from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.blocks.system import Secret
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -13,20 +15,22 @@ from prefect.states import Completed
 from pydantic import Field
 
 from reprise.errors import PipelineError, StagesFailed
-from reprise.flows.endings import prefect_endings
+from reprise.flows.artifacts import show_report
+from reprise.flows.endings import fail, prefect_endings
+from reprise.flows.names import Trigger, name_retrain, run_tags
 from reprise.flows.repro import repro
 from reprise.flows.server.project import project_name
 from reprise.flows.stage_lines import stage_lines
+from reprise.forge.registry import branch_page
 from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen, PublishMode
-from reprise.retrain.clone import Clone
-from reprise.retrain.decision import Decision, RetrainResult
+from reprise.retrain.clone import Clone, find_source
+from reprise.retrain.decision import RetrainResult
 from reprise.retrain.gate import Gate
 from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.retrain import RunStages
 from reprise.retrain.retrain import retrain as retrain_in_clone
 from reprise.retrain.shell import LAST_LINES
-from reprise.review import markdown
-from reprise.text.markdown import code_block, escaped, sentence, table
+from reprise.text.markdown import escaped, sentence
 
 WIDE = 300  # characters of a value of the decision
 
@@ -37,7 +41,7 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
     stages_flow: a flow with the parameters of `repro`, which brings the clone's stages up to date.
     """
 
-    @flow(name="retrain", persist_result=False)
+    @flow(name="retrain", flow_run_name=name_retrain, persist_result=False)
     def retrain(
         repository: str = ".",
         base: str = "main",
@@ -56,10 +60,23 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
     ) -> "State[Any]":
         """Train on new data in a clone, and propose the model if it is better beyond noise.
 
-        The options are those of `reprise retrain`. token_block: the Secret block that has the
-        forge's token, in place of GITHUB_TOKEN or GITLAB_TOKEN.
-
         Ends Unchanged, Kept, Promoted or Skipped. Raises PipelineError when the retraining failed.
+
+        Args:
+            repository: A git address or folder; a folder's origin is what is cloned.
+            base: The champion's branch.
+            publish: Where a better model goes: a pull request, a branch, the base itself, nowhere.
+            metric: The metric to decide by (default: the first that dvc.yaml declares).
+            min_effect: Promote what is better by that at least, at the lower end of its interval.
+            promote_when: Promote what is better beyond noise, or also what is not worse.
+            margin: How much worse is still not worse (default: the metric's margin in dvc.yaml).
+            nights: The challengers of so many nights, the last ones, have to be better together.
+            jobs: At most so many stages at a time (default: as many as the machine has cores).
+            wait_for_others: Wait for another retraining that is at work, instead of skipping.
+            dry_run: Decide, and push nothing.
+            workplace: The folder where clones are kept.
+            token_block: The Secret block with the forge's token (default: the worker's variable).
+            out: A file for the decision, as JSON.
         """
         options = RetrainOptions(
             repository=repository,
@@ -76,16 +93,23 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
             jobs=jobs,
             wait=wait_for_others,
             dry_run=dry_run,
-            token=_load_token(token_block),
         )
-        clone = Clone(repository, base, options.folder)
         _log(f"publish: {publish}: {options.publish.description}")
-        with prefect_endings():
-            result = retrain_in_clone(options, _log, _make_run_stages(stages_flow))
-        _show(project_name(clone.root, clone.address), result)
+        try:
+            clone = Clone(repository, base, options.folder)
+            options = replace(options, token=_load_token(token_block))
+            with prefect_endings():
+                result = retrain_in_clone(options, _log, _make_run_stages(stages_flow))
+        except PipelineError as e:
+            return fail(e, str(e))
+        project = project_name(clone.root, clone.address)
+        _show(project, result)
         decision = result.decision
+        if decision.pushed and decision.branch is not None:
+            _show_branch(project, repository, decision.branch)
         if out is not None:
-            Path(out).write_text(_to_json(decision) + "\n", encoding="utf-8")
+            text = decision.model_dump_json(indent=2)
+            Path(out).write_text(f"{text}\n", encoding="utf-8")
         return Completed(name=decision.outcome.capitalize(), message=decision.reason)
 
     return retrain
@@ -114,7 +138,8 @@ def _make_run_stages(stages_flow: "Flow[..., Any]") -> RunStages:
 
         Raises PipelineError with the last lines of the stages that failed.
         """
-        with stage_lines(LAST_LINES) as lines, tags(*flow_run.tags):
+        tags = [*flow_run.tags, *run_tags(clone.root, Trigger.RETRAINING)]
+        with stage_lines(LAST_LINES) as lines, add_tags(*tags):
             try:
                 stages_flow(path=str(clone.root), jobs=options.jobs, pull=True, all_pipelines=True)
             except StagesFailed as e:
@@ -135,28 +160,26 @@ def lines_of_failed(errors: Mapping[str, str], lines: Mapping[str, Iterable[str]
 
 def _show(project: str, result: RetrainResult) -> None:
     decision = result.decision
-    fields = decision.model_dump(exclude_none=True)
-    rows = [[name, escaped(str(value), WIDE)] for name, value in fields.items()]
-    create_markdown_artifact(
-        key=f"{project}-decision",
-        description=sentence(decision.reason),
-        markdown=table(["", ""], rows),
-    )
-    create_markdown_artifact(
-        key=f"{project}-decision-json",
-        description="The decision, as `--out` writes it",
-        markdown=code_block(_to_json(decision), "json"),
-    )
+    fields = decision.model_dump(mode="json", exclude_none=True)
+    rows = [{"field": name, "value": escaped(str(value), WIDE)} for name, value in fields.items()]
+    description = sentence(decision.reason)
+    create_table_artifact(rows, key=f"{project}-decision", description=description)
     if result.report is not None:
-        create_markdown_artifact(
-            key=f"{project}-report",
-            description="The challenger beside the champion",
-            markdown=markdown(result.report),
+        show_report(project, result.report, "The challenger beside the champion")
+    if decision.pull_request is not None:
+        create_link_artifact(
+            decision.pull_request,
+            key=f"{project}-pull-request",
+            description="The pull request of the challenger",
         )
 
 
-def _to_json(decision: Decision) -> str:
-    return decision.model_dump_json(indent=2)
+def _show_branch(project: str, repository: str, branch: str) -> None:
+    """Link to the branch that was pushed, where its forge is known."""
+    page = branch_page(find_source(repository)[0], branch)
+    if page is not None:
+        description = "The branch that has the challenger"
+        create_link_artifact(page, branch, key=f"{project}-branch", description=description)
 
 
 retrain = make_retrain(repro)

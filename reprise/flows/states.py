@@ -19,14 +19,14 @@ class StateName(DescribedEnum):
     CANCELLED = "Cancelled", "the run was interrupted"
 
 
-def make_state(name: StateName, error: str | None = None) -> "State[Any]":
-    """Make the state that a task run ends in. `error`: of a failure.
+def make_state(name: StateName, message: str | None = None) -> "State[Any]":
+    """Make the state that a task run ends in. message: what Prefect's page says beside it.
 
     To be called where and when the task run ends: the server drops a state that is older than the
     one of the attempt's start.
     """
     if name in (StateName.FAILED, StateName.TIMED_OUT):
-        return Failed(name=name.value, message=error)
+        return Failed(name=name.value, message=message)
     if name is StateName.CANCELLED:
-        return Cancelled(message="interrupted")
-    return Completed(name=name.value)
+        return Cancelled(message=message)
+    return Completed(name=name.value, message=message)

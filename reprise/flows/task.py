@@ -14,6 +14,7 @@ from prefect.context import TaskRunContext
 from reprise.flows.concurrency import hold_slot
 from reprise.flows.mailbox import POLL, RunnerGoneError
 from reprise.flows.messages import LOST, Retry, StageMailbox, Start
+from reprise.flows.progress import LiveRows, Progress
 from reprise.flows.states import StateName, make_state
 from reprise.process.job import GRACE, Job, JobEnd, JobResult, LocalExecution
 from reprise.process.log import Log
@@ -30,30 +31,33 @@ def _is_retry_requested(_task: Any, _run: Any, state: "State[Any]") -> bool:
 
 
 @task(cache_policy=NO_CACHE)
-def report_state(name: StateName, error: str | None) -> "State[Any]":
+def report_state(name: StateName, message: str) -> "State[Any]":
     """Report how a stage ended whose commands did not run."""
-    return make_state(name, error)
+    return make_state(name, message)
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_is_retry_requested)
-def run_stage(job: Job, mailbox: StageMailbox, limit: str | None) -> "State[Any]":
+def run_stage(job: Job, mailbox: StageMailbox, limit: str | None, live: LiveRows) -> "State[Any]":
     """Run one attempt at the job wherever Prefect put it, and end as the runner says.
 
     The runner decides whether the result is a failure, is tried again, or could be recorded.
-    limit: the concurrency limit of which the commands hold a slot.
+    limit: the concurrency limit of which the commands hold a slot; live: the rows by which
+    progress is shown.
     """
     context = TaskRunContext.get()
     assert context is not None
     attempt = context.task_run.run_count
     if mailbox.wait_for_start(attempt) and mailbox.result(attempt) is None:
-        run_attempt(job, mailbox, limit, attempt)
+        run_attempt(job, mailbox, limit, attempt, live)
     decision = mailbox.wait_for_decision(attempt)
     if isinstance(decision, Retry):
         raise RetryRequested(decision.error)
-    return make_state(decision.state, decision.error)
+    return make_state(decision.state, decision.message)
 
 
-def run_attempt(job: Job, mailbox: StageMailbox, limit: str | None, attempt: int) -> None:
+def run_attempt(
+    job: Job, mailbox: StageMailbox, limit: str | None, attempt: int, live: LiveRows
+) -> None:
     """Run the job's commands, unless a signal came before they start, and send their result."""
     if not mailbox.claim_attempt(attempt):
         # Dask repeats what a worker that died was at, but the sandbox is used.
@@ -62,28 +66,31 @@ def run_attempt(job: Job, mailbox: StageMailbox, limit: str | None, attempt: int
     start = mailbox.start(attempt)
     with hold_slot(limit, mailbox):
         if mailbox.signal() is None:
-            result = _run_commands(job, mailbox, start)
+            result = _run_commands(job, mailbox, start, Progress(live))
         else:  # the runner may be gone already, and DVC's lock with it
             result = JobResult(JobEnd.INTERRUPTED, "interrupted", 0.0)
         # Before the slot is given back: the server that has it may be gone.
         mailbox.send_result(attempt, result)
 
 
-def _run_commands(job: Job, mailbox: StageMailbox, start: Start) -> JobResult:
+def _run_commands(job: Job, mailbox: StageMailbox, start: Start, progress: Progress) -> JobResult:
     execution = LocalExecution(replace(job, mounts=start.mounts))
     log = Log(job.log)
     logger = get_run_logger()
     with ThreadPoolExecutor(1) as thread:
         future = thread.submit(execution.run, start.folder, start.note)
         try:
-            _follow(future, execution, mailbox, log, logger)
+            _follow(future, execution, mailbox, log, logger, progress)
         except RunnerGoneError:
             execution.interrupt(signal.SIGTERM)
             wait([future], GRACE)
             execution.kill()
             raise
     _log_lines(log.new_lines(whole=True), logger)
-    return future.result()
+    result = future.result()
+    if result.end is JobEnd.SUCCEEDED:
+        progress.finish()
+    return result
 
 
 def _follow(
@@ -92,11 +99,13 @@ def _follow(
     mailbox: StageMailbox,
     log: Log,
     logger: Logger,
+    progress: Progress,
 ) -> None:
-    """Log the commands' lines and pass signals to them, until they end."""
+    """Log the commands' lines, show progress and pass signals to them, until they end."""
     passed_signal = None
     while wait([future], POLL).not_done:
         _log_lines(log.new_lines(), logger)
+        progress.look()
         mailbox.check_runner()
         number = mailbox.signal()
         if number is not None and number != passed_signal:

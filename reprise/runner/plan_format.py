@@ -8,6 +8,7 @@ from reprise.dvc import MISSING, Change, ChangeKind
 from reprise.runner.plan import Step, StepKind
 from reprise.shorten import shorten
 from reprise.state.durations import Durations
+from reprise.text.values import NO_VALUE
 
 NAMES_SHOWN = 8  # of the stages that are unchanged or restored
 REASONS_SHOWN = 3  # a stage
@@ -45,6 +46,30 @@ def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[StepK
             time = f"last time {format_seconds(expected)}"
         lines.append((step.kind, f"{step.kind:<9}  {name}  {reasons}  ({time})"))
     return lines
+
+
+def plan_rows(steps: Sequence[Step], durations: Durations) -> list[dict[str, str]]:
+    """Format each stage as a row of a table, by the names of its columns."""
+    rows = []
+    for step in steps:
+        expected = durations.expected(step.stage.name)
+        row = {
+            "stage": step.stage.name,
+            "state": step.kind.value,
+            "last time": NO_VALUE if expected is None else format_seconds(expected),
+            "why": _why(step),
+        }
+        rows.append(row)
+    return rows
+
+
+def _why(step: Step) -> str:
+    """Say why the plan has a stage in its state."""
+    if step.error is not None:
+        return step.error
+    if step.changes or step.waits_for:
+        return _format_reasons(step)
+    return step.kind.description
 
 
 def _format_reasons(step: Step) -> str:

@@ -34,6 +34,7 @@ class StateFolders:
         self.durations = top / "history.jsonl"  # the seconds of recorded runs
         # Folders of commands' own, to go on from where they were killed.
         self.checkpoints = top / "checkpoints"
+        self.live = top / "live"  # rows that commands write while they run, a file for each stage
         self.predictions = top / "predictions"  # of old models on new rows
 
     @classmethod

@@ -77,6 +77,19 @@ def last_run(api: str) -> dict[str, Any]:
     return post(api, "flow_runs", sort="START_TIME_DESC", limit=1)[0]
 
 
+def history(api: str) -> list[str]:
+    """Of the last flow run: the names of its states."""
+    run = {"flow_run_id": last_run(api)["id"]}
+    answer = httpx.get(f"{api}/flow_run_states/", params=run, timeout=30).raise_for_status()
+    return [state["name"] for state in answer.json()]
+
+
+def artifacts(api: str) -> dict[str, dict[str, Any]]:
+    """Of the last flow run, by key."""
+    found = post(api, "artifacts", flow_runs={"id": {"any_": [last_run(api)["id"]]}})
+    return {artifact["key"]: artifact for artifact in found}
+
+
 def task_runs(api: str) -> list[dict[str, Any]]:
     """Of the last flow run."""
     return post(api, "task_runs", flow_runs={"id": {"any_": [last_run(api)["id"]]}})

@@ -36,6 +36,7 @@ PARAMETERS: dict[str, Any] = {
     "force": False,
     "keep_going": False,
 }
+TAGS = ["command line", "master", "repo"]  # sorted, as the page does
 LOOKS = 100  # at a page, half a second apart, until it shows what it should
 NO_NETWORK = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
@@ -82,10 +83,12 @@ def look(
     assert PARAMETERS.items() <= run["parameters"].items()
     requests(browser)
     browser.get(f"{server}/runs/flow-run/{run['id']}")
-    see(browser, f"{run['name']}\n{state}", "4 Task runs", "Flow\nrepro", *log)
-    see(browser, *(f"{name}\n{state}" for name in DAG), click="#task-runs")
+    head = "\n".join([run["name"], *TAGS, state])
+    see(browser, head, "4 Task runs", "Flow\nrepro", *log)
+    see(browser, *DAG, click="#task-runs")
     browser.save_screenshot(str(folder / f"{state}.png"))
-    see(browser, "MARKDOWN\nrepo-plan", click="#artifacts")
+    see(browser, "TABLE\nrepo-plan", click="#artifacts")
+    browser.save_screenshot(str(folder / f"{state}-artifacts.png"))
     see(browser, plan, "Artifact\nrepo-plan", click=".artifact-card")
     browser.save_screenshot(str(folder / f"{state}-plan.png"))
     asked = {url.split("?")[0] for url in requests(browser)}
@@ -107,9 +110,10 @@ def test_the_pages_of_a_run_show_its_stages_states_logs_and_plan(
     browser: webdriver.Chrome, api: str, made: Made, tmp_path: Path
 ) -> None:
     flow(made)
-    plan = "\n".join(f"run        {name:<5}  never ran  (time unknown)" for name in DAG)
+    plan = "\n".join(f"{name}\nrun\n–\nnever ran" for name in DAG)
     look(
         browser, api, "Completed", ["fetched", "went left", "went right", "joined"], plan, tmp_path
     )
     flow(made)
-    look(browser, api, "Unchanged", [], "unchanged  fetch, left, right, join", tmp_path)
+    plan = "join\nunchanged\n0.0 s\nit is up to date"
+    look(browser, api, "Unchanged", [], plan, tmp_path)

@@ -34,6 +34,12 @@ def test_an_entrypoint_has_the_flow_s_name_and_parameters(name: str) -> None:
     assert flow.on_completion_hooks == []
 
 
+@pytest.mark.parametrize("name", ["repro", "retrain"])
+def test_the_run_form_describes_every_parameter_in_a_sentence(name: str) -> None:
+    for parameter, schema in PARAMETERS[name]["properties"].items():
+        assert re.fullmatch(r"[A-Z].{10,85}\.", schema.get("description", "")), parameter
+
+
 @pytest.mark.parametrize(
     ("deployment", "name"), [("reprise-repro", "repro"), ("reprise-retrain", "retrain")]
 )

@@ -3,7 +3,9 @@
 States, logs, retries, limits, cancelling, and DVC's own bytes.
 """
 
+import json
 import os
+import re
 import signal
 import sys
 import time
@@ -13,7 +15,17 @@ import httpx
 import pytest
 
 from tests.reprise.corpus import Made
-from tests.reprise.flows.prefect_server import api, flow, last_run, post, serving, states, task_runs
+from tests.reprise.flows.prefect_server import (
+    api,
+    artifacts,
+    flow,
+    history,
+    last_run,
+    post,
+    serving,
+    states,
+    task_runs,
+)
 from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, start, wait_for
 
 __all__ = ["api", "make"]  # fixtures
@@ -66,11 +78,62 @@ def test_artifacts_of_metrics_and_of_the_report_have_head_beside(make: Make, api
     made.run("git", "commit", "-qm", "first")
     made.edit({"a.in": '{"acc": 2}'})
     made.run(sys.executable, "-c", "from reprise.flows.repro import repro; repro(report=True)")
-    run = last_run(api)["id"]
-    shown = {a["key"]: a["data"] for a in post(api, "artifacts", flow_runs={"id": {"any_": [run]}})}
-    assert shown.keys() == {"plan", "metrics", "report"}
-    assert shown["metrics"].splitlines()[2:] == ["| `m.json` | acc | 1 | 2 |"]
-    assert "| acc | 1 | 2 | +1 |" in shown["report"]
+    shown = artifacts(api)
+    assert shown.keys() == {"repo-plan", "repo-metrics", "repo-report"}
+    row = {"metric": "acc", "HEAD": "1", "now": "2", "difference": "+1", "verdict": "–"}
+    assert json.loads(shown["repo-metrics"]["data"]) == [{**row, "file": "`m.json`"}]
+    (step,) = json.loads(shown["repo-plan"]["data"])
+    assert (step["stage"], step["state"], step["why"]) == ("a", "run", "`a.in` modified")
+    assert step["last time"].endswith(" s")
+    assert shown["repo-plan"]["description"] == "The plan: 1 run"
+    assert "| acc | 1 | 2 | +1 |" in shown["repo-report"]["data"]
+    assert "<details" not in shown["repo-report"]["data"]
+
+
+def test_runs_are_named_and_tagged_and_say_in_words_how_they_ended(make: Make, api: str) -> None:
+    """After a failure too: the last line that the command said, and not the command."""
+    made = make(
+        {
+            "a": stage("cat a.in > a", ["a.in"], "a"),
+            "b": stage("cat a; echo; echo no column x >&2; exit 3", ["a"], "b"),
+        },
+        {"prefect.yaml": "name: digits\n"},
+    )
+    made.run("git", "checkout", "-qb", "feature/x")
+    assert "reprise: b: exit status 3: cat a; echo" in flow(made, 1)
+    run = last_run(api)
+    assert run["name"] == "digits feature/x (command line)"
+    assert set(run["tags"]) == {"digits", "feature/x", "command line"}
+    assert (run["state_name"], run["state"]["message"]) == ("Failed", "b: no column x")
+    assert states(api, 2) == {"a": "Completed", "b": "Failed"}
+    messages = {run["name"]: run["state"]["message"] for run in task_runs(api)}
+    assert re.fullmatch(r"in \d+\.\d s", messages["a"])
+    assert messages["b"] == "no column x"
+    made.run(sys.executable, "-c", "from reprise.flows.repro import repro; repro(['a'])")
+    run = last_run(api)
+    assert (run["name"], run["tags"]) == ("digits feature/x (Python)", [])
+    assert (run["state_name"], run["state"]["message"]) == ("Unchanged", "1 unchanged")
+    states(api, 1)
+    (task,) = task_runs(api)
+    assert task["state"]["message"] == "it was up to date"
+
+
+def test_a_training_shows_its_progress(make: Make, api: str) -> None:
+    rows = "for n in 1 2 3; do sleep 1.5; echo $n >> $live; done"
+    live = "live=$REPRISE_TMP/live/train.csv; mkdir -p $REPRISE_TMP/live; echo epoch > $live"
+    cmd = f"{live}; {rows}; cat a.in > a"
+    train = stage(cmd, ["a.in"], "a", params=["train.epochs"])
+    made = make({"train": train}, {"params.yaml": "train: {epochs: 4}\n"})
+    found = set()
+    with start(made, "--prefect") as process:
+        while process.poll() is None:
+            for artifact in post(api, "artifacts"):
+                if artifact["key"] == "repo-train-progress":
+                    found.add((artifact["data"], artifact["description"]))
+            time.sleep(0.2)
+    assert found & {(25, "epoch 1 of 4"), (50, "epoch 2 of 4"), (75, "epoch 3 of 4")}
+    shown = artifacts(api)["repo-train-progress"]
+    assert (shown["type"], shown["data"], shown["description"]) == ("progress", 100, "done")
 
 
 def test_a_failing_stage_fails_its_task_run_and_keep_going_runs_the_rest(
@@ -124,12 +187,10 @@ def test_a_group_holds_between_flow_runs(make: Make, api: str, tmp_path: Path) -
 
 def test_a_limit_that_was_set_in_prefect_stays(make: Make, api: str) -> None:
     made = make({"a": stage("cat a.in > a", ["a.in"], "a", **meta(group="mine"))})
-    limit = {"name": "reprise-mine", "limit": 3}
+    limit = {"name": "repo-mine", "limit": 3}
     httpx.post(f"{api}/v2/concurrency_limits/", json=limit, timeout=30).raise_for_status()
-    assert "concurrency limit reprise-mine: found 3 in Prefect, 1 in dvc.yaml; both hold" in flow(
-        made
-    )
-    found = httpx.get(f"{api}/v2/concurrency_limits/reprise-mine", timeout=30).json()
+    assert "concurrency limit repo-mine: found 3 in Prefect, 1 in dvc.yaml; both hold" in flow(made)
+    found = httpx.get(f"{api}/v2/concurrency_limits/repo-mine", timeout=30).json()
     assert (found["limit"], found["active_slots"]) == (3, 0)
 
 
@@ -162,7 +223,8 @@ def test_a_signal_ends_the_commands_and_keeps_what_finished(
         wait_for(made.folder / "pid")
         process.send_signal(number)
         process.communicate(timeout=30)
-    assert process.returncode in (-number, 128 + number)
+    assert process.returncode == 128 + number
+    assert history(api) == ["Pending", "Running", "Cancelled"]
     assert is_gone(int((made.folder / "pid").read_text()))
     assert "good" in (made.root / "dvc.lock").read_text()
     assert "long" not in (made.root / "dvc.lock").read_text()

@@ -8,6 +8,7 @@ from prefect.states import Failed
 
 from reprise.flows.messages import End, StageMailbox, Start
 from reprise.flows.mirror import FlowRunner
+from reprise.flows.progress import LiveRows
 from reprise.flows.states import StateName, make_state
 from reprise.flows.task import RetryRequested, _is_retry_requested, run_attempt
 from reprise.process.job import Job, JobEnd, JobResult
@@ -30,7 +31,7 @@ def test_a_job_that_was_to_end_before_it_had_a_slot_does_not_start(
     mailbox.send_start(1, Start(tmp_path, tmp_path / "note"))
     mailbox.send_signal(2)
     job = Job([("", [sys.executable, "-c", "open('ran', 'w')"])], {}, None, tmp_path / "log")
-    run_attempt(job, mailbox, group, 1)
+    run_attempt(job, mailbox, group, 1, LiveRows(tmp_path / "live.csv", "digits-train", {}))
     assert mailbox.result(1) == JobResult(JobEnd.INTERRUPTED, "interrupted", 0.0)
     assert not (tmp_path / "ran").exists()
 
@@ -59,11 +60,11 @@ def test_a_task_run_ends_as_the_runner_says(
     name: StateName, state_type: str, tmp_path: Path
 ) -> None:
     mailbox = StageMailbox.create(tmp_path, 0)
-    mailbox.send_end(name, "an error")
+    mailbox.send_end(name, "why")
     decision = mailbox.wait_for_decision(1)
-    assert decision == End(name, "an error")
-    state = make_state(name, "an error")
-    assert (state.name, state.type) == (name.value, state_type)
+    assert decision == End(name, "why")
+    state = make_state(name, "why")
+    assert (state.name, state.type, state.message) == (name.value, state_type, "why")
 
 
 def test_an_attempt_is_repeated_by_the_type_of_its_exception() -> None:

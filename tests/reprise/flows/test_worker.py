@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.reprise.corpus import Made
-from tests.reprise.flows.prefect_server import api, last_run, post, states
+from tests.reprise.flows.prefect_server import api, history, last_run, post, states
 from tests.reprise.runner.repository import Make, is_gone, make, meta, stage, wait_for
 
 __all__ = ["api", "make"]  # fixtures
@@ -107,6 +108,10 @@ def test_cancelling_ends_the_commands_and_the_next_run_does_the_rest(
             f"{api}/flow_runs/{last_run(api)['id']}/set_state", json=cancel, timeout=30
         ).raise_for_status()
         assert ended(api, name, 1) == ["Cancelled"]
+        assert re.fullmatch(r"repo \S+ \(by hand\)", last_run(api)["name"])
+        found = history(api)
+        assert found[-1] == "Cancelled"
+        assert "Crashed" not in found
         assert is_gone(int((made.folder / "pid").read_text()))
         temporary = made.root / ".dvc/tmp/reprise"
         assert [
