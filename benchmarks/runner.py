@@ -4,9 +4,10 @@ python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000, then the de
 
 At 100 stages commands take 30 ms and `dvc repro` runs them all too. Beyond, commands take no time,
 and only what `dvc repro` does when nothing changed is compared, since the time it takes to run them
-all grows with their square. At 4,000 each command runs once. PARAFFIN=path/to/paraffin compares
-with it as well, at 100 stages. Seconds are of the clock; in brackets those of the processor, which
-other work on the machine changes less.
+all grows with their square. At 4,000 each command runs once. `anew`: without the answer that is
+kept where nothing was to be done. NINJA=path/to/ninja (`pip install ninja` into an environment of
+its own) compares with it on the same graph; PARAFFIN=path/to/paraffin at 100 stages. Seconds are of
+the clock; in brackets those of the processor, which other work on the machine changes less.
 """
 
 import os
@@ -27,6 +28,7 @@ WIDTH = 20  # stages that can run at a time
 SMALL = 100  # stages, up to which `dvc repro` runs them all as well
 SLEEP = 0.03  # seconds that a command takes then
 JOBS = 8
+ANEW = ", anew"  # a command without the answer that was kept
 
 
 def make(folder: Path, stages: int, seconds: float) -> Path:
@@ -47,10 +49,7 @@ def make(folder: Path, stages: int, seconds: float) -> Path:
 
 def _declaration(number: int, seconds: float) -> str:
     """Write a stage of dvc.yaml."""
-    deps = ["a.txt"]
-    if number >= WIDTH:
-        above = number - WIDTH
-        deps = sorted({f"o/{above}", f"o/{max(0, above - 1)}"})
+    deps = _deps(number)
     wait = f"sleep {seconds}; " if seconds else ""
     return (
         f"  s{number}:\n"
@@ -59,6 +58,14 @@ def _declaration(number: int, seconds: float) -> str:
         f"    params: [p{number % 10}]\n"
         f"    outs: [o/{number}]\n"
     )
+
+
+def _deps(number: int) -> list[str]:
+    """Name what a stage reads."""
+    if number < WIDTH:
+        return ["a.txt"]
+    above = number - WIDTH
+    return sorted({f"o/{above}", f"o/{max(0, above - 1)}"})
 
 
 class Cost(NamedTuple):
@@ -108,6 +115,21 @@ def compare(title: str, ours: list[Cost], theirs: list[Cost], name: str = "dvc r
     print(line, flush=True)
 
 
+def ninja(repo: Path, stages: int) -> list[Cost]:
+    """Run all stages by ninja, and then again where there is nothing to do; cost of the latter."""
+    folder = repo.with_name(f"ninja-{stages}")
+    (folder / "o").mkdir(parents=True)
+    for name in ("a.txt", "params.yaml"):
+        shutil.copy(repo / name, folder)
+    rules = ["rule cat", "  command = cat $in | head -c 100 > $out"]
+    for number in range(stages):
+        deps = " ".join(_deps(number))
+        rules.append(f"build o/{number}: cat {deps} | params.yaml")
+    (folder / "build.ninja").write_text("\n".join([*rules, ""]))
+    run(folder, os.environ["NINJA"], f"-j{JOBS}")
+    return [run(folder, os.environ["NINJA"]) for _ in range(REPEATS)]
+
+
 def paraffin(repo: Path) -> Cost:
     """Run all stages by paraffin's workers.
 
@@ -130,12 +152,14 @@ def measure(folder: Path, stages: int) -> None:
     ours, theirs = _full_runs(repo, small)
     idle = _idle_runs(repo, REPEATS if stages < 4000 else 1)
     compare(f"{stages} stages: run -j{JOBS}", ours, theirs)
-    compare(f"{stages} stages: nothing to do", idle["reprise run"], idle["dvc repro"])
-    compare(f"{stages} stages: plan", idle["reprise plan"], idle["dvc status"], "dvc status")
+    _compare_idle(f"{stages} stages", idle)
+    if "NINJA" in os.environ:
+        costs = ninja(repo, stages)
+        compare(f"{stages} stages: plan", idle["reprise plan"], costs, "ninja")
     if small and "PARAFFIN" in os.environ:
         compare(f"{stages} stages: run -j{JOBS}", ours, [paraffin(repo)], "paraffin")
     slept = stages * SLEEP / JOBS if small else 0
-    beyond = median_cost(ours).wall - median_cost(idle["reprise run"]).wall - slept
+    beyond = median_cost(ours).wall - median_cost(idle["reprise run" + ANEW]).wall - slept
     each = beyond / stages * 1000
     print(f"{'':<34} {each:8.1f} ms a stage beyond its command and the start", flush=True)
 
@@ -157,16 +181,30 @@ def _full_runs(repo: Path, small: bool) -> tuple[list[Cost], list[Cost]]:
 
 def _idle_runs(repo: Path, repeats: int) -> dict[str, list[Cost]]:
     """Run each command in turn where there is nothing to do."""
-    commands = ("reprise run", "reprise plan", "dvc repro", "dvc status")
+    commands = ["reprise run" + ANEW, "reprise run", "reprise plan" + ANEW, "reprise plan"]
+    commands += ["dvc repro", "dvc status"]
     costs: dict[str, list[Cost]] = {command: [] for command in commands}
+    answer = repo / ".dvc/tmp/reprise/answer.json"
     for _ in range(repeats):
         for command in commands:
-            costs[command].append(run(repo, *command.split()))
+            if command.endswith(ANEW):
+                answer.unlink(missing_ok=True)
+            else:
+                assert answer.exists()
+            costs[command].append(run(repo, *command.removesuffix(ANEW).split()))
     return costs
 
 
+def _compare_idle(title: str, idle: dict[str, list[Cost]]) -> None:
+    """Print what it costs to find out that there is nothing to do."""
+    for way in ("", ANEW):
+        compare(f"{title}: nothing to do{way}", idle["reprise run" + way], idle["dvc repro"])
+        plan = idle["reprise plan" + way]
+        compare(f"{title}: plan{way}", plan, idle["dvc status"], "dvc status")
+
+
 def default_pipeline(folder: Path) -> None:
-    """Print what an edit of `evaluate` costs in this project, beside its bare command."""
+    """Print what an edit of `evaluate` costs in this project, and what no edit does."""
     project = folder / "default"
     run(ROOT, "git", "clone", "-q", str(ROOT), str(project))
     run(project, "reprise", "run")
@@ -179,6 +217,7 @@ def default_pipeline(folder: Path) -> None:
         bare.append(run(project, *evaluate, str(folder / "evaluation")))
         whole.append(run(project, "reprise", "run"))
     compare("default pipeline, evaluate edited", whole, bare, "its bare command")
+    _compare_idle("default pipeline", _idle_runs(project, REPEATS))
 
 
 def main(sizes: list[int]) -> None:

@@ -1,4 +1,7 @@
-"""Parse the command line of `reprise`, run the command, and end with one line for an error."""
+"""Parse the command line of `reprise`, run the command, and end with one line for an error.
+
+What parses it imports no DVC, which takes half a second: a command imports what it needs.
+"""
 
 import argparse
 import os
@@ -6,9 +9,8 @@ import sys
 from collections.abc import Sequence
 
 from reprise.commands import check, comment, plan, publish, replicate, report, retrain, run, verify
-from reprise.dvc import dvc_boundary, showing_warnings
 from reprise.errors import PipelineError
-from reprise.process.signals import Interrupted
+from reprise.process.signals import Interrupted, exiting_at_once
 
 COMMANDS = (plan, run, check, verify, replicate, report, comment, retrain, publish)
 
@@ -28,12 +30,14 @@ def make_parser() -> argparse.ArgumentParser:
         "reprise", description="Plans and runs the stages of a DVC repository."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="the version of reprise")
-    parser.set_defaults(directory=None)
+    parser.set_defaults(directory=None, has_warned=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.add_parser(commands)
         name = command.__name__.rpartition(".")[2]
-        commands.choices[name].set_defaults(execute=command.execute)
+        commands.choices[name].set_defaults(
+            execute=command.execute, execute_idle=getattr(command, "execute_idle", None)
+        )
     return parser
 
 
@@ -44,10 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         args = make_parser().parse_args(arguments)
-        with dvc_boundary(), showing_warnings(_print_warning):
-            if args.directory:
-                os.chdir(args.directory)
-            sys.exit(args.execute(args))
+        sys.exit(_execute(args))
     except PipelineError as e:
         sys.exit(f"reprise: {e}")
     except Interrupted as e:
@@ -60,8 +61,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _print_warning(text: str) -> None:
-    print(f"reprise: warning: {text}", file=sys.stderr, flush=True)
+def _execute(args: argparse.Namespace) -> int:
+    """Execute the command in the folder of `-C`. Returns the exit status."""
+    _enter(args.directory)
+    if args.execute_idle is not None:
+        idle: int | None = args.execute_idle(args)
+        if idle is not None:
+            return idle
+    with exiting_at_once():
+        from reprise.dvc import dvc_boundary, showing_warnings
+
+    def warn(text: str) -> None:
+        args.has_warned = True
+        print(f"reprise: warning: {text}", file=sys.stderr, flush=True)
+
+    with dvc_boundary(), showing_warnings(warn):
+        status: int = args.execute(args)
+    return status
+
+
+def _enter(folder: str | None) -> None:
+    """Make it the current folder, if one is named. Raises PipelineError where there is none."""
+    try:
+        if folder is not None:
+            os.chdir(folder)
+        os.getcwd()  # it may have been removed
+    except OSError as e:
+        raise PipelineError(f"{folder or 'the current folder'}: {e.strerror}") from None
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
-from reprise.dvc import Repository, Stage
-from reprise.sandbox.undeclared import Undeclared
+
+if TYPE_CHECKING:
+    from reprise.dvc import Stage
+    from reprise.sandbox.undeclared import Undeclared
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -23,6 +26,7 @@ def execute(args: argparse.Namespace) -> int:
     from reprise.check.fix import fix
     from reprise.check.lent_outs import LentOuts
     from reprise.check.result import format_result
+    from reprise.dvc import Repository
 
     undeclared: dict[Stage, Sequence[Undeclared]] = {}
     untraced: set[str] = set()  # reasons

@@ -2,12 +2,30 @@
 
 import argparse
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from reprise.dvc import Repository, Selection, Stage
 from reprise.retrain.choices import PublishMode
 
+if TYPE_CHECKING:
+    from reprise.dvc import Repository, Stage
+    from reprise.state.trace.answer import Question
+
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+# What decides a plan, beside the files.
+PLAN_OPTIONS = (
+    "targets",
+    "single_item",
+    "downstream",
+    "pipeline",
+    "all_pipelines",
+    "recursive",
+    "glob",
+    "force",
+    "force_downstream",
+    "allow_missing",
+    "no_run_cache",
+)
 
 
 def parse_count(text: str) -> int:
@@ -77,8 +95,10 @@ def targets_parser() -> argparse.ArgumentParser:
     return parent
 
 
-def chosen_stages(repository: Repository, args: argparse.Namespace) -> list[Stage]:
+def chosen_stages(repository: "Repository", args: argparse.Namespace) -> list["Stage"]:
     """Find the stages that the options of `targets_parser` choose, in plan order."""
+    from reprise.dvc import Selection
+
     selection = Selection(
         single_item=args.single_item,
         downstream=args.downstream,
@@ -88,6 +108,13 @@ def chosen_stages(repository: Repository, args: argparse.Namespace) -> list[Stag
         glob=args.glob,
     )
     return repository.collect_stages(args.targets, selection)
+
+
+def plan_question(args: argparse.Namespace) -> "Question":
+    """Ask for the plan that the options of `targets_parser` and `changes_parser` describe."""
+    from reprise.state.trace.answer import ask
+
+    return ask({name: getattr(args, name) for name in PLAN_OPTIONS})
 
 
 def changes_parser() -> argparse.ArgumentParser:

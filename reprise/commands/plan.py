@@ -2,13 +2,16 @@
 
 import argparse
 
-from reprise.commands.options import Subparsers, changes_parser, chosen_stages, targets_parser
-from reprise.dvc import Repository
+from reprise.commands.options import (
+    Subparsers,
+    changes_parser,
+    chosen_stages,
+    plan_question,
+    targets_parser,
+)
 from reprise.runner.console import ConsoleReporter
-from reprise.runner.options import RunOptions
-from reprise.runner.plan import StepKind, plan_stages
-from reprise.runner.plan_format import plan_json
-from reprise.state.durations import Durations
+from reprise.runner.states import StepKind
+from reprise.state.trace.answer import answering, recall
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -24,9 +27,31 @@ def add_parser(subparsers: Subparsers) -> None:
     )
 
 
+def execute_idle(args: argparse.Namespace) -> int | None:
+    """Print the plan of before if it found nothing to do, and nothing has moved since.
+
+    Returns the status; None where that is not so.
+    """
+    answer = recall(plan_question(args))
+    if answer is None:
+        return None
+    if args.json:
+        print(answer.document)
+    else:
+        ConsoleReporter().show((StepKind.UNCHANGED, line) for line in answer.lines)
+    return 0
+
+
 def execute(args: argparse.Namespace) -> int:
     """Print the plan. Returns 1 if a stage is an error, 2 with --exit-code when one would run."""
-    with Repository() as repository:
+    from reprise.dvc import Repository
+    from reprise.runner.idle_plan import keep_idle_plan
+    from reprise.runner.options import RunOptions
+    from reprise.runner.plan import plan_stages
+    from reprise.runner.plan_format import plan_json
+    from reprise.state.durations import Durations
+
+    with answering(plan_question(args)) as pending, Repository() as repository:
         stages = chosen_stages(repository, args)
         options = RunOptions(
             force=args.force,
@@ -35,7 +60,9 @@ def execute(args: argparse.Namespace) -> int:
             run_cache=not args.no_run_cache,
         )
         steps = plan_stages(repository, stages, options)
-    durations = Durations(repository.temporary)
+        durations = Durations(repository.temporary)
+        if not args.has_warned:
+            keep_idle_plan(pending, repository, steps, durations)
     if args.json:
         print(plan_json(steps, durations))
     else:

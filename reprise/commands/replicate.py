@@ -3,14 +3,8 @@
 import argparse
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from reprise.commands.options import Subparsers, directory_parser, parse_count
-from reprise.dvc.history.reader import RevisionReader
-from reprise.dvc.history.revision import WORKTREE
-from reprise.replicate.plan import replicated_stages
-from reprise.replicate.run import Work, replicates
-from reprise.state.durations import Durations
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -33,6 +27,14 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Bring the replicates up to date: `base` of a commit, `change` of the working tree."""
+    from tempfile import TemporaryDirectory
+
+    from reprise.dvc.history.reader import RevisionReader
+    from reprise.dvc.history.revision import WORKTREE
+    from reprise.replicate.plan import replicated_stages
+    from reprise.replicate.run import Work, replicates
+    from reprise.state.durations import Durations
+
     with (
         TemporaryDirectory(prefix="reprise-") as temporary,
         RevisionReader(Path(temporary)) as reader,

@@ -1,22 +1,22 @@
 """`reprise run`: bring the stages up to date, in parallel."""
 
 import argparse
+from collections.abc import Sequence
 
 from reprise.commands.options import (
     Subparsers,
     changes_parser,
     chosen_stages,
     parse_count,
+    plan_question,
     targets_parser,
 )
-from reprise.dvc import Repository
 from reprise.errors import PipelineError
 from reprise.flows.engines import DEFAULT_ENGINE, ENGINES, engine_options
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.options import OnError, RunOptions, count_cores
-from reprise.runner.plan import plan_stages
-from reprise.runner.session import plan_and_run
-from reprise.state.durations import Durations
+from reprise.runner.states import StageState, StepKind
+from reprise.state.trace.answer import answering, recall
 
 DIFFERENCES = """\
 Where it differs from dvc repro (docs/repro-options.md has every option):
@@ -88,6 +88,24 @@ def _add_error_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def execute_idle(args: argparse.Namespace) -> int | None:
+    """Say that there is nothing to do, if the plan of before said so and nothing has moved since.
+
+    Returns the status; None where that is not so.
+    """
+    if args.prefect or args.pull:
+        return None
+    _check_no_engine(args)
+    reporter = ConsoleReporter()
+    answer = recall(plan_question(args))
+    if answer is None or (answer.has_notes and not args.dry):
+        return None
+    reporter.show((StepKind.UNCHANGED, line) for line in answer.lines)
+    if not args.dry:
+        reporter.summary([StageState.UNCHANGED] * answer.stages, None)
+    return 0
+
+
 def execute(args: argparse.Namespace) -> int:
     """Run the stages. Returns 1 when one failed, unless errors are ignored."""
     if args.prefect and args.interactive:
@@ -97,16 +115,31 @@ def execute(args: argparse.Namespace) -> int:
 
         return run_flow(args)
     _check_no_engine(args)
+
+    from reprise.dvc import Repository
+    from reprise.runner.idle_plan import keep_idle_plan
+    from reprise.runner.plan import Step, plan_stages
+    from reprise.runner.session import plan_and_run
+    from reprise.state.durations import Durations
+
     options = _options(args)
     reporter = ConsoleReporter()
-    with Repository() as repository:
+    with answering(plan_question(args)) as pending, Repository() as repository:
+
+        def keep(steps: Sequence[Step], durations: Durations) -> None:
+            if args.has_warned:
+                pending.stop()
+            else:
+                keep_idle_plan(pending, repository, steps, durations)
+
         if args.dry:
-            stages = chosen_stages(repository, args)
-            steps = plan_stages(repository, stages, options)
-            reporter.plan(steps, Durations(repository.temporary))
+            steps = plan_stages(repository, chosen_stages(repository, args), options)
+            durations = Durations(repository.temporary)
+            keep(steps, durations)
+            reporter.plan(steps, durations)
             return 0
         runner = plan_and_run(
-            repository, lambda opened: chosen_stages(opened, args), options, reporter
+            repository, lambda opened: chosen_stages(opened, args), options, reporter, keep
         )
     if options.on_error is OnError.IGNORE:
         return 0

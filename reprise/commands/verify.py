@@ -3,7 +3,6 @@
 import argparse
 
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
-from reprise.dvc import Repository, dvc_boundary
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -18,6 +17,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Verify stage by stage. Returns 1 at the first one that differs."""
     from reprise.check.verify import unverifiable, verify
+    from reprise.dvc import Repository, dvc_boundary
 
     with Repository() as repository:
         for stage in chosen_stages(repository, args):

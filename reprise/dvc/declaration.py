@@ -126,6 +126,12 @@ class Declaration:
 
     # Its files
 
+    @property
+    def is_local(self) -> bool:
+        """Tell whether all deps and outs are files of this machine, and nothing is imported."""
+        items = [*self.dvc.deps, *self.dvc.outs]
+        return not self.dvc.is_import and len(local_items(items)) == len(items)
+
     @cached_property
     def dep_paths(self) -> list[str]:
         """Return the paths of local deps, params files apart."""

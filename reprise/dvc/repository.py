@@ -202,6 +202,11 @@ class Repository:
         return self.workspace.run_cache.remote_problem
 
     @property
+    def passing_folders(self) -> list[str]:
+        """List the folders of files that no plan depends on: locks, and hashes by a file's time."""
+        return [self._repo.tmp_dir, self._repo.site_cache_dir]
+
+    @property
     def is_interactive(self) -> bool:
         """Tell whether `core.interactive` is set: DVC asks before it brings a stage up to date."""
         return bool(self._repo.config["core"].get("interactive", False))

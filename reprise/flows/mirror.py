@@ -30,13 +30,12 @@ from reprise.flows.task import report_state, run_stage
 from reprise.process.job import Job
 from reprise.process.log import Log
 from reprise.runner.attempt import Attempt
-from reprise.runner.plan import Step, StepKind
-from reprise.runner.plan_format import format_seconds
+from reprise.runner.plan import Step
 from reprise.runner.runner import Runner
-from reprise.runner.states import StageState
+from reprise.runner.states import StageState, StepKind
 from reprise.sandbox.worker import Worker
 from reprise.state.folders import StateFolders
-from reprise.text.values import single_line
+from reprise.text.values import format_seconds, single_line
 
 MAX_UNCHANGED = 20  # task runs of unchanged stages; where there are more, the plan alone has them
 LINE = 500  # characters of what a command said last

@@ -14,9 +14,9 @@ from reprise.retrain.options import Echo, RetrainOptions
 from reprise.retrain.shell import LAST_LINES
 from reprise.runner.console import ConsoleReporter
 from reprise.runner.options import RunOptions, count_cores
-from reprise.runner.plan import StepKind, plan_stages
+from reprise.runner.plan import plan_stages
 from reprise.runner.session import plan_and_run
-from reprise.runner.states import StageState
+from reprise.runner.states import StageState, StepKind
 
 
 def load_stages(root: Path) -> list[Stage]:

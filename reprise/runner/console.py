@@ -3,18 +3,19 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reprise.dvc import Stage
-from reprise.runner.plan import Step, StepKind
-from reprise.runner.plan_format import format_plan, format_seconds
-from reprise.runner.states import StageState
-from reprise.state.durations import Durations
+from reprise.runner.states import StageState, StepKind
+from reprise.text.values import format_seconds
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # an answer that was kept is shown without DVC
     from rich.status import Status
+
+    from reprise.dvc import Stage
+    from reprise.runner.plan import Step
+    from reprise.state.durations import Durations
 
 STYLES = {
     StepKind.RUN: "bold",
@@ -44,10 +45,16 @@ class ConsoleReporter:
         self._notes: set[str] = set()
         self._start = time.monotonic()
 
-    def plan(self, steps: Sequence[Step], durations: Durations) -> None:
+    def plan(self, steps: "Sequence[Step]", durations: "Durations") -> None:
         """Print the plan."""
+        from reprise.runner.plan_format import format_plan
+
         self._total = len(steps)
-        for kind, line in format_plan(steps, durations):
+        self.show(format_plan(steps, durations))
+
+    def show(self, lines: Iterable[tuple[StepKind, str]]) -> None:
+        """Print the lines of a plan."""
+        for kind, line in lines:
             self._print(f"  {line}", STYLES[kind])
 
     @contextmanager
@@ -60,17 +67,17 @@ class ConsoleReporter:
             self._status = status
             yield
 
-    def started(self, stage: Stage) -> None:
+    def started(self, stage: "Stage") -> None:
         """Show that the stage's commands were started."""
         self._started[stage] = time.monotonic()
         self._print(f"{stage.name}: started", "bold")
 
-    def output(self, stage: Stage, line: str) -> None:
+    def output(self, stage: "Stage", line: str) -> None:
         """Show a line that a command printed."""
         self._print(f"{stage.name} | {line}")
 
     def ended(
-        self, stage: Stage, state: StageState, seconds: float | None, error: str | None
+        self, stage: "Stage", state: StageState, seconds: float | None, error: str | None
     ) -> None:
         """Show how the stage ended, unless nothing was done for it."""
         self._started.pop(stage, None)
@@ -84,7 +91,7 @@ class ConsoleReporter:
             case StageState.FAILED:
                 self._print(f"{stage.name}: failed: {error}", "bold red")
 
-    def retrying(self, stage: Stage, error: str) -> None:
+    def retrying(self, stage: "Stage", error: str) -> None:
         """Show that the stage failed and will be tried again."""
         self.note(f"{stage}: {error}")
 
@@ -108,12 +115,12 @@ class ConsoleReporter:
         text = f"{self._ended}/{self._total} done, {elapsed}; running {', '.join(running)}"
         self._status.update(escape(text))
 
-    def summary(self, states: dict[Stage, StageState], last: float | None) -> None:
-        """Print how many stages ended in which state.
+    def summary(self, states: Iterable[StageState], last: float | None) -> None:
+        """Print how many stages ended in which state. states: of each stage.
 
         last: seconds that the stages that ran took the last time, if known.
         """
-        counts = Counter(states.values())
+        counts = Counter(states)
         parts = [f"{counts[state]} {state}" for state in StageState if counts[state]]
         line = ", ".join(parts) or "nothing to do"
         line += f" in {format_seconds(time.monotonic() - self._start)}"

@@ -5,23 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reprise.described import DescribedEnum
 from reprise.dvc import Change, ChangeKind, Repository, Stage, dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
 from reprise.dvc.run_cache import CachedRun
 from reprise.errors import PipelineError
 from reprise.runner.options import RunOptions
+from reprise.runner.states import StepKind
 from reprise.state.journal import Journal
-
-
-class StepKind(DescribedEnum):
-    """Names what a plan can say of a stage."""
-
-    UNCHANGED = "unchanged", "it is up to date"
-    RESTORED = "restored", "the run-cache has its outs"
-    RUN = "run", "its commands will run"
-    MAY_RUN = "may run", "that depends on what a stage before it leaves"
-    ERROR = "error", "what is wrong with it does not let DVC tell"
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from reprise.dvc import MISSING, Change, ChangeKind
-from reprise.runner.plan import Step, StepKind
+from reprise.runner.plan import Step
+from reprise.runner.states import StepKind
 from reprise.shorten import shorten
 from reprise.state.durations import Durations
-from reprise.text.values import NO_VALUE
+from reprise.text.values import NO_VALUE, format_seconds
 
 NAMES_SHOWN = 8  # of the stages that are unchanged or restored
 REASONS_SHOWN = 3  # a stage
-
-
-def format_seconds(seconds: float) -> str:
-    """Format a time: `7.5 s`, `2 min 5 s`."""
-    minutes, rest = divmod(seconds, 60)
-    if minutes:
-        return f"{int(minutes)} min {rest:.0f} s"
-    return f"{seconds:.1f} s"
 
 
 def format_plan(steps: Sequence[Step], durations: Durations) -> list[tuple[StepKind, str]]:

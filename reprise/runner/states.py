@@ -1,6 +1,16 @@
-"""Name what can become of a stage in a run."""
+"""Name what a plan can say of a stage, and what can become of it in a run."""
 
 from reprise.described import DescribedEnum
+
+
+class StepKind(DescribedEnum):
+    """Names what a plan can say of a stage."""
+
+    UNCHANGED = "unchanged", "it is up to date"
+    RESTORED = "restored", "the run-cache has its outs"
+    RUN = "run", "its commands will run"
+    MAY_RUN = "may run", "that depends on what a stage before it leaves"
+    ERROR = "error", "what is wrong with it does not let DVC tell"
 
 
 class StageState(DescribedEnum):

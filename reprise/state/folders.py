@@ -8,6 +8,7 @@ from pathlib import Path
 
 from reprise.process.groups import end_noted_group
 from reprise.state.process_numbers import ProcessNumbers
+from reprise.state.trace.answer import NAME as ANSWER
 
 WEEK = 7 * 24 * 3600  # seconds
 # Of what a process made, by its number: `123-0-1`, `123.jsonl`.
@@ -17,7 +18,8 @@ PROCESS_NAME = re.compile(r"([0-9]{1,9})[-.].+")
 class StateFolders:
     """Holds the paths below `.dvc/tmp/reprise`.
 
-    While dvc.lock is written, `lock.part` of `reprise.dvc` lies there too.
+    While dvc.lock is written, `lock.part` of `reprise.dvc` lies there too; and `parsed`, with what
+    dvc.lock files hold, as JSON.
     """
 
     def __init__(self, top: Path) -> None:
@@ -36,6 +38,7 @@ class StateFolders:
         self.checkpoints = top / "checkpoints"
         self.live = top / "live"  # rows that commands write while they run, a file for each stage
         self.predictions = top / "predictions"  # of old models on new rows
+        self.answer = top / ANSWER  # what the last plan said that found nothing to do
 
     @classmethod
     def in_repository(cls, root: Path) -> "StateFolders":

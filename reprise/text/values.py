@@ -58,6 +58,14 @@ def percentage_points(share: float, *, sign: bool = True) -> str:
     return f"+{text}"
 
 
+def format_seconds(seconds: float) -> str:
+    """Format a time: `7.5 s`, `2 min 5 s`."""
+    minutes, rest = divmod(seconds, 60)
+    if minutes:
+        return f"{int(minutes)} min {rest:.0f} s"
+    return f"{seconds:.1f} s"
+
+
 def single_line(value: Any, limit: int = CELL) -> str:
     """Write a value on one line, cut to `limit` characters.
 

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 # A file or folder of reprise/ imports only what stands above it. Those on one line never import
 # each other.
 LAYERS = [
-    ("described", "shorten", "text"),
+    ("described", "shorten", "text", "checked_json"),
     ("errors", "process", "params"),
     ("git", "forge"),
     ("dvc",),

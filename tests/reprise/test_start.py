@@ -1,5 +1,6 @@
 """Test the start of the command line: Ctrl-C at any moment of it, and what it can't do without."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 from tests.reprise.runner.repository import Make, make, stage
@@ -26,6 +28,49 @@ signal.signal = say
 from reprise.__main__ import main
 main()
 """
+
+HEAVY = {"dvc", "numpy", "pydantic", "rich", "ruamel", "yaml", "duckdb", "psutil", "prefect"}
+COMMANDS = ["plan", "run", "check", "verify", "replicate"]
+COMMANDS += ["report", "comment", "retrain", "publish"]
+
+
+def imported(*arguments: str) -> set[str]:
+    """Run `reprise` in a process of its own, and return the top modules that it imported."""
+    code = (
+        "import sys; from reprise.__main__ import main\n"
+        "try: main()\n"
+        "finally: print(*{name.split('.')[0] for name in sys.modules})"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS)]
+)
+def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
+    found = imported(*arguments)
+    assert "argparse" in found
+    assert not HEAVY & found
+
+
+def test_a_folder_that_is_not_there_is_one_line() -> None:
+    command = [sys.executable, "-m", "reprise", "plan", "-C", "no/such"]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "reprise: no/such: No such file or directory\n"
+
+
+def test_a_folder_that_was_removed_is_one_line(tmp_path: Path) -> None:
+    plan = f'mkdir gone; cd gone; rmdir ../gone; "{sys.executable}" -P -m reprise plan'
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["sh", "-c", plan], cwd=tmp_path, env=env, text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == "reprise: the current folder: No such file or directory"
+    assert "Traceback" not in done.stderr
 
 
 def interrupt(root: Path, after: float, *arguments: str) -> tuple[int, str, float]:

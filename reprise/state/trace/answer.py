@@ -1,0 +1,205 @@
+"""Keep the answer to a question with how all stood that decided it, and give it again later."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import reprise
+from reprise.checked_json import read_checked, write_checked
+from reprise.state.trace.signature import Look, Signature, find_mode
+from reprise.state.trace.tracing import Trace, tracing
+
+NAME = "answer.json"  # in .dvc/tmp/reprise
+# What runs that go on, or that were killed, leave there: a plan may have to take it over.
+LEFT_BY_RUNS = ("journal", "groups", "sandbox")
+# Of variables that DVC, git or Python read, or that say which files are the user's own.
+VARIABLES = ("DVC", "GIT", "HOME", "LANG", "LC_", "PYTHON", "REPRISE", "XDG")
+CLOCK_STEP = 1.0  # seconds by which the clock may go wrong while an answer is found
+
+Question = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Holds what is printed where no stage is to be run.
+
+    lines, document: of the plan, as text and as JSON. stages: how many there are.
+    has_notes: a run says more than that.
+    """
+
+    lines: list[str]
+    document: str
+    stages: int
+    has_notes: bool
+
+
+def ask(options: Mapping[str, Any]) -> Question:
+    """Make a question of what DVC's answer depends on, files apart. options: those of a plan."""
+    variables = {}
+    for name in sorted(os.environ):
+        if name.startswith(VARIABLES):
+            variables[name] = os.environ[name]
+    return {
+        "options": dict(options),
+        "folder": os.getcwd(),
+        "variables": variables,
+        "user": [os.getuid(), os.geteuid(), os.getegid()],
+        "python": [sys.version, sys.prefix],
+        "reprise": os.path.dirname(reprise.__file__),
+    }
+
+
+class PendingAnswer:
+    """Notes all that is looked at while an answer is found, from the beginning on."""
+
+    def __init__(self, question: Question, folder: Path | None) -> None:
+        """Begin. folder: where the answer is to be kept; None to keep none."""
+        self._question = question
+        self._folder = folder
+        self._start = None if folder is None else _file_time(folder)
+        self._clocks = (time.time(), time.monotonic())
+        self._tracing = ExitStack()
+        self._trace = Trace()
+        if self._start is not None:
+            self._trace = self._tracing.enter_context(tracing())
+
+    def stop(self) -> None:
+        """Note nothing any more."""
+        self._tracing.close()
+
+    def keep(self, answer: Answer, trees: Iterable[str], passing: Iterable[str]) -> None:
+        """Keep the answer, if nothing that decided it may have been written meanwhile.
+
+        trees: files and folders that decided it with all that is in them. passing: folders of
+        files that change without a meaning. Where nothing can be written, nothing is kept.
+        """
+        self.stop()
+        if self._folder is None or self._start is None or _has_left_work(self._folder):
+            return
+        trace = self._trace
+        trace.leave_out(passing)
+        trace.add(_own_code())
+        trace.listed.update(_package_folders())
+        for tree in trees:
+            trace.add_tree(tree)
+        looked = self._sign(trace.looked, listed=False)
+        listed = self._sign(trace.listed, listed=True)
+        is_same_kind = all(find_mode(path) == mode for path, mode in trace.looked.items())
+        if looked is None or listed is None or not is_same_kind or self._clock_was_set():
+            return
+        record = {
+            "question": self._question,
+            "time": self._start,
+            "looked": looked,
+            "listed": listed,
+            "answer": asdict(answer),
+        }
+        write_checked(self._folder / NAME, record)
+
+    def _sign(self, paths: Iterable[str], *, listed: bool) -> dict[str, Signature] | None:
+        """Return the signature of each path; None if one is too young to be trusted."""
+        assert self._start is not None
+        signatures = {}
+        for path in sorted(paths):
+            look = Look(path, listed=listed)
+            if look.may_be_written_since(self._start):
+                return None
+            signatures[path] = look.signature
+        return signatures
+
+    def _clock_was_set(self) -> bool:
+        """Tell whether the clock was set since the beginning: times say nothing then."""
+        wall, steady = self._clocks
+        return abs((time.time() - wall) - (time.monotonic() - steady)) > CLOCK_STEP
+
+
+@contextmanager
+def answering(question: Question) -> Iterator[PendingAnswer]:
+    """Note all that is looked at, until the context ends or the answer is kept."""
+    pending = PendingAnswer(question, _find_folder())
+    try:
+        yield pending
+    finally:
+        pending.stop()
+
+
+def recall(question: Question) -> Answer | None:
+    """Return the answer that was kept to this very question, if all still stands as it did."""
+    folder = _find_folder()
+    if folder is None or _has_left_work(folder):
+        return None
+    match read_checked(folder / NAME):
+        case {
+            "question": asked,
+            "time": int(kept),
+            "looked": dict(looked),
+            "listed": dict(listed),
+            "answer": {
+                "lines": list(lines),
+                "document": str(document),
+                "stages": int(stages),
+                "has_notes": bool(has_notes),
+            },
+        } if asked == question and kept <= time.time_ns():
+            if _all_stand(looked, listed=False) and _all_stand(listed, listed=True):
+                return Answer(lines, document, stages, has_notes)
+    return None
+
+
+def _all_stand(signatures: Mapping[str, object], *, listed: bool) -> bool:
+    for path, signature in signatures.items():
+        if Look(path, listed=listed).signature != signature:
+            return False
+    return True
+
+
+def _find_folder() -> Path | None:
+    """Find `.dvc/tmp/reprise` of the repository around the current folder, as DVC would."""
+    current = Path.cwd()
+    for folder in (current, *current.parents):
+        if os.path.isdir(folder / ".dvc"):
+            return folder / ".dvc" / "tmp" / "reprise"
+        if os.path.ismount(folder):
+            break
+    return None
+
+
+def _own_code() -> Iterator[str]:
+    """Iterate over the files of reprise's own code, which may be a checkout that is edited."""
+    for folder, _, names in os.walk(os.path.dirname(reprise.__file__)):
+        for name in names:
+            if name.endswith(".py"):
+                yield os.path.join(folder, name)
+
+
+def _package_folders() -> list[str]:
+    """List the folders of installed packages. The names in them tell the versions."""
+    return [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
+
+
+def _file_time(folder: Path) -> int | None:
+    """Return the time, in ns, that a file gets which is written now; None if none can be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        return min(folder.stat().st_mtime_ns, time.time_ns())
+    except OSError:
+        return None
+
+
+def _has_left_work(folder: Path) -> bool:
+    """Tell whether a run goes on, or one that was killed left something to take over."""
+    for name in LEFT_BY_RUNS:
+        try:
+            if os.listdir(folder / name):
+                return True
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return True
+    return False
