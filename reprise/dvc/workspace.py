@@ -9,6 +9,7 @@ from dvc.repo import Repo
 
 from reprise.dvc.deps import data_deps, local_items
 from reprise.dvc.file_cache import FileCache
+from reprise.dvc.parsed.locks import ParsedLocks
 from reprise.dvc.run_cache import RunCache
 from reprise.errors import PipelineError
 
@@ -27,7 +28,7 @@ class Workspace:
         self._repo = repo
         self.root = Path(repo.root_dir)
         self.temporary = Path(repo.tmp_dir) / "reprise"
-        self.file_cache = FileCache()
+        self.file_cache = FileCache(ParsedLocks(self.temporary / "parsed"))
         self.run_cache = RunCache(repo)
 
     # Whose the files are
