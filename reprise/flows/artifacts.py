@@ -11,8 +11,9 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from reprise.dvc import dvc_boundary
 from reprise.dvc.history.reader import RevisionReader
 from reprise.errors import PipelineError
-from reprise.runner.plan import Step, StepKind
+from reprise.runner.plan import Step
 from reprise.runner.plan_format import plan_rows
+from reprise.runner.states import StepKind
 from reprise.state.durations import Durations
 from reprise.text.markdown import escaped, sentence
 from reprise.text.values import NO_VALUE, is_number, number_pair, signed

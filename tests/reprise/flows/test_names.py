@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from prefect.client.schemas.objects import CreatedBy, FlowRun
+from prefect.client.schemas.objects import FlowRun
 
 from reprise.flows.names import Trigger, find_revision, find_trigger, run_name, run_tags
 from tests.reprise.runner.repository import Make, make
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("prefect")
         ({"deployment_id": uuid4(), "auto_scheduled": True}, Trigger.SCHEDULE),
         ({"deployment_id": uuid4()}, Trigger.BY_HAND),
         (
-            {"deployment_id": uuid4(), "created_by": CreatedBy(type="AUTOMATION")},
+            {"deployment_id": uuid4(), "created_by": {"type": "AUTOMATION"}},
             Trigger.AUTOMATION,
         ),
     ],
