@@ -91,9 +91,10 @@ class Publication:
 
     def _check_sources(self, results: Collection[Path]) -> None:
         """Check that what the stages read is in the commit that the results will name."""
-        listing = self._checkout.git("diff", "--name-only", "-z", "--relative", self._tip)
-        changed = [name for name in listing.split("\0") if name]
-        others = [name for name in changed if self._checkout.root / name not in results]
+        inside = self._checkout.git("rev-parse", "--show-prefix")  # the root, in git's repository
+        expected = {inside + str(path.relative_to(self._checkout.root)) for path in results}
+        listing = self._checkout.git("diff", "--name-only", "-z", "--no-relative", self._tip)
+        others = [name for name in listing.split("\0") if name and name not in expected]
         if others:
             raise PipelineError(
                 f"publish: found uncommitted changes ({shorten(others, MOST_NAMES)});"
@@ -119,10 +120,11 @@ class Publication:
 
     def _fetch(self, name: str) -> Branch:
         """Fetch a branch of the remote, should there be one."""
-        ref = f"refs/heads/{name}"
+        ref, fetched = f"refs/heads/{name}", f"refs/remotes/origin/{name}"
         if self._checkout.git("ls-remote", "origin", ref):
-            refspec = f"+{ref}:refs/remotes/origin/{name}"
-            self._checkout.git("fetch", "--quiet", "--no-tags", "origin", refspec)
+            self._checkout.git("fetch", "--quiet", "--no-tags", "origin", f"+{ref}:{fetched}")
+        else:
+            self._checkout.git("update-ref", "-d", fetched)
         return Branch(self._checkout, name)
 
     def finish(self, changed: Sequence[str], *, failed: bool) -> None:
@@ -143,7 +145,8 @@ class Publication:
 
     def _publish(self, changed: Sequence[str]) -> None:
         stages = load_stages(self._checkout.root)
-        if not add_to_index(self._checkout, self._tip, _kept_by_git(stages)):
+        results = _kept_by_git(stages)
+        if not results or not add_to_index(self._checkout, self._tip, results):
             self._echo("nothing to publish: the same outs as the commit's")
             return
         push_data(self._checkout, self._echo)

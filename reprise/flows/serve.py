@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from reprise.errors import PipelineError
-from reprise.flows.server.project import FILE, Deployments, read_deployments
+from reprise.flows.server.project import FILE, NOTE, Deployments, read_deployments
 from reprise.flows.server.secret import NAME, closed, own_secret, write_profile
 
 DESCRIPTION = (
@@ -27,6 +27,7 @@ DESCRIPTION = (
 HOST = "127.0.0.1"
 HOME = Path(".prefect")  # of the server
 FRAME = ("╭", "│", "╰")  # Prefect frames titles
+OWN_ERROR = "reprise.errors.PipelineError: "  # a line of a traceback
 PATIENCE = 300.0  # seconds for a server on an empty home, should the machine be busy
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: its terminal was closed
 GRACE = 20.0  # seconds in which the worker ends its flow runs
@@ -142,17 +143,30 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _call(environment: Mapping[str, str], *arguments: str) -> None:
-    """Run a command of Prefect to its end. Raises PipelineError with its message when it fails."""
+    """Run a command of Prefect to its end, and show what our steps print.
+
+    Raises PipelineError with its message when it fails.
+    """
     result = subprocess.run(
         _command(*arguments), env=environment, text=True, capture_output=True, check=False
     )
-    if result.returncode == 0:
-        return
-    lines = (result.stderr or result.stdout).splitlines()
-    message = " ".join(line for line in lines if not line.startswith(FRAME))
-    raise PipelineError(
-        f"prefect {' '.join(arguments)}: exit status {result.returncode}: {message}"
-    )
+    if result.returncode != 0:
+        message = describe_failure(result.stdout, result.stderr)
+        raise PipelineError(
+            f"prefect {' '.join(arguments)}: exit status {result.returncode}: {message}"
+        )
+    for line in result.stdout.splitlines():
+        if line.startswith(NOTE):
+            print(line.removeprefix(NOTE), flush=True)
+
+
+def describe_failure(stdout: str, stderr: str) -> str:
+    """Pick our own step's error, or else all that Prefect said on stderr, or on stdout."""
+    for line in f"{stderr}\n{stdout}".splitlines():
+        if line.startswith(OWN_ERROR):
+            return line.removeprefix(OWN_ERROR)
+    lines = (stderr or stdout).splitlines()
+    return " ".join(line for line in lines if not line.startswith(FRAME))
 
 
 def wait_for_server(server: "subprocess.Popen[bytes]", url: str) -> None:

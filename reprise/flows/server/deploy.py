@@ -13,7 +13,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from reprise.errors import PipelineError
 from reprise.flows.server.owner import find_owner, is_here, own_address, place_of
-from reprise.flows.server.project import FILE, Deployments, read_deployments
+from reprise.flows.server.project import FILE, NOTE, Deployments, read_deployments
 from reprise.git import redacted
 
 TAKE_OVER = "REPRISE_TAKE_OVER"  # of the environment: 1 takes deployments over, whosever they are
@@ -51,4 +51,4 @@ def _check(deployment: DeploymentResponse, deployments: Deployments, own: str) -
         )
     now = deployments.places.get(deployment.name) or str(Path.cwd())
     if place != redacted(now) and not (is_here(place) and is_here(now)):
-        print(f"{deployment.name} ran in {place}; from now on it runs in {redacted(now)}")
+        print(f"{NOTE}{deployment.name} ran in {place}; from now on it runs in {redacted(now)}")

@@ -24,9 +24,16 @@ STEP_OF_A_CLONE = "git_clone"
 
 
 def own_address(folder: Path) -> str:
-    """Say which project a folder has, such as `github.com/team/digits`."""
+    """Say which project a folder has, such as `github.com/team/digits`.
+
+    Of a repository with many projects, the folder in it too: `github.com/team/all#digits`.
+    """
     origin = origin_of(folder)
-    return address(str(folder.resolve()) if origin is None else origin, folder)
+    if origin is None:
+        return address(str(folder.resolve()), folder)
+    top = Path(git("rev-parse", "--show-toplevel", folder=folder))
+    inside = git("rev-parse", "--show-prefix", folder=folder).rstrip("/")
+    return f"{address(origin, top)}#{inside}".rstrip("#")
 
 
 def find_owner(tags: Iterable[str]) -> str | None:

@@ -16,6 +16,7 @@ from reprise.errors import PipelineError
 from reprise.flows.server.owner import find_place, origin_of
 
 FILE = "prefect.yaml"
+NOTE = "reprise: "  # what the lines begin with that our steps print
 OWNER = "deployed-from:{{ owner.address }}"  # what the step `check_owner` returns
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.flows.serve import check_port
+from reprise.flows.serve import check_port, describe_failure
 from tests.conftest import ROOT
 from tests.reprise.flows.prefect_server import free_port
 
@@ -25,6 +25,25 @@ def test_a_port_that_is_taken_is_one_line() -> None:
         ):
             check_port(port)
     check_port(port)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "message"),
+    [
+        ("Deploying\n╭──╮\n│ a │\n╰──╯", "", "Deploying"),
+        ("Deploying", "no such pool\n", "no such pool"),
+        (
+            "Deploying",
+            "Traceback:\n  File\nreprise.errors.PipelineError: prefect.yaml: name: found a\n\nmore",
+            "prefect.yaml: name: found a",
+        ),
+        ("reprise.errors.PipelineError: found b\n", "An exception occurred.", "found b"),
+    ],
+)
+def test_what_failed_is_one_line_without_a_traceback(
+    stdout: str, stderr: str, message: str
+) -> None:
+    assert describe_failure(stdout, stderr) == message
 
 
 @pytest.mark.slow

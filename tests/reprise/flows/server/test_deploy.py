@@ -93,7 +93,7 @@ def test_another_clone_of_the_project_is_told(
     deploy(api, name, {FOLDER: {"directory": str(first)}}, check(first))
     second = clone(tmp_path / "second", name, origin)
     check(second)
-    expected = f"{name}-repro ran in {first}; from now on it runs in {second}\n"
+    expected = f"reprise: {name}-repro ran in {first}; from now on it runs in {second}\n"
     assert capsys.readouterr().out == expected
     check(first)
     assert capsys.readouterr().out == ""
@@ -109,9 +109,7 @@ def test_it_is_told_what_is_cloned_from_now_on(
     second = clone(tmp_path / "second", "three", ORIGIN, steps)
     deploy(api, "three", {FOLDER: {"directory": str(first)}}, check(first))
     check(second)
-    expected = (
-        f"three-repro ran in {first}; from now on it runs in https://…@github.com/team/digits"
-    )
+    expected = f"reprise: three-repro ran in {first}; from now on it runs in https://…@github.com/team/digits"
     assert capsys.readouterr().out == f"{expected}\n"
     deploy(api, "three", {CLONE: {"repository": address}}, check(second))
     capsys.readouterr()

@@ -38,6 +38,15 @@ def test_an_origin_is_one_whatever_way_leads_there(origin: str, tag: str, tmp_pa
     assert own_address(repository(tmp_path / "a", origin)) == tag
 
 
+def test_two_projects_of_one_repository_are_two(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "all", "https://github.com/team/all") / "models" / "digits"
+    folder.mkdir(parents=True)
+    assert own_address(folder) == "github.com/team/all#models/digits"
+    git = ["git", "remote", "set-url", "origin", "../all.git"]
+    subprocess.run(git, cwd=folder, check=True)
+    assert own_address(folder) == f"{HERE}:{tmp_path / 'all.git'}#models/digits"
+
+
 def test_a_relative_origin_is_one_of_its_folder(tmp_path: Path) -> None:
     expected = f"{HERE}:{tmp_path / 'b.git'}"
     folder = repository(tmp_path / "a", "../b.git")
