@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
+from prefect.context import TagsContext
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
@@ -161,7 +162,8 @@ def _run(
     folders = StateFolders(repository.temporary)
     stages = [step.stage for step in steps]
     thread_runner: TaskRunner[Any] = ThreadPoolTaskRunner()
-    with _one_server(), thread_runner as threads, engine:
+    # A flow run's tags are none of its task runs': Prefect would ask for each whether they may run.
+    with TagsContext(current_tags=set()), _one_server(), thread_runner as threads, engine:
         reporter = FlowReporter(project, steps, folders, threads, engine)
         runner = FlowRunner(repository, stages, options, reporter, retries_keep_slots=True)
         try:

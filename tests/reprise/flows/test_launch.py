@@ -1,0 +1,63 @@
+"""What `reprise run --prefect` changes of Prefect, and what it asks the server."""
+
+import sys
+from collections import Counter
+
+import pytest
+from prefect import flow_engine, results
+
+from reprise.flows.launch import _patched
+from reprise.flows.repro import repro
+from tests.reprise.flows.prefect_server import api, flow
+from tests.reprise.runner.repository import Make, make, stage
+
+__all__ = ["api", "make"]  # fixtures
+pytestmark = pytest.mark.xdist_group("prefect")
+PARTS = [
+    (repro, "serialize_parameters"),
+    (flow_engine, "_send_heartbeats"),
+    (results, "_read_server_default_result_storage_block_id"),
+]
+# Prints the requests of its main thread: those of others are waited for by nobody.
+TRACE = """
+import httpx, threading
+from reprise.cli import main
+send = httpx.Client.send
+def traced(client, request, **options):
+    if threading.current_thread() is threading.main_thread():
+        print("asked", request.method, request.url.path)
+    return send(client, request, **options)
+httpx.Client.send = traced
+main(["run", "--prefect"])
+"""
+
+
+def test_prefect_is_itself_again_after_a_run() -> None:
+    usual = [getattr(owner, name) for owner, name in PARTS]
+    with _patched(repro):
+        replaced = [getattr(owner, name) for owner, name in PARTS]
+    assert [getattr(owner, name) for owner, name in PARTS] == usual
+    assert [one for one, other in zip(replaced, usual, strict=True) if one is other] == []
+    assert replaced[1].keywords == {"join_on_exit": False}
+    assert replaced[1].func is usual[1]
+
+
+@pytest.mark.slow
+def test_a_run_of_nothing_waits_for_few_answers(make: Make, api: str) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    flow(made)
+    printed = made.run(sys.executable, "-c", TRACE)
+    asked = Counter(line for line in printed.splitlines() if line.startswith("asked "))
+    run = max(asked, key=len).removesuffix("/set_state").partition("/flow_runs/")[2]
+    assert asked == {
+        "asked GET /api/health": 1,
+        "asked GET /api/admin/version": 1,
+        "asked GET /api/csrf-token": 1,
+        "asked GET /api/admin/storage": 1,
+        "asked POST /api/flows/": 1,
+        "asked POST /api/flow_runs/": 1,
+        f"asked GET /api/flow_runs/{run}": 1,
+        f"asked PATCH /api/flow_runs/{run}": 1,  # its name
+        f"asked POST /api/flow_runs/{run}/set_state": 2,
+        "asked POST /api/artifacts/": 1,
+    }
