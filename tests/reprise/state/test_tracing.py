@@ -15,6 +15,7 @@ import pytest
 
 from reprise.state.folders import StateFolders
 from reprise.state.trace.tracing import Trace, tracing
+from tests.conftest import one_in
 from tests.reprise.corpus import REPOSITORIES, Made
 from tests.reprise.runner.repository import variables
 
@@ -76,7 +77,7 @@ def test_a_tree_is_all_that_is_in_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", one_in(3, KINDS))
 def test_what_the_kernel_sees_is_noted(name: str, tmp_path: Path, commands: str) -> None:
     """Compare with the paths of the repository that a plan's system calls name."""
     made = Made(tmp_path, REPOSITORIES[name], commands).create()
