@@ -37,12 +37,15 @@ REPOSITORY_VARIABLES = {
 
 
 def git(
-    *arguments: str, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    *arguments: str,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    index: Path | None = None,
 ) -> str:
     """Run git and return what it prints. Nobody is asked for a password.
 
     folder: where it works, whatever repository the environment names.
-    environment: of this process, if None.
+    environment: of this process, if None. index: a file in place of the repository's index.
     Raises PipelineError with what git said, without the tokens in addresses, when it fails.
     """
     if environment is None:
@@ -51,6 +54,8 @@ def git(
     if folder is not None:
         for name in REPOSITORY_VARIABLES:
             variables.pop(name, None)
+    if index is not None:
+        variables["GIT_INDEX_FILE"] = os.fspath(index)
     completed = subprocess.run(
         ["git", *arguments],
         cwd=folder,

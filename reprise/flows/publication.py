@@ -4,8 +4,9 @@ A worker without a checkout of its own clones the repository for each run, and t
 afterwards: what is not published is lost.
 """
 
+import os
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
@@ -14,7 +15,7 @@ from reprise.dvc import Repository, Selection, Stage
 from reprise.errors import PipelineError
 from reprise.forge.git_credentials import split_login
 from reprise.git import check_address
-from reprise.retrain.branch import Branch, add_to_index, commit_index
+from reprise.retrain.branch import Branch, commit_results
 from reprise.retrain.checkout import Checkout
 from reprise.retrain.choices import PublishMode
 from reprise.retrain.data import check_remote
@@ -26,9 +27,13 @@ from reprise.retrain.stages import load_stages
 from reprise.shorten import shorten
 from reprise.state.folders import StateFolders
 
-STEP_OF_A_CLONE = "git_clone"  # of `pull`: Prefect clones for this run alone
-STEP_OF_A_COPY = "pull_"  # what the names of its other steps that copy code begin with
+STEPS_OF_A_COPY = ("git_clone", "pull_")  # of `pull`: Prefect gets the code for this run alone
 MOST_NAMES = 5  # in a message
+WHERE = {
+    PublishMode.BRANCH: "a branch of its own is pushed",
+    PublishMode.PUSH: "the branch that is checked out is pushed",
+    PublishMode.NONE: "nothing is pushed",
+}
 
 
 def open_publication(publish: str, echo: Echo, *, commit: bool) -> "Publication | None":
@@ -38,13 +43,13 @@ def open_publication(publish: str, echo: Echo, *, commit: bool) -> "Publication 
     Raises PipelineError when the results would be lost, or can't be published.
     """
     mode = PublishMode(publish)
-    echo(f"publish: {mode}: {mode.description}")
-    if mode is not PublishMode.NONE and not commit:
+    echo(f"publish: {mode}: {WHERE[mode]}")
+    if mode is PublishMode.NONE:
+        _check_results_last()
+        return None
+    if not commit:
         raise PipelineError(f"publish: found {mode} with commit: false; expected commit: true")
-    if mode is not PublishMode.NONE:
-        return Publication(mode, echo)
-    _check_results_last()
-    return None
+    return Publication(mode, echo)
 
 
 def _check_results_last() -> None:
@@ -56,16 +61,11 @@ def _check_results_last() -> None:
         deployment = client.read_deployment(context.flow_run.deployment_id)
     for step in deployment.pull_steps or []:
         for name in step:
-            if _makes_a_folder(name):
+            if name.rpartition(".")[2].startswith(STEPS_OF_A_COPY):
                 raise PipelineError(
                     f"publish: found none in a deployment with the step {name}, whose folder is"
                     " thrown away after the run; expected branch or push, which keep the results"
                 )
-
-
-def _makes_a_folder(step: str) -> bool:
-    function = step.rpartition(".")[2]
-    return function == STEP_OF_A_CLONE or function.startswith(STEP_OF_A_COPY)
 
 
 class Publication:
@@ -92,14 +92,27 @@ class Publication:
     def _check_sources(self, results: Collection[Path]) -> None:
         """Check that what the stages read is in the commit that the results will name."""
         inside = self._checkout.git("rev-parse", "--show-prefix")  # the root, in git's repository
-        expected = {inside + str(path.relative_to(self._checkout.root)) for path in results}
+        expected = {
+            PurePosixPath(inside, path.relative_to(self._checkout.root)) for path in results
+        }
         listing = self._checkout.git("diff", "--name-only", "-z", "--no-relative", self._tip)
-        others = [name for name in listing.split("\0") if name and name not in expected]
+        changed = [PurePosixPath(name) for name in listing.split("\0") if name]
+        others = [str(path) for path in changed if expected.isdisjoint({path, *path.parents})]
         if others:
             raise PipelineError(
                 f"publish: found uncommitted changes ({shorten(others, MOST_NAMES)});"
                 " expected them in a commit, which the results are of"
             )
+
+    def _check_unmoved(self, results: Collection[Path]) -> None:
+        """Check that the results still are of the commit that was checked out when they began."""
+        now = self._checkout.git("rev-parse", "--verify", "HEAD")
+        if now != self._tip:
+            raise PipelineError(
+                f"publish: found {now[:12]} checked out meanwhile; expected {self._tip[:12]}, of"
+                " which the results are: run once more, which restores what was made"
+            )
+        self._check_sources(results)
 
     def _current_branch(self) -> Branch:
         """Find the branch that is checked out, which the remote must have as it is here."""
@@ -146,22 +159,35 @@ class Publication:
     def _publish(self, changed: Sequence[str]) -> None:
         stages = load_stages(self._checkout.root)
         results = _kept_by_git(stages)
-        if not results or not add_to_index(self._checkout, self._tip, results):
-            self._echo("nothing to publish: the same outs as the commit's")
-            return
+        self._check_unmoved(results)
         push_data(self._checkout, self._echo)
-        commit = commit_index(self._checkout, self._tip, _message(changed))
-        if self._is_own_branch:
+        commit = commit_results(self._checkout, self._tip, results, _message(changed))
+        if commit is None:
+            self._echo("nothing to publish: the same outs as the commit's")
+        elif self._is_own_branch:
             self._push_own(self._fetch(f"repro/{digest_of_inputs(stages)[:12]}"), commit)
-            return
-        self._push(self._branch, commit, replace=False)
-        self._checkout.git("reset", "--quiet", "--soft", commit)
+        else:
+            self._push(self._branch, commit, replace=False)
+            self._move_to(commit)
 
     def _push_own(self, branch: Branch, commit: str) -> None:
         if branch.is_of_others and not branch.has(commit):
-            self._echo(f"{branch.name} has commits of others: it stays as it is")
-            return
+            raise PipelineError(
+                f"publish: {branch.name} has commits of others, and stays as it is; expected it to"
+                " be merged or deleted: run once more then, which restores what was made"
+            )
         self._push(branch, commit, replace=True)
+
+    def _move_to(self, commit: str) -> None:
+        """Move the branch that is checked out to the commit, and the results in the index to it.
+
+        It stays where it is if it was moved meanwhile; what else the index has stays in any case.
+        """
+        git = self._checkout.git
+        listing = git("diff", "--name-only", "-z", "--relative", self._tip, commit)
+        git("update-ref", f"refs/heads/{self._branch.name}", commit, self._tip)
+        names = [name for name in listing.split("\0") if name]
+        git("--literal-pathspecs", "reset", "--quiet", commit, "--", *names)
 
     def _push(self, branch: Branch, commit: str, *, replace: bool) -> None:
         try:
@@ -174,7 +200,7 @@ class Publication:
 
 
 def _open_checkout(root: Path) -> Checkout:
-    note = StateFolders.in_repository(root).groups / "publish"
+    note = StateFolders.in_repository(root).groups / f"{os.getpid()}-publish"
     bare = Checkout(root, "", split_login("")[1], note)
     if "origin" not in bare.git("remote").split():
         raise PipelineError("publish: found no git remote 'origin'; expected one to push to")

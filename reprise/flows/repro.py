@@ -125,7 +125,7 @@ def repro(
             errors = {stage.name: error for stage, error in stage_runner.errors.items()}
         if publication is not None:
             changed = [s.name for s, state in stage_runner.states.items() if state in CHANGED]
-            publication.finish(changed, failed=bool(errors))
+            publication.finish(changed, failed=bool(errors) and not ignore_errors)
     if errors and not ignore_errors:
         failures = stage_runner.reporter.failures.items()
         message = "; ".join(f"{stage}: {why}" for stage, why in failures)

@@ -62,9 +62,9 @@ def serve(port: int) -> None:
             options = ["--host", HOST, "--port", str(port)]
             server = _start(stack, environment, "server", "start", *options)
             wait_for_server(server, environment["PREFECT_API_URL"])
-            _switch_off_stale(environment["PREFECT_API_URL"], secret, deployments)
             _call(environment, "work-pool", "create", project, "--type", "process", "--overwrite")
             _call(environment, "deploy", "--all")
+            _switch_off_stale(environment["PREFECT_API_URL"], secret, deployments)
             worker = _start(stack, environment, "worker", "start", "--pool", project)
             print(f"Prefect: http://{HOST}:{port}   (Ctrl-C ends all)")
             print(f"Its pages ask for a password: the line in {HOME / NAME}", flush=True)

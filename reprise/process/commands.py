@@ -53,6 +53,8 @@ class Commands:
             yield process
         finally:
             _end([process])
+            if process.stdout is not None:
+                process.stdout.close()
             with self._lock:
                 self._running.discard(process)
             note.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from reprise.errors import PipelineError
 from reprise.retrain.checkout import Checkout
@@ -31,6 +32,28 @@ def add_to_index(checkout: Checkout, tip: str, paths: Iterable[Path]) -> bool:
     return checkout.git("diff", "--cached", "--name-only", tip) != ""
 
 
+def commit_results(checkout: Checkout, tip: str, paths: Iterable[Path], message: str) -> str | None:
+    """Commit the paths as they are now on top of the tip; None where the tip has them so.
+
+    Nothing else is committed, whatever the working tree and its index have, which stay as they are.
+    """
+    names = sorted({str(path.relative_to(checkout.root)) for path in paths})
+    with TemporaryDirectory(prefix="reprise-") as folder:
+        index = Path(folder) / "index"
+        checkout.git("read-tree", tip, index=index)
+        found = []
+        if names:
+            listing = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *names)
+            listed = checkout.git("--literal-pathspecs", *listing, index=index)
+            found = listed.rstrip("\0").split("\0") if listed else []
+        if found:
+            checkout.git("--literal-pathspecs", "add", "--all", "--", *found, index=index)
+        tree = checkout.git("write-tree", index=index)
+    if tree == checkout.git("rev-parse", f"{tip}^{{tree}}"):
+        return None
+    return commit_tree(checkout, tip, tree, message)
+
+
 def commit_index(checkout: Checkout, tip: str, message: str) -> str:
     """Commit the index on top of the tip, and return the commit."""
     return commit_tree(checkout, tip, checkout.git("write-tree"), message)
@@ -43,7 +66,7 @@ def commit_tree(checkout: Checkout, tip: str, tree: str, message: str) -> str:
     """
     time = checkout.git("log", "-1", "--format=%cI", tip)
     dates = {"GIT_AUTHOR_DATE": time, "GIT_COMMITTER_DATE": time}
-    return checkout.git("commit-tree", tree, "-p", tip, "-m", message, **IDENTITY, **dates)
+    return checkout.git("commit-tree", tree, "-p", tip, "-m", message, variables=IDENTITY | dates)
 
 
 class Branch:

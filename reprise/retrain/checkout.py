@@ -1,6 +1,8 @@
 """Stands for a repository's working tree, and the remote that it was cloned from."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from reprise.forge.git_credentials import Login, git_environment
 from reprise.git import git
@@ -19,7 +21,15 @@ class Checkout:
         self.group_note = group_note
         self._login = login
 
-    def git(self, *arguments: str, **variables: str) -> str:
-        """Run git in the folder, with the credentials and these variables in its environment."""
+    def git(
+        self,
+        *arguments: str,
+        index: Path | None = None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        """Run git in the folder, with the credentials and these variables in its environment.
+
+        index: a file in place of the repository's index.
+        """
         environment = {**git_environment(self.address, self._login), **variables}
-        return git(*arguments, folder=self.root, environment=environment)
+        return git(*arguments, folder=self.root, environment=environment, index=index)

@@ -20,19 +20,24 @@ from reprise.flows.server.project import FILE, read_deployments
 HEARTBEAT = "prefect.flow-run.heartbeat"
 
 
-def end_lost_runs(minutes: float = 10) -> None:
+def end_lost_runs(minutes: float = 10, file: str = FILE) -> None:
     """Have the server call a run of this project Crashed that was not heard of for that long.
 
-    A run that ended or was cancelled was heard of. An automation that somebody switched off stays
-    so. Raises PipelineError for less time than lies between two heartbeats.
+    file: as of `check_owner`. A run that ended or was cancelled was heard of. An automation that
+    somebody switched off stays so. Raises PipelineError for less time than lies between two heartbeats.
     """
-    heartbeat = PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value() or 0
+    heartbeat = PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()
+    if heartbeat is None:
+        raise PipelineError(
+            f"{file}: end_lost_runs: found heartbeats switched off"
+            " (PREFECT_FLOWS_HEARTBEAT_FREQUENCY); expected them, which tell that a run lives"
+        )
     if minutes * 60 <= heartbeat:
         raise PipelineError(
-            f"{FILE}: end_lost_runs: minutes: found {minutes:g}; expected more than"
+            f"{file}: end_lost_runs: minutes: found {minutes:g}; expected more than"
             f" {heartbeat / 60:g}, the time between two heartbeats of a run"
         )
-    project = read_deployments(Path(FILE)).project
+    project = read_deployments(Path(file)).project
     save(make_automation(project, own_address(Path.cwd()), timedelta(minutes=minutes)))
 
 

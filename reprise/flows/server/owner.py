@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PREFIX = "deployed-from:"  # of the tag
 LOGIN = re.compile(r"(?<=://)[^/\s]*@")
+QUERY = re.compile(r"(?<=[^/])[?#].*")  # which may hold a token
 OF_A_HOST = re.compile(r"[\w+.-]+://|[^/]+:")  # git takes any other address for a path
 STEP_OF_A_FOLDER = "set_working_directory"  # the steps, of `pull`, that say where a run works
 STEP_OF_A_CLONE = "git_clone"
@@ -30,10 +31,15 @@ def own_address(folder: Path) -> str:
     """
     origin = origin_of(folder)
     if origin is None:
-        return address(str(folder.resolve()), folder)
+        return folder_address(folder)
     top = Path(git("rev-parse", "--show-toplevel", folder=folder))
     inside = git("rev-parse", "--show-prefix", folder=folder).rstrip("/")
     return f"{address(origin, top)}#{inside}".rstrip("#")
+
+
+def folder_address(folder: Path) -> str:
+    """Say which project a folder has that has no origin, such as `host:/home/me/digits`."""
+    return address(str(folder.resolve()), folder)
 
 
 def find_owner(tags: Iterable[str]) -> str | None:
@@ -57,7 +63,7 @@ def address(origin: str, folder: Path) -> str:
 
     A path is one of this machine. folder: whose origin it is.
     """
-    bare = LOGIN.sub("", origin)
+    bare = QUERY.sub("", LOGIN.sub("", origin))
     if bare.startswith("file://") or OF_A_HOST.match(bare) is None:
         path = folder / bare.removeprefix("file://")
         return f"{socket.gethostname()}:{path.resolve()}"

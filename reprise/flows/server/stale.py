@@ -8,18 +8,11 @@ from prefect.client.schemas.filters import DeploymentFilter, FlowRunFilter
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from reprise.flows.server.owner import (
-    address,
-    find_owner,
-    is_here,
-    origin_of,
-    own_address,
-    place_of,
-)
+from reprise.flows.server.owner import find_owner, is_here, own_address, place_of
 from reprise.flows.server.project import Deployments
 
 PAGE = 200  # deployments that the server returns at once
-SCHEDULED = {"state": {"type": {"any_": ["SCHEDULED"]}}}
+DUE = {"state": {"name": {"any_": ["Scheduled", "Late"]}}}  # a retry is of another name
 
 
 def switch_off_stale(url: str, secret: str, deployments: Deployments) -> list[str]:
@@ -57,29 +50,25 @@ def _find_stale(
 
 
 def _is_ours(deployment: DeploymentResponse, deployments: Deployments) -> bool:
-    """Tell whether a deployment runs a flow of this project, in this folder or a clone of it."""
+    """Tell whether a deployment runs a flow of this project: by its tag, or in this folder.
+
+    One without a tag that clones may be another branch's, and is left alone.
+    """
     owner = find_owner(deployment.tags)
     if owner is not None and owner != own_address(Path.cwd()):
         return False
     place = place_of(deployment)
     if place is None or deployment.entrypoint not in deployments.entrypoints:
         return False
-    return is_here(place) or _is_our_origin(place)
-
-
-def _is_our_origin(place: str) -> bool:
-    origin = origin_of(Path.cwd())
-    if origin is None or Path(place).is_dir():
-        return False
-    return address(place, Path.cwd()) == address(origin, Path.cwd())
+    return owner is not None or is_here(place)
 
 
 def _remove_due_runs(client: SyncPrefectClient, deployment: DeploymentResponse) -> None:
     """Remove the runs that the schedule made and no worker has begun."""
     filters = DeploymentFilter.model_validate({"id": {"any_": [deployment.id]}})
     runs = client.read_flow_runs(
-        deployment_filter=filters, flow_run_filter=FlowRunFilter.model_validate(SCHEDULED)
+        deployment_filter=filters, flow_run_filter=FlowRunFilter.model_validate(DUE)
     )
     for run in runs:
-        if run.auto_scheduled:
+        if run.auto_scheduled and run.run_count == 0:
             client.delete_flow_run(run.id)

@@ -155,8 +155,8 @@ def test_commits_of_others_on_the_branch_stay(made: Retrainable) -> None:
     state = made.branches()
     again = Run(made, clone(made, "two"), "branch")
     again.go()
-    again.finish()
-    assert "has commits of others" in again.lines[-1]
+    with pytest.raises(PipelineError, match="has commits of others, and stays as it is; expected"):
+        again.finish()
     assert made.branches() == state
 
 
@@ -169,6 +169,77 @@ def test_a_checkout_that_stays_is_at_what_it_pushed(made: Retrainable) -> None:
     assert made.run("git", "status", "--porcelain", "-uno", cwd=made.checkout) == ""
     head = made.run("git", "rev-parse", "HEAD", cwd=made.checkout).strip()
     assert made.branches()["main"] == head
+    check_whole(made, "main")
+
+
+@pytest.mark.parametrize("publish", ["branch", "push"])
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        (["echo '# other' >> train.py"], r"found uncommitted changes \(train.py\)"),
+        (["echo '# other' >> train.py", "git add train.py"], "found uncommitted changes"),
+        (["touch new.py", "git add new.py"], r"found uncommitted changes \(new.py\)"),
+        (["git checkout -qb feature", "touch f", "git add f", "git commit -qm mine"], "meanwhile"),
+        (["touch f", "git add f", "git commit -qm mine"], "checked out meanwhile; expected"),
+    ],
+)
+def test_what_a_user_does_meanwhile_is_neither_pushed_nor_lost(
+    made: Retrainable, steps: list[str], said: str, publish: str
+) -> None:
+    change(made)
+    run = Run(made, made.checkout, publish)
+    run.go()
+    for command in steps:
+        made.run("sh", "-c", command, cwd=made.checkout)
+    state = made.branches()
+    before = made.run("git", "status", "--porcelain", cwd=made.checkout)
+    head = made.run("git", "log", "-1", "--format=%H %s", cwd=made.checkout)
+    with pytest.raises(PipelineError, match=said):
+        run.finish()
+    assert made.branches() == state
+    assert made.run("git", "status", "--porcelain", cwd=made.checkout) == before
+    assert made.run("git", "log", "-1", "--format=%H %s", cwd=made.checkout) == head
+
+
+def test_a_branch_of_its_own_leaves_index_and_branch_of_a_checkout(made: Retrainable) -> None:
+    change(made)
+    run = Run(made, made.checkout, "branch")
+    run.go()
+    before = made.run("git", "status", "--porcelain", cwd=made.checkout)
+    run.finish()
+    assert made.run("git", "status", "--porcelain", cwd=made.checkout) == before
+    (branch,) = made.branches().keys() - {"main"}
+    check_whole(made, branch)
+
+
+def test_folders_that_git_keeps_are_results_too(made: Retrainable) -> None:
+    """Of a run before, which nobody committed, as of this one."""
+    pipeline = YAML_.load(made.checkout / "dvc.yaml")
+    evaluate = pipeline["stages"]["evaluate"]
+    evaluate["cmd"] += " && mkdir -p plots && cp metrics.json plots"
+    evaluate["plots"] = [{"plots": {"cache": False}}]
+    (made.checkout / "dvc.yaml").write_text(json.dumps(pipeline))
+    made.publish("plots")
+    for content in (BETTER, BETTER + "#\n"):
+        (made.checkout / "train.py").write_text(content)
+        made.publish("train")
+        run = Run(made, made.checkout, "branch")
+        run.go()
+        run.finish()
+    for branch in made.branches().keys() - {"main"}:
+        listing = made.run("git", "ls-tree", "-r", "--name-only", branch, cwd=made.origin)
+        assert "plots/metrics.json" in listing.splitlines()
+
+
+def test_data_are_pushed_where_git_has_the_results_already(made: Retrainable) -> None:
+    change(made)
+    made.run("reprise", "run", cwd=made.checkout)
+    made.run("git", "commit", "-qam", "by hand", cwd=made.checkout)
+    made.run("git", "push", "-q", "origin", "HEAD:main", cwd=made.checkout)
+    run = Run(made, made.checkout, "push")
+    run.go()
+    run.finish()
+    assert run.lines[-1].startswith("nothing to publish")
     check_whole(made, "main")
 
 

@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from reprise.flows.server.owner import address, find_owner, find_place, is_here, own_address
+from reprise.flows.server.owner import (
+    address,
+    find_owner,
+    find_place,
+    folder_address,
+    is_here,
+    own_address,
+)
 
 HERE = socket.gethostname()
 STEPS = "prefect.deployments.steps"
@@ -136,3 +143,16 @@ def test_a_relative_place_is_anybody_s(tmp_path: Path) -> None:
         assert not is_here(".")
         assert is_here(str(tmp_path))
         assert not is_here(str(tmp_path / "gone"))
+
+
+def test_a_tag_has_no_secret_of_an_address(tmp_path: Path) -> None:
+    for secret in ("?private_token=abc", "#abc"):
+        assert address(f"https://u:abc@git.example/team/a.git{secret}", tmp_path).endswith("team/a")
+
+
+def test_an_origin_that_came_later_leaves_the_project_what_it_is(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    before = own_address(tmp_path)
+    subprocess.run(["git", "remote", "add", "origin", "https://h/a/b"], cwd=tmp_path, check=True)
+    assert own_address(tmp_path) == "h/a/b"
+    assert folder_address(tmp_path) == before

@@ -77,11 +77,12 @@ def test_only_this_project_s_schedules_of_before_are_switched_off(api: str, tmp_
     ours = {
         "nightly": deploy(api, "nightly", folder),
         "a-path": deploy(api, "a-path", None, path=str(here)),
-        "cloned": deploy(api, "cloned", {CLONE: {"repository": "git@github.com:team/stale"}}),
+        "cloned": deploy(api, "cloned", {CLONE: {"repository": ORIGIN}}, tags=[own]),
         "renamed-retrain": deploy(api, "renamed-retrain", folder, tags=[own]),
     }
     others = {
         "stale-retrain": deploy(api, "stale-retrain", folder, tags=[own]),  # prefect.yaml has it
+        "branch": deploy(api, "branch", {CLONE: {"repository": ORIGIN}}),  # of what prefect.yaml?
         "elsewhere": deploy(api, "elsewhere", {FOLDER: {"directory": str(tmp_path)}}),
         "relative": deploy(api, "relative", {FOLDER: {"directory": "."}}),
         "other-flow": deploy(api, "other-flow", folder, entrypoint="etl.py:load"),
