@@ -21,7 +21,7 @@ DEPLOYMENTS = {d["name"]: d for d in YAML_.load(ROOT / "prefect.yaml")["deployme
 def with_hook() -> str:
     """The text of the file, its example of hooks no longer a comment."""
     text = FILE.read_text()
-    code = r"from prefect|def|    \S|on_failure|on_completion"
+    code = r"from prefect|def| {4,}\S|on_failure|on_completion"
     return re.sub(rf"^( *)# (?=(?:{code}))", r"\1", text, flags=re.MULTILINE)
 
 
