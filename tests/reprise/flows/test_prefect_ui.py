@@ -4,6 +4,8 @@ Run by `make prefect-ui`.
 """
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,11 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
+from prefect.utilities.callables import parameter_schema
 from selenium import webdriver
 
+from reprise.flows.repro import repro
 from tests.reprise.chromium import chromium, needs_chromium, requests
 from tests.reprise.corpus import Made
-from tests.reprise.flows.prefect_server import api, flow, last_run, states
+from tests.reprise.flows.prefect_server import api, flow, last_run, states, task_runs
 from tests.reprise.random_dags import text
 from tests.reprise.runner.repository import stage
 
@@ -104,6 +108,61 @@ def above(graph: str) -> dict[str, set[str]]:
     return {
         node["label"]: {nodes[p["id"]]["label"] for p in node["parents"]} for node in nodes.values()
     }
+
+
+def test_a_failed_stage_says_the_last_line_of_its_command(
+    browser: webdriver.Chrome, api: str, made: Made, tmp_path: Path
+) -> None:
+    failing = stage("cat raw; echo no column x >&2; exit 3", ["raw"], "left")
+    made.edit({"dvc.yaml": text({"stages": {**DAG, "left": failing}})})
+    flow(made, 1, "-j1")
+    run, server = last_run(api), api.removesuffix("/api")
+    browser.get(f"{server}/runs/flow-run/{run['id']}")
+    see(browser, "\n".join([run["name"], *TAGS, "Failed"]), "no column x")
+    see(browser, "State Message\nleft: no column x", click="#details")
+    browser.save_screenshot(str(tmp_path / "failed.png"))
+    assert states(api, 2)["left"] == "Failed"
+    (task,) = [run for run in task_runs(api) if run["name"] == "left"]
+    browser.get(f"{server}/runs/task-run/{task['id']}")
+    see(browser, "State Message\nno column x", click="#details")
+    browser.save_screenshot(str(tmp_path / "failed-stage.png"))
+
+
+def test_a_run_that_was_interrupted_is_cancelled(
+    browser: webdriver.Chrome, api: str, made: Made, tmp_path: Path
+) -> None:
+    waiting = stage("echo waiting; sleep 600", ["raw"], "left")
+    made.edit({"dvc.yaml": text({"stages": {**DAG, "left": waiting}})})
+    command = [sys.executable, "-m", "reprise.cli", "run", "--prefect"]
+    site = {"DVC_SITE_CACHE_DIR": str(tmp_path / "site")}
+    with subprocess.Popen(command, cwd=made.root, env={**os.environ, **site}) as process:
+        log = made.root / ".dvc/tmp/reprise/logs/left.log"
+        while not (log.exists() and "waiting" in log.read_text()):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 128 + signal.SIGINT
+    run, server = last_run(api), api.removesuffix("/api")
+    browser.get(f"{server}/runs/flow-run/{run['id']}")
+    see(browser, "\n".join([run["name"], *TAGS, "Cancelled"]))
+    see(browser, "State Message\nended by SIGINT", click="#details")
+    browser.save_screenshot(str(tmp_path / "cancelled.png"))
+
+
+def test_the_form_of_a_run_describes_its_parameters(
+    browser: webdriver.Chrome, api: str, tmp_path: Path
+) -> None:
+    schema = parameter_schema(repro).model_dump_for_openapi()
+    made = httpx.post(f"{api}/flows/", json={"name": "repro"}, timeout=30).raise_for_status()
+    deployment = {
+        "name": "form",
+        "flow_id": made.json()["id"],
+        "parameter_openapi_schema": schema,
+    }
+    answer = httpx.post(f"{api}/deployments/", json=deployment, timeout=30).raise_for_status()
+    server = api.removesuffix("/api")
+    browser.get(f"{server}/deployments/deployment/{answer.json()['id']}/run")
+    see(browser, *(property_["description"] for property_ in schema["properties"].values()))
+    browser.save_screenshot(str(tmp_path / "form.png"))
 
 
 def test_the_pages_of_a_run_show_its_stages_states_logs_and_plan(
