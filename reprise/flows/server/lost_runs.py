@@ -24,7 +24,8 @@ def end_lost_runs(minutes: float = 10, file: str = FILE) -> None:
     """Have the server call a run of this project Crashed that was not heard of for that long.
 
     file: as of `check_owner`. A run that ended or was cancelled was heard of. An automation that
-    somebody switched off stays so. Raises PipelineError for less time than lies between two heartbeats.
+    somebody switched off stays so. Raises PipelineError for less time than lies between two
+    heartbeats.
     """
     heartbeat = PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value()
     if heartbeat is None:

@@ -91,7 +91,7 @@ def test_the_same_path_of_another_machine_is_another_project(
     [
         ([], None),
         (["digits", "deployed:x"], None),
-        (["digits", "a.b/c/d"], "a.b/c/d"),
+        (["digits", "deployed-from:a.b/c/d"], "a.b/c/d"),
         (["deployed-from:here:/x", "digits"], "here:/x"),
     ],
 )

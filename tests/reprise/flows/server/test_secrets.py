@@ -15,7 +15,7 @@ from tests.reprise.corpus import Made
 from tests.reprise.runner.repository import Make, make, meta, stage
 
 __all__ = ["make"]  # a fixture
-SEEN = "env > {0}"
+SEEN = "env | grep PREFECT > {0}"
 # Of a proxy that asks who calls, and of redis: Prefect does not call them secret.
 MAY_HOLD_ONE = {"PREFECT_CLIENT_CUSTOM_HEADERS", "PREFECT_SERVER_DOCKET_URL"}
 
