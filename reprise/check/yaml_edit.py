@@ -31,7 +31,9 @@ class YamlText:
     def __init__(self, text: str) -> None:
         """Parse the text."""
         self._text = text
-        self._line_end = "\r\n" if "\r\n" in text else "\n"
+        self._line_end = "\n"
+        if "\r\n" in text:
+            self._line_end = "\r\n"
         self._root = YAML(typ="safe", pure=True).compose(text)
         self._edits: list[_Edit] = []
 
@@ -78,7 +80,9 @@ class YamlText:
             return
         start = node.start_mark
         dash = DASH.match(self._text, start.index)
-        before_item = dash[0] if dash else "- "
+        before_item = "- "
+        if dash:
+            before_item = dash[0]
         indent = " " * start.column + before_item
         self._insert_lines(node, [f"{indent}{_block(item)}" for item in items])
 
@@ -178,7 +182,9 @@ def _scalar(text: str, around: str) -> str:
 
     around: what it stands in, `{}` in its place.
     """
-    expected = {"k": [text]} if around == "[{}]" else {"k": text}
+    expected: dict[str, object] = {"k": text}
+    if around == "[{}]":
+        expected = {"k": [text]}
     if "\n" not in text and _load(f"k: {around.format(text)}") == expected:
         return text
     return json.dumps(text, ensure_ascii=False)

@@ -51,4 +51,6 @@ def execute(args: argparse.Namespace) -> int:
         for file in fix(undeclared):
             print(f"{file}: fixed")
         found = 0
-    return 1 if failed or found else 0
+    if failed or found:
+        return 1
+    return 0

@@ -39,7 +39,9 @@ def execute(args: argparse.Namespace) -> int:
         TemporaryDirectory(prefix="reprise-") as temporary,
         RevisionReader(Path(temporary)) as reader,
     ):
-        commit = None if args.rev is None else reader.commit(args.rev)
+        commit = None
+        if args.rev is not None:
+            commit = reader.commit(args.rev)
         stages = replicated_stages(reader.read(args.rev or WORKTREE, commit))
         root = reader.root
         durations = Durations(reader.records)

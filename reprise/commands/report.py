@@ -71,11 +71,15 @@ def execute(args: argparse.Namespace) -> int:
         f"reprise: --fail-on {args.fail_on}: found no verdict to go by; see the report's notes",
         file=sys.stderr,
     )
-    return 1 if args.fail_on == "no-verdict" else 0
+    if args.fail_on == "no-verdict":
+        return 1
+    return 0
 
 
 def _default_format(out: str | None) -> str:
     """Choose the format that the file's name asks for, or that a terminal shows."""
     if out is not None:
         return SUFFIXES.get(Path(out).suffix.lower(), "md")
-    return "text" if sys.stdout.isatty() else "md"
+    if sys.stdout.isatty():
+        return "text"
+    return "md"

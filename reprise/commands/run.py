@@ -143,11 +143,15 @@ def execute(args: argparse.Namespace) -> int:
         )
     if options.on_error is OnError.IGNORE:
         return 0
-    return 1 if runner.errors else 0
+    if runner.errors:
+        return 1
+    return 0
 
 
 def _options(args: argparse.Namespace) -> RunOptions:
-    jobs = 1 if args.interactive else args.jobs
+    jobs = args.jobs
+    if args.interactive:
+        jobs = 1
     return RunOptions(
         jobs=jobs,
         force=args.force,

@@ -64,7 +64,9 @@ class Change:
 
 def _shorten(value: Any) -> str:
     """Put the value on one line, and cut it."""
-    text = value if isinstance(value, str) else repr(value)
+    text = value
+    if not isinstance(value, str):
+        text = repr(value)
     line = " ".join(text.split())
     if len(line) <= SHOWN:
         return line

@@ -51,7 +51,9 @@ def dvc_boundary(where: str = "") -> Iterator[None]:
             raise
         if os.environ.get(DEBUG):
             traceback.print_exception(error)
-        start = f"{where}: " if where else ""
+        start = ""
+        if where:
+            start = f"{where}: "
         raise PipelineError(f"{start}{describe_error(error)}") from None
 
 

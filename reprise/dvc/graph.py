@@ -99,7 +99,9 @@ def _visit(start: DVCStage, graph: Graph, seen: set[DVCStage], order: list[DVCSt
 
 def subgraph(graph: Graph, chosen: Sequence[DVCStage], *, downstream: bool) -> Graph:
     """Cut out the part of the graph that the chosen stages need, or that needs them."""
-    steps = _reversed(graph) if downstream else graph
+    steps = graph
+    if downstream:
+        steps = _reversed(graph)
     part = set(postorder(steps, chosen))
     order: Iterable[DVCStage] = graph
     if 2 * len(part) < len(graph):

@@ -79,7 +79,9 @@ def _names_at_end(parsed: Mapping[str, Any], moved: Collection[Stage]) -> set[st
     in_file = [*parsed.get("stages", {})]
     names.intersection_update(in_file)
     at_end = in_file[len(in_file) - len(names) :]
-    return names if names == set(at_end) else set()
+    if names == set(at_end):
+        return names
+    return set()
 
 
 def _lock_file(stage: Stage) -> Lockfile:

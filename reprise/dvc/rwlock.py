@@ -66,7 +66,9 @@ class RWLockFile:
     def find_holder(self, read: Sequence[str], write: Sequence[str]) -> str | None:
         """Say who uses one of the absolute paths, to be read and to be written, in another way."""
         for path, info, is_written in _list_claims(self._load()):
-            wanted = [*read, *write] if is_written else write
+            wanted = write
+            if is_written:
+                wanted = [*read, *write]
             if any(localfs.overlaps(one, path) for one in wanted):
                 return (
                     f"'{info['cmd']}' (PID {info['pid']}), which uses {os.path.relpath(path)};"
@@ -163,7 +165,9 @@ class RWLockFile:
                 continue
             ended = f"'{info['cmd']}' (PID {info['pid']})"
             logger.warning("%s: dropped what %s had in use: it has ended", self._path, ended)
-            release = rwlock._release_write if is_written else rwlock._release_read
+            release = rwlock._release_read
+            if is_written:
+                release = rwlock._release_write
             release(claims, info, [path])
 
 

@@ -54,7 +54,9 @@ def parse_settings(where: str, meta: Any) -> Settings:
     where: names the file and the stage, for errors. Raises PipelineError when `meta.reprise` is
     wrong.
     """
-    declared = meta.get("reprise") if isinstance(meta, dict) else None
+    declared = None
+    if isinstance(meta, dict):
+        declared = meta.get("reprise")
     if declared is None:
         return Settings()
     where = f"{where}: meta.reprise"

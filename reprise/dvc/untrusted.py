@@ -132,7 +132,10 @@ def check_files(data: Path) -> None:
         if place is None or not stat.S_ISREG(mode):
             raise PipelineError(f"{path}: found no file of DVC's; expected nothing else")
         layout, start, rest, listing = place.groups()
-        found = file_md5(str(path), name="md5" if layout else "md5-dos2unix")
+        algorithm = "md5-dos2unix"
+        if layout:
+            algorithm = "md5"
+        found = file_md5(str(path), name=algorithm)
         if found != start + rest:
             raise PipelineError(f"{path}: found other bytes; expected those of this hash")
         if listing:

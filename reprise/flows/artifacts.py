@@ -58,7 +58,9 @@ def show_results(project: str, *, report: bool) -> None:
 
     report: whether it is wanted, with which metrics have a verdict too.
     """
-    made = make_report() if report else None
+    made = None
+    if report:
+        made = make_report()
     show_metrics(project, made)
     if made is not None:
         show_report(project, made, "What changed since HEAD")

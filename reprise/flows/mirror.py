@@ -213,7 +213,9 @@ def _failure(error: str, task: _StageTask | None) -> str:
         return error
     lines = Log(task.log).tail().split("\n")
     said = [line for line in map(partial(single_line, limit=LINE), lines) if line]
-    return said[-1] if said else error
+    if said:
+        return said[-1]
+    return error
 
 
 def _state_name(state: StageState, execution: RemoteExecution) -> StateName:

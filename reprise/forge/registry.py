@@ -70,7 +70,9 @@ def project_of_address(address: str) -> str | None:
     if address.startswith(("/", ".", "file://")):
         return None
     parts = GIT_ADDRESS.match(address)
-    return None if parts is None else parts["project"]
+    if parts is None:
+        return None
+    return parts["project"]
 
 
 def commit_page(

@@ -203,7 +203,9 @@ class _Starter:
         text = marshal.dumps(request)
         reply, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(os.devnull, "rb") as null, self._sending:
-            standard_input = 0 if has_input else null.fileno()
+            standard_input = 0
+            if not has_input:
+                standard_input = null.fileno()
             descriptors = [standard_input, output, output, theirs.fileno()]
             length = len(text).to_bytes(starter.LENGTH, "big")
             socket.send_fds(self._requests, [length], descriptors)

@@ -38,7 +38,9 @@ def replicated_stages(revision: Revision) -> list[ReplicatedStage]:
     """
     found = []
     for record in revision.records.values():
-        spec = None if record.source else parse_settings(_where(record), record.meta).replicates
+        spec = None
+        if not record.source:
+            spec = parse_settings(_where(record), record.meta).replicates
         if spec is not None:
             predictions = [path for path in revision.outs if _has_predictions(revision, path)]
             found.append(_replicated(revision, record, spec, predictions))
@@ -157,7 +159,9 @@ def _reads(reader: StageRecord, writer: StageRecord) -> bool:
 
 def _has_predictions(revision: Revision, path: str) -> bool:
     _, meta = revision.metas[path]
-    declared = meta.get("reprise") if isinstance(meta, dict) else None
+    declared = None
+    if isinstance(meta, dict):
+        declared = meta.get("reprise")
     return isinstance(declared, dict) and "predictions" in declared
 
 

@@ -112,7 +112,9 @@ class _Revision:
 
     @property
     def name(self) -> str:
-        return "the working tree" if self._work.commit is None else self._work.commit[:12]
+        if self._work.commit is None:
+            return "the working tree"
+        return self._work.commit[:12]
 
     @property
     def missing(self) -> list[Replicate]:

@@ -58,7 +58,9 @@ def _find_statements(clone: Clone, tip: str) -> dict[str, _Statement]:
         commit, subject, trailer = line.split("\0")
         if not trailer and not subject.startswith(SUBJECT):
             continue
-        anchor = _commit_of(clone, commit, trailer) if trailer else commit
+        anchor = commit
+        if trailer:
+            anchor = _commit_of(clone, commit, trailer)
         statements.setdefault(digest_of_locks(clone, commit), _Statement(commit, anchor))
     return statements
 

@@ -79,7 +79,9 @@ def _metric(report: Report, gate: Gate) -> tuple[ComparedPredictions, MetricComp
             by_name[metric.name] = (compared, metric)
     name = gate.metric
     if name is None:
-        name = "" if report.primary is None else report.primary.name
+        name = ""
+        if report.primary is not None:
+            name = report.primary.name
     elif by_name and name not in by_name:
         expected = ", ".join(by_name)
         raise PipelineError(f"--metric: found {name!r}; expected one of {expected}")
@@ -188,7 +190,9 @@ def _older_metric(model: OlderModel, metric: MetricComparison) -> MetricComparis
     other = _same_metric(model.comparison, metric)
     if other is not None and other.verdict is not None:
         return other
-    why = model.why if other is None else f"{other.name}: {other.why}"
+    why = model.why
+    if other is not None:
+        why = f"{other.name}: {other.why}"
     raise PipelineError(
         f"{model.commit[:12]}, a champion of before, cannot be compared with the challenger: "
         f"{why}; a commit with the trailer `{KEY}: COMMIT` says from which champion on to compare"

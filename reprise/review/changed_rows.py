@@ -96,7 +96,9 @@ def find_changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> Ch
 def _gains(sides: tuple[Array, Array], metric: MetricSpec) -> Array:
     """Return how much better each row is, [pairs]; 0 where a value is missing."""
     old, new = sides
-    gains = new - old if metric.better is Direction.HIGHER else old - new
+    gains = new - old
+    if metric.better is Direction.LOWER:
+        gains = old - new
     return np.where(np.isfinite(gains), gains, 0.0)
 
 
@@ -151,7 +153,9 @@ def _confidence(table: pa.Table, spec: PredictionsSpec, row: int) -> float | Non
     if column not in table.column_names:
         return None
     value = pc.cast(table[column].slice(row, 1), pa.float64())[0].as_py()
-    return None if value is None else _rounded(value)
+    if value is None:
+        return None
+    return _rounded(value)
 
 
 def _rounded(value: float) -> float:

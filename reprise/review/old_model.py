@@ -54,7 +54,9 @@ def predict_new_rows(
     hashes = {model: old.hash_of(model) for model in models}
     digest = _digest(record, path, hashes)
     kept = KeptPredictions(StateFolders(revisions.records), digest, os.path.basename(path))
-    files = None if None in hashes.values() else kept.find()
+    files = None
+    if None not in hashes.values():
+        files = kept.find()
     if files is None:
         files = _run_stage(revisions.root / path, replacements, kept)
     return read_table(files, path, columns)
@@ -84,7 +86,9 @@ def _run_stage(out: Path, replacements: Mapping[Path, Files], kept: KeptPredicti
         with run_isolated(sandbox) as result:
             if result.error is not None:
                 lines = result.output.strip().splitlines()
-                last_line = lines[-1] if lines else ""
+                last_line = ""
+                if lines:
+                    last_line = lines[-1]
                 raise PipelineError(
                     f"stage '{stage.name}' with the old model: {result.error}: {last_line}"
                 )

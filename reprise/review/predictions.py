@@ -260,7 +260,9 @@ def _declared_groups(revision: Revision) -> dict[str, _Group]:
             spec = parse_meta(where, meta).predictions
             if spec is None:
                 continue
-            name = record.group if spec.seeds else path
+            name = path
+            if spec.seeds:
+                name = record.group
             group = groups.setdefault(name, _Group(spec, []))
             group.paths.append(path)
     return groups
@@ -398,7 +400,9 @@ def _compare(
     if same:
         return compared
     if max(len(recorded.old), len(recorded.new)) == 1:
-        one = aligned if max(len(old), len(new)) == 1 else align_tables(old[:1], new[:1], spec)
+        one = aligned
+        if max(len(old), len(new)) != 1:
+            one = align_tables(old[:1], new[:1], spec)
         rows = find_changed_rows(old[0], new[0], spec)
         compared = replace(compared, rows=rows, confusion=_count_confusion(one, spec))
     if comparison.refused is not None:
@@ -438,7 +442,9 @@ def _mean_of(
             return None
         parts.append(pc.cast(table.filter(is_among(table, spec, ids))[column], pa.float64()))
     mean = pc.mean(pa.chunked_array([chunk for part in parts for chunk in part.chunks]))
-    return None if mean.as_py() is None else round_result(mean.as_py())
+    if mean.as_py() is None:
+        return None
+    return round_result(mean.as_py())
 
 
 def _changed_features(sides: _Sides, group: _Group, overlap: Overlap) -> Any:

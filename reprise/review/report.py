@@ -130,7 +130,9 @@ class Report:
         """
         if not names:
             primary = self.primary
-            return [] if primary is None else [primary.verdict]
+            if primary is None:
+                return []
+            return [primary.verdict]
         metrics = self.verdicts_by_name()
         for name in names:
             if metrics and name not in metrics:

@@ -84,7 +84,9 @@ class ConsoleReporter:
         self._ended += 1
         match state:
             case StageState.RAN:
-                time_taken = "" if seconds is None else f" in {format_seconds(seconds)}"
+                time_taken = ""
+                if seconds is not None:
+                    time_taken = f" in {format_seconds(seconds)}"
                 self._print(f"{stage.name}: done{time_taken}", "green")
             case StageState.RESTORED:
                 self._print(f"{stage.name}: restored from the run-cache", "cyan")

@@ -134,7 +134,9 @@ class Recorder:
     ) -> Iterator[tuple[str, float, str | None]]:
         """Yield each stage's name, its seconds, and the hash of what was recorded of it."""
         for stage, value in seconds.items():
-            entry = entry_hash(stage.entry()) if stage in self._changed else None
+            entry = None
+            if stage in self._changed:
+                entry = entry_hash(stage.entry())
             yield stage.name, value, entry
 
     def _take_back_early(self, decided: Iterable[Stage]) -> set[Stage]:

@@ -200,7 +200,9 @@ class Runner:
 
     def _start(self, stage: Stage) -> None:
         """Bring the stage up to date, or wait for the process that is at work on it."""
-        claim = self._take_over if stage in self._holders else self._claim_changed
+        claim = self._claim_changed
+        if stage in self._holders:
+            claim = self._take_over
         if not claim(stage):
             return
         self._confirm(stage)
@@ -368,4 +370,7 @@ class Runner:
         self._holders.pop(stage, None)
         self.states[stage] = state
         self.reporter.ended(stage, state, self.seconds.get(stage), self.errors.get(stage))
-        self._scheduler.ended(stage, SETTLING if state.has_new_outs else 0.0)
+        settling = 0.0
+        if state.has_new_outs:
+            settling = SETTLING
+        self._scheduler.ended(stage, settling)

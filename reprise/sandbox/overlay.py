@@ -95,7 +95,9 @@ class OverlaySandbox(Sandbox):
         paths = [*filter(self._mirrors, workspace.dvc_files)]
         folder = self.wdir
         while self._mirrors(folder):
-            names = os.listdir(folder) if folder.is_dir() else []
+            names: list[str] = []
+            if folder.is_dir():
+                names = os.listdir(folder)
             for name in sorted(filter(NAME_OF_A_TOOL.match, names)):
                 paths.append(folder / name)
             folder = folder.parent
@@ -308,7 +310,9 @@ def _links_in(path: Path) -> Iterator[Path]:
     """Yield the links at a path and in its folder, without a look at each file of it."""
     if path.is_symlink():
         yield path
-    folders = [str(path)] if path.is_dir() else []
+    folders = []
+    if path.is_dir():
+        folders.append(str(path))
     while folders:
         for entry in os.scandir(folders.pop()):
             if entry.is_symlink():

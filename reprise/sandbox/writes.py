@@ -108,7 +108,9 @@ def _write_conflict(workspace: Workspace, write: Write) -> str | None:
         return None
     if is_folder(write.file):  # an empty one, or one around an out: it is nobody's own
         has_other = os.path.lexists(path) and not path.is_dir()
-        return ANOTHER_KIND if has_other else None
+        if has_other:
+            return ANOTHER_KIND
+        return None
     conflict = None
     if not _is_of_dvc(path):
         conflict = _conflict(workspace, path)

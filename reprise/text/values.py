@@ -39,7 +39,9 @@ def signed(value: float, digits: int = 2) -> str:
         return NO_VALUE
     if value == 0:
         return "0"
-    sign = "−" if value < 0 else "+"
+    sign = "+"
+    if value < 0:
+        sign = "−"
     return f"{sign}{abs(value):.{digits}g}"
 
 

@@ -84,7 +84,9 @@ class StageLoader:
         file = self._relative(stage.path)
         if not isinstance(stage, PipelineStage):
             return file, file
-        prefix = "" if file == PROJECT_FILE else f"{file}:"
+        prefix = ""
+        if file != PROJECT_FILE:
+            prefix = f"{file}:"
         name = f"{prefix}{stage.name}"
         template: Any = stage.raw_data.generated_from
         if not template:
@@ -149,4 +151,6 @@ def _template(stage: DVCStage) -> str:
 
 def one_command(cmd: str | list[str]) -> str:
     """Return a command, or a list of them, as one text."""
-    return cmd if isinstance(cmd, str) else "\n".join(cmd)
+    if isinstance(cmd, str):
+        return cmd
+    return "\n".join(cmd)

@@ -32,10 +32,16 @@ def _hash_in_worktree(root: Path, folder: str) -> dict[str, str]:
     hashes = {}
     for path in dict.fromkeys(entry[2:] for entry in listed):
         file = root / path
-        if _is_counted(path) and (file.is_file() or file.is_symlink()):
-            content = os.fsencode(os.readlink(file)) if file.is_symlink() else file.read_bytes()
-            header = f"blob {len(content)}\0".encode()
-            hashes[path] = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
+        if not _is_counted(path):
+            continue
+        if file.is_symlink():
+            content = os.fsencode(os.readlink(file))
+        elif file.is_file():
+            content = file.read_bytes()
+        else:
+            continue
+        header = f"blob {len(content)}\0".encode()
+        hashes[path] = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
     return hashes
 
 

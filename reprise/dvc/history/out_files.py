@@ -85,7 +85,9 @@ def load_listing(out: RecordedOut, caches: CacheManager) -> Mapping[str, str] | 
 
 def _cache_of(out: RecordedOut, caches: CacheManager) -> HashFileDB:
     """Select the cache of the out's hash algorithm."""
-    name = "legacy" if out.algorithm in LEGACY_HASH_NAMES else "repo"
+    name = "repo"
+    if out.algorithm in LEGACY_HASH_NAMES:
+        name = "legacy"
     return cast(HashFileDB, getattr(caches, name))
 
 

@@ -185,7 +185,9 @@ class RevisionReader:
         """Fetch the out from the remote into DVC's cache."""
         target = os.path.relpath(self.root / path)
         is_worktree = revision.commit is None
-        revisions = None if is_worktree else [revision.commit]
+        revisions = None
+        if not is_worktree:
+            revisions = [revision.commit]
         try:
             self._repo.fetch([target], revs=revisions, workspace=is_worktree, config=self._config)
         except DVC_ERRORS as e:

@@ -68,7 +68,9 @@ def address(origin: str, folder: Path) -> str:
         path = folder / bare.removeprefix("file://")
         return f"{socket.gethostname()}:{path.resolve()}"
     parts = GIT_ADDRESS.match(bare)
-    return bare if parts is None else f"{parts['host'].lower()}/{parts['project']}"
+    if parts is None:
+        return bare
+    return f"{parts['host'].lower()}/{parts['project']}"
 
 
 def place_of(deployment: "DeploymentResponse") -> str | None:

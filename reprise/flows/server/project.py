@@ -80,7 +80,9 @@ def _find_places(document: dict[str, Any]) -> dict[str, str]:
     places: dict[str, str] = {}
     for deployment in document["deployments"]:
         steps = deployment.get("pull", document.get("pull")) or []
-        place = find_place([steps] if isinstance(steps, dict) else steps)
+        if isinstance(steps, dict):
+            steps = [steps]
+        place = find_place(steps)
         if place is not None:
             places[deployment["name"]] = place
     return places
@@ -111,12 +113,16 @@ def _last_part(origin: str) -> str:
 
 def _name_in_yaml(file: Path) -> Any:
     document = YAML(typ="safe", pure=True).load(file)
-    return document.get("name") if isinstance(document, dict) else None
+    if isinstance(document, dict):
+        return document.get("name")
+    return None
 
 
 def _name_in_toml(file: Path) -> Any:
     project = tomllib.loads(file.read_text(encoding="utf-8")).get("project")
-    return project.get("name") if isinstance(project, dict) else None
+    if isinstance(project, dict):
+        return project.get("name")
+    return None
 
 
 def slug(name: str) -> str:

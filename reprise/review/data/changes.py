@@ -107,7 +107,9 @@ def _compare_versions(
         others = [version for version in versions if not _is_table(reader, version, path)]
         if len(others) == len(versions):
             tracked = any(_is_tracked_alone(version.revision, path) for version in versions)
-            return DataChange(path, state, None) if tracked else None
+            if tracked:
+                return DataChange(path, state, None)
+            return None
         if others:
             return DataChange(path, state, None, f"no table in {others[0].revision.name}")
         if state is not ChangeState.CHANGED:

@@ -58,7 +58,9 @@ def _as_number(column: str, kind: ColumnKind) -> str:
     NaN and infinity become missing: they have no place in a distribution.
     """
     name = identifier(column)
-    number = f"epoch({name})::DOUBLE" if kind is ColumnKind.DATE else f"{name}::DOUBLE"
+    number = f"{name}::DOUBLE"
+    if kind is ColumnKind.DATE:
+        number = f"epoch({name})::DOUBLE"
     return f"CASE WHEN isfinite({number}) THEN {number} END"
 
 

@@ -307,7 +307,9 @@ def _summary(values: SortedValues) -> Summary:
         return {}
     with np.errstate(over="ignore", invalid="ignore"):  # of numbers like 1e200
         mean = float(values.mean())
-        std = float(values.std(ddof=1)) if count > 1 else 0.0
+        std = 0.0
+        if count > 1:
+            std = float(values.std(ddof=1))
     return {
         "min": _rounded(float(values[0])),
         "q1": _rounded(_quartile(values, 1)),

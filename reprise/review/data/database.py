@@ -68,7 +68,9 @@ def readable_errors(name: str, *sides: Files) -> Iterator[None]:
 def _first_lines(text: str) -> str:
     """Return the lines of DuckDB's message that say what is wrong, without its advice."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    count = 3 if "CSV Error" in lines[0] else 1
+    count = 1
+    if "CSV Error" in lines[0]:
+        count = 3
     message = ". ".join(lines[:count])
     if "Error when sniffing" in message:  # what follows is a list of all that DuckDB tried
         return "rows that do not fit the header"

@@ -92,8 +92,12 @@ def count_row_changes(
 def _keys_query(columns: Sequence[str], id_column: str | None) -> str:
     """Return SQL for each key k: its rows in old (o) and new (n), and whether these differ."""
     content = ", ".join(identifier(column) for column in columns if column != id_column)
-    digest = f"hash({content})" if content else "0::UBIGINT"
-    key = digest if id_column is None else identifier(id_column)
+    digest = "0::UBIGINT"
+    if content:
+        digest = f"hash({content})"
+    key = digest
+    if id_column is not None:
+        key = identifier(id_column)
     both = (
         f"SELECT {key} AS k, {digest} AS h, 0 AS side FROM old "
         f"UNION ALL SELECT {key} AS k, {digest} AS h, 1 AS side FROM new"

@@ -123,7 +123,9 @@ def _source(files: Files, name: str) -> tuple[str, bool]:
     assert ending is not None
     quoted = []
     for file in data:
-        where = file if len(data) == 1 else f"{name}: {file}"
+        where = file
+        if len(data) != 1:
+            where = f"{name}: {file}"
         _check_bytes(files[file], where, ending)
         quoted.append(literal(_escape_pattern(files[file])))
     paths = ", ".join(quoted)
@@ -142,7 +144,9 @@ def _csv_source(first: Path, paths: str, ending: str) -> str:
 
     The delimiter is the one that is commonest in the header of the first.
     """
-    compression = "gzip" if ending.endswith(".gz") else "none"
+    compression = "none"
+    if ending.endswith(".gz"):
+        compression = "gzip"
     delimiter = "\t"
     if ending != ".tsv":
         header = _first_line(first, compression)

@@ -53,7 +53,10 @@ def _line(row: Sequence[str], widths: Sequence[int], style: str, width: int) -> 
         line += " " * (cells - cell_len(number)) + number
     line += " " * GAP
     whole = Text(cut(line + last, width))
-    whole.stylize(style, 0 if style == "dim" else len(line))
+    start = len(line)
+    if style == "dim":
+        start = 0
+    whole.stylize(style, start)
     return whole
 
 

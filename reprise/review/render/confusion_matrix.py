@@ -47,7 +47,9 @@ def _row(row: int, counts: Sequence[int], other: Sequence[int], size: float) -> 
     top = TOP + row * size
     for column, count in enumerate(counts):
         left = LEFT + column * size
-        style = "right" if row == column else "wrong"
+        style = "wrong"
+        if row == column:
+            style = "right"
         if count != other[column]:
             style += " moved"
         cell = Markup(

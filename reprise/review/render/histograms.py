@@ -54,7 +54,9 @@ def histogram(
         *_edge_labels(names, bars, tails),
         *_tail_labels(names, tails),
     ]
-    height = 136 if tails.first or tails.last else 120
+    height = 120
+    if tails.first or tails.last:
+        height = 136
     description = _description(names, old_shares, new_shares)
     return svg(WIDTH, height, title, description, parts)
 
@@ -99,8 +101,12 @@ def _edge_labels(
     first = int(tails.first)
     last = len(names) - 1 - int(tails.last)
     middle = (first + last + 1) // 2
-    first_anchor = "middle" if tails.first else "start"
-    last_anchor = "middle" if tails.last else "end"
+    first_anchor = "start"
+    if tails.first:
+        first_anchor = "middle"
+    last_anchor = "end"
+    if tails.last:
+        last_anchor = "middle"
     y = GROUND + 16
     yield label(bars[first][0], y, names[first], first_anchor)
     yield label(bars[middle - 1][1], y, names[middle], "middle")

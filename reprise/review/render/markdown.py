@@ -65,7 +65,9 @@ class _Medium:
 
 
 def _unfolded(title: str, content: str) -> str:
-    return f"{title}:\n\n{content}" if content else ""
+    if content:
+        return f"{title}:\n\n{content}"
+    return ""
 
 
 COMMENT = _Medium(folded, mermaid)
@@ -86,7 +88,9 @@ def markdown(report: Report) -> str:
         least = max([*reversed(details), *reversed(shown)], key=attrgetter("rank"))
         if least.rank <= KEPT:
             return _cut(shown, left_out)
-        part = details if least in details else shown
+        part = shown
+        if least in details:
+            part = details
         part.remove(least)
         left_out.append(least.name)
         text = _joined(shown, details, left_out)
@@ -198,7 +202,9 @@ def _comparison(compared: ComparedPredictions, *, titled: bool) -> Iterator[_Sec
         if unpaired:
             lines.append(f"Of rows that did not pair, {escaped(metric.name)} {unpaired}")
     yield _Section(f"notes on the verdicts of {name}", 3, "\n\n".join(lines))
-    rank = KEPT if shown_parts(compared.parts, 0) else 4  # at least those that are worse
+    rank = 4
+    if shown_parts(compared.parts, 0):  # those that are worse
+        rank = KEPT
     yield from _section("### Classes and slices", rank, _parts(compared.parts))
     confused = confused_table(compared.confused)
     yield from _section("### Confusion, the largest changes first", 6, confused)

@@ -58,9 +58,13 @@ def row_table(rows: ChangedRows) -> str:
 
 def confused_cells(change: ConfusedClasses) -> list[str]:
     """Write a pair of classes, its rows on both sides, and whether chance explains the change."""
-    verdict = "no" if change.p_value is not None else NO_VALUE
+    verdict = NO_VALUE
+    if change.p_value is not None:
+        verdict = "no"
     if change.is_beyond_noise:
-        verdict = "more" if change.new > change.old else "fewer"
+        verdict = "fewer"
+        if change.new > change.old:
+            verdict = "more"
     return [change.target, change.prediction, f"{change.old:g}", f"{change.new:g}", verdict]
 
 

@@ -30,7 +30,9 @@ class Axis:
 
 def label(x: float, y: float, text: str, anchor: str, *, small: bool = False) -> Markup:
     """Draw a line of text at a pixel. anchor: start, middle or end, as SVG has it."""
-    style = Markup(' class="s"') if small else ""
+    style = ""
+    if small:
+        style = Markup(' class="s"')
     return Markup('<text x="{:g}" y="{:g}" text-anchor="{}"{}>{}</text>').format(
         x, y, anchor, style, text
     )

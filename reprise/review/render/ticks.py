@@ -52,5 +52,7 @@ def tick_label(value: float, step: float) -> str:
         return "0"
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     has_exponent = decimals > 5 or abs(value) >= 1e6
-    text = f"{value:.3g}" if has_exponent else f"{value:.{decimals}f}"
+    text = f"{value:.{decimals}f}"
+    if has_exponent:
+        text = f"{value:.3g}"
     return text.replace("-", "−")

@@ -112,7 +112,9 @@ def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
         details.append(f"{comparison.relabelled.rows} with another label left out")
     if comparison.changed_features:
         features = f"{comparison.changed_features} with other features"
-        details.append(features if comparison.evaluated else f"{features} left out")
+        if not comparison.evaluated:
+            features += " left out"
+        details.append(features)
     if primary.detectable is not None:
         smallest = difference(primary, primary.detectable, sign=False) + _unit(primary)
         details.append(f"smallest difference this test set could show: {smallest}")
@@ -208,7 +210,9 @@ def difference_with_unit(metric: MetricComparison) -> str:
 
 
 def _unit(metric: MetricComparison) -> str:
-    return " pp" if metric.proportion else ""
+    if metric.proportion:
+        return " pp"
+    return ""
 
 
 def interval(metric: MetricComparison) -> str:
@@ -241,7 +245,9 @@ def row_sentences(comparison: Comparison) -> list[str]:
     if comparison.evaluated:
         sentences.append("The old model was evaluated on all test rows of the new side.")
     if comparison.changed_features:
-        what = "both models saw the new ones" if comparison.evaluated else "are in no other figure"
+        what = "are in no other figure"
+        if comparison.evaluated:
+            what = "both models saw the new ones"
         rows = f"{comparison.changed_features} rows have other features than before"
         sentences.append(f"{rows}, and {what}.")
     relabelled = comparison.relabelled
@@ -318,7 +324,9 @@ def row_counts(diff: TableDiff) -> str:
 
 def moved_sentence(moved: MovedIds) -> str:
     """Say how many ids changed their split, and whether that leaks test rows into training."""
-    warning = "Leakage: " if moved.leakage else ""
+    warning = ""
+    if moved.leakage:
+        warning = "Leakage: "
     if moved.both:
         splits = f"are in {moved.old_split} and in {moved.new_split} at once"
     else:

@@ -66,7 +66,9 @@ def compare_confused(tables: AlignedTables, spec: PredictionsSpec) -> list[Confu
     for position, cell in enumerate(wrong.tolist()):
         if before[cell] == after[cell]:
             continue
-        p = None if p_values is None else round_result(p_values[position])
+        p = None
+        if p_values is not None:
+            p = round_result(p_values[position])
         target, prediction = divmod(cell, len(names))
         change = ConfusedClasses(
             names[target], names[prediction], float(before[cell]), float(after[cell]), p

@@ -77,12 +77,16 @@ def _t_statistic(mean: float, error: float) -> float:
 
 def _least_p(differences: Array, group: Array | None) -> float:
     """Return 2^(1 − k): the p of a sign test when all k units that differ point the same way."""
-    differs = differences if group is None else np.bincount(group, differences != 0)
+    differs = differences
+    if group is not None:
+        differs = np.bincount(group, differences != 0)
     return float(2.0 ** (1 - np.count_nonzero(differs)))
 
 
 def _method(group: Array | None, resampled: bool) -> str:
-    units = "rows" if group is None else "groups of rows"
+    units = "groups of rows"
+    if group is None:
+        units = "rows"
     if resampled:
         return f"studentised bootstrap of {units}, {RESAMPLES:,} resamples"
     return f"paired t over {units}, widened for skew"

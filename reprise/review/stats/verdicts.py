@@ -119,7 +119,9 @@ def _compare_arrays(
         reasons[name] = refused or _why_untested(predictions, metric, left_out, same=same)
 
     judged = [name for name, reason in reasons.items() if reason is None]
-    tested = [] if same else judged
+    tested = judged
+    if same:
+        tested = []
     estimates = {}
     primary = next(iter(spec.ordered_metrics))
     others = [name for name in tested if name != primary]
@@ -186,7 +188,9 @@ def _why_untested(
     if new_reason is not None:
         return new_reason
     if predictions.units < MIN_UNITS and not same:
-        units = "rows" if predictions.group is None else "groups"
+        units = "groups"
+        if predictions.group is None:
+            units = "rows"
         return f"{predictions.units} {units} are paired; at least {MIN_UNITS} are needed"
     return None
 

@@ -38,7 +38,9 @@ def files_in_code(failure: Failure) -> Iterator[Undeclared]:
     candidates = [failure.stage.wdir / path for path in paths]
     folders = list(filter(os.path.isdir, candidates))
     for path in paths:
-        more_folders = folders if is_pattern(path) else []
+        more_folders = folders
+        if not is_pattern(path):
+            more_folders = []
         yield from find_files(failure, path, more_folders)
 
 

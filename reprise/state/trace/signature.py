@@ -70,5 +70,7 @@ class Look:
 
 def _tick(time: int) -> int:
     """Return the length, in ns, of the tick that a file's time is of."""
-    seconds = TICK if time % NANO else WHOLE_SECONDS
+    seconds = WHOLE_SECONDS
+    if time % NANO:
+        seconds = TICK
     return int(seconds * NANO)
