@@ -1,6 +1,13 @@
-"""Shorten lists in messages and reports."""
+"""Shorten lists in messages and reports, and count what is in them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+
+def count_each(values: Iterable[str]) -> str:
+    """Say how often each value is there, in their order: "2 ran, 3 unchanged"."""
+    counts = sorted(Counter(values).items())
+    return ", ".join(f"{count} {value}" for value, count in counts)
 
 
 def shorten(texts: Sequence[str], limit: int, separator: str = ", ") -> str:

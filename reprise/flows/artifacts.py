@@ -14,6 +14,7 @@ from reprise.errors import PipelineError
 from reprise.runner.plan import Step
 from reprise.runner.plan_format import plan_rows
 from reprise.runner.states import StepKind
+from reprise.shorten import count_each
 from reprise.state.durations import Durations
 from reprise.text.markdown import escaped, sentence
 from reprise.text.values import NO_VALUE, is_number, number_pair, signed
@@ -29,7 +30,7 @@ CELL = 300  # characters
 def show_plan(project: str, steps: Sequence[Step], durations: Durations) -> None:
     """Show a row for each stage. project: whose artifact it is.
 
-    Of more stages than ROWS, those that are unchanged have no row.
+    Of more stages than ROWS, those that are unchanged have none, and the first ROWS others one.
     """
     listed = steps
     if len(steps) > ROWS:
@@ -37,20 +38,8 @@ def show_plan(project: str, steps: Sequence[Step], durations: Durations) -> None
     rows = []
     for row in plan_rows(listed[:ROWS], durations):
         rows.append({name: sentence(text, CELL) for name, text in row.items()})
-    description = f"The plan: {count_steps(steps)}"
-    if len(rows) < len(steps):
-        description += f"; {len(rows)} rows of {len(steps)}"
+    description = f"The plan: {count_each(step.kind for step in steps)}"
     create_table_artifact(rows, key=f"{project}-plan", description=description)
-
-
-def count_steps(steps: Sequence[Step]) -> str:
-    """Say of how many stages the plan says what: "2 run, 3 unchanged"."""
-    counts = []
-    for kind in StepKind:
-        count = sum(step.kind is kind for step in steps)
-        if count:
-            counts.append(f"{count} {kind}")
-    return ", ".join(counts) or "no stages"
 
 
 def show_results(project: str, *, report: bool) -> None:

@@ -1,8 +1,7 @@
 """Define the flow `repro`: a run of the runner, in which a task run mirrors each stage."""
 
 import contextlib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +29,7 @@ from reprise.flows.states import StateName
 from reprise.runner.options import OnError, RunOptions, count_cores
 from reprise.runner.plan import Step, plan_stages
 from reprise.runner.states import StageState
+from reprise.shorten import count_each
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders
 
@@ -130,7 +130,9 @@ def repro(
         failures = stage_runner.reporter.failures.items()
         message = "; ".join(f"{stage}: {why}" for stage, why in failures)
         return fail(StagesFailed(errors), message)
-    return Completed(name=_state_name(states).value, message=_count(stage_runner.states.values()))
+    return Completed(
+        name=_state_name(states).value, message=count_each(stage_runner.states.values())
+    )
 
 
 def _on_error(*, keep_going: bool, ignore_errors: bool) -> OnError:
@@ -186,12 +188,6 @@ def _one_server() -> Iterator[None]:
         url = str(client.api_url)
     with temporary_settings({PREFECT_API_URL: url}):
         yield
-
-
-def _count(states: Iterable[StageState]) -> str:
-    """Say of how many stages became what: "1 ran, 4 unchanged"."""
-    counts = Counter(states)
-    return ", ".join(f"{counts[state]} {state}" for state in StageState if counts[state])
 
 
 def _state_name(states: Collection[StageState]) -> StateName:

@@ -75,14 +75,12 @@ def align_tables(
 
 def _tells_predictions(table: pa.Table, spec: PredictionsSpec) -> bool:
     """Tell whether the table has what was predicted, or a metric of other values than 0 and 1."""
-    if spec.prediction in table.column_names:
-        return True
     columns = {metric.column for metric in spec.metrics.values()}
     for column in columns.intersection(table.column_names):
         values = table[column].cast(pa.float64(), safe=False).to_numpy()
         if not is_zero_one(values):
             return True
-    return False
+    return spec.prediction in table.column_names
 
 
 def _are_equal(id_column: str, old: pa.Table, new: pa.Table) -> bool:
