@@ -251,7 +251,7 @@ def test_data_are_pushed_where_git_has_the_results_already(made: Retrainable) ->
         ("git commit -q --allow-empty -m x", "push", "found main at .* at the remote; expected "),
         ("git checkout -qb new", "push", "found new at no commit at the remote; expected "),
         ("git remote set-url origin ext::x", "push", "makes git run a command"),
-        ("dvc remote default -qu", "push", "found no default DVC remote; expected one"),
+        ("dvc remote default --unset", "push", "found no default DVC remote; expected one"),
         ("sed -i $a# train.py", "branch", r"found uncommitted changes \(train.py\); expected"),
         ("git rm -q --cached train.py", "branch", r"found uncommitted changes \(train.py\)"),
     ],
