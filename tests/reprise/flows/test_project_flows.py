@@ -63,10 +63,12 @@ def test_nothing_goes_out_of_a_fresh_clone_by_itself() -> None:
 @pytest.mark.parametrize("name", ["repro", "retrain"])
 def test_the_example_of_hooks_is_one(name: str, tmp_path: Path) -> None:
     (tmp_path / "flows.py").write_text(with_hook())
-    flow: Flow[..., Any] = load_flow_from_entrypoint(f"{tmp_path / 'flows.py'}:{name}")
-    for module_name, module in list(sys.modules.items()):  # else other tests run with it
-        if getattr(module, "__file__", None) == str(tmp_path / "flows.py"):
-            del sys.modules[module_name]
+    try:
+        flow: Flow[..., Any] = load_flow_from_entrypoint(f"{tmp_path / 'flows.py'}:{name}")
+    finally:
+        for module_name, module in list(sys.modules.items()):  # else other tests run with it
+            if getattr(module, "__file__", None) == str(tmp_path / "flows.py"):
+                del sys.modules[module_name]
     assert [hook.__name__ for hook in flow.on_failure_hooks] == ["tell_failure"]
     expected = ["tell_promotion"] if name == "retrain" else []
     assert [hook.__name__ for hook in flow.on_completion_hooks] == expected
