@@ -298,7 +298,11 @@ class Cloning:
         repro["parameters"] |= {"report": False, **parameters}
         del repro["concurrency_limit"]
         (made.checkout / "prefect.yaml").write_text(json.dumps(file))
-        shutil.copytree(ROOT / "pipeline", made.checkout / "pipeline")
+        shutil.copytree(
+            ROOT / "pipeline",
+            made.checkout / "pipeline",
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
         made.publish("flows")
         change(made)
         self.name = name
