@@ -17,7 +17,7 @@ import pytest
 
 from reprise.cli import main, make_parser
 from reprise.commands.options import plan_question
-from reprise.runner import idle_plan, plan_format
+from reprise.runner.plan_format import format_plan
 from reprise.state.folders import StateFolders
 from reprise.state.trace.answer import Answer, recall
 from reprise.state.trace.signature import TICK, WHOLE_SECONDS, Look
@@ -542,13 +542,12 @@ def test_what_moves_while_an_answer_is_found_is_not_kept(
     """Edit after DVC has answered, and before the answer is kept."""
     path, question, _ = here
     path.unlink()
-    original = plan_format.format_plan
 
     def edit_and_format(*arguments: Any) -> Any:
         edit(path.parents[3])
-        return original(*arguments)
+        return format_plan(*arguments)
 
-    monkeypatch.setattr(idle_plan, "format_plan", edit_and_format)
+    monkeypatch.setattr("reprise.runner.idle_plan.format_plan", edit_and_format)
     with pytest.raises(SystemExit):
         main(["plan"])
     assert recall(question) is None
