@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints screenshot
+.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints screenshot reference
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -47,6 +47,9 @@ screenshot: .venv/.installed  ## draw docs/report.png anew: the HTML report of a
 
 prefect-ui: .venv/.installed  ## open Prefect's page of a finished run in headless Chromium (Debian: as above)
 	pytest -m prefect_ui -n 0 tests/reprise/flows/test_prefect_ui.py
+
+reference: .venv/.installed  ## write docs/cli.md and docs/params.md anew, from the parser and the models
+	python -m website.reference
 
 own-data: .venv/.installed  ## put recipes/tabular.yaml over params.yaml, for a table of your own
 	python -m recipes tabular

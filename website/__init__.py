@@ -1,0 +1,1 @@
+"""Builds the pages of docs/ that are read off the code."""
