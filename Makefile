@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints screenshot reference
+.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints screenshot reference docs
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -11,7 +11,7 @@ help:  ## list the targets
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "reprise needs Python 3.11 or newer; try: make PYTHON=python3.11")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,tensorboard,mlflow,prefect,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,tensorboard,mlflow,prefect,dev,docs]'
 	touch $@
 
 repro: .venv/.installed  ## run the stages that changed, then print the metrics
@@ -48,6 +48,9 @@ screenshot: .venv/.installed  ## draw docs/report.png anew: the HTML report of a
 prefect-ui: .venv/.installed  ## open Prefect's page of a finished run in headless Chromium (Debian: as above)
 	pytest -m prefect_ui -n 0 tests/reprise/flows/test_prefect_ui.py
 
+docs: .venv/.installed  ## build the docs as a site in site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
 reference: .venv/.installed  ## write docs/cli.md and docs/params.md anew, from the parser and the models
 	python -m website.reference
 
@@ -66,9 +69,9 @@ bench: .venv/.installed  ## time and memory on 1 and 5 million rows; the runner 
 
 constraints:  ## pin what a fresh install of pyproject.toml takes
 	rm -rf .venv && $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[train,tensorboard,mlflow,prefect,dev]'
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0' -e '.[train,tensorboard,mlflow,prefect,dev,docs]'
 	(echo '# Every package of the environment, pinned: made by `make constraints` from a fresh install.'; \
 	 $(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu//') > constraints.txt
 
 clean:  ## remove the virtual environment and caches, not data
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache data/docs dvc_plots *.egg-info
+	rm -rf .venv site .mypy_cache .pytest_cache .ruff_cache data/docs dvc_plots *.egg-info
