@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints screenshot reference docs
+.PHONY: help repro test check data-docs slow habits browser prefect-ui bench serve own-data recipe clean constraints screenshot reference docs smoke
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -27,7 +27,10 @@ check: .venv/.installed  ## lint, format, type checks, and the workflows' securi
 	mypy
 	zizmor --offline --quiet .
 
-data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
+data-smoke: .venv/.installed  ## install the wheel into an empty environment, and run each command
+	python -m tests.smoke
+
+docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 	python -m src.data_docs data/prepared data/docs
 
 slow: .venv/.installed  ## run the long proofs

@@ -1,0 +1,136 @@
+"""Install the wheel into an empty environment, and run each command in a small DVC repository.
+
+python -m tests.smoke [PYTHON]: prints packages and MB, beside DVC alone. It takes packages from the
+index, in the versions of constraints.txt.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+DVC_YAML = """\
+stages:
+  square:
+    cmd: python square.py
+    deps: [square.py, numbers.csv]
+    params: [offset]
+    outs:
+    - squares.csv:
+        meta:
+          reprise:
+            predictions:
+              metrics: {error: {column: error, better: lower}}
+"""
+SQUARE = """\
+import csv
+import re
+
+offset = int(re.search(r"offset: (\\d+)", open("params.yaml").read())[1])
+with open("numbers.csv") as source, open("squares.csv", "w", newline="") as target:
+    rows = csv.writer(target)
+    rows.writerow(["id", "error"])
+    for row in csv.DictReader(source):
+        rows.writerow([row["id"], float(row["number"]) ** 2 + offset])
+"""
+PREFECT = "pip install 'dvc-reprise[prefect]'"
+
+
+class Environment:
+    """A virtual environment in the folder."""
+
+    def __init__(self, folder: Path, python: str) -> None:
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        self.folder = folder
+
+    def install(self, what: str) -> None:
+        command = [self.folder / "bin/python", "-m", "pip", "install", "--quiet"]
+        subprocess.run([*command, "-c", ROOT / "constraints.txt", what], check=True)
+
+    def run(self, root: Path, *command: str, status: int = 0) -> str:
+        """Run a command in the repository; return what it printed."""
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        environment = {"PATH": path, "HOME": str(root.parent), "DVC_NO_ANALYTICS": "1"}
+        done = subprocess.run(
+            command,
+            cwd=root,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert done.returncode == status, f"{' '.join(command)}: {done.returncode}\n{done.stdout}"
+        assert "Traceback" not in done.stdout, done.stdout
+        return done.stdout
+
+    def size(self) -> tuple[int, int]:
+        """Return the number of packages but pip's own, and their MB."""
+        packages = list((self.folder / "lib").glob("*/site-packages/*.dist-info"))
+        own = [package for package in packages if package.name.startswith(("pip-", "setuptools-"))]
+        files = [path for path in (self.folder / "lib").rglob("*") if path.is_file()]
+        counted = [path for path in files if not {"pip", "__pycache__"} & {*path.parts}]
+        return len(packages) - len(own), sum(path.stat().st_size for path in counted) // 10**6
+
+
+def make_repository(root: Path, environment: Environment) -> None:
+    """Make a repository of one stage, committed to main."""
+    root.mkdir()
+    (root / "dvc.yaml").write_text(DVC_YAML)
+    (root / "square.py").write_text(SQUARE)
+    (root / "params.yaml").write_text("offset: 1\n")
+    rows = "".join(f"{i},{i / 100}\n" for i in range(100))
+    (root / "numbers.csv").write_text(f"id,number\n{rows}")
+    for command in (
+        "git init --quiet --initial-branch main",
+        "git config user.name a",
+        "git config user.email a@example.org",
+        "dvc init --quiet",
+    ):
+        environment.run(root, *command.split())
+
+
+def smoke(root: Path, environment: Environment) -> None:
+    """Run each command that needs no forge and no extra, and one that needs an extra."""
+    assert environment.run(root, "reprise", "--version").startswith("reprise ")
+    assert "square" in environment.run(root, "reprise", "plan", "--exit-code", status=2)
+    environment.run(root, "reprise", "run")
+    environment.run(root, "git", "add", "--all")
+    environment.run(root, "git", "commit", "--quiet", "--message", "a state")
+    assert "0 undeclared" in environment.run(root, "reprise", "check")
+    assert "square: the same" in environment.run(root, "reprise", "verify")
+    (root / "params.yaml").write_text("offset: 2\n")
+    assert "offset 1 → 2" in environment.run(root, "reprise", "plan")
+    environment.run(root, "reprise", "run")
+    assert "**worse**" in environment.run(root, "reprise", "report")
+    environment.run(root, "reprise", "report", "--out", "report.html")
+    assert PREFECT in environment.run(root, "reprise", "run", "--prefect", status=1)
+    environment.run(root, "reprise", "retrain", "--help")
+    environment.run(root, "reprise", "publish", "--help")
+    environment.run(root, "reprise", "comment", "--help")
+    environment.run(root, "reprise", "replicate", "--help")
+
+
+def main() -> None:
+    """Print a line for each environment, and fail where a command does."""
+    python = sys.argv[1] if len(sys.argv) > 1 else sys.executable
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        alone = Environment(folder / "alone", python)
+        alone.install("dvc")
+        print("{} packages, {} MB: DVC alone".format(*alone.size()), flush=True)
+        pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "-w", folder, ROOT]
+        subprocess.run(pip, check=True)
+        (wheel,) = folder.glob("dvc_reprise-*.whl")
+        environment = Environment(folder / "environment", python)
+        environment.install(str(wheel))
+        print("{} packages, {} MB: with reprise".format(*environment.size()), flush=True)
+        make_repository(folder / "repository", environment)
+        smoke(folder / "repository", environment)
+        print("each command ran")
+
+
+if __name__ == "__main__":
+    main()
