@@ -7,12 +7,38 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
-from reprise.commands import check, comment, plan, publish, replicate, report, retrain, run, verify
+from reprise.commands import (
+    check,
+    comment,
+    completion,
+    help,
+    plan,
+    publish,
+    replicate,
+    report,
+    retrain,
+    run,
+    verify,
+)
+from reprise.commands.options import add_directory, format_epilog
 from reprise.errors import PipelineError
 from reprise.process.signals import Interrupted, exiting_at_once
 
-COMMANDS = (plan, run, check, verify, replicate, report, comment, retrain, publish)
+COMMANDS = (
+    plan,
+    run,
+    check,
+    verify,
+    replicate,
+    report,
+    comment,
+    retrain,
+    publish,
+    completion,
+    help,
+)
 
 
 class _Version(argparse.Action):
@@ -30,15 +56,27 @@ def make_parser() -> argparse.ArgumentParser:
         "reprise", description="Plans and runs the stages of a DVC repository."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="the version of reprise")
-    parser.set_defaults(directory=None, has_warned=False)
+    add_directory(parser)
+    parser.set_defaults(directory=None, has_warned=False, parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for command in COMMANDS:
         command.add_parser(commands)
         name = command.__name__.rpartition(".")[2]
-        commands.choices[name].set_defaults(
+        subparser = commands.choices[name]
+        subparser.description = _describe(command)
+        subparser.epilog = format_epilog(command.EXAMPLES, command.EXIT_STATUS, subparser.epilog)
+        subparser.formatter_class = argparse.RawDescriptionHelpFormatter
+        subparser.set_defaults(
             execute=command.execute, execute_idle=getattr(command, "execute_idle", None)
         )
     return parser
+
+
+def _describe(command: ModuleType) -> str:
+    """Return the sentence of the module's docstring: what stands after the command's name."""
+    assert command.__doc__ is not None
+    text = command.__doc__.partition(": ")[2].partition("\n")[0]
+    return text[0].upper() + text[1:]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

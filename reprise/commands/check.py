@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from reprise.dvc import Stage
     from reprise.sandbox.undeclared import Undeclared
 
+EXAMPLES = {
+    "reprise check": "all stages",
+    "reprise check --fix train": "train and what it needs; write what is missing into dvc.yaml",
+}
+EXIT_STATUS = {
+    0: "nothing is undeclared, or --fix declared it",
+    1: "an input is undeclared, or a stage failed",
+}
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `check` to the command line."""

@@ -1,7 +1,7 @@
 """Define the options that several commands share."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from reprise.retrain.choices import PublishMode
@@ -72,8 +72,32 @@ def add_publication(parser: argparse.ArgumentParser, modes: Iterable[PublishMode
 def directory_parser() -> argparse.ArgumentParser:
     """Make a parent parser with `-C DIR`."""
     parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("-C", dest="directory", metavar="DIR", help="work in that folder")
+    add_directory(parent)
     return parent
+
+
+def add_directory(parser: argparse.ArgumentParser) -> None:
+    """Add `-C DIR`, whose default is the parser's: it stands before the command or after it."""
+    help_ = "work in that folder"
+    default = argparse.SUPPRESS  # else the command's would replace what stands before it
+    parser.add_argument("-C", dest="directory", metavar="DIR", default=default, help=help_)
+
+
+def format_epilog(
+    examples: Mapping[str, str], statuses: Mapping[int, str], more: str | None
+) -> str:
+    """Format the end of a command's help: examples, exit statuses, and what it has beside them."""
+    lines = ["Examples:"]
+    width = max(map(len, examples))
+    for example, meaning in examples.items():
+        lines.append(f"  {example:{width}}  {meaning}")
+    lines += ["", "Exit status:"]
+    for status, meaning in sorted(statuses.items()):
+        lines.append(f"  {status}  {meaning}")
+    lines.append("  2  the command line is wrong" if 2 not in statuses else "")
+    if more:
+        lines += ["", more]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def targets_parser() -> argparse.ArgumentParser:

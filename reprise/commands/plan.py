@@ -13,6 +13,16 @@ from reprise.runner.console import ConsoleReporter
 from reprise.runner.states import StepKind
 from reprise.state.trace.answer import answering, recall
 
+EXAMPLES = {
+    "reprise plan": "what would run of the dvc.yaml here",
+    "reprise plan --exit-code train": "exit 2 if train, or what it needs, is not up to date",
+}
+EXIT_STATUS = {
+    0: "the plan is printed",
+    1: "a stage is an error",
+    2: "with --exit-code: there is something to do; or the command line is wrong",
+}
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `plan` to the command line."""

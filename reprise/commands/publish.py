@@ -3,14 +3,23 @@
 import argparse
 from pathlib import Path
 
-from reprise.commands.options import Subparsers, add_publication
+from reprise.commands.options import Subparsers, add_publication, directory_parser
 from reprise.retrain.choices import PublishMode
+
+EXAMPLES = {
+    "reprise publish handover": "as a pull request",
+    "reprise publish handover --publish branch": "as a branch",
+}
+EXIT_STATUS = {
+    0: "it is published",
+    1: "the commit changes more than stages leave to git, or the forge refused it",
+}
 
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `publish` to the command line."""
     help_ = "publish what `reprise retrain --hand-over DIR` left, without running a stage"
-    parser = subparsers.add_parser("publish", help=help_)
+    parser = subparsers.add_parser("publish", parents=[directory_parser()], help=help_)
     parser.add_argument("handover", metavar="DIR", help="of `reprise retrain --hand-over DIR`")
     add_publication(parser, [PublishMode.PULL_REQUEST, PublishMode.BRANCH])
 

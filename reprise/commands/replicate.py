@@ -6,6 +6,15 @@ from pathlib import Path
 
 from reprise.commands.options import Subparsers, directory_parser, parse_count
 
+EXAMPLES = {
+    "reprise replicate -j2": "train the working tree again, two at a time",
+    "reprise replicate main --push": "train main again, and share it by the remote",
+}
+EXIT_STATUS = {
+    0: "all trainings are in the run-cache",
+    1: "a training failed",
+}
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `replicate` to the command line."""

@@ -7,6 +7,14 @@ from pathlib import Path
 from reprise.commands.options import Subparsers, directory_parser, parse_count
 from reprise.errors import PipelineError
 
+EXAMPLES = {
+    "reprise report main": "the working tree with where it left main",
+    "reprise report main --fail-on worse --out report.html": "a page; fail if the metric is worse",
+}
+EXIT_STATUS = {
+    0: "the report is written",
+    1: "--fail-on says so",
+}
 SUFFIXES = {".html": "html", ".json": "json", ".md": "md", ".txt": "text"}
 
 

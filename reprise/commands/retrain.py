@@ -6,17 +6,27 @@ from pathlib import Path
 from reprise.commands.options import (
     Subparsers,
     add_publication,
+    directory_parser,
     parse_count,
     parse_nonnegative,
     parse_positive,
 )
 from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen, PublishMode
 
+EXAMPLES = {
+    "reprise retrain --dry-run": "decide, and push nothing",
+    "reprise retrain --publish branch": "push a better model as a branch",
+}
+EXIT_STATUS = {
+    0: "it was decided, whatever the outcome",
+    1: "a stage failed, or the champion can't be evaluated",
+}
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `retrain` to the command line."""
     help_ = "train on new data in a clone, and propose the model if it is better beyond noise"
-    parser = subparsers.add_parser("retrain", help=help_)
+    parser = subparsers.add_parser("retrain", parents=[directory_parser()], help=help_)
     add = parser.add_argument
     add_publication(parser, PublishMode)
     hand_over = "push nothing, and write there what `reprise publish DIR` takes"

@@ -18,6 +18,14 @@ from reprise.runner.options import OnError, RunOptions, count_cores
 from reprise.runner.states import StageState, StepKind
 from reprise.state.trace.answer import answering, recall
 
+EXAMPLES = {
+    "reprise run -j4": "bring all stages up to date, four at a time",
+    "reprise run --pull train": "train and what it needs, with data and runs of the remote",
+}
+EXIT_STATUS = {
+    0: "all stages are up to date, or --ignore-errors is given",
+    1: "a stage failed",
+}
 DIFFERENCES = """\
 Where it differs from dvc repro (docs/repro-options.md has every option):
   targets             outputs are targets, too
@@ -38,7 +46,6 @@ def add_parser(subparsers: Subparsers) -> None:
         parents=[targets_parser(), changes_parser()],
         help="bring the stages up to date, in parallel",
         epilog=DIFFERENCES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add(

@@ -4,6 +4,15 @@ import argparse
 
 from reprise.commands.options import Subparsers, chosen_stages, targets_parser
 
+EXAMPLES = {
+    "reprise verify": "all stages",
+    "reprise verify -s train": "train alone",
+}
+EXIT_STATUS = {
+    0: "all outs came out the same",
+    1: "an out differs, or a stage failed",
+}
+
 
 def add_parser(subparsers: Subparsers) -> None:
     """Add `verify` to the command line."""
