@@ -27,10 +27,10 @@ check: .venv/.installed  ## lint, format, type checks, and the workflows' securi
 	mypy
 	zizmor --offline --quiet .
 
-data-smoke: .venv/.installed  ## install the wheel into an empty environment, and run each command
+smoke: .venv/.installed  ## install the wheel into an empty environment, and run each command
 	python -m tests.smoke
 
-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
+data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 	python -m src.data_docs data/prepared data/docs
 
 slow: .venv/.installed  ## run the long proofs
