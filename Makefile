@@ -28,7 +28,7 @@ check: .venv/.installed  ## lint, format, type checks, and the workflows' securi
 	zizmor --offline --quiet .
 
 smoke: .venv/.installed  ## install the wheel into an empty environment, and run each command
-	python -m tests.smoke
+	python -m tests.packages.smoke
 
 data-docs: .venv/.installed  ## build Great Expectations' HTML docs in data/docs
 	python -m src.data_docs data/prepared data/docs

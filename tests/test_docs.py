@@ -5,7 +5,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -223,7 +223,7 @@ def test_block_own_data(finished: Project, tmp_path: Path) -> None:
 
 def test_block_predict(finished: Project, tmp_path: Path) -> None:
     project = copied(finished, tmp_path)
-    names = [f"pixel_{row}{column}" for row in range(8) for column in range(8)]
+    names = [f"pixel_{number:02}" for number in range(64)]
     (project.root / "new.csv").write_text(",".join(names) + "\n" + ",".join(["0"] * 64) + "\n")
     (command,) = BLOCKS["predict"].commands
     shell(project, command)
@@ -311,6 +311,7 @@ def cell(line: str) -> str:
 def names(kind: type) -> set[str]:
     if issubclass(kind, BaseModel):
         return set(kind.model_fields)
+    assert is_dataclass(kind)
     return {field.name for field in fields(kind)}
 
 

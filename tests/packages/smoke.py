@@ -1,7 +1,7 @@
 """Install the wheel into an empty environment, and run each command in a small DVC repository.
 
-python -m tests.smoke [PYTHON]: prints packages and MB, beside DVC alone. It takes packages from the
-index, in the versions of constraints.txt.
+python -m tests.packages.smoke [PYTHON]: prints packages and MB, beside DVC alone. It
+takes packages from the index, in the versions of constraints.txt.
 """
 
 import os
@@ -47,8 +47,8 @@ class Environment:
         self.folder = folder
 
     def install(self, what: str) -> None:
-        command = [self.folder / "bin/python", "-m", "pip", "install", "--quiet"]
-        subprocess.run([*command, "-c", ROOT / "constraints.txt", what], check=True)
+        pip = [str(self.folder / "bin/python"), "-m", "pip", "install", "--quiet"]
+        subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), what], check=True)
 
     def run(self, root: Path, *command: str, status: int = 0) -> str:
         """Run a command in the repository; return what it printed."""
@@ -121,7 +121,17 @@ def main() -> None:
         alone = Environment(folder / "alone", python)
         alone.install("dvc")
         print("{} packages, {} MB: DVC alone".format(*alone.size()), flush=True)
-        pip = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "-w", folder, ROOT]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--quiet",
+            "wheel",
+            "--no-deps",
+            "-w",
+            str(folder),
+            str(ROOT),
+        ]
         subprocess.run(pip, check=True)
         (wheel,) = folder.glob("dvc_reprise-*.whl")
         environment = Environment(folder / "environment", python)
