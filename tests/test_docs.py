@@ -274,7 +274,11 @@ def test_every_page_is_linked_from_the_readme_or_from_a_page_that_is() -> None:
 
 def test_every_make_target_is_in_the_docs_and_no_other() -> None:
     listed = subprocess.run(
-        ["make", "help"], cwd=ROOT, text=True, capture_output=True, check=True
+        ["make", "--no-print-directory", "help"],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=True,
     ).stdout
     targets = {line.split()[0] for line in listed.splitlines()}
     page = (ROOT / "docs" / "make.md").read_text(encoding="utf-8")
