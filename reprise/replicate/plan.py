@@ -106,6 +106,8 @@ def _replicated(
     seeded = [other for other in revision.records.values() if key in other.params.get(file, {})]
     needed = _reached(revision, [*targets.values()], lambda one, other: _reads(other, one))
     chain = [other for other in _reached(revision, seeded, _reads) if other in needed]
+    for other in needed:
+        _check_outs(revision, other)
     return ReplicatedStage(
         name=record.name,
         file=file,
@@ -116,6 +118,16 @@ def _replicated(
         chain=[other.name for other in chain],
         inputs=_inputs(revision, chain),
     )
+
+
+def _check_outs(revision: Revision, record: StageRecord) -> None:
+    """Raise PipelineError for an out that a training in a copy would write outside of the copy."""
+    for path in record.outs:
+        if path.startswith("../") or os.path.isabs(path):
+            raise PipelineError(
+                f"{revision.name}: {_where(record)}: found the out {path}; expected one in the"
+                " repository: a copy of it would write to the same file"
+            )
 
 
 def _param(where: str, record: StageRecord, spec: Replicates) -> tuple[str, str]:

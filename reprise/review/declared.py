@@ -85,6 +85,11 @@ class PredictionsSpec(_Spec):
         return primary
 
     @property
+    def metric_columns(self) -> set[str]:
+        """Return the columns of the metrics."""
+        return {metric.column for metric in self.metrics.values()}
+
+    @property
     def ordered_metrics(self) -> dict[str, MetricSpec]:
         """Return the metrics by name, the primary one first."""
         if self.primary is None:

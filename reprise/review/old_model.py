@@ -59,7 +59,7 @@ def predict_new_rows(
         files = kept.find()
     if files is None:
         files = _run_stage(revisions.root / path, replacements, kept)
-    return read_table(files, path, columns)
+    return read_table(files, path, columns, spec.metric_columns)
 
 
 def _digest(record: StageRecord, path: str, models: Mapping[str, str | None]) -> str:

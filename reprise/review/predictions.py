@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reprise.dvc.history.out_files import list_files
+from reprise.dvc.history.out_files import Files, list_files
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
@@ -272,8 +272,11 @@ def _read_all(
     revisions: RevisionReader, revision: Revision, paths: Sequence[str], spec: PredictionsSpec
 ) -> list[pa.Table]:
     """Read the declared columns of each out. Raises PipelineError for one that nothing has."""
-    columns = _columns(spec)
-    return [read_table(revisions.files(revision, path), path, columns) for path in paths]
+    return [_read(revisions.files(revision, path), path, spec) for path in paths]
+
+
+def _read(files: Files, path: str, spec: PredictionsSpec) -> pa.Table:
+    return read_table(files, path, _columns(spec), spec.metric_columns)
 
 
 def _read_replicates(
@@ -283,7 +286,7 @@ def _read_replicates(
     tables = []
     for path in paths:
         for file in files.get(path, []):
-            tables.append(read_table(list_files(file), path, _columns(spec)))
+            tables.append(_read(list_files(file), path, spec))
     return tables
 
 

@@ -1,5 +1,6 @@
 """Tells whether two revisions train by the same recipe, so that data or a seed alone differ."""
 
+import os
 import re
 from collections.abc import Mapping
 from itertools import zip_longest
@@ -8,6 +9,7 @@ from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.dvc.settings import parse_settings
 from reprise.review.data.tables import is_table
 
+DEFAULT_FILE = "params.yaml"
 INTERPOLATED = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 
 
@@ -21,17 +23,21 @@ def is_same_recipe(old: Revision, new: Revision) -> bool:
     return recipe_of(old, seeds) == recipe_of(new, seeds)
 
 
-def seed_params(revision: Revision) -> set[str]:
-    """Return the keys that stages declare as their seeds, without the file's name."""
+Seed = tuple[str, str]  # params file, from the root, and key
+
+
+def seed_params(revision: Revision) -> set[Seed]:
+    """Return the keys that stages declare as their seeds, with their files."""
     keys = set()
     for record in revision.records.values():
         spec = parse_settings(f"stage '{record.name}'", record.meta).replicates
         if spec is not None and not record.source:
-            keys.add(spec.param.rpartition(":")[2])
+            file, _, key = spec.param.rpartition(":")
+            keys.add((os.path.normpath(os.path.join(record.wdir, file or DEFAULT_FILE)), key))
     return keys
 
 
-def recipe_of(revision: Revision, seeds: set[str]) -> Mapping[str, object]:
+def recipe_of(revision: Revision, seeds: set[Seed]) -> Mapping[str, object]:
     """Return command, params and code of each stage."""
     recipe = {}
     for record in revision.records.values():
@@ -41,7 +47,7 @@ def recipe_of(revision: Revision, seeds: set[str]) -> Mapping[str, object]:
     return recipe
 
 
-def _without_seeds(record: StageRecord, seeds: set[str]) -> str | None:
+def _without_seeds(record: StageRecord, seeds: set[Seed]) -> str | None:
     """Return the command, with the names of seeds that stand in it in place of their values.
 
     As it is where the command of dvc.lock is not that of dvc.yaml.
@@ -50,18 +56,19 @@ def _without_seeds(record: StageRecord, seeds: set[str]) -> str | None:
     found = re.fullmatch("(.*?)".join(map(re.escape, literals)), record.command or "", re.DOTALL)
     if found is None:
         return record.command
+    names = {key for _, key in seeds}
     values = [
-        f"${{{key}}}" if key in seeds else value
+        f"${{{key}}}" if key in names else value
         for key, value in zip(keys, found.groups(), strict=True)
     ]
     return "".join(map("".join, zip_longest(literals, values, fillvalue="")))
 
 
-def _params(record: StageRecord, seeds: set[str]) -> Mapping[tuple[str, str], object]:
+def _params(record: StageRecord, seeds: set[Seed]) -> Mapping[tuple[str, str], object]:
     found = {}
     for file, values in record.params.items():
         leaves = [leaf for key, value in values.items() for leaf in _leaves(key, value)]
-        found.update({(file, name): value for name, value in leaves if name not in seeds})
+        found.update({(file, name): value for name, value in leaves if (file, name) not in seeds})
     return found
 
 

@@ -6,7 +6,7 @@ The format is known by a file's name; its bytes may lie anywhere.
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -65,13 +65,17 @@ def _ending(name: str) -> str | None:
     return None
 
 
-def read_table(files: Files, name: str, columns: Sequence[str]) -> pa.Table:
+def read_table(
+    files: Files, name: str, columns: Sequence[str], numbers: Collection[str] = ()
+) -> pa.Table:
     """Read those of the columns that the table has; `x_*` is the largest of those that begin so.
 
-    name: of the table, as the user knows it. Raises PipelineError for what can't be read.
+    name: of the table, as the user knows it; numbers: columns in which yes and no, t and f of a CSV
+    are true and false, as DuckDB takes them, and no words. Raises PipelineError for what can't be
+    read.
     """
     with open_database() as con:
-        types = create_view(con, "data", files, name)
+        types = create_view(con, "data", files, name, numbers)
         present = ", ".join(_expressions(columns, list(types)))
         with readable_errors(name):
             return con.execute(f"SELECT {present or '1'} FROM data").to_arrow_table()
@@ -89,18 +93,22 @@ def _expressions(columns: Sequence[str], known: Sequence[str]) -> Iterator[str]:
 
 
 def create_view(
-    con: duckdb.DuckDBPyConnection, title: str, files: Files, name: str
+    con: duckdb.DuckDBPyConnection,
+    title: str,
+    files: Files,
+    name: str,
+    numbers: Collection[str] = (),
 ) -> dict[str, str]:
     """Make the table known to the connection as the view `title`; return the type of each column.
 
     The view TITLE_numbered has the column `file_row_number` too. What is not Parquet is parsed
-    once, into Parquet in the connection's own folder. name: of the table, for errors. Raises
-    PipelineError for files that are no table, or can't be read.
+    once, into Parquet in the connection's own folder. name: of the table, for errors; numbers: as
+    of `read_table`. Raises PipelineError for files that are no table, or can't be read.
     """
     source, is_parquet = _source(files, name)
     with readable_errors(name, files):
         if not is_parquet:
-            source = _convert_to_parquet(con, title, source)
+            source = _convert_to_parquet(con, title, source, numbers)
         con.execute(f"CREATE OR REPLACE VIEW {identifier(title)} AS FROM {source}")
         described = fetch_rows(con, f"DESCRIBE {identifier(title)}")
         types = {str(row[0]): str(row[1]) for row in described}
@@ -177,14 +185,16 @@ def _check_bytes(path: Path, where: str, ending: str) -> None:
         raise PipelineError(f"{where}: found {e}; expected a whole gzip file") from None
 
 
-def _convert_to_parquet(con: duckdb.DuckDBPyConnection, title: str, source: str) -> str:
+def _convert_to_parquet(
+    con: duckdb.DuckDBPyConnection, title: str, source: str, numbers: Collection[str]
+) -> str:
     """Parse the source into the connection's folder; return SQL that reads the Parquet file."""
     folder = fetch_rows(con, "SELECT current_setting('temp_directory')")[0][0]
     parquet = literal(f"{folder}/{title}.parquet")
     con.execute(f"COPY (FROM {source}) TO {parquet} (FORMAT parquet)")
     converted = PARQUET.format(paths=parquet)
     if source.startswith("read_csv"):
-        words = _other_words(con, source, converted)
+        words = [word for word in _other_words(con, source, converted) if word not in numbers]
         if words:
             con.execute(f"COPY (FROM {_as_text(source, words)}) TO {parquet} (FORMAT parquet)")
     return converted

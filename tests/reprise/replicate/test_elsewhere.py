@@ -191,3 +191,24 @@ def test_two_at_once_both_end(tmp_path: Path, commands: str) -> None:
         assert process.returncode == 0, output
         assert "0 to run" in output or output.count(": done in") > 0
     assert "3 are in the run-cache, 0 to run" in made.run("reprise", "replicate")
+
+
+def test_an_out_outside_the_repository_is_refused(tmp_path: Path, commands: str) -> None:
+    """A training in a copy would write to the user's own file."""
+    outside = tmp_path / "outside.txt"
+    pipeline = NOISY_PIPELINE.replace(
+        "    outs:\n", f"    outs:\n      - {outside}: {{cache: false}}\n"
+    )
+    pipeline = pipeline.replace("work.py, data.csv]", "work.py]").replace(
+        "cat data.csv > /dev/null", f"echo 1 > {outside}"
+    )
+    files = {"dvc.yaml": pipeline, "work.py": NOISY, "params.yaml": PARAMS}
+    made = Made(tmp_path, {"files": files}, commands).create()
+    made.run("dvc", "repro")
+    commit(made, "first")
+    outside.write_text("mine")
+    for command in (("reprise", "replicate"), ("reprise", "replicate", "HEAD")):
+        assert "found the out ../outside.txt; expected one in the repository" in made.run(
+            *command, code=1
+        )
+    assert outside.read_text() == "mine"

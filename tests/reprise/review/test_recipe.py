@@ -17,7 +17,7 @@ stages:
   train:
     cmd: python work/train.py --seed ${train.seed} --lr ${train.lr} && echo ${ train.seed }
     deps: [work, rows.csv]
-    params: [train]
+    params: [train, split.yaml: [train.seed]]
     meta: {reprise: {replicates: {param: train.seed}}}
     outs: [model.txt]
     metrics: [m.json: {cache: false}]
@@ -42,6 +42,7 @@ def make(folder: Path, commands: str) -> Made:
     files = {
         "dvc.yaml": PIPELINE,
         "params.yaml": PARAMS,
+        "split.yaml": "train: {seed: 1}\n",
         "work/train.py": TRAIN,
         "work/raw/a": "1\n",
         "rows.csv": "id\n1\n",
@@ -79,6 +80,7 @@ def change(made: Made, files: dict[str, str]) -> None:
         ({"work/raw/a": "2\n"}, True),
         ({"rows.csv": "id\n2\n"}, True),
         ({"params.yaml": PARAMS.replace("0.1", "0.2")}, False),
+        ({"split.yaml": "train: {seed: 2}\n"}, False),  # another file's
         ({"work/train.py": TRAIN + "# other\n"}, False),
         ({"dvc.yaml": PIPELINE.replace("--seed", "--other")}, False),
     ],

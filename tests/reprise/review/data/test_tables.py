@@ -23,3 +23,10 @@ def test_words_are_no_truth_values(values: list[str], read: list[object], tmp_pa
     file.write_text("".join(f"{value},1\n" for value in ["it's a", *values]))
     table = read_table(list_files(file), "a.csv", ["it's a"])
     assert table["it's a"].to_pylist() == read
+
+
+def test_in_a_column_of_a_metric_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("label,right\nyes,t\nno,f\n")
+    table = read_table(list_files(file), "a.csv", ["label", "right"], ["right"])
+    assert table.to_pydict() == {"label": ["yes", "no"], "right": [True, False]}
