@@ -124,7 +124,7 @@ def test_a_failed_stage_says_the_last_line_of_its_command(
     assert states(api, 2)["left"] == "Failed"
     (task,) = [run for run in task_runs(api) if run["name"] == "left"]
     browser.get(f"{server}/runs/task-run/{task['id']}")
-    see(browser, "State Message\nno column x", click="#details")
+    see(browser, "left\nFailed", "Finished in state Failed('no column x')")
     browser.save_screenshot(str(tmp_path / "failed-stage.png"))
 
 
@@ -161,7 +161,8 @@ def test_the_form_of_a_run_describes_its_parameters(
     answer = httpx.post(f"{api}/deployments/", json=deployment, timeout=30).raise_for_status()
     server = api.removesuffix("/api")
     browser.get(f"{server}/deployments/deployment/{answer.json()['id']}/run")
-    see(browser, *(property_["description"] for property_ in schema["properties"].values()))
+    descriptions = [property_["description"] for property_ in schema["properties"].values()]
+    see(browser, *(text.replace("`", "") for text in descriptions))  # shown as Markdown
     browser.save_screenshot(str(tmp_path / "form.png"))
 
 
