@@ -72,6 +72,17 @@ def git(
     return completed.stdout.strip()
 
 
+def list_files(folder: Path, *paths: str) -> list[str]:
+    """List the files of the working tree that git has or would take, from the folder.
+
+    paths: those, or what is in them, alone. Some may be gone.
+    """
+    # Each name follows a letter and a space: git() strips what it returns.
+    options = ("-z", "-t", "--cached", "--others", "--exclude-standard")
+    listed = git("ls-files", *options, "--", *paths, folder=folder).split("\0")
+    return list(dict.fromkeys(entry[2:] for entry in listed if entry))
+
+
 def _command_name(arguments: tuple[str, ...]) -> str:
     """Pick the command out of the arguments: options of git itself may stand before it."""
     for argument in arguments:

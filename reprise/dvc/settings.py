@@ -3,6 +3,7 @@
 `dvc repro` ignores them.
 """
 
+import os
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, TypeVar
 
@@ -10,6 +11,7 @@ from annotated_types import Gt, Interval, Lt, MinLen
 
 from reprise.errors import PipelineError
 
+DEFAULT_FILE = "params.yaml"
 ENDLESS = float("inf")
 Declared = TypeVar("Declared", "Settings", "Replicates")
 
@@ -25,6 +27,11 @@ class Replicates:
     param: Annotated[str, MinLen(1)] = ""
     base: Annotated[int, Interval(ge=2, le=1000)] = 10
     change: Annotated[int, Interval(ge=2, le=1000)] = 5
+
+    def locate(self, wdir: str) -> tuple[str, str]:
+        """Return the params file, from the root as the stage's `wdir` is, and the key."""
+        file, _, key = self.param.rpartition(":")
+        return os.path.normpath(os.path.join(wdir, file or DEFAULT_FILE)), key
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from reprise.dvc.history.revision import Revision, StageRecord, overlap
 from reprise.dvc.settings import Replicates, parse_settings
 from reprise.errors import PipelineError
 
-DEFAULT_FILE = "params.yaml"
-
 
 @dataclass(frozen=True)
 class ReplicatedStage:
@@ -132,8 +130,7 @@ def _check_outs(revision: Revision, record: StageRecord) -> None:
 
 def _param(where: str, record: StageRecord, spec: Replicates) -> tuple[str, str]:
     """Return the file and the key of the param that differs."""
-    file, _, key = spec.param.rpartition(":")
-    path = os.path.normpath(os.path.join(record.wdir, file or DEFAULT_FILE))
+    path, key = spec.locate(record.wdir)
     declared = record.params.get(path, {})
     if key not in declared:
         known = ", ".join(declared) or "none"

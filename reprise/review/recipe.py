@@ -1,6 +1,5 @@
 """Tells whether two revisions train by the same recipe, so that data or a seed alone differ."""
 
-import os
 import re
 from collections.abc import Mapping
 from itertools import zip_longest
@@ -9,7 +8,6 @@ from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.dvc.settings import parse_settings
 from reprise.review.data.tables import is_table
 
-DEFAULT_FILE = "params.yaml"
 INTERPOLATED = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 
 
@@ -32,8 +30,7 @@ def seed_params(revision: Revision) -> set[Seed]:
     for record in revision.records.values():
         spec = parse_settings(f"stage '{record.name}'", record.meta).replicates
         if spec is not None and not record.source:
-            file, _, key = spec.param.rpartition(":")
-            keys.add((os.path.normpath(os.path.join(record.wdir, file or DEFAULT_FILE)), key))
+            keys.add(spec.locate(record.wdir))
     return keys
 
 

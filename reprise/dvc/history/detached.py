@@ -13,7 +13,7 @@ from dvc.utils.serialize import LOADERS, MODIFIERS
 
 from reprise.dvc.exceptions import dvc_boundary
 from reprise.errors import PipelineError
-from reprise.git import git
+from reprise.git import git, list_files
 
 
 def copy_revision(folder: Path, commit: str | None, data: Sequence[str] = ()) -> Path:
@@ -67,10 +67,7 @@ def _git_path(top: Path, name: str) -> Path:
 
 def _copy_files(top: Path, folder: Path) -> None:
     """Copy the files of the working tree that git does not ignore. Links stay links."""
-    # Each name follows a letter and a space: git() strips what it returns.
-    options = ("-z", "-t", "--cached", "--others", "--exclude-standard")
-    listed = git("ls-files", *options, folder=top).split("\0")
-    for name in dict.fromkeys(entry[2:] for entry in listed if entry):
+    for name in list_files(top):
         source, target = top / name, folder / name
         if not _is_file(top, name):
             continue

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from reprise.git import git
+from reprise.git import git, list_files
 
 DESCRIPTIONS = ("dvc.lock", ".gitignore")  # and *.dvc: DVC writes them, with hashes of the data
 
@@ -26,11 +26,8 @@ def hash_files(root: Path, commit: str | None, folder: str) -> dict[str, str]:
 
 
 def _hash_in_worktree(root: Path, folder: str) -> dict[str, str]:
-    # Each name follows a letter and a space: git() strips what it returns.
-    options = ("-z", "-t", "--cached", "--others", "--exclude-standard")
-    listed = git("ls-files", *options, "--", folder, folder=root).split("\0")
     hashes = {}
-    for path in dict.fromkeys(entry[2:] for entry in listed):
+    for path in list_files(root, folder):
         file = root / path
         if not _is_counted(path):
             continue
