@@ -36,6 +36,7 @@ from src.training.checkpoint import Checkpoints
 from src.training.data import Examples
 from src.training.device import Device
 from src.training.key import Identity
+from src.training.memory import keep_memory
 from src.training.optimizers import build_optimizer
 from src.training.order import Order
 from src.training.parts import Parts
@@ -314,6 +315,7 @@ def main() -> None:
     os.environ.update(SAME_BYTES)
     torch.set_num_threads(arguments.threads)
     torch.use_deterministic_algorithms(True)
+    keep_memory()
     clock = clock_of(arguments.threads)
     for name in arguments.workloads or WORKLOADS:
         bench = Bench(WORKLOADS[name])

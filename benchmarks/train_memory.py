@@ -144,8 +144,9 @@ def limited(mib: float) -> Iterator[Path | None]:
         return
     group = parent / "train-memory"
     try:
-        group.mkdir()
-    except OSError:
+        group.mkdir(exist_ok=True)  # a killed run leaves it
+    except OSError as e:
+        print(f"  {e}")
         yield None
         return
     names = ("memory.limit_in_bytes", "memory.max")

@@ -30,6 +30,7 @@ from src.training.data import Batch, Examples, PreparedRows, encode
 from src.training.defaults import BatchSize
 from src.training.device import Compile, Device, Precision
 from src.training.key import Identity, trained_on
+from src.training.memory import keep_memory
 from src.training.order import Shuffle
 from src.training.parts import Parts
 from src.training.processes import Processes, check_count, check_loss, together
@@ -208,6 +209,7 @@ def train_model(
     encoder = Encoder.fit(schema, train, p.scale)
     model, loss = build_model(params, chosen, encoder, processes)
     examples, val_examples = encode(encoder, [train, val], params.runtime.memory)
+    keep_memory()
     examples = examples._replace(targets=loss.targets).to(device.location)
     try_model(params, chosen, model, loss.criterion, examples, processes)
     if processes is not None:

@@ -1,4 +1,4 @@
-"""Tells how much memory this process may still take, and gives back what it no longer uses."""
+"""Tells how much memory this process may take, and gives back or keeps what it no longer uses."""
 
 import ctypes
 import resource
@@ -9,6 +9,9 @@ import pyarrow as pa
 
 GROUPS = Path("/sys/fs/cgroup")  # Linux' control groups: limits of a container or a batch job
 OWN = Path("/proc/self/cgroup")
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+NEVER = -1
+MOST = 1 << 25  # bytes, the most that all versions of glibc take
 # Files of a group, by version 2 and 1: its limit, its use, and the word of memory.stat for the part
 # of that which makes room when it is needed.
 FILES = (
@@ -41,6 +44,17 @@ def return_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def keep_memory() -> None:
+    """Have glibc keep for the next step what a step frees.
+
+    Else the system gets the activations of a batch back, and clears every page of the next ones.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(TRIM_THRESHOLD, NEVER)
+        mallopt(MMAP_THRESHOLD, MOST)
 
 
 def own_groups(own: Path, root: Path) -> list[Path]:

@@ -1,6 +1,9 @@
 """How much memory is free, by the machine and by the limits that hold the process."""
 
+import platform
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -8,6 +11,7 @@ import pytest
 
 from src.training import memory
 from src.training.memory import free_memory, left_in, own_groups
+from tests.conftest import ROOT
 
 STAT = "cache 9\ninactive_file 100\ntotal_inactive_file 100\n"
 
@@ -79,3 +83,32 @@ def test_ulimits_count(
 
 def test_this_machine_has_memory() -> None:
     assert 0 < free_memory() <= psutil.virtual_memory().total
+
+
+STEPS = """
+import resource
+import sys
+
+import torch
+
+from src.training.memory import keep_memory
+
+if "keep" in sys.argv:
+    keep_memory()
+for step in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    activations = [torch.ones(1 << 22) for _ in range(8)]  # 16 MiB each
+    del activations
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def faults(*arguments: str) -> int:
+    """Count the pages that the system clears for the last step."""
+    command = [sys.executable, "-c", STEPS, *arguments]
+    return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+def test_a_step_takes_the_memory_of_the_one_before() -> None:
+    assert faults("keep") < 1000 < faults()
