@@ -1,6 +1,6 @@
 """Measures what reports say of pull requests in which nothing but the training's seed differs.
 
-python -m benchmarks.seeds [TABLE ...]    (default: digits synthetic regression)
+python -m benchmarks.seeds [TABLE ...]    (default: digits synthetic regression fashion)
 
 Real trainings by the functions of the train stage: TRAININGS=60 of the declared recipe, and half as
 many of recipes that differ. REQUESTS=200 pull requests are drawn from them: 10 trainings of the
@@ -11,7 +11,7 @@ rows, so that the intervals (Clopper and Pearson) are too narrow.
 
 `textbook`: the normal power of the same test for the mean difference of all trainings, on these
 rows. A synthetic table has 2,000 training rows; its first 1,000, 10,000 and 100,000 test rows are
-judged.
+judged. Fashion-MNIST's files are those of Debian's package dataset-fashion-mnist.
 """
 
 import io
@@ -29,13 +29,14 @@ import pyarrow.parquet as pq
 from scipy import stats
 
 from benchmarks.calibration import share
+from benchmarks.recipe import DEBIAN
 from recipes.__main__ import round_trip
 from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.results import Verdict
 from reprise.review.stats.seeds import seeds_difference
 from reprise.review.stats.verdicts import compare_metrics
 from src import prepare, train
-from src.datasets.catalog import digits
+from src.datasets.catalog import digits, fashion_mnist
 from src.model_file import Model
 from src.schema import Schema
 from src.training.build import choose
@@ -103,6 +104,14 @@ CASES = {
         "x4",
     ),
     "regression": Case(lambda: synthetic("regression"), "regression", "y", [10_000], RECIPE, "x4"),
+    "fashion": Case(
+        lambda: fashion_mnist(DEBIAN).drop_columns("image"),
+        "classification",
+        "label",
+        [None],
+        {**RECIPE, "scale": "table", "epochs": 3, "batch_size": 100},
+        "pixel_406",
+    ),
 }
 
 

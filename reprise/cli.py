@@ -14,6 +14,7 @@ from reprise.commands import (
     comment,
     completion,
     help,
+    init,
     plan,
     publish,
     replicate,
@@ -27,6 +28,7 @@ from reprise.errors import PipelineError
 from reprise.process.signals import Interrupted, exiting_at_once
 
 COMMANDS = (
+    init,
     plan,
     run,
     check,

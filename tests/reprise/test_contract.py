@@ -16,6 +16,7 @@ LAYERS = [
     ("described", "shorten", "text", "checked_json"),
     ("errors", "process", "params"),
     ("git", "forge"),
+    ("starter",),
     ("dvc",),
     ("state",),
     ("sandbox",),

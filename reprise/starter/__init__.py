@@ -1,0 +1,1 @@
+"""Writes what a DVC repository needs to get reports on its pull requests."""
