@@ -60,6 +60,7 @@ class CNN(nn.Module):
     Rows are square images of one channel, pixel by pixel: [rows, side²] → [rows, outputs].
     Pooling first leaves batch norm and relu a quarter of the pixels. Memory is channels last, which
     is faster on CPUs. depth: convolutions a channel count; all but the first are of pooled images.
+    mirror: outputs are the mean of those for the image and for its mirror image, but in training.
     """
 
     def __init__(
@@ -70,9 +71,13 @@ class CNN(nn.Module):
         depth: int = 1,
         hidden: int = 128,
         dropout: float = 0.0,
+        mirror: bool = False,
     ) -> None:
         super().__init__()
         check_sizes(channels=channels, depth=[depth], hidden=[hidden])
+        if not isinstance(mirror, bool):
+            raise ValueError("mirror must be true or false")
+        self.mirror = mirror
         self.side = math.isqrt(inputs)
         if self.side**2 != inputs:
             raise ValueError(f"{inputs} features are no square image")
@@ -104,6 +109,9 @@ class CNN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         images = x.view(-1, 1, self.side, self.side)
         outputs: Tensor = self.head(self.blocks(images).flatten(1))
+        if self.mirror and not self.training:
+            mirrored: Tensor = self.head(self.blocks(images.flip(3)).flatten(1))
+            outputs = (outputs + mirrored) / 2
         return outputs
 
 

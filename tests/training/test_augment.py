@@ -135,3 +135,17 @@ def test_a_column_beside_the_pixels_is_one_line() -> None:
     network = build("model", "cnn", CNN, 9, 3)
     with pytest.raises(InputError, match="found 16 columns of numbers among 16 features"):
         build_augment("a", Augmentation(flip=True), network, encoder, "table", seed=1)
+
+
+def test_a_mirroring_model_takes_the_mean_of_both_images_but_in_training() -> None:
+    torch.manual_seed(0)
+    plain = build("model", "cnn", CNN, 16, 3)
+    model = build("model", "cnn", {**CNN, "mirror": True}, 16, 3)
+    model.load_state_dict(plain.state_dict())
+    x = torch.rand(5, 16)
+    mirrored = x.view(5, 4, 4).flip(2).flatten(1)
+    assert torch.equal(model.train()(x), plain.train()(x))
+    mean = (plain.eval()(x) + plain(mirrored)) / 2
+    assert not torch.allclose(plain(x), plain(mirrored))
+    assert torch.equal(model.eval()(x), mean)
+    assert torch.allclose(model(mirrored), mean)

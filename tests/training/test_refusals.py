@@ -59,6 +59,7 @@ BAD: dict[str, list[Any]] = {
         *with_name("linear", {"hidden": [8]}),
         *with_name("cnn", {}, *({"channels": value} for value in (5, "a", [], [0], [2, 2], None))),
         *with_name("cnn", *({"channels": [1], "hidden": value} for value in (0, "a", 1.5, None))),
+        *with_name("cnn", *({"channels": [1], "mirror": value} for value in ("yes", 1, 0.5, None))),
         *with_name("tests.own:Net", {}, {"width": 5, "depth": 5}),
     ],
     "loss": [
