@@ -150,10 +150,16 @@ class Examples(NamedTuple):
             yield self.scaled(part).to(self.location)
 
 
-def encode(encoder: Encoder, splits: list[PreparedRows], memory: int | None) -> list[Examples]:
+def encode(
+    encoder: Encoder,
+    splits: list[PreparedRows],
+    memory: int | None,
+    mixed: PreparedRows | None = None,
+) -> list[Examples]:
     """Encode the rows of the splits, and keep them in memory if all fit into it, else on disk.
 
-    memory: MB; none: half of what is free. Raises InputError for a disk that is too full.
+    memory: MB; none: half of what is free; mixed: the split whose rows are taken from all over it.
+    Raises InputError for a disk that is too full.
     """
     limit = free_memory() // 2 if memory is None else memory * MB
     needed = 0
@@ -164,12 +170,20 @@ def encode(encoder: Encoder, splits: list[PreparedRows], memory: int | None) -> 
     if needed > limit:
         folder = scratch_folder(needed)
         print(f"{needed // MB} MB of encoded rows, {limit // MB} MB for them: kept in {folder}")
-    return [encode_split(encoder, rows, folder) for rows in splits]
+    return [encode_split(encoder, rows, folder, is_mixed=rows is mixed) for rows in splits]
 
 
-def encode_split(encoder: Encoder, rows: PreparedRows, folder: Path | None) -> Examples:
-    """Encode the rows of one split, and keep them in memory, or on disk if a folder is given."""
-    x, y = (reserved(len(rows), like, folder) for like in encoded(encoder, rows.no_rows()))
+def encode_split(
+    encoder: Encoder, rows: PreparedRows, folder: Path | None, *, is_mixed: bool = False
+) -> Examples:
+    """Encode the rows of one split, and keep them in memory, or on disk if a folder is given.
+
+    is_mixed: whether they are taken from all over it.
+    """
+    x, y = (
+        reserved(len(rows), like, folder, is_mixed=is_mixed)
+        for like in encoded(encoder, rows.no_rows())
+    )
     start = 0
     for table in rows.read(rows.columns, ENCODED):
         end = start + table.num_rows
@@ -183,10 +197,11 @@ def encoded(encoder: Encoder, table: pa.Table) -> tuple[Tensor, Tensor]:
     return encoder.kept(table), encoder.targets(table)
 
 
-def reserved(rows: int, like: Tensor, folder: Path | None) -> Tensor:
+def reserved(rows: int, like: Tensor, folder: Path | None, *, is_mixed: bool = False) -> Tensor:
     """Reserve a tensor of so many rows in memory, or on disk if a folder is given.
 
-    like: another of the same type, [any, …].
+    like: another of the same type, [any, …]; is_mixed: whether rows are taken from all over it, so
+    that the system is not to read what lies beside a row.
     """
     shape = (rows, *like.shape[1:])
     if folder is None or 0 in shape:
@@ -195,6 +210,8 @@ def reserved(rows: int, like: Tensor, folder: Path | None) -> Tensor:
     with named(folder), tempfile.TemporaryFile(dir=folder) as file:
         os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows here, not at some access
         mapped = mmap.mmap(file.fileno(), size)
+    if is_mixed and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
+        mapped.madvise(mmap.MADV_RANDOM)
     return torch.frombuffer(mapped, dtype=like.dtype).view(shape)
 
 

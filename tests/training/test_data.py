@@ -1,7 +1,9 @@
 """Encoded rows: the same in memory and on disk, in few bytes, gathered as they are asked for."""
 
+import re
 import resource
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +18,9 @@ import torch
 
 from src.encoder import Encoder, Scale
 from src.errors import InputError
+from src.params import Runtime
 from src.schema import Schema
-from src.train import run
+from src.train import fit, run
 from src.training import data, order
 from src.training.data import Examples, PreparedRows, encode
 from src.training.order import Order, split_rows
@@ -259,3 +262,41 @@ def test_rows_on_disk_have_no_name_there(folder: Path) -> None:
     (examples,) = encode(encoder, [split], memory=0)
     assert torch.equal(examples.x, encoder.kept(images()))
     assert [path.name for path in folder.iterdir()] == ["train.parquet"]
+
+
+def unread_ahead() -> int:
+    """Count this process's mappings beside whose pages the system reads no others."""
+    flags = re.findall(r"^VmFlags: (.*)$", Path("/proc/self/smaps").read_text(), re.MULTILINE)
+    return sum("rr" in line.split() for line in flags)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by Linux' list of mappings")
+def test_of_rows_in_any_order_no_neighbours_are_read_from_disk(folder: Path) -> None:
+    encoder, split = pixels(folder)
+    before = unread_ahead()
+    in_order = encode(encoder, [split], memory=0)
+    assert unread_ahead() == before
+    mixed = encode(encoder, [split], memory=0, mixed=split)
+    assert unread_ahead() == before + 2  # features and targets
+    assert torch.equal(mixed[0].x, in_order[0].x)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by Linux' list of mappings")
+@pytest.mark.parametrize(("shuffle", "mapped"), [(True, 2), ("blocks", 0), (False, 0)])
+def test_full_shuffling_alone_asks_for_that(
+    shuffle: Any, mapped: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_prepared(tmp_path)
+    pass_all(tmp_path)
+    found = []
+
+    def fit_counted(*arguments: Any) -> None:
+        found.append(unread_ahead())
+        fit(*arguments)
+
+    monkeypatch.setattr("src.train.fit", fit_counted)
+    before = unread_ahead()
+    options = params(shuffle=shuffle)
+    options = options.model_copy(update={"runtime": Runtime(progress=False, memory=0)})
+    run(options, tmp_path, tmp_path, tmp_path / "model")
+    assert found == [before + mapped]
