@@ -174,7 +174,7 @@ def beaten_sentence(report: Report, write: Callable[[str], str]) -> str:
     if not beaten:
         return ""
     listed = [f"{write(baseline.name)} {number(baseline.baseline)}" for baseline in beaten]
-    return f"{write(beaten[0].metric)} beats {', '.join(listed)}"
+    return f"{write(beaten[0].metric)} beats {', '.join(listed)}: by value alone, not tested"
 
 
 def param_sides(change: ValueChange, write: Callable[[Any], str], none: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml.error import YAMLError
 
 from reprise.state.folders import StateFolders
 from tests.reprise.corpus import Made
@@ -151,7 +152,10 @@ class Repository:
         folder = StateFolders.in_repository(self.made.root).answer.parent
         os.utime(folder, (0, 0))
         output = self.made.run(*PLAN, code=None)
-        return output, folder.stat().st_mtime == 0
+        lines = output.splitlines(keepends=True)
+        # DVC says so once, as it removes the file.
+        told = [line for line in lines if "warning: corrupted cache file" not in line]
+        return "".join(told), folder.stat().st_mtime == 0
 
 
 @pytest.mark.slow
@@ -170,8 +174,8 @@ def test_a_kept_answer_is_the_answer(seed: int, tmp_path: Path, commands: str) -
         change = rng.choice(repository.edits())
         try:
             change()
-        except IndexError:
-            continue  # there is no such file any more
+        except (IndexError, KeyError, OSError, TypeError, YAMLError):
+            continue  # an earlier edit took or broke the file that this one is of
         output, is_recalled = repository.ask()
         if answer.exists():
             kept.append(answer.read_bytes())

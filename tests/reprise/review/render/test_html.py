@@ -150,6 +150,7 @@ def test_it_shows_verdicts_numbers_and_charts() -> None:
         "region = north worse 120 0.9722 0.9412 −3.1 pp",
         "recall of yes no detectable difference 98 0.9722 0.9782 +0.6 pp",
         "accuracy 0.9778 does not beat simple.line (0.9781) accuracy beats simple.mean (0.1017)",
+        "simple.mean (0.1017): by value alone, not tested",
         "ece – nan –",
         "auc nan nan same",
         "f1_macro 0.971 0.9763 +0.0053",
