@@ -1,6 +1,6 @@
 """Measures what reports say of pull requests in which nothing but the training's seed differs.
 
-python -m benchmarks.seeds [TABLE ...]    (default: digits synthetic regression fashion)
+python -m benchmarks.seeds [TABLE ...]    (default: digits synthetic regression; also fashion)
 
 Real trainings by the functions of the train stage: TRAININGS=60 of the declared recipe, and half as
 many of recipes that differ. REQUESTS=200 pull requests are drawn from them: 10 trainings of the
@@ -260,4 +260,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(CASES))
+    main(sys.argv[1:] or [name for name in CASES if name != "fashion"])

@@ -60,7 +60,7 @@ class CNN(nn.Module):
     Rows are square images of one channel, pixel by pixel: [rows, side²] → [rows, outputs].
     Pooling first leaves batch norm and relu a quarter of the pixels. Memory is channels last, which
     is faster on CPUs. depth: convolutions a channel count; all but the first are of pooled images.
-    mirror: outputs are the mean of those for the image and for its mirror image, but in training.
+    mirror: outputs are the mean of those for the image and its mirror image, except in training.
     """
 
     def __init__(

@@ -208,8 +208,8 @@ def train_model(
         print(f"device: {device}")
     encoder = Encoder.fit(schema, train, p.scale)
     model, loss = build_model(params, chosen, encoder, processes)
-    mixed = train if p.shuffle is True else None
-    examples, val_examples = encode(encoder, [train, val], params.runtime.memory, mixed)
+    scattered = train if p.shuffle is True else None
+    examples, val_examples = encode(encoder, [train, val], params.runtime.memory, scattered)
     keep_memory()
     examples = examples._replace(targets=loss.targets).to(device.location)
     try_model(params, chosen, model, loss.criterion, examples, processes)

@@ -154,11 +154,11 @@ def encode(
     encoder: Encoder,
     splits: list[PreparedRows],
     memory: int | None,
-    mixed: PreparedRows | None = None,
+    scattered: PreparedRows | None = None,
 ) -> list[Examples]:
     """Encode the rows of the splits, and keep them in memory if all fit into it, else on disk.
 
-    memory: MB; none: half of what is free; mixed: the split whose rows are taken from all over it.
+    memory: MB; none: half of what is free; scattered: the split whose rows are taken in any order.
     Raises InputError for a disk that is too full.
     """
     limit = free_memory() // 2 if memory is None else memory * MB
@@ -170,20 +170,19 @@ def encode(
     if needed > limit:
         folder = scratch_folder(needed)
         print(f"{needed // MB} MB of encoded rows, {limit // MB} MB for them: kept in {folder}")
-    return [encode_split(encoder, rows, folder, is_mixed=rows is mixed) for rows in splits]
+    return [encode_split(encoder, rows, folder, is_scattered=rows is scattered) for rows in splits]
 
 
 def encode_split(
-    encoder: Encoder, rows: PreparedRows, folder: Path | None, *, is_mixed: bool = False
+    encoder: Encoder, rows: PreparedRows, folder: Path | None, *, is_scattered: bool = False
 ) -> Examples:
     """Encode the rows of one split, and keep them in memory, or on disk if a folder is given.
 
-    is_mixed: whether they are taken from all over it.
+    is_scattered: whether they are taken in any order.
     """
-    x, y = (
-        reserved(len(rows), like, folder, is_mixed=is_mixed)
-        for like in encoded(encoder, rows.no_rows())
-    )
+    like_x, like_y = encoded(encoder, rows.no_rows())
+    x = reserved(len(rows), like_x, folder, is_scattered=is_scattered)
+    y = reserved(len(rows), like_y, folder)  # of which a page holds hundreds
     start = 0
     for table in rows.read(rows.columns, ENCODED):
         end = start + table.num_rows
@@ -197,11 +196,11 @@ def encoded(encoder: Encoder, table: pa.Table) -> tuple[Tensor, Tensor]:
     return encoder.kept(table), encoder.targets(table)
 
 
-def reserved(rows: int, like: Tensor, folder: Path | None, *, is_mixed: bool = False) -> Tensor:
+def reserved(rows: int, like: Tensor, folder: Path | None, *, is_scattered: bool = False) -> Tensor:
     """Reserve a tensor of so many rows in memory, or on disk if a folder is given.
 
-    like: another of the same type, [any, …]; is_mixed: whether rows are taken from all over it, so
-    that the system is not to read what lies beside a row.
+    like: another of the same type, [any, …]; is_scattered: whether rows are taken in any order, so
+    that the system is not to read the pages beside that of a row.
     """
     shape = (rows, *like.shape[1:])
     if folder is None or 0 in shape:
@@ -210,7 +209,7 @@ def reserved(rows: int, like: Tensor, folder: Path | None, *, is_mixed: bool = F
     with named(folder), tempfile.TemporaryFile(dir=folder) as file:
         os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows here, not at some access
         mapped = mmap.mmap(file.fileno(), size)
-    if is_mixed and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
+    if is_scattered and size // rows < mmap.PAGESIZE:
         mapped.madvise(mmap.MADV_RANDOM)
     return torch.frombuffer(mapped, dtype=like.dtype).view(shape)
 

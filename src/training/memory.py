@@ -10,8 +10,8 @@ import pyarrow as pa
 GROUPS = Path("/sys/fs/cgroup")  # Linux' control groups: limits of a container or a batch job
 OWN = Path("/proc/self/cgroup")
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-NEVER = -1
-MOST = 1 << 25  # bytes, the most that all versions of glibc take
+NEVER_TRIM = -1
+LARGEST_MMAP_THRESHOLD = 1 << 25  # bytes, that all versions of glibc take
 # Files of a group, by version 2 and 1: its limit, its use, and the word of memory.stat for the part
 # of that which makes room when it is needed.
 FILES = (
@@ -50,11 +50,12 @@ def keep_memory() -> None:
     """Have glibc keep for the next step what a step frees.
 
     Else the system gets the activations of a batch back, and clears every page of the next ones.
+    It is for the whole process, and for good: nothing tells what was set before.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(TRIM_THRESHOLD, NEVER)
-        mallopt(MMAP_THRESHOLD, MOST)
+        mallopt(TRIM_THRESHOLD, NEVER_TRIM)
+        mallopt(MMAP_THRESHOLD, LARGEST_MMAP_THRESHOLD)
 
 
 def own_groups(own: Path, root: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """Encoded rows: the same in memory and on disk, in few bytes, gathered as they are asked for."""
 
+import mmap
 import re
 import resource
 import shutil
@@ -22,7 +23,7 @@ from src.params import Runtime
 from src.schema import Schema
 from src.train import fit, run
 from src.training import data, order
-from src.training.data import Examples, PreparedRows, encode
+from src.training.data import Examples, PreparedRows, encode, reserved
 from src.training.order import Order, split_rows
 from tests.test_train import N, params, pass_all, schema, write_prepared
 
@@ -276,13 +277,22 @@ def test_of_rows_in_any_order_no_neighbours_are_read_from_disk(folder: Path) -> 
     before = unread_ahead()
     in_order = encode(encoder, [split], memory=0)
     assert unread_ahead() == before
-    mixed = encode(encoder, [split], memory=0, mixed=split)
-    assert unread_ahead() == before + 2  # features and targets
-    assert torch.equal(mixed[0].x, in_order[0].x)
+    scattered = encode(encoder, [split], memory=0, scattered=split)
+    assert unread_ahead() == before + 1  # the features
+    assert torch.equal(scattered[0].x, in_order[0].x)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="by Linux' list of mappings")
-@pytest.mark.parametrize(("shuffle", "mapped"), [(True, 2), ("blocks", 0), (False, 0)])
+def test_of_a_row_of_several_pages_they_are_read_together(tmp_path: Path) -> None:
+    before = unread_ahead()
+    wide = torch.zeros(0, mmap.PAGESIZE)
+    kept = reserved(3, wide, tmp_path, is_scattered=True)
+    assert unread_ahead() == before
+    assert kept.shape == (3, mmap.PAGESIZE)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="by Linux' list of mappings")
+@pytest.mark.parametrize(("shuffle", "mapped"), [(True, 1), ("blocks", 0), (False, 0)])
 def test_full_shuffling_alone_asks_for_that(
     shuffle: Any, mapped: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,9 +106,18 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def faults(*arguments: str) -> int:
     """Count the pages that the system clears for the last step."""
     command = [sys.executable, "-c", STEPS, *arguments]
-    return int(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=True, capture_output=True, text=True
+    )
+    return int(done.stdout)
+
+
+def has_small_pages() -> bool:
+    huge = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return not huge.exists() or "[always]" not in huge.read_text()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="of glibc alone")
+@pytest.mark.skipif(not has_small_pages(), reason="counts small pages")
 def test_a_step_takes_the_memory_of_the_one_before() -> None:
-    assert faults("keep") < 1000 < faults()
+    assert 2 * faults("keep") < faults()
