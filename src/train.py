@@ -208,7 +208,7 @@ def train_model(
         print(f"device: {device}")
     encoder = Encoder.fit(schema, train, p.scale)
     model, loss = build_model(params, chosen, encoder, processes)
-    scattered = train if p.shuffle is True else None
+    scattered = train if p.shuffle else None  # by blocks, too, which lie apart
     examples, val_examples = encode(encoder, [train, val], params.runtime.memory, scattered)
     keep_memory()
     examples = examples._replace(targets=loss.targets).to(device.location)

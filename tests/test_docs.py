@@ -31,7 +31,7 @@ FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 # Blocks that no test of this file runs, and why.
 NOT_RUN = {
     "ci": "posts to a forge: tests/reprise/forge has one",
-    "init": "of a repository of its own: tests/reprise/starter",
+    "init": "of a repository of its own: tests/reprise/init",
     "install": "takes packages from the network: `make smoke`",
     "recipes": "half an hour of training: tests/training/test_recipes.py",
     "replicates": "trains seven models: tests/reprise/replicate",

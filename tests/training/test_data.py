@@ -292,8 +292,8 @@ def test_of_a_row_of_several_pages_they_are_read_together(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="by Linux' list of mappings")
-@pytest.mark.parametrize(("shuffle", "mapped"), [(True, 1), ("blocks", 0), (False, 0)])
-def test_full_shuffling_alone_asks_for_that(
+@pytest.mark.parametrize(("shuffle", "mapped"), [(True, 1), ("blocks", 1), (False, 0)])
+def test_shuffling_alone_asks_for_that(
     shuffle: Any, mapped: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_prepared(tmp_path)
