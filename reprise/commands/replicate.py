@@ -42,6 +42,7 @@ def execute(args: argparse.Namespace) -> int:
     from reprise.dvc.history.revision import WORKTREE
     from reprise.replicate.plan import replicated_stages
     from reprise.replicate.run import Work, replicates
+    from reprise.review.staleness import check_as_recorded
     from reprise.state.durations import Durations
 
     with (
@@ -51,7 +52,10 @@ def execute(args: argparse.Namespace) -> int:
         commit = None
         if args.rev is not None:
             commit = reader.commit(args.rev)
-        stages = replicated_stages(reader.read(args.rev or WORKTREE, commit))
+        revision = reader.read(args.rev or WORKTREE, commit)
+        stages = replicated_stages(revision)
+        for stage in stages:
+            check_as_recorded(revision, stage.needed)
         root = reader.root
         durations = Durations(reader.records)
     work = Work.of(commit, stages, is_base=commit is not None, push=args.push)

@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reprise.dvc.history.reader import RevisionReader
-from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
 from reprise.replicate.plan import replicated_as, replicated_stages
 from reprise.replicate.run import Replicate, Work, replicates
@@ -14,7 +13,7 @@ from reprise.review import Report, review
 from reprise.review.predictions import Replicates
 from reprise.review.recipe import is_same_recipe
 from reprise.review.sides import find_sides
-from reprise.review.staleness import find_staleness
+from reprise.review.staleness import check_as_recorded
 from reprise.review.stats.results import Verdict
 from reprise.state.durations import Durations
 
@@ -40,8 +39,12 @@ def review_replicated(old: str, new: str | None, jobs: int) -> Report:
         root = reader.root
         durations = Durations(reader.records)
     try:
-        _check_trainable(old_revision, new_revision)
+        if is_same_recipe(old_revision, new_revision):
+            raise PipelineError("the recipe is the same on both sides, and the models are judged")
         old_stages = replicated_as(old_revision, stages)
+        for old_stage, stage in zip(old_stages, stages, strict=True):
+            check_as_recorded(old_revision, old_stage.needed)
+            check_as_recorded(new_revision, stage.needed)
     except PipelineError as e:
         return _without(str(e), review(old, new))
     report = review(old, new, replicates=Replicates({}, {}))
@@ -56,16 +59,6 @@ def review_replicated(old: str, new: str | None, jobs: int) -> Report:
 def _without(reason: str, report: Report) -> Report:
     _tell(f"nothing is trained: {reason}")
     return report
-
-
-def _check_trainable(old: Revision, new: Revision) -> None:
-    """Raise PipelineError where more trainings would not be of the recipes that are compared."""
-    if is_same_recipe(old, new):
-        raise PipelineError("the recipe is the same on both sides, and the models are judged")
-    for revision in (old, new):
-        stale = find_staleness(revision)
-        if stale is not None:
-            raise PipelineError(f"{revision.name} is {stale.what}; first `{stale.command}`")
 
 
 def _finds_something(report: Report) -> bool:

@@ -31,3 +31,8 @@ def data_deps(deps: Iterable[Output]) -> list[Output]:
 def params_deps(deps: Iterable[Output]) -> list[ParamsDependency]:
     """Select the params files, of which DVC records values."""
     return [dep for dep in deps if isinstance(dep, ParamsDependency)]
+
+
+def missing_inside(folder: str, outs: Iterable[Output]) -> list[Output]:
+    """Select the outs in the folder, as their file system names it, that are not there."""
+    return [out for out in outs if out.fs_path.startswith(f"{folder}/") and not out.exists]

@@ -227,10 +227,13 @@ class Stage(Declaration):
             self.adopt(_locked_entry(self.dvc))
 
     def pull_inputs(self) -> None:
-        """Pull the deps that are missing."""
+        """Pull the deps that are missing, and the outs that are missing in folders."""
         for dep in local_items(data_deps(self.dvc.deps)):
-            if not dep.exists:
+            inside = self.workspace.missing_in(dep.fs_path)
+            if not inside and not dep.exists:
                 self.workspace.pull(dep.fs_path)
+            for out in inside:
+                self.workspace.pull(out.fs_path)
 
     def pull_outputs(self) -> bool:
         """Pull the outs, for a stage that lacks nothing but data; tell whether that went well."""

@@ -5,9 +5,10 @@ import subprocess
 from functools import cached_property
 from pathlib import Path
 
+from dvc.output import Output
 from dvc.repo import Repo
 
-from reprise.dvc.deps import data_deps, local_items
+from reprise.dvc.deps import data_deps, local_items, missing_inside
 from reprise.dvc.file_cache import FileCache
 from reprise.dvc.parsed.locks import ParsedLocks
 from reprise.dvc.run_cache import RunCache
@@ -44,6 +45,12 @@ class Workspace:
         """Map every local out with a hash in dvc.lock or a .dvc file, by absolute path, to it."""
         outs = local_items(self._repo.index.outs)
         return {out.fs_path: out.hash_info.value for out in outs if out.hash_info.value}
+
+    def missing_in(self, path: str) -> list[Output]:
+        """List the outs that are missing in a folder; none for a file."""
+        if os.path.isfile(path):
+            return []
+        return missing_inside(path, local_items(self._repo.index.outs))
 
     @cached_property
     def inputs(self) -> dict[Path, str]:

@@ -15,8 +15,9 @@ class ReplicatedStage:
     """Holds a stage that declares replicates. Paths are relative to the root.
 
     file, key: the param that differs; targets: the stages that write the declared predictions,
-    after it in the graph or itself; predictions: these outs; chain: all stages from those that
-    declare the param to the targets; inputs: the data that these read and none of them writes.
+    after it in the graph or itself; predictions: these outs; needed: all stages, and data, that
+    the targets come from; chain: those from the stages that declare the param to the targets;
+    inputs: the data that these read and none of them writes.
     """
 
     name: str
@@ -25,6 +26,7 @@ class ReplicatedStage:
     spec: Replicates
     targets: list[str]
     predictions: list[str]
+    needed: list[str]
     chain: list[str]
     inputs: list[str]
 
@@ -113,6 +115,7 @@ def _replicated(
         spec=spec,
         targets=list(targets),
         predictions=predictions,
+        needed=[other.name for other in needed],
         chain=[other.name for other in chain],
         inputs=_inputs(revision, chain),
     )
@@ -156,10 +159,16 @@ def _reached(
 
 
 def _inputs(revision: Revision, chain: Sequence[StageRecord]) -> list[str]:
-    """List the tracked data that the stages read and none of them writes."""
+    """List the tracked data that the stages read and none of them writes.
+
+    That is outs, a part of one, or the outs in a folder beside what git has.
+    """
     written = {path for record in chain for path in record.outs}
-    read = {path for record in chain for path in record.deps} - written
-    return sorted(path for path in read if _is_tracked(revision, path))
+    inputs = set()
+    for path in {path for record in chain for path in record.deps}:
+        for out in filter(partial(overlap, path), revision.outs.keys() - written):
+            inputs.add(max(path, out, key=len))
+    return sorted(inputs)
 
 
 def _reads(reader: StageRecord, writer: StageRecord) -> bool:
@@ -172,10 +181,6 @@ def _has_predictions(revision: Revision, path: str) -> bool:
     if isinstance(meta, dict):
         declared = meta.get("reprise")
     return isinstance(declared, dict) and "predictions" in declared
-
-
-def _is_tracked(revision: Revision, path: str) -> bool:
-    return any(map(partial(overlap, path), revision.outs))
 
 
 def other_seeds(stage: ReplicatedStage, declared: object, runs: int) -> range:

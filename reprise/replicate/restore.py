@@ -1,11 +1,12 @@
 """Takes replicates from the run-cache, and starts no process for it."""
 
-import os
 from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 
 from reprise.dvc import Repository, Stage, dvc_boundary
+from reprise.dvc.deps import data_deps, local_items
+from reprise.dvc.history.mixed import hash_with_missing
 from reprise.dvc.run_cache import CachedRun
 from reprise.replicate.plan import ReplicatedStage
 
@@ -39,9 +40,15 @@ def restore(copy: Path, stage: ReplicatedStage, *, push: bool) -> bool:
 
 
 def _find(stage: Stage, recorded: Mapping[str, str]) -> CachedRun | None:
-    missing = [path for path in stage.dep_paths if not os.path.exists(path)]
-    if not recorded.keys() >= set(missing):
-        stage.pull_inputs()  # such as a file of a tracked folder
-        missing = []
-    assumed = {path: recorded[path] for path in missing}
+    """Find the stage's run by the inputs that are there, and by the recorded hashes of others."""
+    assumed = {}
+    for dep in local_items(data_deps(stage.dvc.deps)):
+        missing = stage.workspace.missing_in(dep.fs_path)
+        if missing:
+            assumed[dep.fs_path] = hash_with_missing(dep, missing)
+        elif not dep.exists:
+            assumed[dep.fs_path] = recorded.get(dep.fs_path)
+    if None in assumed.values():  # such as a file of a tracked folder
+        stage.pull_inputs()
+        assumed = {}
     return stage.find_run(assumed) or stage.find_run(assumed, pull=True)

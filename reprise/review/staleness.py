@@ -1,10 +1,11 @@
 """Finds out whether the working tree is what DVC recorded, and which commands mend it."""
 
 import shlex
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
 
 from reprise.dvc.history.revision import Revision, StageRecord
+from reprise.errors import PipelineError
 from reprise.shorten import shorten
 
 RUN = "reprise run"
@@ -35,6 +36,23 @@ def find_staleness(revision: Revision) -> Staleness | None:
         what = f"stale: something changed since {shorten(stages, 3)} ran"
         return Staleness(what, RUN)
     return None
+
+
+def check_as_recorded(revision: Revision, names: Iterable[str]) -> None:
+    """Raise PipelineError unless these stages and their data are as recorded."""
+    records = {name: revision.records[name] for name in names}
+    modified = {}
+    for record in records.values():
+        if record.command is None and not record.source:
+            raise PipelineError(
+                f"{revision.name}: stage '{record.name}' has never run; first `{RUN}`"
+            )
+        modified.update(
+            {path: revision.modified[path] for path in record.outs if path in revision.modified}
+        )
+    stale = find_staleness(replace(revision, records=records, modified=modified))
+    if stale is not None:
+        raise PipelineError(f"{revision.name} is {stale.what}; first `{stale.command}`")
 
 
 def stale_records(revision: Revision) -> list[StageRecord]:

@@ -10,7 +10,8 @@ from dvc.output import Output
 from dvc.stage import PipelineStage
 from dvc.stage import Stage as DVCStage
 
-from reprise.dvc.deps import data_deps, local_items, params_deps
+from reprise.dvc.deps import data_deps, local_items, missing_inside, params_deps
+from reprise.dvc.history.mixed import hash_with_missing
 from reprise.dvc.history.out_files import record_out
 from reprise.dvc.history.revision import Revision, StageRecord
 from reprise.dvc.history.values import Values, flatten
@@ -120,8 +121,16 @@ class StageLoader:
             for change in dep.status().values():
                 if isinstance(change, dict):  # of a params file, by key
                     yield from change
-                elif change != "deleted":
+                elif change != "deleted" and not _is_as_recorded(dep):
                     yield self._name(dep)
+
+
+def _is_as_recorded(dep: Output) -> bool:
+    """Tell whether a folder differs only by outs in it that are missing, as far as is known."""
+    missing = missing_inside(dep.fs_path, local_items(dep.repo.index.outs))
+    if not missing:
+        return False
+    return hash_with_missing(dep, missing) in (None, dep.hash_info.value)
 
 
 def _note_modified(revision: Revision, outs: Outs) -> None:
