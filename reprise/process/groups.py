@@ -48,7 +48,7 @@ def belongs_to_another(pid: int, path: Path) -> bool:
 
 def signal_group(group: int, number: int) -> None:
     """Send the signal to the process group, if it is still there."""
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):  # the number is another user's by now
         os.killpg(group, number)
 
 

@@ -103,3 +103,12 @@ class PendingSignal:
     def forget(self) -> None:
         """Drop the signal, so that what is left to do is done whole."""
         self._number = None
+
+
+@contextmanager
+def after_signals() -> Iterator[None]:
+    """Raise Interrupted for a signal once the block has ended, so that it is done whole."""
+    pending = PendingSignal(lambda: None)
+    with handling_signals(pending.note):
+        yield
+    pending.check()

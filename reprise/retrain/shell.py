@@ -50,6 +50,9 @@ def _describe_failure(lines: list[str]) -> str:
 @contextmanager
 def _process(checkout: Checkout, command: tuple[str, ...]) -> Iterator["subprocess.Popen[str]"]:
     """Start a process that the block's end, or an interrupt, ends."""
-    commands = Commands()
-    with interruptible(), commands.running(command, checkout.root, checkout.group_note) as process:
+    with (
+        interruptible(),
+        Commands() as commands,
+        commands.running(command, checkout.root, checkout.group_note) as process,
+    ):
         yield process

@@ -132,3 +132,12 @@ def wait_for(path: Path, seconds: float = 20) -> None:
 def is_gone(pid: int) -> bool:
     """Tell whether the process ended, if perhaps nobody has waited for it yet."""
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def is_gone_soon(pid: int) -> bool:
+    """Tell whether the process ends within seconds, as one does that was killed."""
+    for _ in range(100):
+        if is_gone(pid):
+            return True
+        time.sleep(0.05)
+    return False
