@@ -6,11 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from reprise.dvc.history.reader import RevisionReader
+from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
-from reprise.replicate.plan import replicated_as, replicated_stages
+from reprise.replicate.plan import ReplicatedStage, replicated_as, replicated_stages
 from reprise.replicate.run import Replicate, Work, replicates
-from reprise.review import Report, review
-from reprise.review.predictions import Replicates
+from reprise.review import Report
+from reprise.review.builder import build_report, read_sides
+from reprise.review.predictions import ComparedPredictions, Replicates, compare_predictions
 from reprise.review.recipe import is_same_recipe
 from reprise.review.sides import find_sides
 from reprise.review.staleness import check_as_recorded
@@ -30,41 +32,60 @@ def review_replicated(old: str, new: str | None, jobs: int) -> Report:
         TemporaryDirectory(prefix="reprise-") as temporary,
         RevisionReader(Path(temporary)) as reader,
     ):
-        old_side, new_side = find_sides(reader, old, new)
-        new_revision = reader.read(new_side.name, new_side.commit)
+        old_revision, new_revision = read_sides(reader, *find_sides(reader, old, new))
         stages = replicated_stages(new_revision)
-        if old_side is None:
-            return _without("there is no old side", review(old, new))
-        old_revision = reader.read(old_side.name, old_side.commit)
-        root = reader.root
+        try:
+            old_stages = _check_trainable(old_revision, new_revision, stages)
+        except PipelineError as e:
+            _tell(f"nothing is trained: {e}")
+            return _report(reader, old_revision, new_revision, None)
+        notes: list[str] = []
+        none_yet = Replicates({}, {})
+        compared = compare_predictions(
+            reader, old_revision, new_revision, notes, replicates=none_yet
+        )
+        if not _finds_something(compared):
+            what = "these rows show no difference that training again could confirm"
+            _tell(f"nothing is trained: {what}")
+            return build_report(reader, old_revision, new_revision, compared, notes)
+        base = Work.of(old_revision.commit, old_stages, is_base=True)
+        change = Work.of(new_revision.commit, stages, is_base=False)
         durations = Durations(reader.records)
-    try:
-        if is_same_recipe(old_revision, new_revision):
-            raise PipelineError("the recipe is the same on both sides, and the models are judged")
-        old_stages = replicated_as(old_revision, stages)
-        for old_stage, stage in zip(old_stages, stages, strict=True):
-            check_as_recorded(old_revision, old_stage.needed)
-            check_as_recorded(new_revision, stage.needed)
-    except PipelineError as e:
-        return _without(str(e), review(old, new))
-    report = review(old, new, replicates=Replicates({}, {}))
-    if not _finds_something(report):
-        return _without("these rows show no difference that training again could confirm", report)
-    base = Work.of(old_revision.commit, old_stages, is_base=True)
-    change = Work.of(new_revision.commit, stages, is_base=False)
-    with replicates(root, [base, change], jobs, _tell, durations) as (of_old, of_new):
-        return review(old, new, replicates=Replicates(_files(of_old), _files(of_new)))
+        with replicates(reader.root, [base, change], jobs, _tell, durations) as (of_old, of_new):
+            trained = Replicates(_files(of_old), _files(of_new))
+            return _report(reader, old_revision, new_revision, trained)
 
 
-def _without(reason: str, report: Report) -> Report:
-    _tell(f"nothing is trained: {reason}")
-    return report
+def _report(
+    reader: RevisionReader, old: Revision, new: Revision, trained: Replicates | None
+) -> Report:
+    notes: list[str] = []
+    compared = compare_predictions(reader, old, new, notes, replicates=trained)
+    return build_report(reader, old, new, compared, notes)
 
 
-def _finds_something(report: Report) -> bool:
+def _check_trainable(
+    old: Revision, new: Revision, stages: Sequence[ReplicatedStage]
+) -> list[ReplicatedStage]:
+    """Find the stages of the new revision in the old one.
+
+    Raises PipelineError where more trainings would not be of the recipes that are compared.
+    """
+    if not old.records:
+        raise PipelineError("there is no stage on the old side")
+    if is_same_recipe(old, new):
+        raise PipelineError("the recipe is the same on both sides, and the models are judged")
+    old_stages = replicated_as(old, stages)
+    for revision, of_revision in ((old, old_stages), (new, stages)):
+        for stage in of_revision:
+            check_as_recorded(revision, stage.needed)
+    return old_stages
+
+
+def _finds_something(compared: Sequence[ComparedPredictions]) -> bool:
     """Tell whether the rows alone make some metric better or worse."""
-    for compared in report.compared:
-        for metric in compared.comparison.metrics:
+    for predictions in compared:
+        for metric in predictions.comparison.metrics:
             if metric.verdict in (Verdict.BETTER, Verdict.WORSE):
                 return True
     return False

@@ -14,8 +14,8 @@ from reprise.review.curves import compare_curve_sets, compare_curves
 from reprise.review.data.changes import find_data_changes
 from reprise.review.model_sizes import compare_model_sizes
 from reprise.review.predictions import (
+    ComparedPredictions,
     OtherModels,
-    Replicates,
     compare_predictions,
     primary_predictions,
 )
@@ -33,13 +33,12 @@ def review(
     same_rows: bool = False,
     earlier: Sequence[str] = (),
     older: Sequence[str] = (),
-    replicates: Replicates | None = None,
 ) -> Report:
     """Compare two revisions; without `new`, the working tree with where it left `old`.
 
     old, new: see `find_sides`; same_rows: compare the working tree with `old` itself, and run the
     old model on the working tree's test rows; earlier, older: commits of other models of the new
-    and the old side, replicates: of further trainings, see `compare_predictions`.
+    and the old side, see `compare_predictions`.
     Raises PipelineError for revisions that git does not know and for wrong declarations.
     """
     # The folder is for copies of what neither the workspace nor the cache has.
@@ -52,27 +51,27 @@ def review(
             sides: tuple[Side | None, Side] = (Side(old, reader.commit(old)), Side(WORKTREE, None))
         else:
             sides = find_sides(reader, old, new)
-        old_revision, new_revision = _read_revisions(reader, *sides)
+        old_revision, new_revision = read_sides(reader, *sides)
         others = OtherModels(
             earlier=[reader.read(commit[:12], commit) for commit in earlier],
             older=[reader.read(commit[:12], commit) for commit in older],
         )
-        return _build(reader, old_revision, new_revision, same_rows, others, replicates)
+        notes: list[str] = []
+        compared = compare_predictions(
+            reader, old_revision, new_revision, notes, same_rows=same_rows, others=others
+        )
+        return build_report(reader, old_revision, new_revision, compared, notes)
 
 
-def _build(
+def build_report(
     reader: RevisionReader,
     old: Revision,
     new: Revision,
-    same_rows: bool,
-    others: OtherModels,
-    replicates: Replicates | None,
+    compared: list[ComparedPredictions],
+    compared_notes: Sequence[str],
 ) -> Report:
-    """Compare the revisions in every respect. The notes of all parts end up in one list."""
-    notes = _notes(old, new)
-    compared = compare_predictions(
-        reader, old, new, notes, same_rows=same_rows, others=others, replicates=replicates
-    )
+    """Compare the revisions in every other respect. The notes of all parts end up in one list."""
+    notes = [*_notes(old, new), *compared_notes]
     plotted = [old, new]
     if old.commit is None:
         plotted = [new]
@@ -104,7 +103,7 @@ def _build(
     )
 
 
-def _read_revisions(
+def read_sides(
     reader: RevisionReader, old_side: Side | None, new_side: Side
 ) -> tuple[Revision, Revision]:
     """Read both sides. Before the first commit there is nothing on the old one."""

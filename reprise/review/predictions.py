@@ -122,7 +122,7 @@ def compare_predictions(
     new: Revision,
     notes: list[str],
     *,
-    same_rows: bool,
+    same_rows: bool = False,
     others: OtherModels = NO_OTHERS,
     replicates: Replicates | None = None,
 ) -> list[ComparedPredictions]:

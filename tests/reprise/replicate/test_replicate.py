@@ -1,11 +1,16 @@
 """Replicates are run aside, and are entries of the run-cache that a later run restores."""
 
 import json
+import sys
+from collections import Counter
+from contextlib import chdir
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
-from tests.conftest import one_in
+from reprise.commands.replicated_report import review_replicated
+from tests.conftest import ROOT, one_in
 from tests.reprise.replicate.repository import edit_params, first_line, noisy
 from tests.reprise.review.repository import PIPELINE, commit, repository
 
@@ -107,3 +112,29 @@ def test_rows_that_show_nothing_train_nothing(tmp_path: Path, commands: str) -> 
     edit_params(made, "luck: 0.01", "luck: 0.0101")
     report = made.run("reprise", "report", "main", "--replicates")
     assert "nothing is trained: these rows show no difference" in report
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "compared"),
+    [("luck: 0.01", "luck: 0.0101", 1), pytest.param("0.7", "0.8", 2, marks=pytest.mark.slow)],
+)
+def test_each_side_is_read_once_and_the_report_built_once(
+    old: str, new: str, compared: int, tmp_path: Path, commands: str
+) -> None:
+    made = noisy(tmp_path, commands)
+    edit_params(made, old, new)
+    calls: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(str(ROOT / "reprise")):
+            calls[frame.f_code.co_qualname] += 1
+
+    with chdir(made.root):
+        sys.setprofile(count)
+        try:
+            review_replicated("main", None, 2)
+        finally:
+            sys.setprofile(None)
+    assert calls["RevisionReader.read"] == 2
+    assert calls["find_data_changes"] == 1
+    assert calls["compare_predictions"] == compared

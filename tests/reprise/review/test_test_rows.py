@@ -2,16 +2,19 @@
 
 import json
 import shutil
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from reprise.review import review
+from reprise.dvc.history.reader import RevisionReader
+from reprise.review.builder import read_sides
 from reprise.review.declared import PredictionsSpec
-from reprise.review.predictions import Replicates
+from reprise.review.predictions import Replicates, compare_predictions
 from reprise.review.relabelled import find_overlap
+from reprise.review.sides import find_sides
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
 from tests.reprise.review.repository import branch_off, commit, with_remote
@@ -124,12 +127,14 @@ def test_the_old_model_is_evaluated_on_added_rows(made: Made) -> None:
 
 
 def test_with_replicates_the_rows_that_both_sides_recorded_are_judged(
-    made: Made, monkeypatch: pytest.MonkeyPatch
+    made: Made, tmp_path: Path
 ) -> None:
     """Old trainings predicted the old rows alone, so that no step may go by the others."""
     change(made, rows(300))
-    monkeypatch.chdir(made.root)
-    (compared,) = review("main", replicates=Replicates({}, {})).compared
+    none_yet = Replicates({}, {})
+    with chdir(made.root), RevisionReader(tmp_path / "temporary") as reader:
+        old, new = read_sides(reader, *find_sides(reader, "main", None))
+        (compared,) = compare_predictions(reader, old, new, [], replicates=none_yet)
     comparison = compared.comparison
     assert (comparison.paired, comparison.only_new, comparison.evaluated) == (200, 100, False)
 
