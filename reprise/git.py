@@ -1,10 +1,14 @@
 """Run git, for what DVC's own git has no name for."""
 
+import json
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from reprise.errors import PipelineError
 
@@ -50,10 +54,9 @@ def git(
     """
     if environment is None:
         environment = os.environ
-    variables = {**environment, "GIT_TERMINAL_PROMPT": "0"}
     if folder is not None:
-        for name in REPOSITORY_VARIABLES:
-            variables.pop(name, None)
+        environment = without_repository(environment)
+    variables = {**environment, "GIT_TERMINAL_PROMPT": "0"}
     if index is not None:
         variables["GIT_INDEX_FILE"] = os.fspath(index)
     completed = subprocess.run(
@@ -72,15 +75,66 @@ def git(
     return completed.stdout.strip()
 
 
+def without_repository(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the variables that say in which repository git is, as hooks have them."""
+    names = environment.keys() - REPOSITORY_VARIABLES
+    return {name: environment[name] for name in names}
+
+
+@contextmanager
+def outside_repository() -> Iterator[None]:
+    """Leave these variables out of the environment, for work in other repositories than that."""
+    named = {name: os.environ.pop(name) for name in REPOSITORY_VARIABLES & os.environ.keys()}
+    try:
+        yield
+    finally:
+        os.environ.update(named)
+
+
 def list_files(folder: Path, *paths: str) -> list[str]:
     """List the files of the working tree that git has or would take, from the folder.
 
-    paths: those, or what is in them, alone. Some may be gone.
+    paths: those, or what is in them, alone. Some may be gone, submodules are among them.
     """
     # Each name follows a letter and a space: git() strips what it returns.
     options = ("-z", "-t", "--cached", "--others", "--exclude-standard")
     listed = git("ls-files", *options, "--", *paths, folder=folder).split("\0")
     return list(dict.fromkeys(entry[2:] for entry in listed if entry))
+
+
+def is_behind_link(folder: Path, name: str) -> bool:
+    """Tell whether a name that git lists lies, by now, where a link leads."""
+    parents = [folder / parent for parent in Path(name).parents]
+    return any(parent.is_symlink() for parent in parents[:-1])  # the last is `folder`
+
+
+def hash_worktree(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Hash files and links as `git add` would, by its filters and attributes, without adding them.
+
+    names: of what is there, from the folder. A submodule has the hash of its commit.
+    """
+    with TemporaryDirectory(prefix="reprise-") as temporary:
+        listed, index = Path(temporary) / "names", Path(temporary) / "index"
+        listed.write_bytes(b"\0".join(map(os.fsencode, names)))
+        known = Path(folder, git("rev-parse", "--git-path", "index", folder=folder))
+        if known.exists():
+            shutil.copy2(known, index)  # what it knows of unchanged files, git does not read again
+        objects = Path(folder, git("rev-parse", "--git-path", "objects", folder=folder)).resolve()
+        environment = {
+            **without_repository(os.environ),
+            "GIT_OBJECT_DIRECTORY": temporary,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": json.dumps(str(objects), ensure_ascii=False),
+        }
+        options = ["-C", str(folder.resolve()), "--literal-pathspecs"]
+        options += ["-c", "core.safecrlf=false", "-c", f"core.hooksPath={os.devnull}"]
+        taken = [f"--pathspec-from-file={listed}", "--pathspec-file-nul"]
+        git(*options, "add", "--force", *taken, environment=environment, index=index)
+        stages = git(*options, "ls-files", "--stage", "-z", environment=environment, index=index)
+    hashes = {}
+    for entry in filter(None, stages.split("\0")):
+        described, _, name = entry.partition("\t")
+        hashes[name] = described.split()[1]
+    return hashes
 
 
 def _command_name(arguments: tuple[str, ...]) -> str:

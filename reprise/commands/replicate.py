@@ -53,7 +53,7 @@ def execute(args: argparse.Namespace) -> int:
         if args.rev is not None:
             commit = reader.commit(args.rev)
         revision = reader.read(args.rev or WORKTREE, commit)
-        stages = replicated_stages(revision)
+        stages = replicated_stages(reader, revision)
         for stage in stages:
             check_as_recorded(revision, stage.needed)
         root = reader.root

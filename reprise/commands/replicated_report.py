@@ -33,9 +33,9 @@ def review_replicated(old: str, new: str | None, jobs: int) -> Report:
         RevisionReader(Path(temporary)) as reader,
     ):
         old_revision, new_revision = read_sides(reader, *find_sides(reader, old, new))
-        stages = replicated_stages(new_revision)
+        stages = replicated_stages(reader, new_revision)
         try:
-            old_stages = _check_trainable(old_revision, new_revision, stages)
+            old_stages = _check_trainable(reader, old_revision, new_revision, stages)
         except PipelineError as e:
             _tell(f"nothing is trained: {e}")
             return _report(reader, old_revision, new_revision, None)
@@ -65,7 +65,7 @@ def _report(
 
 
 def _check_trainable(
-    old: Revision, new: Revision, stages: Sequence[ReplicatedStage]
+    reader: RevisionReader, old: Revision, new: Revision, stages: Sequence[ReplicatedStage]
 ) -> list[ReplicatedStage]:
     """Find the stages of the new revision in the old one.
 
@@ -73,9 +73,9 @@ def _check_trainable(
     """
     if not old.records:
         raise PipelineError("there is no stage on the old side")
-    if is_same_recipe(old, new):
+    if is_same_recipe(reader, old, new):
         raise PipelineError("the recipe is the same on both sides, and the models are judged")
-    old_stages = replicated_as(old, stages)
+    old_stages = replicated_as(reader, old, stages)
     for revision, of_revision in ((old, old_stages), (new, stages)):
         for stage in of_revision:
             check_as_recorded(revision, stage.needed)

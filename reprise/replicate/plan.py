@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord, overlap
+from reprise.dvc.history.templates import Param
 from reprise.dvc.settings import Replicates, parse_settings
 from reprise.errors import PipelineError
 
@@ -31,7 +33,7 @@ class ReplicatedStage:
     inputs: list[str]
 
 
-def replicated_stages(revision: Revision) -> list[ReplicatedStage]:
+def replicated_stages(reader: RevisionReader, revision: Revision) -> list[ReplicatedStage]:
     """Find the stages that declare replicates.
 
     Raises PipelineError where there is none, or one can't be run again.
@@ -43,7 +45,7 @@ def replicated_stages(revision: Revision) -> list[ReplicatedStage]:
             spec = parse_settings(_where(record), record.meta).replicates
         if spec is not None:
             predictions = [path for path in revision.outs if _has_predictions(revision, path)]
-            found.append(_replicated(revision, record, spec, predictions))
+            found.append(_replicated(reader, revision, record, spec, predictions))
     if not found:
         raise PipelineError(
             f"{revision.name}: found no stage with replicates; expected `meta: {{reprise: "
@@ -66,7 +68,9 @@ def _check_disjoint(stages: Sequence[ReplicatedStage]) -> None:
                 )
 
 
-def replicated_as(revision: Revision, stages: Sequence[ReplicatedStage]) -> list[ReplicatedStage]:
+def replicated_as(
+    reader: RevisionReader, revision: Revision, stages: Sequence[ReplicatedStage]
+) -> list[ReplicatedStage]:
     """Find these stages in another revision, which need not have declared their replicates yet.
 
     Raises PipelineError where it lacks one.
@@ -79,7 +83,7 @@ def replicated_as(revision: Revision, stages: Sequence[ReplicatedStage]) -> list
                 f"{revision.name}: found no stage '{stage.name}'; expected it on both sides, to run"
                 " it again with other seeds"
             )
-        found.append(_replicated(revision, record, stage.spec, stage.predictions))
+        found.append(_replicated(reader, revision, record, stage.spec, stage.predictions))
     return found
 
 
@@ -88,7 +92,11 @@ def _where(record: StageRecord) -> str:
 
 
 def _replicated(
-    revision: Revision, record: StageRecord, spec: Replicates, declared: Sequence[str]
+    reader: RevisionReader,
+    revision: Revision,
+    record: StageRecord,
+    spec: Replicates,
+    declared: Sequence[str],
 ) -> ReplicatedStage:
     """Find what is to be run of the stage. declared: the outs with predictions, of any stage."""
     where = f"{_where(record)}: meta.reprise.replicates"
@@ -103,11 +111,13 @@ def _replicated(
             "`meta: {reprise: {predictions: …}}`"
         )
     targets = {written[path].name: written[path] for path in predictions}
-    seeded = [other for other in revision.records.values() if key in other.params.get(file, {})]
+    seeded = _seeded(reader, revision, (file, key))
     needed = _reached(revision, [*targets.values()], lambda one, other: _reads(other, one))
     chain = [other for other in _reached(revision, seeded, _reads) if other in needed]
     for other in needed:
         _check_outs(revision, other)
+    for other in chain:
+        _check_runs(revision, other)
     return ReplicatedStage(
         name=record.name,
         file=file,
@@ -129,6 +139,28 @@ def _check_outs(revision: Revision, record: StageRecord) -> None:
                 f"{revision.name}: {_where(record)}: found the out {path}; expected one in the"
                 " repository: a copy of it would write to the same file"
             )
+
+
+def _check_runs(revision: Revision, record: StageRecord) -> None:
+    """Raise PipelineError for a stage that does not run, whatever the seed is."""
+    if record.frozen:
+        raise PipelineError(
+            f"{revision.name}: {_where(record)}: found it frozen; expected a stage that runs with "
+            "another seed, or comes after one, not to be: it would keep its outs"
+        )
+
+
+def _seeded(reader: RevisionReader, revision: Revision, param: Param) -> list[StageRecord]:
+    """List the stages that declare the param, or have it in what dvc.yaml says of them."""
+    file, key = param
+    as_they_are = reader.resolve_templates(revision, [])
+    named = reader.resolve_templates(revision, [param])
+    seeded = []
+    for name, record in revision.records.items():
+        is_declared = key in record.params.get(file, {})
+        if is_declared or as_they_are.get(name) != named.get(name):
+            seeded.append(record)
+    return seeded
 
 
 def _param(where: str, record: StageRecord, spec: Replicates) -> tuple[str, str]:

@@ -24,15 +24,15 @@ def find_changed_test_rows(reader: RevisionReader, old: Revision, new: Revision,
             spec = parse_meta(*new.metas[dep]).table
             if spec is None or not spec.is_of_test_rows:
                 continue
-            if old.hash_of(dep) != new.hash_of(dep) and _is_prepared_alike(old, new, dep):
+            if old.hash_of(dep) != new.hash_of(dep) and _is_prepared_alike(reader, old, new, dep):
                 before, after = reader.files(old, dep), reader.files(new, dep)
                 return find_changed_features(before, after, spec, dep)
     return pa.array([], pa.string())
 
 
-def _is_prepared_alike(old: Revision, new: Revision, path: str) -> bool:
+def _is_prepared_alike(reader: RevisionReader, old: Revision, new: Revision, path: str) -> bool:
     """Tell whether all stages that made the out ran alike but for data, on both sides."""
-    before, after = recipe_of(old, set()), recipe_of(new, set())
+    before, after = recipe_of(reader, old, set()), recipe_of(reader, new, set())
     return all(before.get(name) == after[name] for name in _makers(new, path))
 
 

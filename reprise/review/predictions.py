@@ -149,7 +149,8 @@ def compare_predictions(
             recorded = _Recorded.read(sides, old_paths, group)
             tables = _choose_tables(sides, old_paths, group, recorded, same_rows, replicates)
             compared = _compare(name, tables, group.spec, recorded)
-            comparison = replace(compared.comparison, same_recipe=is_same_recipe(old, new))
+            same_recipe = is_same_recipe(reader, old, new)
+            comparison = replace(compared.comparison, same_recipe=same_recipe)
             compared = replace(compared, comparison=comparison)
             results.append(_with_others(sides, compared, group, tables, recorded, others))
         except PipelineError as e:

@@ -1,30 +1,26 @@
 """Tells whether two revisions train by the same recipe, so that data or a seed alone differ."""
 
-import re
 from collections.abc import Mapping
-from itertools import zip_longest
 
+from reprise.dvc.history.loading import one_command
+from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import Revision, StageRecord
+from reprise.dvc.history.templates import Param
 from reprise.dvc.settings import parse_settings
 from reprise.review.data.tables import is_table
 
-INTERPOLATED = re.compile(r"\$\{\s*([^}]*?)\s*\}")
 
-
-def is_same_recipe(old: Revision, new: Revision) -> bool:
+def is_same_recipe(reader: RevisionReader, old: Revision, new: Revision) -> bool:
     """Tell whether all stages have the same commands, params and code.
 
     Params that `meta.reprise.replicates` names are seeds: they may differ. Code is what stages read
     that DVC does not track: files that git has, but for tables.
     """
     seeds = seed_params(new)
-    return recipe_of(old, seeds) == recipe_of(new, seeds)
+    return recipe_of(reader, old, seeds) == recipe_of(reader, new, seeds)
 
 
-Seed = tuple[str, str]  # params file, from the root, and key
-
-
-def seed_params(revision: Revision) -> set[Seed]:
+def seed_params(revision: Revision) -> set[Param]:
     """Return the keys that stages declare as their seeds, with their files."""
     keys = set()
     for record in revision.records.values():
@@ -34,34 +30,41 @@ def seed_params(revision: Revision) -> set[Seed]:
     return keys
 
 
-def recipe_of(revision: Revision, seeds: set[Seed]) -> Mapping[str, object]:
-    """Return command, params and code of each stage."""
+def recipe_of(
+    reader: RevisionReader, revision: Revision, seeds: set[Param]
+) -> Mapping[str, object]:
+    """Return command, params and code of each stage.
+
+    seeds: params that are left out; their names stand in commands in place of their values.
+    """
+    commands: Mapping[str, str] = {}
+    if seeds:
+        commands = _commands_without(reader, revision, seeds)
     recipe = {}
     for record in revision.records.values():
         if not record.source:
-            command = _without_seeds(record, seeds)
-            recipe[record.name] = (command, _params(record, seeds), _code(revision, record))
+            command = commands.get(record.name, record.command)
+            code = _code(reader, revision, record)
+            recipe[record.name] = (command, _params(record, seeds), code)
     return recipe
 
 
-def _without_seeds(record: StageRecord, seeds: set[Seed]) -> str | None:
-    """Return the command, with the names of seeds that stand in it in place of their values.
+def _commands_without(
+    reader: RevisionReader, revision: Revision, seeds: set[Param]
+) -> Mapping[str, str]:
+    """Return the commands with the names of seeds in place of their values.
 
-    As it is where the command of dvc.lock is not that of dvc.yaml.
+    Those are left out that have no seeds, or are not in dvc.lock as dvc.yaml has them.
     """
-    literals, keys = INTERPOLATED.split(record.template)[::2], INTERPOLATED.findall(record.template)
-    found = re.fullmatch("(.*?)".join(map(re.escape, literals)), record.command or "", re.DOTALL)
-    if found is None:
-        return record.command
-    names = {key for _, key in seeds}
-    values = [
-        f"${{{key}}}" if key in names else value
-        for key, value in zip(keys, found.groups(), strict=True)
-    ]
-    return "".join(map("".join, zip_longest(literals, values, fillvalue="")))
+    commands = {}
+    as_they_are = reader.resolve_templates(revision, [])
+    for name, named in reader.resolve_templates(revision, seeds).items():
+        if one_command(as_they_are[name]["cmd"]) == revision.records[name].command:
+            commands[name] = one_command(named["cmd"])
+    return commands
 
 
-def _params(record: StageRecord, seeds: set[Seed]) -> Mapping[tuple[str, str], object]:
+def _params(record: StageRecord, seeds: set[Param]) -> Mapping[tuple[str, str], object]:
     found = {}
     for file, values in record.params.items():
         leaves = [leaf for key, value in values.items() for leaf in _leaves(key, value)]
@@ -76,15 +79,15 @@ def _leaves(key: str, value: object) -> list[tuple[str, object]]:
     return [leaf for name, inner in value.items() for leaf in _leaves(f"{key}.{name}", inner)]
 
 
-def _code(revision: Revision, record: StageRecord) -> Mapping[str, object]:
+def _code(reader: RevisionReader, revision: Revision, record: StageRecord) -> Mapping[str, object]:
     code: dict[str, object] = {}
     for path, hash_ in record.deps.items():
         if revision.is_data(path) or is_table([path]):
             continue
-        if path not in revision.mixed:
+        if not revision.has_data_in(path):
             code[path] = hash_
             continue
-        files = revision.mixed[path].items()
+        files = reader.git_hashes(revision, path).items()
         code[path] = {
             file: file_hash
             for file, file_hash in files

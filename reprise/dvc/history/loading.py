@@ -50,8 +50,7 @@ class StageLoader:
             revision.metas[path] = (where, out.annot.meta)
 
     def _relative(self, path: str) -> str:
-        """Return the path from the root, with slashes."""
-        return Path(os.path.relpath(path, self._root)).as_posix()
+        return _from_root(path, self._root)
 
     def _name(self, item: Output) -> str:
         """Name a dep or out by its path from the root, in every revision alike.
@@ -63,7 +62,7 @@ class StageLoader:
         return Path(os.path.relpath(folder / item.def_path, self._worktree)).as_posix()
 
     def _make_record(self, stage: DVCStage, outs: Outs) -> StageRecord:
-        name, group = self._names(stage)
+        name, group = stage_names(stage, self._root)
         entry = _locked_entry(stage)
         return StageRecord(
             name=name,
@@ -77,22 +76,8 @@ class StageLoader:
             stale=[*self._stale(stage)],
             meta=stage.meta,
             entry=entry_hash(entry),
-            template=_template(stage),
+            frozen=bool(stage.frozen),
         )
-
-    def _names(self, stage: DVCStage) -> tuple[str, str]:
-        """Return the stage's name from the root, and that of the stage it was made from."""
-        file = self._relative(stage.path)
-        if not isinstance(stage, PipelineStage):
-            return file, file
-        prefix = ""
-        if file != PROJECT_FILE:
-            prefix = f"{file}:"
-        name = f"{prefix}{stage.name}"
-        template: Any = stage.raw_data.generated_from
-        if not template:
-            return name, name
-        return name, f"{prefix}{template}"
 
     def _dep_hashes(self, stage: DVCStage) -> dict[str, str | None]:
         """Return the hashes of local deps, params files apart."""
@@ -125,6 +110,26 @@ class StageLoader:
                     yield self._name(dep)
 
 
+def _from_root(path: str, root: str) -> str:
+    """Return the path from the root, with slashes."""
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def stage_names(stage: DVCStage, root: str) -> tuple[str, str]:
+    """Return the stage's name from the root, and that of the stage it was made from."""
+    file = _from_root(stage.path, root)
+    if not isinstance(stage, PipelineStage):
+        return file, file
+    prefix = ""
+    if file != PROJECT_FILE:
+        prefix = f"{file}:"
+    name = f"{prefix}{stage.name}"
+    template: Any = stage.raw_data.generated_from
+    if not template:
+        return name, name
+    return name, f"{prefix}{template}"
+
+
 def _is_as_recorded(dep: Output) -> bool:
     """Tell whether a folder differs only by outs in it that are missing, as far as is known."""
     missing = missing_inside(dep.fs_path, local_items(dep.repo.index.outs))
@@ -147,15 +152,6 @@ def _locked_entry(stage: DVCStage) -> Entry:
         return {}
     entry: Entry = stage.dvcfile.lockfile_contents.get("stages", {}).get(stage.name, {})
     return entry
-
-
-def _template(stage: DVCStage) -> str:
-    """Return the command as dvc.yaml has it, before values stand in it."""
-    if not isinstance(stage, PipelineStage):
-        return ""
-    name = stage.raw_data.generated_from or stage.name
-    declared = stage.dvcfile.contents["stages"][name]
-    return one_command(declared.get("do", declared).get("cmd", ""))
 
 
 def one_command(cmd: str | list[str]) -> str:

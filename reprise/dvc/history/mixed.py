@@ -1,6 +1,5 @@
 """Hashes folders that hold files of git and outs: DVC's hash of such a dep counts both."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.tree import Tree
 
 from reprise.dvc.history.out_files import load_listing, record_out
-from reprise.git import git, list_files
+from reprise.git import git, hash_worktree, is_behind_link, list_files
 
 DESCRIPTIONS = ("dvc.lock", ".gitignore")  # and *.dvc: DVC writes them, with hashes of the data
 
@@ -56,11 +55,17 @@ def hash_files(root: Path, commit: str | None, folder: str) -> dict[str, str]:
     """Hash the files in the folder that git has, or in the working tree would take, by path.
 
     root: of the DVC repository, from which paths go; commit: None for the working tree. The hashes
-    are those of git's objects (SHA-1 of "blob", size, NUL and content).
+    are those of git's objects, which its filters made: line ends, for one, may be others on disk.
     """
-    if commit is None:
-        return _hash_in_worktree(root, folder)
     hashes = {}
+    if commit is None:
+        # A repository in it that nothing was added of is listed with a slash.
+        listed = [name.removesuffix("/") for name in list_files(root, folder)]
+        there = [name for name in listed if _is_counted(name) and _is_there(root, name)]
+        if there:
+            known = hash_worktree(root, there)
+            hashes = {name: known[name] for name in there if name in known}
+        return hashes
     for entry in git("ls-tree", "-r", "-z", commit, "--", folder, folder=root).split("\0"):
         described, _, path = entry.partition("\t")
         if path and _is_counted(path):
@@ -68,21 +73,8 @@ def hash_files(root: Path, commit: str | None, folder: str) -> dict[str, str]:
     return hashes
 
 
-def _hash_in_worktree(root: Path, folder: str) -> dict[str, str]:
-    hashes = {}
-    for path in list_files(root, folder):
-        file = root / path
-        if not _is_counted(path):
-            continue
-        if file.is_symlink():
-            content = os.fsencode(os.readlink(file))
-        elif file.is_file():
-            content = file.read_bytes()
-        else:
-            continue
-        header = f"blob {len(content)}\0".encode()
-        hashes[path] = hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
-    return hashes
+def _is_there(root: Path, name: str) -> bool:
+    return os.path.lexists(root / name) and not is_behind_link(root, name)
 
 
 def _is_counted(path: str) -> bool:

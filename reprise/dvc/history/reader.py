@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
-from pathlib import Path, PurePosixPath
-from typing import NamedTuple, Self
+from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
@@ -13,7 +13,7 @@ from dvc.scm import NoSCM, RevError, resolve_rev
 
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error, dvc_boundary
 from reprise.dvc.file_cache import FileCache
-from reprise.dvc.history.loading import StageLoader
+from reprise.dvc.history.loading import StageLoader, stage_names
 from reprise.dvc.history.mixed import hash_files
 from reprise.dvc.history.out_files import (
     Files,
@@ -24,6 +24,7 @@ from reprise.dvc.history.out_files import (
 )
 from reprise.dvc.history.plots import Plot, collect_plots
 from reprise.dvc.history.revision import Revision
+from reprise.dvc.history.templates import Param, resolve_templates
 from reprise.dvc.history.values import Values, collect_values
 from reprise.dvc.patches import patched
 from reprise.errors import PipelineError
@@ -53,6 +54,7 @@ class RevisionReader:
             raise PipelineError(e) from None
         self._on_exit = ExitStack()
         self._temporary = temporary
+        self._git_hashes: dict[tuple[str | None, str], dict[str, str]] = {}
         # An old commit may name no remote.
         self._config = {key: self._repo.config[key] for key in ("core", "remote")}
         self.root = Path(self._repo.root_dir)
@@ -97,9 +99,35 @@ class RevisionReader:
             revision.metrics = self._metrics(revision.errors)
             params = self._repo.params.show(hide_workspace=False)
             revision.params = collect_values(params.get("", {}), revision.errors)
-        for path in _mixed_folders(revision):
-            revision.mixed[path] = hash_files(self.root, commit, path)
         return revision
+
+    def resolve_templates(self, revision: Revision, named: Iterable[Param]) -> dict[str, Any]:
+        """Resolve the stages of the revision that have `${…}` in them, by their names.
+
+        named: params whose names stand in place of their values.
+        """
+        resolved = {}
+        with dvc_boundary(revision.name), self._switched(revision.commit):
+            for stage, definition in resolve_templates(self._repo, named):
+                name, _ = stage_names(stage, self._repo.root_dir)
+                resolved[name] = definition
+        return resolved
+
+    def git_hashes(self, revision: Revision, folder: str) -> dict[str, str]:
+        """Hash the files in a folder that git has, or would take, by path; see `hash_files`.
+
+        What DVC ignores is left out.
+        """
+        key = (revision.commit, folder)
+        if key not in self._git_hashes:
+            hashes = hash_files(self.root, revision.commit, folder)
+            with self._switched(revision.commit):
+                root, fs, dvcignore = self._repo.root_dir, self._repo.fs, self._repo.dvcignore
+                for path in [*hashes]:
+                    if dvcignore.is_ignored_file(fs.join(root, path)):
+                        del hashes[path]
+            self._git_hashes[key] = hashes
+        return self._git_hashes[key]
 
     def metrics(self) -> list[Metric]:
         """Read every metric in HEAD and in the working tree. What can't be read is left out."""
@@ -212,10 +240,3 @@ class RevisionReader:
             target.parent.mkdir(parents=True, exist_ok=True)
             fs.get(source, os.fspath(target))
         return list_files(target)
-
-
-def _mixed_folders(revision: Revision) -> set[str]:
-    """Return the deps that are folders with an out in them."""
-    deps = {path for record in revision.records.values() for path in record.deps}
-    above = {str(folder) for out in revision.outs for folder in PurePosixPath(out).parents}
-    return deps & above

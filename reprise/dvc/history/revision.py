@@ -16,8 +16,8 @@ class StageRecord:
 
     group: the foreach or matrix stage it was made from, or its own name; source: data of a .dvc
     file, which nothing makes; deps and outs: their hashes; stale: what has changed since it ran;
-    meta: of the stage, as dvc.yaml has it; entry: the `entry_hash` of what dvc.lock says; template:
-    the command as dvc.yaml has it, with `${…}`.
+    meta: of the stage, as dvc.yaml has it; entry: the `entry_hash` of what dvc.lock says; frozen:
+    it does not run, whatever changed.
     """
 
     name: str
@@ -31,7 +31,7 @@ class StageRecord:
     stale: list[str]
     meta: Any = None
     entry: str = ""
-    template: str = ""
+    frozen: bool = False
 
 
 @dataclass
@@ -43,8 +43,7 @@ class Revision:
 
     name: as it was asked for; commit: None for the working tree; metas: of each out, where it is
     declared, and its `meta`; errors: what could not be read; modified: the outs of the working
-    tree that are not as recorded, and whether DVC's cache has what is there; mixed: of each dep
-    that is a folder with outs in it, the hash of each file in it that git has, by path.
+    tree that are not as recorded, and whether DVC's cache has what is there.
     """
 
     name: str
@@ -56,11 +55,14 @@ class Revision:
     outs: dict[str, RecordedOut] = field(default_factory=dict, repr=False)
     errors: list[str] = field(default_factory=list)
     modified: dict[str, bool] = field(default_factory=dict)
-    mixed: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def is_data(self, path: str) -> bool:
         """Tell whether the path is an out, or lies in one."""
         return any(f"{path}/".startswith(f"{out}/") for out in self.outs)
+
+    def has_data_in(self, path: str) -> bool:
+        """Tell whether an out lies in the path."""
+        return any(out.startswith(f"{path}/") for out in self.outs)
 
     @property
     def source_outs(self) -> set[str]:

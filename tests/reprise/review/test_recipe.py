@@ -15,7 +15,9 @@ from tests.reprise.review.repository import branch_off, commit
 PIPELINE = """
 stages:
   train:
-    cmd: python work/train.py --seed ${train.seed} --lr ${train.lr} && echo ${ train.seed }
+    cmd: >-
+      python work/train.py --seed ${train.seed} --lr ${train.lr} ${train} &&
+      echo ${ train.seed }${train.lr}${train.seed} \\${HOME}
     deps: [work, rows.csv]
     params: [train, split.yaml: [train.seed]]
     meta: {reprise: {replicates: {param: train.seed}}}
@@ -63,7 +65,7 @@ def made(first: Made, tmp_path: Path) -> Made:
 def has_same_recipe(made: Made, commit_: str | None) -> bool:
     with chdir(made.root), RevisionReader(made.folder / "temporary") as reader:
         old = reader.read("main", reader.commit("main"))
-        return is_same_recipe(old, reader.read("new", commit_ and reader.commit(commit_)))
+        return is_same_recipe(reader, old, reader.read("new", commit_ and reader.commit(commit_)))
 
 
 def change(made: Made, files: dict[str, str]) -> None:
@@ -83,6 +85,9 @@ def change(made: Made, files: dict[str, str]) -> None:
         ({"split.yaml": "train: {seed: 2}\n"}, False),  # another file's
         ({"work/train.py": TRAIN + "# other\n"}, False),
         ({"dvc.yaml": PIPELINE.replace("--seed", "--other")}, False),
+        ({"dvc.yaml": PIPELINE.replace("--seed ${train.seed}", "--seed 1")}, False),
+        ({"params.yaml": "train: {seed: 1, lr: 0.1, more: x}\n"}, False),
+        ({"params.yaml": "train: {seed: 2, lr: 0.1}\nother: 1\n", "work/raw/a": "2\n"}, True),
     ],
 )
 def test_seeds_in_commands_and_data_beside_code_are_no_change(

@@ -1,0 +1,81 @@
+"""What is run again begins where the seed is first used, in whatever way."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reprise.corpus import Made
+from tests.reprise.random_dags import text
+from tests.reprise.review.repository import commit
+
+PREDICTIONS = {"predictions": {"metrics": {"accuracy": {"column": "correct", "better": "higher"}}}}
+STAGES: dict[str, Any] = {
+    "first": {"cmd": "cat given > first", "deps": ["given"], "outs": ["first"]},
+    "train": {
+        "cmd": "{ echo id,correct; echo 1,1; cat first params.yaml; } > out.csv",
+        "deps": ["first"],
+        "params": ["train.seed"],
+        "outs": [{"out.csv": {"meta": {"reprise": PREDICTIONS}}}],
+        "meta": {"reprise": {"replicates": {"param": "train.seed", "base": 2, "change": 2}}},
+    },
+}
+
+
+def make(folder: Path, commands: str, stages: dict[str, Any]) -> Made:
+    files = {
+        "dvc.yaml": text({"stages": {**STAGES, **stages}}),
+        "params.yaml": "train: {seed: 1, lr: 2}\nmodels:\n  - given\n",
+        "given": "1\n",
+    }
+    made = Made(folder, {"files": files}, commands).create()
+    made.run("dvc", "repro")
+    commit(made, "first")
+    return made
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"cmd": "echo ${train.seed} ${train.lr} > first"},
+        {"cmd": "echo ${train.lr}${train.seed} \\${HOME} > first"},
+        {"cmd": "echo ${train} > first"},
+        {"cmd": ["cat given > first", "echo ${ train.seed } >> first"]},
+        {"cmd": "echo ${own.seed} > first", "vars": [{"own": {"seed": 7}}], "params": ["train"]},
+    ],
+    ids=["alone", "beside another", "all of a section", "a list", "declared as a section"],
+)
+def test_a_seed_in_a_command_begins_the_chain(
+    first: dict[str, Any], tmp_path: Path, commands: str
+) -> None:
+    made = make(tmp_path, commands, {"first": {**STAGES["first"], **first}})
+    assert "0 are in the run-cache, 1 to run" in made.run("reprise", "replicate")
+    assert "1 are in the run-cache, 0 to run" in made.run("reprise", "replicate")
+    (made.root / "first").unlink()
+    assert "1 are in the run-cache, 0 to run" in made.run("reprise", "replicate", "HEAD")
+
+
+@pytest.mark.parametrize("cmd", ["echo '\\${train.seed}' > first", "echo ${train.lr} > first"])
+def test_what_has_no_seed_is_not_run_again(cmd: str, tmp_path: Path, commands: str) -> None:
+    """Its name, escaped, is none."""
+    count = f"echo >> {tmp_path}/count; {cmd}"
+    made = make(tmp_path, commands, {"first": {**STAGES["first"], "cmd": count}})
+    made.run("reprise", "replicate")
+    assert (tmp_path / "count").read_text() == "\n"
+
+
+@pytest.mark.parametrize("frozen", ["train", "between"])
+def test_a_frozen_stage_of_the_chain_is_refused(frozen: str, tmp_path: Path, commands: str) -> None:
+    train = {**STAGES["train"], "outs": ["model"], "cmd": "cat params.yaml > model"}
+    between = {
+        "cmd": "{ echo id,correct; echo 1,1; cat model; } > out.csv",
+        "deps": ["model"],
+        "outs": STAGES["train"]["outs"],
+    }
+    made = make(tmp_path, commands, {"train": train, "between": between})
+    made.run("dvc", "freeze", frozen)
+    (line,) = made.run("reprise", "replicate", code=1).splitlines()
+    assert line.startswith(f"reprise: the working tree: stage '{frozen}': found it frozen; ")
+    made.run("dvc", "unfreeze", frozen)
+    made.run("dvc", "freeze", "first")
+    assert "1 to run" in made.run("reprise", "replicate")
