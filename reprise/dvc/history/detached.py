@@ -13,7 +13,7 @@ from dvc.utils.serialize import LOADERS, MODIFIERS
 
 from reprise.dvc.exceptions import dvc_boundary
 from reprise.errors import PipelineError
-from reprise.git import git, list_files
+from reprise.git import git, is_behind_link, list_files
 
 
 def copy_revision(folder: Path, commit: str | None, data: Sequence[str] = ()) -> Path:
@@ -80,10 +80,9 @@ def _is_file(top: Path, name: str) -> bool:
 
     Else it is gone, a submodule, or lies where a link leads that was a folder before.
     """
-    folders = [top / parent for parent in Path(name).parents]
-    if any(folder.is_symlink() for folder in folders[:-1]):  # the last is `top`
-        return False
     path = top / name
+    if is_behind_link(top, name):
+        return False
     return path.is_symlink() or path.is_file()
 
 
@@ -91,7 +90,9 @@ def _configure(root: Path, repo: Repo) -> None:
     """Have the copy share cache and remotes; what DVC remembers of its files goes with it."""
     config = Config(str(root / ".dvc"), validate=False)
     with config.edit("local") as local:
-        local["cache"] = {"dir": os.path.abspath(repo.cache.local_cache_dir)}
+        # Its links, and who may write to it, are as this repository has them, whatever it had then.
+        directory = os.path.abspath(repo.cache.local_cache_dir)
+        local["cache"] = {**repo.config["cache"], "dir": directory}
         local["core"] = {"site_cache_dir": str(root / ".dvc" / "tmp" / "site")}
         local["remote"] = {name: dict(keys) for name, keys in repo.config["remote"].items()}
         if repo.config["core"].get("remote"):

@@ -7,6 +7,7 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from reprise.dvc.history.detached import changed_param, copy_revision, read_param
 from reprise.errors import PipelineError
@@ -133,6 +134,23 @@ def test_a_pipeline_in_a_folder_of_the_repository_is_found(tmp_path: Path, comma
         copy = copy_revision(tmp_path / "copy", head, ["data.csv"])
     assert copy == tmp_path / "copy" / "sub"
     assert (copy / "data.csv").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("level", ["--local", "--project"])
+def test_the_cache_is_written_to_as_the_repository_does_now(
+    level: str, made: Made, tmp_path: Path
+) -> None:
+    """Whatever the commit had: the cache is the same, and may be a group's."""
+    keys = {"cache.shared": "group", "cache.type": "hardlink,copy"}
+    for key, value in keys.items():
+        made.run("dvc", "config", level, key, value)
+    with chdir(made.root):
+        copies = [copy_revision(tmp_path / (rev or "it"), rev) for rev in (None, "HEAD")]
+    for copy in copies:
+        with Repo(str(copy)) as repo:
+            assert repo.config["cache"]["shared"] == "group"
+            assert repo.config["cache"]["type"] == ["hardlink", "copy"]
+            assert repo.cache.local_cache_dir == str(made.root / ".dvc" / "cache")
 
 
 def test_another_value_is_there_until_the_end(tmp_path: Path) -> None:
