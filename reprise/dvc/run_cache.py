@@ -33,9 +33,13 @@ UNKNOWN = "?"  # stands for a hash that is not known yet
 class CachedRun:
     """Holds a run of the run-cache, whose outs are in the cache."""
 
-    def __init__(self, stage: DVCStage) -> None:
-        """Take the stage that DVC made of the run's entry."""
+    def __init__(self, stage: DVCStage, file: Path | None) -> None:
+        """Take the stage that DVC made of the run's entry.
+
+        file: in which the run-cache has it; None for the run of dvc.lock.
+        """
         self._stage = stage
+        self.file = file
 
     @property
     def outs(self) -> Sequence[Output]:
@@ -75,20 +79,25 @@ class RunCache:
         with _assuming(stage, assumed):
             if not _can_hash(stage):
                 return None
+            file = None
             if is_as_locked:
                 entry = to_single_stage_lockfile(stage)
             else:
+                key = _get_stage_hash(stage)
                 if pull:
-                    self._pull_runs(_get_stage_hash(stage))
-                entry = self._newest(stage)
+                    self._pull_runs(key)
+                file, entry = self._newest(key)
             if not entry:
                 return None
             run = self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+            remotes = {out.fs_path: out.remote for out in stage.outs}
+            for out in run.outs:
+                out.remote = remotes[out.fs_path]
             if pull:
                 self._pull_outs(run)
             if not run.outs_cached():
                 return None
-            return CachedRun(run)
+            return CachedRun(run, file)
 
     @cached_property
     def remote_problem(self) -> str | None:
@@ -123,15 +132,17 @@ class RunCache:
     def _pull_outs(self, run: DVCStage) -> None:
         """Fetch the run's outs. Where there is no remote, the cache may have them."""
         with suppress(RemoteConfigError, CollectCacheError):
-            for objects in run.get_used_objs().values():
-                self._repo.cloud.pull(objects)
+            for remote, objects in run.get_used_objs().items():
+                self._repo.cloud.pull(objects, odb=remote)
 
     def push(self, stage: DVCStage, run: CachedRun) -> None:
-        """Push a run of the stage, and its outs but those with `push: false`, to the remote.
+        """Push a run of the stage to the default remote, and its outs to theirs.
 
-        All runs of the run-cache go there, as with `dvc push --run-cache`. Raises PipelineError
-        when a file does not arrive.
+        Those with `push: false` stay here. Raises PipelineError when a file does not arrive, and
+        what DVC raises.
         """
+        if self.remote_problem is not None:
+            raise PipelineError(self.remote_problem)
         kept_back = {out.fs_path for out in stage.outs if not out.can_push}
         failed: set[HashInfo] = set()
         for out in run.outs:
@@ -140,8 +151,12 @@ class RunCache:
             for remote, objects in out.get_used_objs().items():
                 failed |= self._repo.cloud.push(objects, odb=remote).failed
         if failed:
-            raise PipelineError(f"dvc push: {len(failed)} files did not arrive at the remote")
-        self._repo.stage_cache.push(None)
+            raise PipelineError(f"{len(failed)} files did not arrive at the remote")
+        if run.file is not None:
+            fs = self._remote.fs
+            folder = fs.join(self._remote.path, "runs", *run.file.parts[-3:-1])
+            fs.makedirs(folder, exist_ok=True)
+            generic.copy(localfs, os.fspath(run.file), fs, fs.join(folder, run.file.name))
 
     def may_find(self, stage: DVCStage, assumed: Assumed, *, is_as_locked: bool) -> bool:
         """Tell whether a run of the same command, outs and params is known.
@@ -169,17 +184,19 @@ class RunCache:
                 runs.setdefault(_key(entry), []).append(entry)
         return runs
 
-    def _newest(self, stage: DVCStage) -> Entry | None:
-        """Load the stage's newest run.
+    def _newest(self, key: str) -> tuple[Path | None, Entry | None]:
+        """Load the newest run of a stage and its inputs, and return its file too; as StageCache.
 
-        DVC itself fails on a folder that is empty since its process was killed.
+        None where there is none: a folder may be empty since its process was killed.
         """
         cache = self._repo.stage_cache
-        folder = Path(cache._get_cache_dir(_get_stage_hash(stage)))
-        if not folder.is_dir() or not any(folder.iterdir()):
-            return None
-        entry: Entry | None = cache._load(stage)
-        return entry
+        folder = Path(cache._get_cache_dir(key))
+        if not folder.is_dir():
+            return None, None
+        newest = max(folder.iterdir(), key=lambda file: file.stat().st_mtime, default=None)
+        if newest is None:
+            return None, None
+        return newest, cache._load_cache(key, newest.name)
 
 
 def has_inputs(stage: DVCStage, assumed: Assumed) -> bool:

@@ -4,20 +4,20 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
 
 from reprise.dvc.history.detached import changed_param, copy_revision, read_param
 from reprise.errors import PipelineError
+from reprise.git import outside_repository, redacted
 from reprise.process.commands import Commands
 from reprise.process.signals import interruptible
 from reprise.replicate.plan import ReplicatedStage, other_seeds
-from reprise.replicate.restore import restore
+from reprise.replicate.restore import PushError, restore
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders, remove_copies
 
@@ -28,8 +28,8 @@ LAST_LINES = 5  # of a command's output, in an error
 class Work(NamedTuple):
     """Says what is to be trained. commit: None for the working tree; runs: of each stage.
 
-    That with the declared seed is among the runs. push: the others go to the default remote, with
-    their outs, which `dvc push --run-cache` leaves out.
+    That with the declared seed is among the runs. push: the others go to the default remote, and
+    their outs to theirs.
     """
 
     commit: str | None
@@ -76,21 +76,19 @@ def replicates(
     own = folders.processes.own()
     folder = folders.replicates / f"{own}-copies"
     folder.mkdir(parents=True, mode=0o700)  # the copies have the credentials of remotes
-    commands = Commands()
     try:
-        with interruptible():
+        with outside_repository(), interruptible(), Commands() as commands:
             revisions = []
             for number, work in enumerate(works):
                 note = folders.groups / f"{own}-replicates-{number}"
                 revisions.append(_Revision(work, folder / str(number), note, commands))
             for revision in revisions:
-                revision.restore_known()
+                revision.restore_known(tell)
             for revision in revisions:
                 revision.announce(durations, tell)
             _run_missing(revisions, jobs, tell, commands)
             yield [revision.replicates for revision in revisions]
     finally:
-        commands.end()
         remove_copies(folder)
 
 
@@ -102,8 +100,8 @@ class _Revision:
         self._work, self._folder, self._note, self._commands = work, folder, note, commands
         self._idle: SimpleQueue[Path] = SimpleQueue()  # copies in which nothing runs
         self._copies = 0
-        first = self._copy()
-        self._idle.put(first)
+        self._pull = True
+        self._first = first = self._copy()  # in which runs are found, and pushed
         self.replicates: list[Replicate] = []
         for stage, runs in zip(work.stages, work.runs, strict=True):
             declared = read_param(first / stage.file, stage.key)
@@ -127,20 +125,50 @@ class _Revision:
         return copy_revision(folder, self._work.commit, list(data))
 
     def add_copies(self, most: int) -> None:
-        """Make as many copies as can be in use at a time. most: that many."""
-        while self._copies < min(most, len(self.missing)):
+        """Have as many copies as can be in use at a time. most: that many."""
+        if not self._work.push:
+            self._idle.put(self._first)
+        while self._idle.qsize() < min(most, len(self.missing)):
             self._idle.put(self._copy())
 
-    def restore_known(self) -> None:
+    def restore_known(self, tell: Tell) -> None:
         """Restore what the run-cache, or that of the remote, has."""
-        copy = self._idle.get()
         for replicate in self.replicates:
-            stage = replicate.stage
-            with changed_param(copy / stage.file, stage.key, replicate.seed):
-                is_known = restore(copy, stage, push=self._work.push)
-            if is_known:
-                self._keep(copy, replicate)
-        self._idle.put(copy)
+            with self._naming(replicate):
+                if self._find(replicate, tell):
+                    self._keep(self._first, replicate)
+
+    def _find(self, replicate: Replicate, tell: Tell) -> bool:
+        """Restore the replicate if it is known. What can't be asked is told: it can be trained.
+
+        A remote that can't be asked is not asked again.
+        """
+        try:
+            return self._restore(replicate)
+        except PushError:
+            raise
+        except PipelineError as e:
+            reason = redacted(str(e))
+        if not self._pull:
+            tell(f"{self.name}: whether a training is known was not found out: {reason}")
+            return False
+        tell(f"{self.name}: the remote is not asked for trainings: {reason}")
+        self._pull = False
+        return self._find(replicate, tell)
+
+    def _restore(self, replicate: Replicate) -> bool:
+        copy, stage = self._first, replicate.stage
+        with changed_param(copy / stage.file, stage.key, replicate.seed):
+            return restore(copy, stage, pull=self._pull, push=self._work.push)
+
+    @contextmanager
+    def _naming(self, replicate: Replicate) -> Iterator[None]:
+        """Have errors say which replicate they are of."""
+        try:
+            yield
+        except PipelineError as e:
+            name, key = replicate.stage.name, replicate.stage.key
+            raise PipelineError(f"{self.name}: {name} with {key} {replicate.seed}: {e}") from None
 
     def announce(self, durations: Durations, tell: Tell) -> None:
         """Tell what there is, what is to be run, and how long that may take."""
@@ -156,21 +184,25 @@ class _Revision:
     def run(self, replicate: Replicate) -> None:
         """Run the replicate in a copy that is idle. For any thread."""
         stage, seed = replicate.stage, replicate.seed
+        options = ["-j", "1", "--allow-missing"]
+        if self._pull:
+            options.append("--pull")
         copy = self._idle.get()
         try:
-            with changed_param(copy / stage.file, stage.key, seed):
-                options = ("-j", "1", "--allow-missing", "--pull")
-                self._command(copy, "reprise", "run", *options, *stage.targets)
-                self._push(copy, stage)
-            self._keep(copy, replicate)
-        except PipelineError as e:
-            raise PipelineError(f"{self.name}: {stage.name} with {stage.key} {seed}: {e}") from None
+            with self._naming(replicate):
+                with changed_param(copy / stage.file, stage.key, seed):
+                    self._command(copy, "reprise", "run", *options, *stage.targets)
+                self._keep(copy, replicate)
         finally:
             self._idle.put(copy)
 
-    def _push(self, copy: Path, stage: ReplicatedStage) -> None:
-        if self._work.push:
-            self._command(copy, "dvc", "push", "--quiet", "--run-cache", *stage.chain)
+    def push(self, replicate: Replicate) -> None:
+        """Push what was run, if that is asked for. For the main thread."""
+        if not self._work.push:
+            return
+        with self._naming(replicate):
+            if not self._restore(replicate):
+                raise PushError("it was not pushed: the run-cache does not have it after the run")
 
     def _command(self, copy: Path, module: str, *arguments: str) -> None:
         """Run a command in the copy. Raises PipelineError with its last lines if it fails."""
@@ -188,6 +220,10 @@ class _Revision:
         kept = self._folder / "predictions" / str(self.replicates.index(replicate))
         files = {}
         for path in replicate.stage.predictions:
+            if not (copy / path).exists():
+                raise PipelineError(
+                    f"found no {path} after the run; expected its stage to write it with each seed"
+                )
             files[path] = kept / path
             files[path].parent.mkdir(parents=True, exist_ok=True)
             shutil.move(copy / path, files[path])
@@ -212,21 +248,21 @@ def _run_missing(revisions: Sequence[_Revision], jobs: int, tell: Tell, commands
         return
     for revision in revisions:
         revision.add_copies(jobs)
-    numbers = count(1)
 
-    def run(revision: _Revision, replicate: Replicate) -> None:
+    def run(revision: _Revision, replicate: Replicate) -> float:
         start = time.monotonic()
         revision.run(replicate)
-        number = next(numbers)
-        what = f"{replicate.stage.name} with {replicate.stage.key} {replicate.seed}"
-        seconds = time.monotonic() - start
-        tell(f"{number} of {len(work)}: {revision.name}: {what}: done in {seconds:.1f} s")
+        return time.monotonic() - start
 
     pool = ThreadPoolExecutor(jobs)
     try:
-        futures: list[Future[None]] = [pool.submit(run, *each) for each in work]
-        for ended in wait(futures, return_when=FIRST_EXCEPTION).done:
-            ended.result()  # raises what the run did
+        futures = {pool.submit(run, *each): each for each in work}
+        for number, ended in enumerate(as_completed(futures), 1):
+            revision, replicate = futures[ended]
+            seconds = ended.result()  # or raises what the run did
+            revision.push(replicate)
+            what = f"{replicate.stage.name} with {replicate.stage.key} {replicate.seed}"
+            tell(f"{number} of {len(work)}: {revision.name}: {what}: done in {seconds:.1f} s")
     finally:
         commands.end()
         pool.shutdown(cancel_futures=True)

@@ -79,3 +79,38 @@ def test_a_frozen_stage_of_the_chain_is_refused(frozen: str, tmp_path: Path, com
     made.run("dvc", "unfreeze", frozen)
     made.run("dvc", "freeze", "first")
     assert "1 to run" in made.run("reprise", "replicate")
+
+
+def test_predictions_that_have_the_seed_in_their_name_are_one_line(
+    tmp_path: Path, commands: str
+) -> None:
+    train = {
+        **STAGES["train"],
+        "cmd": "{ echo id,correct; echo 1,1; } > ${train.seed}.csv",
+        "outs": [{"${train.seed}.csv": {"meta": {"reprise": PREDICTIONS}}}],
+    }
+    made = make(tmp_path, commands, {"train": train})
+    output = made.run("reprise", "replicate", code=1)
+    assert output.splitlines()[-1] == (
+        "reprise: the working tree: train with train.seed 2: found no 1.csv after the run; "
+        "expected its stage to write it with each seed"
+    )
+
+
+def test_where_a_hook_says_that_git_is_means_nothing_in_a_copy(
+    tmp_path: Path, commands: str
+) -> None:
+    """Git sets these for its hooks; commands would find the user's repository by them."""
+    cmd = 'test "$(git rev-parse --absolute-git-dir)" = "$PWD/.git" && cat given > first'
+    stages = {"first": {**STAGES["first"], "cmd": cmd, "params": ["train.seed"]}}
+    made = make(tmp_path, commands, stages)
+    index = made.root / ".git" / "index"
+    before = index.read_bytes()
+    variables = (
+        f"GIT_DIR={made.root}/.git",
+        f"GIT_WORK_TREE={made.root}",
+        f"GIT_INDEX_FILE={index}",
+    )
+    assert "1 to run" in made.run("env", *variables, "reprise", "replicate")
+    assert "0 to run" in made.run("env", *variables, "reprise", "replicate")
+    assert index.read_bytes() == before
