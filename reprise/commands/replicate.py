@@ -12,7 +12,7 @@ EXAMPLES = {
 }
 EXIT_STATUS = {
     0: "all trainings are in the run-cache",
-    1: "a training failed",
+    1: "a training failed, or was refused, or was not pushed",
 }
 
 
@@ -30,7 +30,7 @@ def add_parser(subparsers: Subparsers) -> None:
         metavar="N",
         help="at most N trainings at a time (default: 1)",
     )
-    shared = "push them to the default remote: the run-cache's entries, and their outs"
+    shared = "push them: the run-cache's entries to the default remote, outs to theirs"
     add("--push", action="store_true", help=shared)
 
 
