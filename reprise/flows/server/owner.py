@@ -63,7 +63,7 @@ def address(origin: str, folder: Path) -> str:
 
     A path is one of this machine. folder: whose origin it is.
     """
-    bare = QUERY.sub("", LOGIN.sub("", origin))
+    bare = without_login(origin)
     if bare.startswith("file://") or OF_A_HOST.match(bare) is None:
         path = folder / bare.removeprefix("file://")
         return f"{socket.gethostname()}:{path.resolve()}"
@@ -71,6 +71,11 @@ def address(origin: str, folder: Path) -> str:
     if parts is None:
         return bare
     return f"{parts['host'].lower()}/{parts['project']}"
+
+
+def without_login(origin: str) -> str:
+    """Leave out of an origin what may be a secret: the login before its host, and its query."""
+    return QUERY.sub("", LOGIN.sub("", origin))
 
 
 def place_of(deployment: "DeploymentResponse") -> str | None:

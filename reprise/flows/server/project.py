@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from reprise.errors import PipelineError
-from reprise.flows.server.owner import find_place, origin_of
+from reprise.flows.server.owner import find_place, origin_of, without_login
 
 FILE = "prefect.yaml"
 NOTE = "reprise: "  # what the lines begin with that our steps print
@@ -103,12 +103,13 @@ def project_name(root: Path, origin: str | None = None) -> str:
     origin = origin or origin_of(root)
     if origin is not None and slug(_last_part(origin)):
         return slug(_last_part(origin))
-    return slug(root.resolve().name) or "project"
+    return slug(root.resolve().name.removesuffix(".git")) or "project"
 
 
 def _last_part(origin: str) -> str:
     """Return the name of a repository, such as `digits` of `git@github.com:team/digits.git`."""
-    return Path(origin.rstrip("/")).name.rpartition(":")[2].removesuffix(".git")
+    path = without_login(origin).rstrip("/")
+    return Path(path).name.rpartition(":")[2].removesuffix(".git")
 
 
 def _name_in_yaml(file: Path) -> Any:

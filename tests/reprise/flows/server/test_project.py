@@ -96,6 +96,9 @@ def test_a_project_has_the_name_of_its_first_file_or_of_its_folder(
         ("/srv/git/digits.git", "digits"),
         ("../digits", "digits"),
         ("https://github.com/!?.git", "a1b2"),
+        ("https://t0ken@github.com", "github-com"),
+        ("https://user:t0ken@github.com/", "github-com"),
+        ("https://github.com/team/digits?private_token=t0ken", "digits"),
     ],
 )
 def test_a_clone_has_the_name_of_its_origin(origin: str, name: str, tmp_path: Path) -> None:
@@ -112,9 +115,13 @@ def test_a_clone_that_is_not_there_yet_has_the_name_of_its_address(tmp_path: Pat
     assert project_name(tmp_path / "a1b2", "https://github.com/team/digits") == "digits"
 
 
-def test_a_repository_without_an_origin_has_its_folder_s_name(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "-q", tmp_path / "digits"], check=True)
-    assert project_name(tmp_path / "digits") == "digits"
+@pytest.mark.parametrize("options", [["digits"], ["--bare", "digits"], ["--bare", "digits.git"]])
+def test_a_repository_without_an_origin_has_its_folder_s_name(
+    options: list[str], tmp_path: Path
+) -> None:
+    """A bare one has the name that its clones have."""
+    subprocess.run(["git", "init", "-q", *options], cwd=tmp_path, check=True)
+    assert project_name(tmp_path / options[-1]) == "digits"
 
 
 def test_where_runs_work_is_read_for_each_deployment(tmp_path: Path) -> None:
