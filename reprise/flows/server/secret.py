@@ -16,6 +16,7 @@ NAME = "secret"
 PROFILES = "profiles.toml"
 PROFILE = "serve"
 SHORTEST = 32  # characters
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 WORD = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST},}}")  # as it stands in a header, and in TOML
 
 
@@ -55,6 +56,19 @@ def _is_own(file: Path, others: int) -> bool:
     return is_own and status.st_mode & others == 0
 
 
+def _follow_own_link(file: Path) -> Path:
+    """Return the file that a link leads to, if both are this user's; else the path itself.
+
+    One that others may write is none to trust, and one that is not there yet will be this user's.
+    """
+    if not file.is_symlink() or file.lstat().st_uid != os.getuid():
+        return file
+    target = Path(os.path.realpath(file))
+    if target.exists() and not _is_own(target, OTHERS_WRITE):
+        return file
+    return target
+
+
 def write_private(file: Path, text: str) -> None:
     """Write a file that only its owner may read, in place of any that is there."""
     file.unlink(missing_ok=True)
@@ -78,18 +92,18 @@ def closed(secret: str, origin: str) -> dict[str, str]:
 def write_profile(home: Path, url: str, secret: str) -> None:
     """Let `PREFECT_HOME=… prefect` ask the server, with no secret on its command line.
 
-    Other profiles, other settings of this one, and the profile that is in use stay as they are.
-    Raises PipelineError for a file that Prefect can't read.
+    Other profiles, other settings of this one, and the profile that is in use stay as they are,
+    also where a link leads to them. Raises PipelineError for a file that Prefect can't read.
     """
     # a second to import
     from prefect.settings import PREFECT_PROFILES_PATH, temporary_settings
     from prefect.settings.profiles import load_profiles, save_profiles
 
-    file = home / PROFILES
+    file = _follow_own_link(home / PROFILES)
     own: dict[Any, Any] = {"PREFECT_API_URL": url, "PREFECT_API_AUTH_STRING": secret}
     with temporary_settings({PREFECT_PROFILES_PATH: file}):
         try:
-            if not _is_own(file, others=stat.S_IWGRP | stat.S_IWOTH):
+            if not _is_own(file, OTHERS_WRITE):
                 write_private(file, "")
             profiles = load_profiles(include_defaults=False)
             profiles.update_profile(PROFILE, own, source=file)

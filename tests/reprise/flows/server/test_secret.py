@@ -90,14 +90,55 @@ def test_the_user_s_other_profiles_and_settings_stay(tmp_path: Path) -> None:
         assert (tmp_path / PROFILES).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_link_in_place_of_the_profiles_is_replaced(tmp_path: Path) -> None:
+def test_a_link_to_the_user_s_own_profiles_stays_and_they_do_too(tmp_path: Path) -> None:
+    """As of who keeps such files in one place."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    cloud = {"PREFECT_API_URL": "https://cloud.example/api"}
+    (kept / PROFILES).write_text(f'active = "cloud"\n[profiles.cloud]\n{lines(cloud)}')
+    (kept / PROFILES).chmod(0o644)
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "link").symlink_to(kept)
+    (home / PROFILES).symlink_to(Path("..", "link", PROFILES))
+    for _ in range(2):
+        write_profile(home, "http://127.0.0.1:1/api", "secret")
+        assert (home / PROFILES).is_symlink()
+        assert profiles(kept) == {"active": "cloud", "profiles": {"cloud": cloud, "serve": OWN}}
+        assert (kept / PROFILES).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_to_profiles_that_are_not_there_yet_makes_them(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / PROFILES).symlink_to(tmp_path / "later.toml")
+    write_profile(home, "http://127.0.0.1:1/api", "secret")
+    assert (home / PROFILES).is_symlink()
+    assert (tmp_path / "later.toml").stat().st_mode & 0o777 == 0o600
+    assert profiles(home) == {"active": "serve", "profiles": {"serve": OWN}}
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o646])
+def test_a_link_to_what_others_may_write_is_replaced(mode: int, tmp_path: Path) -> None:
     (tmp_path / "other").write_text("")
+    (tmp_path / "other").chmod(mode)
     home = tmp_path / "home"
     home.mkdir()
     (home / PROFILES).symlink_to(tmp_path / "other")
     write_profile(home, "http://127.0.0.1:1/api", "secret")
     assert (tmp_path / "other").read_text() == ""
     assert not (home / PROFILES).is_symlink()
+
+
+@pytest.mark.parametrize("target", [PROFILES, "gone/profiles.toml"])
+def test_a_link_that_leads_nowhere_is_replaced_or_one_line(target: str, tmp_path: Path) -> None:
+    (tmp_path / PROFILES).symlink_to(tmp_path / target)
+    if target == PROFILES:
+        write_profile(tmp_path, "http://127.0.0.1:1/api", "secret")
+        assert profiles(tmp_path)["profiles"] == {"serve": OWN}
+    else:
+        with pytest.raises(PipelineError, match=r"profiles.toml: found .*; expected Prefect's"):
+            write_profile(tmp_path, "http://127.0.0.1:1/api", "secret")
 
 
 @pytest.mark.parametrize(
