@@ -15,7 +15,7 @@ from reprise.dvc import Repository, Selection, Stage
 from reprise.errors import PipelineError
 from reprise.forge.git_credentials import split_login
 from reprise.git import check_address
-from reprise.retrain.branch import Branch, commit_results
+from reprise.retrain.branch import Branch, commit_tree, write_results
 from reprise.retrain.checkout import Checkout
 from reprise.retrain.choices import PublishMode
 from reprise.retrain.data import check_remote
@@ -161,10 +161,12 @@ class Publication:
         results = _kept_by_git(stages)
         self._check_unmoved(results)
         push_data(self._checkout, self._echo)
-        commit = commit_results(self._checkout, self._tip, results, _message(changed))
-        if commit is None:
+        tree = write_results(self._checkout, self._tip, results)
+        if tree is None:
             self._echo("nothing to publish: the same outs as the commit's")
-        elif self._is_own_branch:
+            return
+        commit = commit_tree(self._checkout, self._tip, tree, _message(changed))
+        if self._is_own_branch:
             self._push_own(self._fetch(f"repro/{digest_of_inputs(stages)[:12]}"), commit)
         else:
             self._push(self._branch, commit, replace=False)

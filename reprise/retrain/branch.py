@@ -17,25 +17,11 @@ IDENTITY = {
 }
 
 
-def add_to_index(checkout: Checkout, tip: str, paths: Iterable[Path]) -> bool:
-    """Add the files that git knows and those of the paths. Tell whether the index differs from tip.
+def write_results(checkout: Checkout, tip: str, paths: Iterable[Path]) -> str | None:
+    """Write the tip's tree with the paths as they are now, and return it; None if it is the tip's.
 
-    paths: what DVC leaves to git, at least one. Whatever else the stages left is not for a commit.
-    """
-    checkout.git("add", "--update")
-    names = sorted({str(path.relative_to(checkout.root)) for path in paths})
-    assert names  # else git would take it for everything
-    listing = ("ls-files", "-z", "--others", "--exclude-standard", "--", *names)
-    new = checkout.git("--literal-pathspecs", *listing).rstrip("\0")
-    if new:
-        checkout.git("--literal-pathspecs", "add", "--", *new.split("\0"))
-    return checkout.git("diff", "--cached", "--name-only", tip) != ""
-
-
-def commit_results(checkout: Checkout, tip: str, paths: Iterable[Path], message: str) -> str | None:
-    """Commit the paths as they are now on top of the tip; None where the tip has them so.
-
-    Nothing else is committed, whatever the working tree and its index have, which stay as they are.
+    paths: what DVC leaves to git. Nothing else goes into it, whatever the working tree and its
+    index have, which stay as they are.
     """
     names = sorted({str(path.relative_to(checkout.root)) for path in paths})
     with TemporaryDirectory(prefix="reprise-") as folder:
@@ -49,14 +35,14 @@ def commit_results(checkout: Checkout, tip: str, paths: Iterable[Path], message:
         if found:
             checkout.git("--literal-pathspecs", "add", "--all", "--", *found, index=index)
         tree = checkout.git("write-tree", index=index)
-    if tree == checkout.git("rev-parse", f"{tip}^{{tree}}"):
+    if tree == tree_of(checkout, tip):
         return None
-    return commit_tree(checkout, tip, tree, message)
+    return tree
 
 
-def commit_index(checkout: Checkout, tip: str, message: str) -> str:
-    """Commit the index on top of the tip, and return the commit."""
-    return commit_tree(checkout, tip, checkout.git("write-tree"), message)
+def tree_of(checkout: Checkout, commit: str) -> str:
+    """Return the tree of a commit."""
+    return checkout.git("rev-parse", f"{commit}^{{tree}}")
 
 
 def commit_tree(checkout: Checkout, tip: str, tree: str, message: str) -> str:

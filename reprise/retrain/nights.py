@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from reprise.retrain.branch import commit_index
+from reprise.retrain.branch import commit_tree
 from reprise.retrain.choices import MOST_NIGHTS
 from reprise.retrain.clone import Clone
 
@@ -21,6 +21,7 @@ class Nights:
     def __init__(self, clone: Clone, champion: str) -> None:
         """Find the nights of the champion, and forget those of others. champion: its commit."""
         self._clone = clone
+        self._champion = champion
         self._folder = f"{REFS}/{digest_of_locks(clone, champion)}"
         for ref in self._list(REFS):
             if not ref.startswith(f"{self._folder}/"):
@@ -38,15 +39,16 @@ class Nights:
             earlier.append(ref)
         return [self._clone.git("rev-parse", ref) for ref in earlier[-most:] if most > 0]
 
-    def add(self, inputs: str, champion: str) -> None:
-        """Remember what lies in the index as the challenger of tonight, unless it is known."""
+    def add(self, inputs: str, tree: str) -> None:
+        """Remember a tree as the challenger of tonight, unless that of its inputs is known."""
         refs = self._list(self._folder)
         if any(ref.endswith(f"-{inputs}") for ref in refs):
             return
         number = 1
         if refs:
             number += int(refs[-1].removeprefix(f"{self._folder}/").partition("-")[0])
-        commit = commit_index(self._clone, champion, f"retrain: challenger {inputs}")
+        message = f"retrain: challenger {inputs}"
+        commit = commit_tree(self._clone, self._champion, tree, message)
         self._clone.git("update-ref", f"{self._folder}/{number:06}-{inputs}", commit)
         for ref in refs[: max(0, len(refs) + 1 - MOST_NIGHTS)]:
             self._clone.git("update-ref", "-d", ref)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import chdir, suppress
+from dataclasses import dataclass, replace
 
 from reprise.errors import PipelineError
 from reprise.retrain.anchor import find_champions
-from reprise.retrain.branch import Branch, add_to_index, commit_index
+from reprise.retrain.branch import Branch, commit_tree, tree_of, write_results
 from reprise.retrain.choices import PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone
 from reprise.retrain.data import bring_data
@@ -73,34 +74,45 @@ def _retrain_once(
     run(clone, options, echo)
     stages = load_stages(clone.root)
     kept_by_git = [path for stage in stages for path in stage.kept_by_git]
-    if not add_to_index(clone, tip, kept_by_git):
+    tree = write_results(clone, tip, kept_by_git)
+    if tree is None:
         reason = "the same outs as the base's"
         return _end(Decision(outcome=Outcome.UNCHANGED, reason=reason, base=tip), echo)
-    inputs = digest_of_inputs(stages)[:12]
-    return _challenge(clone, options, tip, inputs, echo)
+    challenger = _Challenger(tip, digest_of_inputs(stages)[:12], tree)
+    return _challenge(clone, options, challenger, echo)
+
+
+@dataclass(frozen=True)
+class _Challenger:
+    """Holds what was trained. base: the champion's commit; inputs: their digest; tree: git's."""
+
+    base: str
+    inputs: str
+    tree: str
 
 
 def _challenge(
-    clone: Clone, options: RetrainOptions, tip: str, inputs: str, echo: Echo
+    clone: Clone, options: RetrainOptions, challenger: _Challenger, echo: Echo
 ) -> RetrainResult:
     """Compare the challenger with the champion, and publish it, or hand it over, if it is promoted.
 
-    inputs: their digest. What the branch already has of the same inputs is the challenger, whatever
-    was trained now.
+    What the branch already has of the same inputs is the challenger, whatever was trained now.
     """
-    branch = Branch(clone, f"retrain/{inputs}")
+    tip = challenger.base
+    branch = Branch(clone, f"retrain/{challenger.inputs}")
     commit = branch.adopt(tip)
     if commit is not None:
         echo(f"{branch.name} was made of the same inputs: its outs are taken")
         run_command(clone, echo, "dvc", "pull", "--allow-missing")
-    report, decision = _decide(clone, options.gate, tip, inputs)
+        challenger = replace(challenger, tree=tree_of(clone, commit))
+    report, decision = _decide(clone, options.gate, challenger)
     result = _end(decision, echo, report)
     if decision.outcome is not Outcome.PROMOTED:
         return result
     if options.dry_run or options.publish is PublishMode.NONE:
         return result
     if commit is None:
-        commit = commit_index(clone, tip, commit_message(decision))
+        commit = commit_tree(clone, tip, challenger.tree, commit_message(decision))
     text = markdown(report)
     if options.hand_over is not None:
         decision = decision.updated(branch=branch.name, commit=commit)
@@ -110,17 +122,18 @@ def _challenge(
     return RetrainResult(decision, report)
 
 
-def _decide(clone: Clone, gate: Gate, tip: str, inputs: str) -> tuple[Report, Decision]:
+def _decide(clone: Clone, gate: Gate, challenger: _Challenger) -> tuple[Report, Decision]:
     """Compare the challenger with the champion, also together with those of earlier nights.
 
     Where it need not be better, it is compared with the champions of before, too.
     """
+    tip = challenger.base
     nights = Nights(clone, tip)
-    nights.add(inputs, tip)
+    nights.add(challenger.inputs, challenger.tree)
     earlier: Sequence[str] = ()
     older: Sequence[str] = ()
     if gate.when is PromoteWhen.BETTER:
-        earlier = nights.before(inputs, gate.nights - 1)
+        earlier = nights.before(challenger.inputs, gate.nights - 1)
     else:
         older = find_champions(clone, tip)
     with chdir(clone.root):

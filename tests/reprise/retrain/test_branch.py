@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.retrain.branch import Branch, add_to_index, commit_index
+from reprise.retrain.branch import Branch, commit_tree, tree_of, write_results
 from reprise.retrain.clone import Clone
 from tests.reprise.retrain.test_clone import git, origin
 
@@ -22,18 +22,23 @@ def clone(origin: Path, tmp_path: Path) -> Clone:
 def commit_lock(clone: Clone, text: str) -> str:
     """A commit of ours on top of the base."""
     (clone.root / "dvc.lock").write_text(text)
-    assert add_to_index(clone, clone.tip(), [clone.root / "dvc.lock"])
-    return commit_index(clone, clone.tip(), "retrain")
+    return commit_results(clone, "dvc.lock")
+
+
+def commit_results(clone: Clone, *names: str) -> str:
+    tree = write_results(clone, clone.tip(), [clone.root / name for name in names])
+    assert tree is not None
+    return commit_tree(clone, clone.tip(), tree, "retrain")
 
 
 def test_only_what_git_is_to_keep_is_committed(clone: Clone) -> None:
     (clone.root / "stray.log").write_text("left by a stage\n")
-    assert not add_to_index(clone, clone.tip(), [clone.root / "dvc.lock", clone.root / "plots"])
+    paths = [clone.root / "dvc.lock", clone.root / "plots"]
+    assert write_results(clone, clone.tip(), paths) is None
     (clone.root / "plots").mkdir()
     (clone.root / "plots" / "a b*.csv").write_text("x\n")
     (clone.root / "dvc.lock").write_text("lock")
-    assert add_to_index(clone, clone.tip(), [clone.root / "dvc.lock", clone.root / "plots"])
-    commit = commit_index(clone, clone.tip(), "retrain")
+    commit = commit_results(clone, "dvc.lock", "plots")
     assert clone.git("ls-tree", "-r", "--name-only", commit).splitlines() == [
         "dvc.lock",
         "plots/a b*.csv",
@@ -43,10 +48,26 @@ def test_only_what_git_is_to_keep_is_committed(clone: Clone) -> None:
 def test_what_git_ignores_stays_out(clone: Clone) -> None:
     (clone.root / ".gitignore").write_text("/metrics.json\n")
     (clone.root / "metrics.json").write_text("{}")
-    assert add_to_index(
-        clone, clone.tip(), [clone.root / ".gitignore", clone.root / "metrics.json"]
-    )
-    assert clone.git("diff", "--cached", "--name-only") == ".gitignore"
+    commit = commit_results(clone, ".gitignore", "metrics.json")
+    assert clone.git("diff", "--name-only", clone.tip(), commit) == ".gitignore"
+
+
+def test_a_change_of_the_index_or_of_another_file_stays_out(clone: Clone) -> None:
+    """Nor does a commit change either."""
+    for name in ("train.py", "dvc.lock"):
+        (clone.root / name).write_text("first")
+    tip = commit_results(clone, "train.py", "dvc.lock")
+    clone.git("update-ref", "refs/remotes/origin/main", tip)
+    clone.git("reset", "--quiet", "--hard", tip)
+    (clone.root / "train.py").write_text("a stage wrote it")
+    (clone.root / "new.py").write_text("")
+    clone.git("add", "new.py")
+    (clone.root / "dvc.lock").unlink()
+    status = clone.git("status", "--porcelain")
+    commit = commit_results(clone, "dvc.lock", "metrics.json")
+    assert clone.git("diff", "--name-status", tip, commit) == "D\tdvc.lock"
+    assert tree_of(clone, commit) != tree_of(clone, tip)
+    assert clone.git("status", "--porcelain") == status
 
 
 def test_ours_of_an_older_base_is_replaced_and_is_adopted_on_its_own(clone: Clone) -> None:
