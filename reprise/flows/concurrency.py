@@ -18,6 +18,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from reprise.flows.mailbox import POLL
 from reprise.flows.messages import StageMailbox
+from reprise.git import redacted
 
 if TYPE_CHECKING:
     from reprise.dvc import Stage  # DVC is slow to import, and a Dask worker needs none
@@ -114,5 +115,6 @@ def _release(slot: ExitStack) -> None:
         slot.close()
     except httpx.HTTPError as e:
         get_run_logger().warning(
-            "the group's slot could not be given back, and is free in five minutes: %s", e
+            "the group's slot could not be given back, and is free in five minutes: %s",
+            redacted(str(e)),
         )

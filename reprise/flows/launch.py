@@ -127,7 +127,7 @@ def _lost_server_named() -> Iterator[None]:
         yield
     except httpx.HTTPError as e:
         raise PipelineError(
-            f"Prefect's server does not answer any more ({e}); dvc.lock has what ran"
+            f"Prefect's server does not answer any more ({_describe(e)}); dvc.lock has what ran"
         ) from None
 
 
@@ -178,8 +178,14 @@ def _check_server(url: str) -> None:
         httpx.get(f"{url}/health", timeout=10, verify=is_tls).raise_for_status()
     except httpx.HTTPError as e:
         raise PipelineError(
-            f"PREFECT_API_URL: found no server at {redacted(url)} ({e}); expected one, or no URL"
+            f"PREFECT_API_URL: found no server at {redacted(url)} ({_describe(e)}); expected one,"
+            " or no URL"
         ) from None
+
+
+def _describe(error: Exception) -> str:
+    """Return the first line of an error of httpx, whose second one has a link to its manual."""
+    return redacted(str(error).partition("\n")[0])
 
 
 def _check_loopback() -> None:

@@ -21,6 +21,7 @@ from reprise.flows.names import Trigger, name_retrain, run_tags
 from reprise.flows.repro import repro
 from reprise.flows.server.project import project_name
 from reprise.flows.stage_lines import stage_lines
+from reprise.forge.git_credentials import split_login
 from reprise.forge.registry import branch_page
 from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone, find_source
@@ -32,6 +33,10 @@ from reprise.retrain.retrain import retrain as retrain_in_clone
 from reprise.retrain.shell import LAST_LINES
 from reprise.text.markdown import escaped, sentence
 
+LOGIN_SHOWN = (
+    "repository: found a login in the address, which Prefect's pages show; expected the address"
+    " alone, and the token in the Secret block that token_block names"
+)
 WIDE = 300  # characters of a value of the decision
 
 
@@ -95,6 +100,8 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
             dry_run=dry_run,
         )
         _log(f"publish: {publish}: {options.publish.description}")
+        if split_login(repository)[0] != repository:
+            get_run_logger().warning(LOGIN_SHOWN)
         try:
             clone = Clone(repository, base, options.folder)
             options = replace(options, token=_load_token(token_block))

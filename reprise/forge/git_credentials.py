@@ -11,13 +11,22 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost")
 ANY_USER = "x-access-token"  # forges look at the token alone
 # git asks helpers of the user's own configuration before this one.
 HELPER = '!f() { test "$1" = get && echo "password=$REPRISE_GIT_TOKEN"; }; f'
+# Of a user alone, who may be a token: git itself tries him without a password before it asks.
+HELPER_OF_A_USER = (
+    '!f() { test "$1" = get && test -z "$GIT_ASKPASS$SSH_ASKPASS$(git config core.askPass)"'
+    " && echo password=; }; f"
+)
 
 
 @dataclass(frozen=True)
 class Login:
-    """Holds a user and a token. user: None where any will do, as for a token of a forge."""
+    """Holds a user and a token.
 
-    user: str | None = None
+    user: None where any will do, as for a token of a forge; itself a token in some addresses, such
+    as https://token@github.com/owner/name.
+    """
+
+    user: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
 
 
@@ -51,6 +60,8 @@ def git_environment(
         result["REPRISE_GIT_TOKEN"] = token
         settings[f"{section}.helper"] = HELPER
         user = user or ANY_USER
+    elif user:
+        settings[f"{section}.helper"] = HELPER_OF_A_USER
     if user:
         settings[f"{section}.username"] = user
     _add_git_config(result, settings)

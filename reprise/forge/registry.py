@@ -16,8 +16,10 @@ PROVIDERS: tuple[Provider, ...] = (
     GITHUB,
     GITLAB,
 )
+# A login, whose password may have an @, and a query stay out: either may be a secret.
 GIT_ADDRESS = re.compile(
-    r"(?:[\w+.-]+://)?(?:[^/@]+@)?(?P<host>[\w.-]+)(?::\d+)?[:/](?P<project>.+?)(?:\.git)?/?$"
+    r"(?:[\w+.-]+://(?:[^/\s]*@)?|(?:[^/@]+@)?)(?P<host>[\w.-]+)(?::\d+)?"
+    r"[:/](?P<project>(?!/)[^?#]+?)(?:\.git)?/?(?:[?#].*)?$"
 )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reprise.errors import PipelineError
 from reprise.forge.git_credentials import Login, git_environment, split_login
-from reprise.git import check_address, git
+from reprise.git import check_address, git, redacted
 from reprise.process.groups import end_noted_group
 from reprise.retrain.checkout import Checkout
 from reprise.state.folders import StateFolders
@@ -33,7 +33,8 @@ def find_source(repository: str) -> tuple[str, Path | None]:
     path = Path(repository).resolve()
     if not path.is_dir():
         raise PipelineError(
-            f"{repository}: found no such folder; expected a git repository or its address"
+            f"{redacted(repository)}: found no such folder; expected a git repository or its"
+            " address"
         )
     try:
         is_bare = git("rev-parse", "--is-bare-repository", folder=path) == "true"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reprise.errors import PipelineError
+from reprise.git import redacted
 from reprise.process.commands import Commands
 from reprise.process.signals import interruptible
 from reprise.retrain.checkout import Checkout
@@ -15,14 +16,14 @@ LAST_LINES = 8  # of a command's output, in an error
 
 
 def capture_command(checkout: Checkout, *command: str) -> tuple[int, str]:
-    """Run a command. Return its exit status and what it printed."""
+    """Run a command. Return its exit status and what it printed, without logins of addresses."""
     with _process(checkout, command) as process:
         output, _ = process.communicate()
-    return process.returncode, output.strip()
+    return process.returncode, redacted(output.strip())
 
 
 def run_command(checkout: Checkout, echo: Echo, *command: str) -> None:
-    """Run a command of DVC, and echo every line.
+    """Run a command of DVC, and echo every line, without logins of addresses.
 
     Raises PipelineError with the errors that it logged when it fails.
     """
@@ -31,7 +32,7 @@ def run_command(checkout: Checkout, echo: Echo, *command: str) -> None:
     with _process(checkout, command) as process:
         assert process.stdout is not None
         for output in process.stdout:
-            line = output.rstrip("\n")
+            line = redacted(output.rstrip("\n"))
             lines.append(line)
             echo(line)
         status = process.wait()

@@ -6,10 +6,12 @@ from collections import Counter
 import pytest
 from prefect import flow_engine, results
 
-from reprise.flows.launch import _patched
+from reprise.errors import PipelineError
+from reprise.flows.launch import _check_server, _patched
 from reprise.flows.repro import repro
 from tests.reprise.flows.prefect_server import api, flow
 from tests.reprise.runner.repository import Make, make, stage
+from tests.reprise.stand_in import StandIn
 
 __all__ = ["api", "make"]  # fixtures
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -40,6 +42,16 @@ def test_prefect_is_itself_again_after_a_run() -> None:
     assert [one for one, other in zip(replaced, usual, strict=True) if one is other] == []
     assert replaced[1].keywords == {"join_on_exit": False}
     assert replaced[1].func is usual[1]
+
+
+def test_what_is_no_server_is_one_line_without_its_login(stand_in: StandIn) -> None:
+    """httpx would name the whole address, and a page of its manual on a second line."""
+    address = stand_in.address.replace("://", "://user:t0ken@")
+    expected = r"found no server at http://…@127.* \(Client error '404 Not Found' .*expected one"
+    with pytest.raises(PipelineError, match=expected) as error:
+        _check_server(f"{address}/api")
+    assert "t0ken" not in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from tests.conftest import ROOT, YAML_
 from tests.reprise.flows.prefect_server import api, post
 from tests.reprise.flows.test_project_flows import with_hook
 from tests.reprise.retrain.project import Retrainable
+from tests.reprise.retrain.test_clone import serving_private
 from tests.reprise.retrain.test_retrain import GOOD, first, made
 from tests.reprise.runner.repository import is_gone
 from tests.reprise.stand_in import TOKEN, StandIn
@@ -236,6 +237,22 @@ def test_the_token_of_a_block_is_seen_by_the_forge_alone(
     texts += [made.run("git", "log", "--all", "--patch", cwd=made.origin), str(stand_in.pulls)]
     assert [text for text in texts if TOKEN in text] == []
     assert subprocess.run(["grep", "-rq", TOKEN, made.folder], check=False).returncode == 1
+
+
+def test_a_token_in_the_address_is_in_no_log_artifact_or_name(deployed: Deployed) -> None:
+    """As the user of the address. Prefect itself shows the parameter, which the log says."""
+    made = deployed.made
+    made.source.write_text(GOOD)
+    with serving_private(made.origin) as address:
+        run = deployed.run_once(repository=address.replace("://", f"://{TOKEN}@"))
+    assert run["state_name"] == "Promoted"
+    logs = post(deployed.api, "logs", logs={"flow_run_id": {"any_": [run["id"]]}})
+    assert "found a login in the address, which Prefect's pages show" in str(logs)
+    run["parameters"].pop("repository")
+    texts = [run, logs, deployed.artifacts(run), (made.folder / "worker.log").read_text()]
+    assert [text for text in texts if TOKEN in str(text)] == []
+    found = subprocess.run(["grep", "-rq", TOKEN, made.folder / "work"], check=False)
+    assert found.returncode == 1
 
 
 def test_a_cancelled_run_ends_its_commands_and_the_next_one_completes(deployed: Deployed) -> None:

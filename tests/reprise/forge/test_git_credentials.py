@@ -19,6 +19,12 @@ def test_an_address_and_its_login_are_told_apart(address: str, expected: tuple[s
     assert split_login(address) == expected
 
 
+@pytest.mark.parametrize("login", ["t0ken", "user:t0ken", "t0ken:x"])
+def test_a_login_is_not_shown(login: str) -> None:
+    """Nor its user: https://token@github.com is an address, too."""
+    assert repr(split_login(f"https://{login}@h.org/r")) == "('https://h.org/r', Login())"
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,8 +45,9 @@ class Private(SimpleHTTPRequestHandler):
     """Files for who has the token."""
 
     def do_GET(self) -> None:
-        expected = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
-        if self.headers["Authorization"] == f"Basic {expected}":
+        logins = (f"x-access-token:{TOKEN}", f"{TOKEN}:")  # as GitHub does
+        expected = [f"Basic {base64.b64encode(login.encode()).decode()}" for login in logins]
+        if self.headers["Authorization"] in expected:
             super().do_GET()
             return
         self.send_response(401)
@@ -56,18 +58,24 @@ class Private(SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def private(origin: Path) -> Iterator[str]:
-    """The origin's address on a server that asks for the token."""
-    git(origin, "update-server-info")
+@contextmanager
+def serving_private(repository: Path) -> Iterator[str]:
+    """A bare repository's address on a server that asks for the token."""
+    git(repository, "update-server-info")
     with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Private, directory=str(origin.parent))
+        ("127.0.0.1", 0), partial(Private, directory=str(repository.parent))
     ) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/origin.git"
+        yield f"http://127.0.0.1:{server.server_port}/{repository.name}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def private(origin: Path) -> Iterator[str]:
+    with serving_private(origin) as address:
+        yield address
 
 
 def test_git_has_the_token_and_leaves_it_nowhere(private: str, tmp_path: Path) -> None:
@@ -83,10 +91,12 @@ def test_git_has_the_token_and_leaves_it_nowhere(private: str, tmp_path: Path) -
         Clone(private, "main", tmp_path / "other", "wrong").renew()
 
 
+@pytest.mark.parametrize("login", [f"x-access-token:{TOKEN}", TOKEN])
 def test_a_token_in_the_address_is_left_nowhere_else(
-    private: str, origin: Path, tmp_path: Path
+    login: str, private: str, origin: Path, tmp_path: Path
 ) -> None:
-    address = private.replace("://", f"://x-access-token:{TOKEN}@")
+    """As Prefect writes it into a clone: for GitHub, the token is the user."""
+    address = private.replace("://", f"://{login}@")
     clone = Clone(address, "main", tmp_path / "work")
     assert len(clone.renew()) == 40
     assert clone.address == private  # that is what `git clone` is told
@@ -97,6 +107,24 @@ def test_a_token_in_the_address_is_left_nowhere_else(
     checkout = origin.parent / "checkout"
     git(checkout, "remote", "set-url", "origin", address)
     assert Clone(str(checkout), "main", tmp_path / "work").root == clone.root
+
+
+def test_a_token_that_is_refused_is_shown_nowhere(private: str, tmp_path: Path) -> None:
+    address = private.replace("://", "://wr0ng@")
+    with pytest.raises(PipelineError, match="git clone: fatal: Authentication failed") as error:
+        Clone(address, "main", tmp_path / "work").renew()
+    assert "wr0ng" not in str(error.value)
+
+
+def test_who_is_asked_for_the_password_of_a_user_still_is(
+    private: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = tmp_path / "ask"
+    ask.write_text(f"#!/bin/sh\necho {TOKEN}\n")
+    ask.chmod(0o755)
+    monkeypatch.setenv("GIT_ASKPASS", str(ask))
+    address = private.replace("://", "://x-access-token@")
+    assert len(Clone(address, "main", tmp_path / "work").renew()) == 40
 
 
 def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
