@@ -5,7 +5,7 @@ afterwards: what is not published is lost.
 """
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from prefect.client.orchestration import get_client
@@ -23,6 +23,7 @@ from reprise.retrain.environment import unattended_environment
 from reprise.retrain.fingerprint import digest_of_inputs
 from reprise.retrain.options import Echo
 from reprise.retrain.push import BranchMoved, push_commit, push_data
+from reprise.retrain.sources import find_untracked
 from reprise.retrain.stages import load_stages
 from reprise.shorten import shorten
 from reprise.state.folders import StateFolders
@@ -80,17 +81,18 @@ class Publication:
         assert mode in (PublishMode.BRANCH, PublishMode.PUSH)
         self._echo = echo
         self._is_own_branch = mode is PublishMode.BRANCH
-        root, results = _find_results()
+        root, stages = _load_stages()
         with unattended_environment():
             self._checkout = _open_checkout(root)
             check_remote(self._checkout)
             self._tip = self._checkout.git("rev-parse", "--verify", "HEAD")
-            self._check_sources(results)
+            self._check_sources(stages)
             if mode is PublishMode.PUSH:
                 self._branch = self._current_branch()
 
-    def _check_sources(self, results: Collection[Path]) -> None:
+    def _check_sources(self, stages: Sequence[Stage]) -> None:
         """Check that what the stages read is in the commit that the results will name."""
+        results = _kept_by_git(stages)
         inside = self._checkout.git("rev-parse", "--show-prefix")  # the root, in git's repository
         expected = {
             PurePosixPath(inside, path.relative_to(self._checkout.root)) for path in results
@@ -103,8 +105,16 @@ class Publication:
                 f"publish: found uncommitted changes ({shorten(others, MOST_NAMES)});"
                 " expected them in a commit, which the results are of"
             )
+        untracked = find_untracked(self._checkout, stages)
+        if untracked:
+            names = [os.path.relpath(path, self._checkout.root) for path in untracked]
+            raise PipelineError(
+                f"publish: found files that stages read and git does not have"
+                f" ({shorten(names, MOST_NAMES)}); expected them in a commit, which the results"
+                " are of"
+            )
 
-    def _check_unmoved(self, results: Collection[Path]) -> None:
+    def _check_unmoved(self, stages: Sequence[Stage]) -> None:
         """Check that the results still are of the commit that was checked out when they began."""
         now = self._checkout.git("rev-parse", "--verify", "HEAD")
         if now != self._tip:
@@ -112,7 +122,7 @@ class Publication:
                 f"publish: found {now[:12]} checked out meanwhile; expected {self._tip[:12]}, of"
                 " which the results are: run once more, which restores what was made"
             )
-        self._check_sources(results)
+        self._check_sources(stages)
 
     def _current_branch(self) -> Branch:
         """Find the branch that is checked out, which the remote must have as it is here."""
@@ -158,10 +168,9 @@ class Publication:
 
     def _publish(self, changed: Sequence[str]) -> None:
         stages = load_stages(self._checkout.root)
-        results = _kept_by_git(stages)
-        self._check_unmoved(results)
+        self._check_unmoved(stages)
         push_data(self._checkout, self._echo)
-        tree = write_results(self._checkout, self._tip, results)
+        tree = write_results(self._checkout, self._tip, _kept_by_git(stages))
         if tree is None:
             self._echo("nothing to publish: the same outs as the commit's")
             return
@@ -210,11 +219,11 @@ def _open_checkout(root: Path) -> Checkout:
     return Checkout(root, address, login, note)
 
 
-def _find_results() -> tuple[Path, list[Path]]:
-    """Return the root of the repository around the current folder, and what DVC leaves to git."""
+def _load_stages() -> tuple[Path, list[Stage]]:
+    """Return the root of the repository around the current folder, and the stages of all of it."""
     with Repository() as repository:
         stages = repository.collect_stages([], Selection(all_pipelines=True))
-        return Path(repository.workspace.root), _kept_by_git(stages)
+        return Path(repository.workspace.root), stages
 
 
 def _kept_by_git(stages: Iterable[Stage]) -> list[Path]:

@@ -271,6 +271,76 @@ def test_what_stands_in_its_way_is_said_before_anything_runs(
     assert made.branches() == state
 
 
+def declare(made: Retrainable, **evaluate: Any) -> None:
+    """Push other keys of the stage `evaluate`."""
+    pipeline = YAML_.load(made.checkout / "dvc.yaml")
+    pipeline["stages"]["evaluate"] |= evaluate
+    (made.checkout / "dvc.yaml").write_text(json.dumps(pipeline))
+    made.publish("declared")
+
+
+DEPS = ["evaluate.py", "model.json", "test.csv"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "files", "found"),
+    [
+        ({"deps": [*DEPS, "new.py"]}, ["new.py"], "new.py"),
+        (
+            {"deps": [*DEPS, "new.py"], "params": ["p.yaml:"]},
+            ["new.py", "p.yaml"],
+            "new.py, p.yaml",
+        ),
+        ({"deps": [*DEPS, "ignored.py"]}, ["ignored.py"], "ignored.py"),
+        ({"deps": [*DEPS, "lib"]}, ["lib/a.py", "lib/ignored.py", "lib/left_out.py"], "lib/a.py"),
+        ({}, ["sub/dvc.yaml"], "sub/dvc.yaml"),
+    ],
+)
+def test_what_stages_read_and_git_does_not_have_is_refused(
+    made: Retrainable, keys: dict[str, Any], files: list[str], found: str
+) -> None:
+    """The commit would name results of what nobody has."""
+    (made.checkout / ".gitignore").open("a").write("ignored.py\n")
+    (made.checkout / ".dvcignore").write_text("left_out.py\n")
+    declare(made, **keys)
+    (made.checkout / "notes").write_text("nobody reads them")
+    for name in files:
+        file = made.checkout / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("stages: {s: {cmd: 'true'}}" if file.name == "dvc.yaml" else "{}")
+    state = made.branches()
+    said = rf"found files that stages read and git does not have \({found}\); expected them in a"
+    with pytest.raises(PipelineError, match=said):
+        Run(made, made.checkout, "branch")
+    assert made.branches() == state
+
+
+def test_what_stages_write_need_not_be_git_s(made: Retrainable) -> None:
+    """Whether DVC or git is to keep it, nor data beside its .dvc file, nor what nobody reads."""
+    other = {"cmd": "cat lib/a.py data/x metrics.json; cp metrics.json lib/copy.json"}
+    other["deps"] = ["lib/a.py", "data", "metrics.json"]  # type: ignore[assignment]
+    other["outs"] = [{"lib/copy.json": {"cache": False}}]  # type: ignore[assignment]
+    pipeline = YAML_.load(made.checkout / "dvc.yaml")
+    pipeline["stages"]["other"] = other
+    (made.checkout / "dvc.yaml").write_text(json.dumps(pipeline))
+    for name in ("lib/a.py", "data/x"):
+        (made.checkout / name).parent.mkdir()
+        (made.checkout / name).write_text("1\n")
+    made.run("git", "add", "lib", "dvc.yaml", cwd=made.checkout)
+    made.run("git", "commit", "-qm", "other", cwd=made.checkout)
+    made.run("git", "push", "-q", "origin", "HEAD:main", cwd=made.checkout)
+    made.run("dvc", "add", "-q", "data/x", cwd=made.checkout)
+    change(made)
+    (made.checkout / "notes").write_text("")
+    run = Run(made, made.checkout, "branch")
+    run.go()
+    run.finish()
+    (branch,) = made.branches().keys() - {"main"}
+    listing = made.run("git", "diff", "--name-only", f"main..{branch}", cwd=made.origin)
+    assert {"data/.gitignore", "data/x.dvc", "lib/copy.json"} < set(listing.split())
+    check_whole(made, branch)
+
+
 def test_outs_that_are_not_kept_are_not_published(made: Retrainable) -> None:
     with chdir(made.checkout), pytest.raises(PipelineError, match="found push with commit: false"):
         open_publication("push", print, commit=False)
