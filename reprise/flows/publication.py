@@ -28,6 +28,16 @@ from reprise.retrain.stages import load_stages
 from reprise.shorten import shorten
 from reprise.state.folders import StateFolders
 
+# Types of work pools that start a container for each run; such as `ecs:push` too.
+CONTAINERS = (
+    "azure-container-instance",
+    "cloud-run",
+    "cloud-run-v2",
+    "docker",
+    "ecs",
+    "kubernetes",
+    "vertex-ai",
+)
 STEPS_OF_A_COPY = ("git_clone", "pull_")  # of `pull`: Prefect gets the code for this run alone
 MOST_NAMES = 5  # in a message
 WHERE = {
@@ -54,12 +64,17 @@ def open_publication(publish: str, echo: Echo, *, commit: bool) -> "Publication 
 
 
 def _check_results_last() -> None:
-    """Raise PipelineError when this flow run works in a folder that is thrown away afterwards."""
+    """Raise PipelineError when this flow run works in a folder that is thrown away afterwards.
+
+    So it is with a clone, and with the code in a container's image.
+    """
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
         return
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment(context.flow_run.deployment_id)
+        pool = context.flow_run.work_pool_name or deployment.work_pool_name
+        kind = "process" if pool is None else client.read_work_pool(pool).type
     for step in deployment.pull_steps or []:
         for name in step:
             if name.rpartition(".")[2].startswith(STEPS_OF_A_COPY):
@@ -67,6 +82,17 @@ def _check_results_last() -> None:
                     f"publish: found none in a deployment with the step {name}, whose folder is"
                     " thrown away after the run; expected branch or push, which keep the results"
                 )
+    if kind.partition(":")[0] in CONTAINERS and not _is_on_volume(Path.cwd()):
+        raise PipelineError(
+            f"publish: found none in a work pool of type {kind}, whose container is thrown away"
+            " after the run; expected branch or push, which keep the results, or the project on a"
+            " volume"
+        )
+
+
+def _is_on_volume(folder: Path) -> bool:
+    """Tell whether a folder is on another file system than the root."""
+    return any(path.is_mount() for path in (folder, *folder.parents) if path.parent != path)
 
 
 class Publication:

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from reprise.errors import PipelineError
-from reprise.flows.publication import open_publication
+from reprise.flows.publication import _is_on_volume, open_publication
 from tests.conftest import ROOT, YAML_
 from tests.reprise.flows.prefect_server import api, post
 from tests.reprise.retrain.project import Retrainable
@@ -344,6 +344,11 @@ def test_what_stages_write_need_not_be_git_s(made: Retrainable) -> None:
 def test_outs_that_are_not_kept_are_not_published(made: Retrainable) -> None:
     with chdir(made.checkout), pytest.raises(PipelineError, match="found push with commit: false"):
         open_publication("push", print, commit=False)
+
+
+def test_a_volume_is_another_file_system() -> None:
+    assert _is_on_volume(Path("/proc/self"))
+    assert not _is_on_volume(Path("/"))
 
 
 # Workers without a checkout, by the README's recipe
