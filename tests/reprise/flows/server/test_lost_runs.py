@@ -1,5 +1,6 @@
 """Runs that a dead worker left Running, on a real server that is told their heartbeats."""
 
+import json
 import time
 import uuid
 from contextlib import chdir
@@ -8,15 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from reprise.errors import PipelineError
 from reprise.flows.server.lost_runs import HEARTBEAT, end_lost_runs, make_automation, save
 from tests.conftest import ROOT
-from tests.reprise.flows.prefect_server import api
+from tests.reprise.flows.prefect_server import api, last_run
+from tests.reprise.flows.test_worker import call, cancel_last_run, ended, worker
+from tests.reprise.runner.repository import Make, is_gone, make, stage, wait_for
 
-__all__ = ["api"]  # a fixture
+__all__ = ["api", "make"]  # fixtures
 pytestmark = pytest.mark.xdist_group("prefect")
 OWNER = "github.com/team/lost"
 SILENCE = 10  # seconds: the least that Prefect takes
@@ -89,6 +93,45 @@ def test_only_a_run_that_is_not_heard_of_is_crashed(api: str) -> None:
     assert state_of(api, unchanged)["name"] == "Unchanged"
     history = httpx.get(f"{api}/flow_run_states/", params={"flow_run_id": cancelled["id"]}).json()
     assert "CRASHED" not in {entry["type"] for entry in history}
+
+
+@pytest.mark.slow
+def test_a_killed_worker_s_run_is_crashed_and_a_cancelled_one_is_not(
+    make: Make, api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By real heartbeats. A minute of silence is two of them, the fewest that Prefect sends."""
+    monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+    owner, name = "github.com/team/killed", "killed"
+    with temporary_settings({PREFECT_API_URL: api}):
+        save(make_automation(name, owner, timedelta(minutes=1)))
+    made = make({})
+    waits = f"cat a.in; echo $$ > {made.folder}/pid.new; mv {made.folder}/pid.new {made.folder}/pid"
+    stages = {"a": stage(f"{waits}; sleep 600", ["a.in"], "a")}
+    made.edit({"dvc.yaml": json.dumps({"stages": stages})})
+    pid = made.folder / "pid"
+    with worker(made, name, f"deployed-from:{owner}") as process:
+        call(made, "deployment", "run", f"repro/{name}")
+        wait_for(pid, PATIENCE)
+        cancelled = cancel_last_run(api)
+        assert ended(api, name, 1) == ["Cancelled"]
+        assert is_gone(int(pid.read_text()))
+        pid.unlink()
+        call(made, "deployment", "run", f"repro/{name}")
+        wait_for(pid, PATIENCE)
+        killed = last_run(api)
+        whole = psutil.Process(process.pid)
+        for one in [*whole.children(recursive=True), whole]:
+            one.kill()
+        assert state_of(api, killed)["type"] == "RUNNING"
+        deadline = time.monotonic() + PATIENCE
+        while (state := state_of(api, killed))["type"] != "CRASHED":
+            assert time.monotonic() < deadline, state
+            time.sleep(1)
+    assert state["message"] == "not heard of for 1 minutes: its worker may be dead"
+    answer = httpx.get(f"{api}/flow_run_states/", params={"flow_run_id": cancelled["id"]})
+    names = [entry["name"] for entry in answer.json()]
+    after = names[names.index("Cancelling") :]
+    assert set(after) == {"Cancelling", "Cancelled"}  # the worker may say the second again
 
 
 @pytest.mark.slow
