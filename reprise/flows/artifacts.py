@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Prefect's page draws all rows of a table at once, and takes the text of a cell for Markdown.
 ROWS = 500
 CELL = 300  # characters
+DIGITS = 4  # of a difference
 
 
 def show_plan(project: str, steps: Sequence[Step], durations: Durations) -> None:
@@ -89,10 +90,10 @@ def show_metrics(project: str, report: "Report | None") -> None:
 
 
 def difference(old: Any, new: Any) -> str:
-    """Write new − old. What is not a number has no difference."""
+    """Write new − old, in the digits of the values. What is not a number has no difference."""
     if not is_number(old) or not is_number(new):
         return NO_VALUE
-    return signed(new - old)
+    return signed(new - old, DIGITS)
 
 
 def show_report(project: str, report: "Report", description: str) -> None:
