@@ -1,10 +1,11 @@
 """Translate what ends a flow into what Prefect knows."""
 
 import contextlib
+import functools
 import os
 import signal
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec
 from uuid import UUID
 
 import httpx
@@ -18,6 +19,7 @@ from reprise.dvc import dvc_boundary
 from reprise.errors import PipelineError
 from reprise.process.signals import Interrupted
 
+P = ParamSpec("P")
 OF_WORKER = "PREFECT__FLOW_RUN_ID"  # set in the process that a worker starts
 
 
@@ -76,6 +78,22 @@ def _end_by(number: int) -> None:
             raise FlowCancelled(number, state)
     if number == signal.SIGTERM:
         raise TerminationSignal(signal=number)
+
+
+def fails_by_message(function: Callable[P, "State[Any]"]) -> Callable[P, "State[Any]"]:
+    """Have a flow end Failed, with the error's line, for what a user can cause.
+
+    Left alone, Prefect would log a traceback, and begin the line with its own words.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> "State[Any]":
+        try:
+            return function(*args, **kwargs)
+        except PipelineError as e:
+            return fail(e, str(e))
+
+    return run
 
 
 def fail(error: PipelineError, message: str) -> "State[Any]":

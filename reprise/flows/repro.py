@@ -1,7 +1,7 @@
 """Define the flow `repro`: a run of the runner, in which a task run mirrors each stage."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,10 +15,10 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import Field
 
 from reprise.dvc import Repository, Selection, showing_warnings
-from reprise.errors import StagesFailed
+from reprise.errors import PipelineError, StagesFailed
 from reprise.flows.artifacts import show_plan, show_results
 from reprise.flows.concurrency import create_limits
-from reprise.flows.endings import fail, prefect_endings
+from reprise.flows.endings import fail, fails_by_message, prefect_endings
 from reprise.flows.engine_parameters import with_engine_parameters
 from reprise.flows.engines import DEFAULT_ENGINE, make_task_runner
 from reprise.flows.mirror import FlowReporter, FlowRunner
@@ -37,6 +37,7 @@ CHANGED = {StageState.RAN, StageState.RESTORED}
 
 
 @flow(name="repro", flow_run_name=name_repro)
+@fails_by_message
 @with_engine_parameters
 def repro(
     targets: list[str] | None = None,
@@ -111,6 +112,8 @@ def repro(
     )
     engine = make_task_runner(runner, options.jobs, engine_options)
     logger = get_run_logger()
+    if not Path(path).is_dir():
+        raise PipelineError(f"path: found no folder {path}; expected one in a DVC repository")
     with showing_warnings(logger.warning), contextlib.chdir(path), prefect_endings():
         publication = open_publication(publish, logger.info, commit=commit)
         with Repository() as repository:
@@ -127,12 +130,19 @@ def repro(
             changed = [s.name for s, state in stage_runner.states.items() if state in CHANGED]
             publication.finish(changed, failed=bool(errors) and not ignore_errors)
     if errors and not ignore_errors:
-        failures = stage_runner.reporter.failures.items()
-        message = "; ".join(f"{stage}: {why}" for stage, why in failures)
-        return fail(StagesFailed(errors), message)
+        return fail(StagesFailed(errors), _describe_failures(stage_runner.reporter.failures))
     return Completed(
         name=_state_name(states).value, message=count_each(stage_runner.states.values())
     )
+
+
+def _describe_failures(failures: Mapping[str, str]) -> str:
+    """Say why stages failed, by their names, which commands may have said themselves."""
+    lines = []
+    for stage, why in failures.items():
+        is_said = why.startswith(f"{stage}: ")
+        lines.append(why if is_said else f"{stage}: {why}")
+    return "; ".join(lines)
 
 
 def _on_error(*, keep_going: bool, ignore_errors: bool) -> OnError:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from reprise.errors import PipelineError, StagesFailed
 from reprise.flows.artifacts import show_report
-from reprise.flows.endings import fail, prefect_endings
+from reprise.flows.endings import fails_by_message, prefect_endings
 from reprise.flows.names import Trigger, name_retrain, run_tags
 from reprise.flows.repro import repro
 from reprise.flows.server.project import project_name
@@ -47,6 +47,7 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
     """
 
     @flow(name="retrain", flow_run_name=name_retrain, persist_result=False)
+    @fails_by_message
     def retrain(
         repository: str = ".",
         base: str = "main",
@@ -102,13 +103,10 @@ def make_retrain(stages_flow: "Flow[..., Any]") -> "Flow[..., Any]":
         _log(f"publish: {publish}: {options.publish.description}")
         if split_login(repository)[0] != repository:
             get_run_logger().warning(LOGIN_SHOWN)
-        try:
-            clone = Clone(repository, base, options.folder)
-            options = replace(options, token=_load_token(token_block))
-            with prefect_endings():
-                result = retrain_in_clone(options, _log, _make_run_stages(stages_flow))
-        except PipelineError as e:
-            return fail(e, str(e))
+        clone = Clone(repository, base, options.folder)
+        options = replace(options, token=_load_token(token_block))
+        with prefect_endings():
+            result = retrain_in_clone(options, _log, _make_run_stages(stages_flow))
         project = project_name(clone.root, clone.address)
         _show(project, result)
         decision = result.decision
@@ -167,7 +165,8 @@ def lines_of_failed(errors: Mapping[str, str], lines: Mapping[str, Iterable[str]
 
 def _show(project: str, result: RetrainResult) -> None:
     decision = result.decision
-    fields = decision.model_dump(mode="json", exclude_none=True)
+    fields = decision.model_dump(mode="json", exclude_none=True, exclude={"reason"})
+    fields["pushed"] = "yes" if decision.pushed else "no"
     rows = [{"field": name, "value": escaped(str(value), WIDE)} for name, value in fields.items()]
     description = sentence(decision.reason)
     create_table_artifact(rows, key=f"{project}-decision", description=description)

@@ -33,7 +33,7 @@ def _is_retry_requested(_task: Any, _run: Any, state: "State[Any]") -> bool:
 @task(cache_policy=NO_CACHE)
 def report_state(name: StateName, message: str) -> "State[Any]":
     """Report how a stage ended whose commands did not run."""
-    return make_state(name, message)
+    return _end(name, message)
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_is_retry_requested)
@@ -52,7 +52,17 @@ def run_stage(job: Job, mailbox: StageMailbox, limit: str | None, live: LiveRows
     decision = mailbox.wait_for_decision(attempt)
     if isinstance(decision, Retry):
         raise RetryRequested(decision.error)
-    return make_state(decision.state, decision.message)
+    return _end(decision.state, decision.message)
+
+
+def _end(name: StateName, message: str) -> "State[Any]":
+    logging.getLogger("prefect.task_runs").addFilter(_says_more_than_the_state)
+    return make_state(name, message)
+
+
+def _says_more_than_the_state(record: logging.LogRecord) -> bool:
+    """Drop Prefect's error for a state that a task run returns: the next line says the same."""
+    return not str(record.msg).startswith("Task run failed with state: ")
 
 
 def run_attempt(

@@ -109,6 +109,10 @@ def test_runs_are_named_and_tagged_and_say_in_words_how_they_ended(make: Make, a
     messages = {run["name"]: run["state"]["message"] for run in task_runs(api)}
     assert re.fullmatch(r"in \d+\.\d s", messages["a"])
     assert messages["b"] == "no column x"
+    (failed,) = [run["id"] for run in task_runs(api) if run["name"] == "b"]
+    logs = post(api, "logs", logs={"task_run_id": {"any_": [failed]}}, sort="TIMESTAMP_ASC")
+    finished = "Finished in state Failed('no column x')"
+    assert [log["message"] for log in logs] == ["1", "", "no column x", finished]
     made.run(sys.executable, "-c", "from reprise.flows.repro import repro; repro(['a'])")
     run = last_run(api)
     assert (run["name"], run["tags"]) == ("digits feature/x (Python)", [])
@@ -116,6 +120,34 @@ def test_runs_are_named_and_tagged_and_say_in_words_how_they_ended(make: Make, a
     states(api, 1)
     (task,) = task_runs(api)
     assert task["state"]["message"] == "it was up to date"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ("['nope']", "Stage 'nope' not found inside 'dvc.yaml' file"),
+        ("path='nope'", "path: found no folder nope; expected one in a DVC repository"),
+        ("dask_address='x'", "--dask-address: found x with --runner threads; expected --runner"),
+    ],
+)
+def test_what_a_user_can_cause_is_one_line_without_a_traceback(
+    make: Make, api: str, parameters: str, said: str
+) -> None:
+    made = make(CHAIN)
+    code = f"from reprise.flows.repro import repro; repro({parameters}, return_state=True)"
+    made.run(sys.executable, "-c", code)
+    state = last_run(api)["state"]
+    assert state["name"] == "Failed"
+    assert state["message"].startswith(said)
+    logs = post(api, "logs", logs={"flow_run_id": {"any_": [last_run(api)["id"]]}})
+    assert [log["message"] for log in logs if "Traceback" in log["message"]] == []
+
+
+def test_a_stage_that_names_itself_is_named_once(make: Make, api: str) -> None:
+    says = "echo 'a: no column x' >&2; exit 3"
+    made = make({"a": stage(says, ["a.in"], "a"), "ab": stage(says, ["a.in"], "ab")})
+    flow(made, 1, "-k", "-j1")
+    assert last_run(api)["state"]["message"] == "a: no column x; ab: a: no column x"
 
 
 def test_a_training_shows_its_progress(make: Make, api: str) -> None:

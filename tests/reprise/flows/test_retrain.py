@@ -183,7 +183,8 @@ def test_the_schedule_fires_and_the_second_run_is_unchanged(deployed: Deployed) 
     decision = {row["field"]: row["value"] for row in rows}
     assert (decision["outcome"], decision["old"], decision["new"]) == ("promoted", "0.625", "1.0")
     assert deployed.made.branches()["main"] in decision["commit"]
-    assert decision["verdict"] == "better"
+    assert (decision["verdict"], decision["pushed"]) == ("better", "yes")
+    assert "reason" not in decision  # it stands above the table
     report = artifacts["origin-report"]
     assert "**accuracy 0.625 → 1: this model is better on these rows**" in report
     assert "<details" not in report
