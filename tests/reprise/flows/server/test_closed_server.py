@@ -153,16 +153,34 @@ def test_who_has_it_finds_the_deployments_and_the_schedule_off(served: Served) -
     assert runs.json() == []  # none is scheduled
 
 
-def test_the_command_line_finds_it_in_the_server_s_home(served: Served) -> None:
-    env = {**os.environ, "PREFECT_HOME": ".prefect"}
+def test_the_command_line_finds_it_in_the_server_s_home(served: Served, tmp_path: Path) -> None:
+    """Whatever profile is active of the user, and named in his shell."""
+    (tmp_path / ".prefect").mkdir()
+    (tmp_path / ".prefect/profiles.toml").write_text(
+        'active = "cloud"\n[profiles.cloud]\nPREFECT_API_URL = "http://127.0.0.1:1/api"\n'
+    )
+    env = {**os.environ, "HOME": str(tmp_path), "PREFECT_HOME": ".prefect"}
     for name in ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING"):
         env.pop(name, None)
-    command = [sys.executable, "-m", "prefect", "deployment", "ls"]
-    done = subprocess.run(
-        command, cwd=served.folder, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "retrain/reprise-retrain" in done.stdout
+
+    def call(*arguments: str, **more: str) -> str:
+        command = [sys.executable, "-m", "prefect", "--profile", "serve", *arguments]
+        done = subprocess.run(
+            command,
+            cwd=served.folder,
+            env=env | more,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "retrain/reprise-retrain" in call("deployment", "ls")
+    assert "retrain/reprise-retrain" in call("deployment", "ls", PREFECT_PROFILE="cloud")
+    other = "http://127.0.0.1:1/api"
+    view = call("config", "view", PREFECT_API_URL=other)
+    assert f"PREFECT_API_URL='{other}' (from env)" in " ".join(view.split())
 
 
 def test_a_deployment_of_before_no_longer_runs_by_its_schedule(tmp_path: Path) -> None:
