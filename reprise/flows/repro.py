@@ -140,8 +140,8 @@ def _describe_failures(failures: Mapping[str, str]) -> str:
     """Say why stages failed, by their names, which commands may have said themselves."""
     lines = []
     for stage, why in failures.items():
-        is_said = why.startswith(f"{stage}: ")
-        lines.append(why if is_said else f"{stage}: {why}")
+        begin = f"{stage}: "
+        lines.append(begin + why.removeprefix(begin))
     return "; ".join(lines)
 
 

@@ -15,7 +15,8 @@ def find_untracked(checkout: Checkout, stages: Sequence[Stage]) -> list[Path]:
     counts and git does not ignore.
     """
     top = Path(os.path.normpath(checkout.root / checkout.git("rev-parse", "--show-cdup")))
-    tracked, others = _list_files(checkout)
+    tracked = _list_files(checkout, "--cached")  # submodules, too
+    others = _list_files(checkout, "--others", "--exclude-standard")
     results = _results(stages)
     found: set[Path] = set()
     for stage in stages:
@@ -24,22 +25,16 @@ def find_untracked(checkout: Checkout, stages: Sequence[Stage]) -> list[Path]:
                 continue
             if path.is_dir():
                 found.update(_untracked_in(stage, path, others))
-            elif path.exists() and not _is_in(path, tracked):  # in one that is a submodule
+            elif path.exists() and not _is_in(path, tracked):
                 found.add(path)
     return sorted(path for path in found if not _is_in(path, results))
 
 
-def _list_files(checkout: Checkout) -> tuple[set[Path], set[Path]]:
-    """List git's own files and submodules, and those that it would take, in all its repository."""
-    options = ("-z", "-t", "--cached", "--others", "--exclude-standard")
-    tracked: set[Path] = set()
-    others: set[Path] = set()
-    for entry in checkout.git("ls-files", *options, "--", ":/").split("\0"):
-        letter, _, name = entry.partition(" ")
-        if name:
-            path = Path(os.path.normpath(checkout.root / name))
-            (others if letter == "?" else tracked).add(path)
-    return tracked, others
+def _list_files(checkout: Checkout, *options: str) -> set[Path]:
+    """List files by `git ls-files`, in all of git's repository."""
+    # Each name follows a letter and a space: git() strips what it returns.
+    entries = checkout.git("ls-files", "-z", "-t", *options, "--", ":/").split("\0")
+    return {Path(os.path.normpath(checkout.root / entry[2:])) for entry in entries if entry}
 
 
 def _results(stages: Sequence[Stage]) -> set[Path]:
