@@ -61,8 +61,8 @@ def made(tmp_path: Path) -> Made:
     ).create()
 
 
-def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> None:
-    """Each of `expected`, lines that follow each other, somewhere on the page.
+def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> str:
+    """Each of `expected`, lines that follow each other, somewhere on the page. Gives all its lines.
 
     click: a CSS selector, clicked until they come, since a click before the page's code listens is
     lost.
@@ -73,7 +73,7 @@ def see(browser: webdriver.Chrome, *expected: str, click: str | None = None) -> 
         page: Any = browser.execute_script("return document.body.innerText")
         shown = "\n".join(line.strip() for line in page.splitlines() if line.strip())
         if all(f"\n{lines}\n" in f"\n{shown}\n" for lines in expected):
-            return
+            return shown
         time.sleep(0.5)
     raise AssertionError(f"expected {expected}; found {shown}")
 
@@ -124,7 +124,8 @@ def test_a_failed_stage_says_the_last_line_of_its_command(
     assert states(api, 2)["left"] == "Failed"
     (task,) = [run for run in task_runs(api) if run["name"] == "left"]
     browser.get(f"{server}/runs/task-run/{task['id']}")
-    see(browser, "left\nFailed", "Finished in state Failed('no column x')")
+    shown = see(browser, "left\nFailed", "Finished in state Failed('no column x')")
+    assert "NoneType" not in shown  # of Prefect's own line before it
     browser.save_screenshot(str(tmp_path / "failed-stage.png"))
 
 
