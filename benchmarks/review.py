@@ -95,8 +95,10 @@ def write_repository(folder: Path, rows: int) -> None:
 def measure_report(folder: Path, *, with_replicates: bool) -> None:
     """Time a whole report, with its import."""
     start = time.monotonic()
-    from reprise.review import review
-    from reprise.review.predictions import Replicates
+    from reprise.dvc.history.reader import RevisionReader
+    from reprise.review.builder import build_report, read_sides
+    from reprise.review.predictions import Replicates, compare_predictions
+    from reprise.review.sides import find_sides
 
     replicates = None
     if with_replicates:
@@ -105,8 +107,15 @@ def measure_report(folder: Path, *, with_replicates: bool) -> None:
             files = [folder / f"{side}-{training}.parquet" for training in range(1, count)]
             sides[side] = {"out.parquet": files}
         replicates = Replicates(**sides)
-    with chdir(folder / "repository"):
-        report = review("HEAD~1", "HEAD", replicates=replicates)
+    notes: list[str] = []
+    with (
+        chdir(folder / "repository"),
+        TemporaryDirectory() as temporary,
+        RevisionReader(Path(temporary)) as reader,
+    ):
+        old, new = read_sides(reader, *find_sides(reader, "HEAD~1", "HEAD"))
+        compared = compare_predictions(reader, old, new, notes, replicates=replicates)
+        report = build_report(reader, old, new, compared, notes)
     comparison = report.compared[0].comparison
     print(
         f"  {comparison.seeds_old} and {comparison.seeds_new} trainings, {comparison.paired} rows "
