@@ -136,7 +136,7 @@ def _yaml(text: str) -> str:
 def _render(name: str, variables: dict[str, str]) -> str:
     # Their own signs, as ${{ }} is GitHub's.
     environment = Environment(  # noqa: S701
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         variable_start_string="[[",
         variable_end_string="]]",
