@@ -220,7 +220,7 @@ def test_the_token_of_a_block_is_seen_by_the_forge_alone(
     subprocess.run(
         [sys.executable, "-c", save], input=TOKEN, text=True, env=deployed.environment, check=True
     )
-    run = deployed.run_once(token_block="forge")
+    run = deployed.run_once(token_block="forge", publish="pr")
     assert run["state_name"] == "Promoted"
     assert (len(stand_in.pulls), stand_in.tokens) == (1, {f"Bearer {TOKEN}"})
     links = [v for k, v in deployed.artifacts(run).items() if k.endswith("-pull-request")]
