@@ -14,7 +14,6 @@ from src.errors import InputError, one_of, shown
 from src.schema import Column, Label, Schema
 
 FAR = 1e6  # deviations; beyond, float32 sums of the network would overflow
-SOFT = 3.0  # what scaled numbers come near to and never pass, under `robust`
 ONE_HOT = 32  # categories; a column of more is a number of the category, for the model to embed
 Scale = Literal["column", "table", "robust"]
 
@@ -33,8 +32,8 @@ class Encoder:
     A missing number so takes the mean, or the median, that is subtracted. Of a column of more than
     ONE_HOT categories, a value becomes the number of its category, from 1.  embeds: the names of
     these columns; mean, std: float32 [numbers]; smallest, largest: of the training rows, float64
-    [numbers]; target_mean, target_std: float32 [1], 0 and 1 for classification; soft: whether
-    scaled numbers are clipped, softly.
+    [numbers]; target_mean, target_std: float32 [1], 0 and 1 for classification; bent: whether
+    scaled numbers are bent, so that far ones come nearer.
     """
 
     schema: Schema
@@ -44,7 +43,7 @@ class Encoder:
     largest: Tensor
     target_mean: Tensor
     target_std: Tensor
-    soft: bool = False
+    bent: bool = False
     embeds: tuple[str, ...] = ()
 
     @classmethod
@@ -78,7 +77,7 @@ class Encoder:
             largest=torch.from_numpy(np.nan_to_num(seen.largest[:count])),
             target_mean=float32(target_mean),
             target_std=float32(target_std),
-            soft=scale == "robust",
+            bent=scale == "robust",
             embeds=to_embed(schema),
         )
 
@@ -134,7 +133,7 @@ class Encoder:
     def bounded(self, scaled: Tensor) -> Tensor:
         """Hold scaled numbers, float64, within what the network can take, in place."""
         scaled = scaled.clamp_(-FAR, FAR)
-        return softly_clipped(scaled) if self.soft else scaled
+        return scaled.asinh() if self.bent else scaled  # near 0 as it was, then its logarithm
 
     @property
     def keeps_bytes(self) -> bool:
@@ -198,7 +197,7 @@ class Encoder:
 
     @classmethod
     def of(
-        cls, schema: Schema, tensors: Mapping[str, Tensor], soft: bool, embeds: tuple[str, ...]
+        cls, schema: Schema, tensors: Mapping[str, Tensor], bent: bool, embeds: tuple[str, ...]
     ) -> "Encoder":
         """Build the encoder that gave these `tensors`."""
         return cls(
@@ -209,7 +208,7 @@ class Encoder:
             largest=tensors["encoder.largest"],
             target_mean=tensors["encoder.target_mean"],
             target_std=tensors["encoder.target_std"],
-            soft=soft,
+            bent=bent,
             embeds=embeds,
         )
 
@@ -311,11 +310,6 @@ def quartiles(table: pa.Table | Source, names: list[str]) -> tuple[np.ndarray, n
             others = distances[distances > 0]
             spreads[i] = np.median(others) if len(others) else 0.0
     return medians, spreads
-
-
-def softly_clipped(scaled: Tensor) -> Tensor:
-    """Bend numbers towards ±SOFT: near 0 they stay, and none passes it (RealMLP, as above)."""
-    return scaled / (1 + (scaled / SOFT) ** 2).sqrt()
 
 
 def with_seen_categories(column: Column, train: pa.Table | Source) -> Column:

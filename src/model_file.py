@@ -41,7 +41,7 @@ class About(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     model: Named  # the network, as in params.yaml
     loss: str
-    soft: bool = Field(False, exclude_if=operator.not_)  # of the encoder
+    bent: bool = Field(False, exclude_if=operator.not_)  # of the encoder
     # Columns given to the network as numbers of categories; files of before have none, all one-hot.
     embeds: tuple[str, ...] = Field((), exclude_if=operator.not_)
     table: Schema = Field(alias="schema")
@@ -65,7 +65,7 @@ class Model:
         about = About(
             model=Named(**self.spec),
             loss=self.loss,
-            soft=encoder.soft,
+            bent=encoder.bent,
             embeds=encoder.embeds,
             schema=encoder.schema,
         )
@@ -97,7 +97,7 @@ class Model:
         weights = {name.removeprefix(PREFIX): tensors[name] for name in tensors if PREFIX in name}
         network = build_network(path, about)
         network.load_state_dict(weights)
-        encoder = Encoder.of(about.table, tensors, about.soft, about.embeds)
+        encoder = Encoder.of(about.table, tensors, about.bent, about.embeds)
         return cls(network, encoder, about.model.model_dump(), about.loss)
 
     @torch.inference_mode()
@@ -165,7 +165,7 @@ def check_trusted(path: Path, name: str, trusts: Trusts) -> None:
 def build_network(path: Path, about: About) -> nn.Module:
     """Build the network, with new weights."""
     layout = Encoder.layout(about.table)
-    encoder = Encoder.of(about.table, layout, about.soft, about.embeds)
+    encoder = Encoder.of(about.table, layout, about.bent, about.embeds)
     spec, inputs, outputs = about.model, encoder.width, encoder.outputs
     return build(f"{path}: model", spec.name, spec.kwargs, inputs, outputs, encoder.embedded)
 

@@ -1,6 +1,7 @@
 """What fits a table of anybody's: scaling that outliers don't spoil, columns of many categories."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from src.encoder import ONE_HOT, SOFT, Encoder, Scale, quartiles
+from src.encoder import FAR, ONE_HOT, Encoder, Scale, quartiles
 from src.errors import InputError
 from src.evaluate import run as evaluate
 from src.model_file import FORMAT, Model
@@ -123,14 +124,14 @@ def test_outliers_leave_the_others_their_spread_under_robust_alone() -> None:
     robust, column = encoded(list(values), "robust"), encoded(list(values), "column")
     assert 0.5 < robust[usual].std() < 1
     assert column[usual].std() < 1e-4
-    assert robust.abs().max() <= SOFT
+    assert robust.abs().max() <= math.asinh(FAR)
 
 
 def test_robust_numbers_by_hand() -> None:
-    # Median 3, quartiles 2 and 4; beyond, 3 deviations at most. A missing one is the median.
+    # Median 3, quartiles 2 and 4. A missing one is the median.
     expected = []
     for scaled in (-1.0, -0.5, 0.0, 0.5, 48.5, 0.0):
-        expected.append(scaled / (1 + (scaled / 3) ** 2) ** 0.5)
+        expected.append(math.log(scaled + math.sqrt(scaled**2 + 1)))
     assert encoded([1, 2, 3, 4, 100, None], "robust").tolist() == pytest.approx(expected)
 
 
@@ -157,7 +158,7 @@ def test_a_table_without_numbers_scales_none() -> None:
 @pytest.mark.parametrize("odd", [5.0, None, 1e30, -1e30, float("inf")])
 def test_odd_values_encode_as_finite_numbers(odd: float | None) -> None:
     assert encoded([odd] * 3, "robust").isfinite().all()
-    assert encoded([1.0, 2.0, odd], "robust").abs().max() <= SOFT
+    assert encoded([1.0, 2.0, odd], "robust").abs().max() <= math.asinh(FAR)
 
 
 # Columns of many categories
