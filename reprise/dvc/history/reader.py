@@ -54,6 +54,7 @@ class RevisionReader:
             raise PipelineError(e) from None
         self._on_exit = ExitStack()
         self._temporary = temporary
+        self._resolved: dict[tuple[str | None, frozenset[Param]], dict[str, Any]] = {}
         self._git_hashes: dict[tuple[str | None, str], dict[str, str]] = {}
         # An old commit may name no remote.
         self._config = {key: self._repo.config[key] for key in ("core", "remote")}
@@ -106,12 +107,15 @@ class RevisionReader:
 
         named: params whose names stand in place of their values.
         """
-        resolved = {}
-        with dvc_boundary(revision.name), self._switched(revision.commit):
-            for stage, definition in resolve_templates(self._repo, named):
-                name, _ = stage_names(stage, self._repo.root_dir)
-                resolved[name] = definition
-        return resolved
+        key = (revision.commit, frozenset(named))
+        if key not in self._resolved:
+            resolved = {}
+            with dvc_boundary(revision.name), self._switched(revision.commit):
+                for stage, definition in resolve_templates(self._repo, key[1]):
+                    name, _ = stage_names(stage, self._repo.root_dir)
+                    resolved[name] = definition
+            self._resolved[key] = resolved
+        return self._resolved[key]
 
     def git_hashes(self, revision: Revision, folder: str) -> dict[str, str]:
         """Hash the files in a folder that git has, or would take, by path; see `hash_files`.
