@@ -28,6 +28,7 @@ stages:
       - predictions.csv:
           meta: {reprise: {predictions: {metrics: {accuracy: {column: correct, better: higher}}}}}
 """
+PREDICTIONS = {"predictions": {"metrics": {"accuracy": {"column": "correct", "better": "higher"}}}}
 BASE, CHANGE = 5, 4
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
+from tests.reprise.replicate.repository import PREDICTIONS
 from tests.reprise.review.repository import commit
 
-PREDICTIONS = {"predictions": {"metrics": {"accuracy": {"column": "correct", "better": "higher"}}}}
 STAGES: dict[str, Any] = {
     "first": {"cmd": "cat given > first", "deps": ["given"], "outs": ["first"]},
     "train": {

@@ -7,8 +7,8 @@ import pytest
 
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
+from tests.reprise.replicate.repository import PREDICTIONS
 
-PREDICTIONS = {"predictions": {"metrics": {"accuracy": {"column": "correct", "better": "higher"}}}}
 SOME_ROWS = "printf 'id,correct\\n1,1\\n2,0\\n'"
 
 

@@ -11,10 +11,9 @@ import pytest
 
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
+from tests.reprise.replicate.repository import PREDICTIONS
 from tests.reprise.review.repository import commit
 from tests.reprise.runner.repository import is_gone, variables, wait_for
-
-PREDICTIONS = {"predictions": {"metrics": {"accuracy": {"column": "correct", "better": "higher"}}}}
 
 
 @pytest.fixture

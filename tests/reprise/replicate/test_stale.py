@@ -9,9 +9,9 @@ import pytest
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
-from tests.reprise.review.repository import branch_off, commit
+from tests.reprise.replicate.repository import PREDICTIONS
+from tests.reprise.review.repository import branch_off, commit, run_first
 
-PREDICTIONS = {"predictions": {"metrics": {"accuracy": {"column": "correct", "better": "higher"}}}}
 SEED = "sed -n 's/.*seed: //p' params.yaml"
 # `raw`, by way of `rows`, is read by `train`; `other` by nobody.
 STAGES: dict[str, Any] = {
@@ -43,11 +43,7 @@ def make(folder: Path, commands: str) -> Made:
         "data.txt": "1\n",
     }
     made = Made(folder, {"files": files}, commands).create()
-    made.run("git", "checkout", "-qb", "main")
-    made.run("dvc", "add", "-q", "data.txt")
-    made.run("dvc", "repro")
-    commit(made, "first")
-    return made
+    return run_first(made, "data.txt")
 
 
 @pytest.fixture

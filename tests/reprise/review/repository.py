@@ -66,7 +66,14 @@ def repository(folder: Path, commands: str) -> Made:
         "raw.csv": rows(400),
     }
     made = Made(folder, {"files": files}, commands).create()
+    return run_first(made)
+
+
+def run_first(made: Made, *data: str) -> Made:
+    """Commit on main what a first run leaves. data: paths that DVC is to track, without a stage."""
     made.run("git", "checkout", "-qb", "main")
+    if data:
+        made.run("dvc", "add", "-q", *data)
     made.run("dvc", "repro")
     commit(made, "first")
     return made

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
-from tests.reprise.review.repository import branch_off, commit
+from tests.reprise.review.repository import branch_off, commit, run_first
 from tests.reprise.review.test_test_rows import EVALUATE, compared
 
 PIPELINE = """
@@ -54,11 +54,7 @@ def make(folder: Path, commands: str) -> Made:
         "raw.csv": rows(),
     }
     made = Made(folder, {"files": files}, commands).create()
-    made.run("git", "checkout", "-qb", "main")
-    made.run("dvc", "add", "-q", "model.txt")
-    made.run("dvc", "repro")
-    commit(made, "first")
-    return made
+    return run_first(made, "model.txt")
 
 
 @pytest.fixture

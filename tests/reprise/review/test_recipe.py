@@ -9,7 +9,7 @@ from reprise.dvc.history.reader import RevisionReader
 from reprise.review.recipe import is_same_recipe
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
-from tests.reprise.review.repository import branch_off, commit
+from tests.reprise.review.repository import branch_off, commit, run_first
 
 # The folder `work` has code beside data that DVC tracks.
 PIPELINE = """
@@ -50,11 +50,7 @@ def make(folder: Path, commands: str) -> Made:
         "rows.csv": "id\n1\n",
     }
     made = Made(folder, {"files": files}, commands).create()
-    made.run("git", "checkout", "-qb", "main")
-    made.run("dvc", "add", "-q", "work/raw")
-    made.run("dvc", "repro")
-    commit(made, "first")
-    return made
+    return run_first(made, "work/raw")
 
 
 @pytest.fixture

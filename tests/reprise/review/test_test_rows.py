@@ -17,7 +17,7 @@ from reprise.review.relabelled import find_overlap
 from reprise.review.sides import find_sides
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
-from tests.reprise.review.repository import branch_off, commit, with_remote
+from tests.reprise.review.repository import branch_off, commit, run_first, with_remote
 
 # The model is a threshold: a row is predicted to be 1 where x is above it.
 PIPELINE = """
@@ -81,11 +81,7 @@ def make(folder: Path, commands: str) -> Made:
         "test.csv": rows(200),
     }
     made = Made(folder, {"files": files}, commands).create()
-    made.run("git", "checkout", "-qb", "main")
-    made.run("dvc", "add", "-q", "test.csv")
-    made.run("dvc", "repro")
-    commit(made, "first")
-    return made
+    return run_first(made, "test.csv")
 
 
 @pytest.fixture
