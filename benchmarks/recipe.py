@@ -1,12 +1,13 @@
 """Measure a recipe: run this project's pipeline by it with three seeds, in a folder of its own.
 
 Writes recipes/NAME.json: the metrics of each seed, and the minutes of CPU that its stages took;
-prints also those of the clock.
+prints also those of the clock. Seeds measured before stay, unless by another recipe.
 Fashion-MNIST's files are those of Debian's package dataset-fashion-mnist, or downloaded.
 
 python -m benchmarks.recipe NAME [SEED ...]
 """
 
+import hashlib
 import json
 import os
 import resource
@@ -49,23 +50,39 @@ def measure(root: Path, recipe: dict[str, Any], seed: int) -> dict[str, Any]:
     return {**metrics, "cpu_minutes": round((after.ru_utime - before.ru_utime) / 60, 1)}
 
 
+def fingerprint(recipe: dict[str, Any]) -> str:
+    """Return the SHA-256 of a recipe's values, which comments and order do not change."""
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+
+
+def measured(file: Path, of: str) -> dict[str, Any]:
+    """Return each seed's metrics in the file, none where it is of another recipe, or absent."""
+    if not file.exists():
+        return {}
+    document = json.loads(file.read_text())
+    seeds: dict[str, Any] = document["seeds"] if document["recipe"] == of else {}
+    return seeds
+
+
 def main(name: str, seeds: list[int]) -> None:
     """Measure the recipe with each seed; write and print its metrics. tabular: on its tables."""
     if name == "tabular":
         subprocess.run([sys.executable, "-m", "benchmarks.tables"], check=True)
         return
     recipe = read_recipe(name)
+    of = fingerprint(recipe)
     if recipe.get("fetch", {}).get("dataset") == "fashion-mnist" and DEBIAN.exists():
         recipe["fetch"]["folder"] = str(DEBIAN)
-    results = {}
+    file = Path("recipes") / f"{name}.json"
     with TemporaryDirectory() as temporary:
         project(Path(temporary))
         for seed in seeds:
             start = time.monotonic()
-            results[str(seed)] = measure(Path(temporary), recipe, seed)
+            found = measure(Path(temporary), recipe, seed)
             minutes = (time.monotonic() - start) / 60
-            print(f"{name}, seed {seed}, {minutes:.1f} minutes: {results[str(seed)]}", flush=True)
-            write_json(Path("recipes") / f"{name}.json", results)
+            print(f"{name}, seed {seed}, {minutes:.1f} minutes: {found}", flush=True)
+            seeds_found = measured(file, of) | {str(seed): found}
+            write_json(file, {"recipe": of, "seeds": dict(sorted(seeds_found.items()))})
 
 
 if __name__ == "__main__":
