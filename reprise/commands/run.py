@@ -123,31 +123,35 @@ def execute(args: argparse.Namespace) -> int:
         return run_flow(args)
     _check_no_engine(args)
 
-    from reprise.dvc import Repository
-    from reprise.runner.idle_plan import keep_idle_plan
+    from reprise.dvc import Repository, Stage
+    from reprise.runner.kept_plan import keep_plan, take_stages
     from reprise.runner.plan import Step, plan_stages
     from reprise.runner.session import plan_and_run
     from reprise.state.durations import Durations
+    from reprise.state.standing import recall_standing
 
     options = _options(args)
     reporter = ConsoleReporter()
-    with answering(plan_question(args)) as pending, Repository() as repository:
+    question = plan_question(args)
+    standing = None if args.pull else recall_standing(question)
+    with answering(question) as pending, Repository() as repository:
+
+        def choose(opened: Repository) -> list[Stage]:
+            return take_stages(opened, standing, lambda opened: chosen_stages(opened, args))
 
         def keep(steps: Sequence[Step], durations: Durations) -> None:
             if args.has_warned:
                 pending.stop()
             else:
-                keep_idle_plan(pending, repository, steps, durations)
+                keep_plan(pending, repository, steps, durations, standing)
 
         if args.dry:
-            steps = plan_stages(repository, chosen_stages(repository, args), options)
+            steps = plan_stages(repository, choose(repository), options)
             durations = Durations(repository.temporary)
             keep(steps, durations)
             reporter.plan(steps, durations)
             return 0
-        runner = plan_and_run(
-            repository, lambda opened: chosen_stages(opened, args), options, reporter, keep
-        )
+        runner = plan_and_run(repository, choose, options, reporter, keep)
     if options.on_error is OnError.IGNORE:
         return 0
     if runner.errors:

@@ -60,6 +60,11 @@ class Declaration:
         """Return the stage's name."""
         return self.name
 
+    @cached_property
+    def dvc(self) -> DVCStage:
+        """Return DVC's own stage."""
+        raise NotImplementedError  # it is set, but by a subclass that makes it when it is needed
+
     # Its names
 
     @property
@@ -84,7 +89,7 @@ class Declaration:
     @property
     def file(self) -> str:
         """Return the path of the file that declares it, relative to the current folder."""
-        return str(os.path.relpath(self.dvc.path))
+        return os.path.relpath(self.declared_in)
 
     @cached_property
     def settings(self) -> Settings:

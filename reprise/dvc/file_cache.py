@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dvc.dvcfile import Lockfile
+from dvc.dvcfile import Lockfile, ProjectFile
 from dvc.output import Output
 from dvc.utils.serialize import load_path
 
@@ -20,7 +20,7 @@ from reprise.dvc.inputs.signature import (
     read_settled_signatures,
     read_signatures,
 )
-from reprise.dvc.parsed.locks import ParsedLocks
+from reprise.dvc.parsed.files import ParsedFiles
 
 _load_lock = Lockfile._load_yaml  # DVC's own, whatever `patches` puts in its place
 
@@ -73,9 +73,9 @@ class FileCache:
     that one of its files is not, or `forget` is told that something was written there.
     """
 
-    def __init__(self, parsed_locks: ParsedLocks | None = None) -> None:
-        """Begin with nothing. parsed_locks: of earlier processes."""
-        self._parsed_locks = parsed_locks
+    def __init__(self, parsed_files: ParsedFiles | None = None) -> None:
+        """Begin with nothing. parsed_files: of earlier processes."""
+        self._parsed_files = parsed_files
         self._parsed: dict[tuple[str, str], tuple[Signature, Any]] = {}
         self._built: dict[str, _Built] = {}
         # Inodes and their times after this run has linked them: see `note_own_change`.
@@ -101,24 +101,25 @@ class FileCache:
 
     def load_lock(self, file: Lockfile) -> Any:
         """Parse and check a dvc.lock, as Lockfile._load_yaml does."""
-        return self._read_once("lock", file.path, lambda: self._parse_lock(file))
+        return self._read_once("lock", file.path, lambda: self.parse(file, _load_lock))
 
-    def _parse_lock(self, file: Lockfile) -> tuple[Any, str]:
-        """Parse and check a dvc.lock, unless an earlier process has done so. Returns its text too.
+    def parse(
+        self, file: Lockfile | ProjectFile, load: Callable[[Any], tuple[Any, str]]
+    ) -> tuple[Any, str]:
+        """Parse and check a file of DVC's, unless an earlier process has. Returns its text too.
 
-        Raises what DVC raises for a file that it can't read.
+        load: DVC's own way. Raises what DVC raises for a file that it can't read.
         """
-        if self._parsed_locks is None:
-            parsed: tuple[Any, str] = _load_lock(file)
-            return parsed
+        if self._parsed_files is None:
+            return load(file)
         with suppress(OSError, UnicodeError):
             with file.repo.fs.open(file.path, encoding="utf-8") as opened:
                 text: str = opened.read()
-            data = self._parsed_locks.find(file.path, text)
+            data = self._parsed_files.find(file.path, text)
             if data is not None:
                 return data, text
-        data, text = _load_lock(file)
-        self._parsed_locks.keep(file.path, text, data)
+        data, text = load(file)
+        self._parsed_files.keep(file.path, text, data)
         return data, text
 
     def lines(self, path: str) -> set[str]:

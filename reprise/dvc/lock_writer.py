@@ -90,8 +90,7 @@ def _lock_file(stage: Stage) -> Lockfile:
 
 
 def _lock_path(stage: Stage) -> str:
-    path: str = _lock_file(stage).path
-    return path
+    return os.fspath(stage.declared_in.with_suffix(".lock"))
 
 
 def _signature(path: str) -> _Signature | None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,10 +22,13 @@ from reprise.dvc.exceptions import dvc_boundary
 from reprise.dvc.graph import Graph, make_graph
 from reprise.dvc.lock_writer import LockWriter
 from reprise.dvc.patches import patched
+from reprise.dvc.recorded.loader import RecordLoader
+from reprise.dvc.recorded.recorded_stage import RecordedStage
+from reprise.dvc.recorded.stage_record import StageRecord
 from reprise.dvc.rwlock import Claim, RWLockFile
 from reprise.dvc.selection import Selection, select
 from reprise.dvc.stage import Stage
-from reprise.dvc.workspace import Workspace
+from reprise.dvc.workspace import Inventory, Workspace
 from reprise.errors import PipelineError
 
 WITH_UPSTREAM = Selection()  # the targets and all that they depend on
@@ -47,6 +51,7 @@ class Repository:
         self.temporary = self.workspace.temporary
         self._lock_writer = LockWriter(self._repo, self.temporary)
         self._rwlock = RWLockFile(self._repo)
+        self.loader = RecordLoader(self._repo, self.workspace)
         self._claims: dict[Stage, Claim] = {}
         self._on_exit = ExitStack()
 
@@ -109,6 +114,32 @@ class Repository:
                 stage.upstream = [by_node[other] for other in graph[node] if other in by_node]
         for stage in stages:
             assert stage.settings  # wrong ones are refused before anything runs
+        return stages
+
+    def recorded_stages(
+        self,
+        records: Sequence[StageRecord],
+        awake: Collection[int],
+        inventory: Inventory,
+        is_unmoved: Callable[[int], bool],
+    ) -> list[Stage]:
+        """Take the stages of records, in place of collecting them, where DVC's files are the same.
+
+        awake: the positions of those that DVC is asked about at once. is_unmoved: tells whether
+        no file of the stage at a position has moved. Raises PipelineError as DVC does.
+        """
+        self.workspace.inventory = inventory
+        stages: list[Stage] = []
+        for position, record in enumerate(records):
+            if position in awake:
+                with dvc_boundary():
+                    stages.append(Stage(self.workspace, self.loader.load(record)))
+            else:
+                load, unmoved = partial(self.loader.load, record), partial(is_unmoved, position)
+                stages.append(RecordedStage(self.workspace, record, load, unmoved))
+        for stage, record in zip(stages, records, strict=True):
+            stage.upstream = [stages[position] for position in record.upstream]
+        self._lock_writer.note_loaded(stages)
         return stages
 
     def _select(self, graph: Graph, targets: Sequence[str], selection: Selection) -> list[DVCStage]:
@@ -200,6 +231,17 @@ class Repository:
     def run_cache_problem(self) -> str | None:
         """Say why no runs can be pulled from the remote; None where they can."""
         return self.workspace.run_cache.remote_problem
+
+    @property
+    def run_folder(self) -> str:
+        """Return the folder of the run-cache."""
+        folder: str = self._repo.stage_cache.cache_dir
+        return folder
+
+    @property
+    def cache_folders(self) -> tuple[str, ...]:
+        """Return the folders of objects and runs, and of what changes without a meaning."""
+        return (os.fspath(self.workspace.cache), self._repo.cache.legacy.path, self._repo.tmp_dir)
 
     @property
     def passing_folders(self) -> list[str]:

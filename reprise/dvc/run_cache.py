@@ -21,6 +21,7 @@ from dvc_data.hashfile.meta import Meta
 
 from reprise.dvc.deps import local_items, params_deps
 from reprise.dvc.lock_file import Entry
+from reprise.dvc.parsed.runs import read_runs
 from reprise.errors import PipelineError
 
 # The hashes that paths will have after upstream stages; None where that is not known.
@@ -177,11 +178,13 @@ class RunCache:
 
         Those of a command with the same outs stand together, under their `_key`.
         """
+        cache = self._repo.stage_cache
+        kept_in = Path(self._repo.tmp_dir, "reprise", "parsed", "runs.json")
         runs: dict[str, list[Entry]] = {}
-        for path in Path(self._repo.stage_cache.cache_dir).glob("*/*/*"):
-            entry = self._repo.stage_cache._load_cache(path.parent.name, path.name)
-            if entry:
-                runs.setdefault(_key(entry), []).append(entry)
+        for entry in read_runs(
+            Path(cache.cache_dir), kept_in, lambda path: cache._load_cache(*path.parts[-2:])
+        ):
+            runs.setdefault(_key(entry), []).append(entry)
         return runs
 
     def _newest(self, key: str) -> tuple[Path | None, Entry | None]:

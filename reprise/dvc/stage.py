@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,30 @@ class Stage(Declaration):
     def __init__(self, workspace: Workspace, stage: DVCStage) -> None:
         """Take DVC's stage, and let it hash its deps and outs through the file cache."""
         super().__init__(stage, workspace.root)
+        self._begin(workspace)
+        self._take(stage)
+
+    def _begin(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.upstream: list[Stage] = []  # whose outs it reads
         self.after: Stage | None = None  # the target named before it, if only targets run
-        self.locked = _locked_entry(stage)
         self.adopted = False  # its entry is of a killed run and not in dvc.lock yet
+
+    def _take(self, stage: DVCStage) -> None:
+        """Take what dvc.lock says of DVC's stage, and let that hash through the file cache."""
+        self.locked = _locked_entry(stage)
         for item in local_items([*data_deps(stage.deps), *stage.outs]):
-            item._build = partial(workspace.file_cache.build, item, item._build)
+            item._build = partial(self.workspace.file_cache.build, item, item._build)
+
+    @cached_property
+    def locked(self) -> Entry:
+        """Return what dvc.lock, or an entry that was adopted, says of it; empty for nothing."""
+        return _locked_entry(self.dvc)  # not yet taken
+
+    @property
+    def never_ran(self) -> bool:
+        """Tell whether neither dvc.lock nor an adopted entry says anything of it."""
+        return not self.locked
 
     def params_of(self, path: Path) -> Any:
         """Return the parsed params file."""
@@ -66,7 +83,7 @@ class Stage(Declaration):
         known: such deps are left out. Raises PipelineError for what DVC raises, unless a change
         was found before: DVC itself would look no further.
         """
-        if self.has_entry and not self.locked and not self.frozen:
+        if self.has_entry and self.never_ran and not self.frozen:
             return [Change(ChangeKind.CMD, self.name, "never ran")]
         changes: list[Change] = []
         try:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from dvc.repo import Repo
 
 from reprise.dvc.deps import data_deps, local_items, missing_inside
 from reprise.dvc.file_cache import FileCache
-from reprise.dvc.parsed.locks import ParsedLocks
+from reprise.dvc.parsed.files import ParsedFiles
 from reprise.dvc.run_cache import RunCache
 from reprise.errors import PipelineError
 
@@ -21,6 +22,19 @@ MOST_UNMANAGED = 2000  # folders; each is a mount for every command
 TRACKING_FOLDERS = ("mlruns", "mlartifacts", "wandb", "lightning_logs")
 
 
+@dataclass(frozen=True)
+class Inventory:
+    """Holds whose the files of the workspace are; all paths are absolute.
+
+    data: every local out, and its stage or .dvc file. inputs: every local dep, but for params
+    files, and the first stage with it. described_in: each dvc.yaml and .dvc file.
+    """
+
+    data: dict[str, str]
+    inputs: dict[str, str]
+    described_in: list[str]
+
+
 class Workspace:
     """Holds a repository's folders, its run-cache, and what was read of its files."""
 
@@ -29,16 +43,29 @@ class Workspace:
         self._repo = repo
         self.root = Path(repo.root_dir)
         self.temporary = Path(repo.tmp_dir) / "reprise"
-        self.file_cache = FileCache(ParsedLocks(self.temporary / "parsed"))
+        self.file_cache = FileCache(ParsedFiles(self.temporary / "parsed"))
         self.run_cache = RunCache(repo)
 
     # Whose the files are
 
     @cached_property
+    def inventory(self) -> Inventory:
+        """Take from DVC's index whose the files are."""
+        outs = local_items(self._repo.index.outs)
+        inputs: dict[str, str] = {}
+        for stage in self._repo.index.stages:
+            for dep in local_items(data_deps(stage.deps)):
+                inputs.setdefault(dep.fs_path, stage.addressing)
+        return Inventory(
+            data={out.fs_path: out.stage.addressing for out in outs},
+            inputs=inputs,
+            described_in=sorted({stage.path for stage in self._repo.index.stages}),
+        )
+
+    @cached_property
     def data(self) -> dict[Path, str]:
         """Map every local out, absolute, to its stage or .dvc file."""
-        outs = local_items(self._repo.index.outs)
-        return {Path(out.fs_path): out.stage.addressing for out in outs}
+        return {Path(path): owner for path, owner in self.inventory.data.items()}
 
     @cached_property
     def recorded(self) -> dict[str, str]:
@@ -55,16 +82,12 @@ class Workspace:
     @cached_property
     def inputs(self) -> dict[Path, str]:
         """Map every local dep, absolute, but for params files, to the first stage with it."""
-        inputs: dict[Path, str] = {}
-        for stage in self._repo.index.stages:
-            for dep in local_items(data_deps(stage.deps)):
-                inputs.setdefault(Path(dep.fs_path), stage.addressing)
-        return inputs
+        return {Path(path): reader for path, reader in self.inventory.inputs.items()}
 
     @cached_property
     def dvc_files(self) -> list[Path]:
         """List the files in which DVC describes stages and data: dvc.yaml, dvc.lock and .dvc."""
-        described = {Path(stage.path) for stage in self._repo.index.stages}
+        described = {*map(Path, self.inventory.described_in)}
         locks = {path.with_name("dvc.lock") for path in described if path.name == "dvc.yaml"}
         return sorted(filter(Path.is_file, described | locks))
 

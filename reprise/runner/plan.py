@@ -1,9 +1,8 @@
 """Plan a run before anything runs: which stages will run, and why."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from reprise.dvc import Change, ChangeKind, Repository, Stage, dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
@@ -40,8 +39,8 @@ class _ExpectedOuts:
     def add(self, stage: str, path: str, value: str | None) -> None:
         """Add an out. value: its hash; None where the stage must run first."""
         self._outs[path] = (stage, value)
-        for folder in Path(path).parents:
-            self._paths_below.setdefault(str(folder), set()).add(path)
+        for folder in _folders(path):
+            self._paths_below.setdefault(folder, set()).add(path)
 
     def writers(self, path: str) -> dict[str, str | None]:
         """Name the stages that write the path, or something in or around it, with its hash.
@@ -52,12 +51,20 @@ class _ExpectedOuts:
             stage, value = self._outs[path]
             return {stage: value}
         found: dict[str, str | None] = {}
-        for folder in map(str, Path(path).parents):
+        for folder in _folders(path):
             if folder in self._outs:
                 found[self._outs[folder][0]] = None
         for inner in self._paths_below.get(path, ()):
             found[self._outs[inner][0]] = None
         return found
+
+
+def _folders(path: str) -> Iterator[str]:
+    """Iterate over the folders that a path lies in."""
+    folder = os.path.dirname(path)
+    while folder != path:
+        yield folder
+        path, folder = folder, os.path.dirname(folder)
 
 
 @dataclass

@@ -33,7 +33,7 @@ class Recorder:
         self._left_over = self._journal.left_over()
         self._journal.start()
         for stage in self._position:
-            if stage.adopted or not stage.locked:
+            if stage.adopted or stage.never_ran:
                 self._new.add(stage)
         if self._journal.adopted:
             self._repository.remove_debris(self._position)

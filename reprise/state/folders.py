@@ -9,6 +9,7 @@ from pathlib import Path
 from reprise.process.groups import end_noted_group
 from reprise.state.process_numbers import ProcessNumbers
 from reprise.state.trace.answer import NAME as ANSWER
+from reprise.state.trace.answer import STANDING
 
 WEEK = 7 * 24 * 3600  # seconds
 # Of what a process made, by its number: `123-0-1`, `123.jsonl`.
@@ -19,7 +20,7 @@ class StateFolders:
     """Holds the paths below `.dvc/tmp/reprise`.
 
     While dvc.lock is written, `lock.part` of `reprise.dvc` lies there too; and `parsed`, with what
-    dvc.lock files hold, as JSON.
+    the files of DVC hold, as JSON.
     """
 
     def __init__(self, top: Path) -> None:
@@ -39,6 +40,7 @@ class StateFolders:
         self.live = top / "live"  # rows that commands write while they run, a file for each stage
         self.predictions = top / "predictions"  # of old models on new rows
         self.answer = top / ANSWER  # what the last plan said that found nothing to do
+        self.standing = top / STANDING  # what the last plan found of each stage
 
     @classmethod
     def in_repository(cls, root: Path) -> "StateFolders":

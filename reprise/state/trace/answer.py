@@ -15,6 +15,7 @@ from reprise.state.trace.signature import Look, Signature, find_mode
 from reprise.state.trace.tracing import Trace, tracing
 
 NAME = "answer.json"  # in .dvc/tmp/reprise
+STANDING = "standing.json"  # beside it: see reprise.state.standing
 # What runs that go on, or that were killed, leave there: a plan may have to take it over.
 LEFT_BY_RUNS = ("journal", "groups", "sandbox")
 # Of variables that DVC, git or Python read, or that say which files are the user's own.
@@ -54,12 +55,28 @@ def ask(options: Mapping[str, Any]) -> Question:
     }
 
 
+@dataclass
+class Looks:
+    """Holds how all stood that was looked at while an answer was found, from the start on.
+
+    folder: where the answer is to be kept. start: a time in ns. looked, listed: the signatures of
+    paths, and of folders of which the names were read. young: those that may have been written to
+    since the start, or that became something else: their signatures say nothing.
+    """
+
+    folder: Path
+    start: int
+    looked: dict[str, Signature]
+    listed: dict[str, Signature]
+    young: set[str]
+
+
 class PendingAnswer:
     """Notes all that is looked at while an answer is found, from the beginning on."""
 
     def __init__(self, question: Question, folder: Path | None) -> None:
         """Begin. folder: where the answer is to be kept; None to keep none."""
-        self._question = question
+        self.question = question
         self._folder = folder
         self._start = None if folder is None else _file_time(folder)
         self._clocks = (time.time(), time.monotonic())
@@ -72,45 +89,32 @@ class PendingAnswer:
         """Note nothing any more."""
         self._tracing.close()
 
-    def keep(self, answer: Answer, trees: Iterable[str], passing: Iterable[str]) -> None:
-        """Keep the answer, if nothing that decided it may have been written meanwhile.
+    def sign(self, trees: Iterable[str], passing: Iterable[str]) -> Looks | None:
+        """Stop, and tell how all stands that was looked at; None where nothing can be kept.
 
-        trees: files and folders that decided it with all that is in them. passing: folders of
-        files that change without a meaning. Where nothing can be written, nothing is kept.
+        trees: files and folders that decided the answer with all that is in them. passing: folders
+        of files that change without a meaning.
         """
         self.stop()
-        if self._folder is None or self._start is None or _has_left_work(self._folder):
-            return
+        if self._folder is None or self._start is None or has_left_work(self._folder):
+            return None
         trace = self._trace
         trace.leave_out(passing)
         trace.add(_own_code())
         trace.listed.update(_package_folders())
         for tree in trees:
             trace.add_tree(tree)
-        looked = self._sign(trace.looked, listed=False)
-        listed = self._sign(trace.listed, listed=True)
-        is_same_kind = all(find_mode(path) == mode for path, mode in trace.looked.items())
-        if looked is None or listed is None or not is_same_kind or self._clock_was_set():
-            return
-        record = {
-            "question": self._question,
-            "time": self._start,
-            "looked": looked,
-            "listed": listed,
-            "answer": asdict(answer),
-        }
-        write_checked(self._folder / NAME, record)
-
-    def _sign(self, paths: Iterable[str], *, listed: bool) -> dict[str, Signature] | None:
-        """Return the signature of each path; None if one is too young to be trusted."""
-        assert self._start is not None
-        signatures = {}
-        for path in sorted(paths):
-            look = Look(path, listed=listed)
-            if look.may_be_written_since(self._start):
-                return None
-            signatures[path] = look.signature
-        return signatures
+        looks = Looks(self._folder, self._start, {}, {}, set())
+        for paths, signatures in ((trace.looked, looks.looked), (trace.listed, looks.listed)):
+            for path in sorted(paths):
+                look = Look(path, listed=signatures is looks.listed)
+                signatures[path] = look.signature
+                if look.may_be_written_since(self._start):
+                    looks.young.add(path)
+        looks.young.update(path for path, mode in trace.looked.items() if find_mode(path) != mode)
+        if self._clock_was_set():
+            return None
+        return looks
 
     def _clock_was_set(self) -> bool:
         """Tell whether the clock was set since the beginning: times say nothing then."""
@@ -118,10 +122,27 @@ class PendingAnswer:
         return abs((time.time() - wall) - (time.monotonic() - steady)) > CLOCK_STEP
 
 
+def keep_answer(question: Question, looks: Looks, answer: Answer) -> None:
+    """Keep the answer, if nothing that decided it may have been written meanwhile.
+
+    Where nothing can be written, nothing is kept.
+    """
+    if looks.young:
+        return
+    record = {
+        "question": question,
+        "time": looks.start,
+        "looked": looks.looked,
+        "listed": looks.listed,
+        "answer": asdict(answer),
+    }
+    write_checked(looks.folder / NAME, record)
+
+
 @contextmanager
 def answering(question: Question) -> Iterator[PendingAnswer]:
     """Note all that is looked at, until the context ends or the answer is kept."""
-    pending = PendingAnswer(question, _find_folder())
+    pending = PendingAnswer(question, find_folder())
     try:
         yield pending
     finally:
@@ -130,8 +151,8 @@ def answering(question: Question) -> Iterator[PendingAnswer]:
 
 def recall(question: Question) -> Answer | None:
     """Return the answer that was kept to this very question, if all still stands as it did."""
-    folder = _find_folder()
-    if folder is None or _has_left_work(folder):
+    folder = find_folder()
+    if folder is None or has_left_work(folder):
         return None
     match read_checked(folder / NAME):
         case {
@@ -158,7 +179,7 @@ def _all_stand(signatures: Mapping[str, object], *, listed: bool) -> bool:
     return True
 
 
-def _find_folder() -> Path | None:
+def find_folder() -> Path | None:
     """Find `.dvc/tmp/reprise` of the repository around the current folder, as DVC would."""
     current = Path.cwd()
     for folder in (current, *current.parents):
@@ -192,7 +213,7 @@ def _file_time(folder: Path) -> int | None:
         return None
 
 
-def _has_left_work(folder: Path) -> bool:
+def has_left_work(folder: Path) -> bool:
     """Tell whether a run goes on, or one that was killed left something to take over."""
     for name in LEFT_BY_RUNS:
         try:

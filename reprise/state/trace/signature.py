@@ -11,7 +11,9 @@ NANO = 10**9
 Signature = list[int]
 
 
-_lstat = os.lstat  # whatever stands in its place later
+_lstat, _scandir = os.lstat, os.scandir  # whatever stands in their places later
+DOTTED = (".dvc", ".git")
+FILES = (".dvc", ".yaml", ".yml")
 
 
 def find_mode(path: str) -> int:
@@ -20,6 +22,23 @@ def find_mode(path: str) -> int:
         return _lstat(path).st_mode
     except (OSError, ValueError):
         return 0
+
+
+def sign_walk(folder: str) -> int | None:
+    """Sign the names in a folder that say where there may be stages; None where it can't be read.
+
+    They are those of folders, of links, and of files that DVC or git read for what they say.
+    """
+    names = []
+    try:
+        with _scandir(folder) as entries:
+            for entry in entries:
+                is_plain = entry.is_file(follow_symlinks=False)
+                if not is_plain or entry.name.startswith(DOTTED) or entry.name.endswith(FILES):
+                    names.append(os.fsencode(entry.name))
+    except OSError:
+        return None
+    return zlib.crc32(b"\0".join(sorted(names)))
 
 
 class Look:

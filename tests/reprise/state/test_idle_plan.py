@@ -71,11 +71,18 @@ def settle(made: Made, *command: str) -> str:
     raise AssertionError(output)
 
 
+def forget(made: Made) -> None:
+    """Remove what is kept of plans."""
+    folders = StateFolders.in_repository(made.root)
+    for file in (folders.answer, folders.standing):
+        file.unlink(missing_ok=True)
+
+
 def check(made: Made, *command: str) -> bool:
     """Check that the answer is the one without a file. Return whether it was one of before."""
     command = command or ("plan", "--json")
     output, is_recalled = ask(made, *command)
-    answer_file(made).unlink(missing_ok=True)
+    forget(made)
     fresh, _ = ask(made, *command)
     assert output == fresh
     return is_recalled
@@ -541,13 +548,14 @@ def test_what_moves_while_an_answer_is_found_is_not_kept(
 ) -> None:
     """Edit after DVC has answered, and before the answer is kept."""
     path, question, _ = here
-    path.unlink()
+    for file in path.parent.glob("*.json"):
+        file.unlink()
 
     def edit_and_format(*arguments: Any) -> Any:
         edit(path.parents[3])
         return format_plan(*arguments)
 
-    monkeypatch.setattr("reprise.runner.idle_plan.format_plan", edit_and_format)
+    monkeypatch.setattr("reprise.runner.kept_plan.format_plan", edit_and_format)
     with pytest.raises(SystemExit):
         main(["plan"])
     assert recall(question) is None

@@ -164,9 +164,10 @@ def test_a_kept_answer_is_the_answer(seed: int, tmp_path: Path, commands: str) -
     """After each edit, the plan with a kept answer is the one without. Mended every 8 edits."""
     rng = random.Random(seed)
     repository = Repository(tmp_path, rng, commands)
-    answer = StateFolders.in_repository(repository.made.root).answer
+    folders = StateFolders.in_repository(repository.made.root)
+    files = (folders.answer, folders.standing)
     counts: Counter[tuple[str, str]] = Counter()
-    kept: list[bytes] = []  # answers of before
+    kept: list[tuple[Path, bytes]] = []  # answers of before, and stages that stood
     for number in range(EDITS // GRAPHS):
         if number % 8 == 0:
             repository.mend()
@@ -177,12 +178,13 @@ def test_a_kept_answer_is_the_answer(seed: int, tmp_path: Path, commands: str) -
         except (IndexError, KeyError, OSError, TypeError, YAMLError):
             continue  # an earlier edit took or broke the file that this one is of
         output, is_recalled = repository.ask()
-        if answer.exists():
-            kept.append(answer.read_bytes())
-            answer.unlink()
+        for file in filter(Path.exists, files):
+            kept.append((file, file.read_bytes()))
+            file.unlink()
         truth, _ = repository.ask()
         assert output == truth, (seed, number, change.__name__)
         counts[change.__name__, "kept" if is_recalled else "asked"] += 1
         if kept and rng.random() < 0.3:
-            answer.write_bytes(rng.choice(kept))  # an older one must not be trusted
+            file, content = rng.choice(kept)
+            file.write_bytes(content)  # an older one must not be trusted
     print(sum(counts.values()), "edits", *sorted(counts.items()), sep="\n")

@@ -1,14 +1,18 @@
-"""Test that what is kept of a dvc.lock is what DVC parses, or is not kept."""
+"""Test that what is kept of DVC's files is what DVC parses, or is not kept."""
 
 import random
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dvc.fs import localfs
 from dvc.utils.serialize import parse_yaml
 
-from reprise.dvc.parsed import locks
-from reprise.dvc.parsed.locks import LEAST, ParsedLocks
+from reprise.dvc.file_cache import FileCache
+from reprise.dvc.parsed import files
+from reprise.dvc.parsed.files import LEAST, ParsedFiles
+from reprise.dvc.parsed.runs import read_runs
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
 
@@ -41,9 +45,9 @@ OTHER = [
 def kept(folder: Path, content: str) -> Any:
     """Keep what the content holds, with a long comment; return what is found of it then."""
     lock = f"{content}# {LONG}\n"
-    parsed = ParsedLocks(folder)
+    parsed = ParsedFiles(folder)
     parsed.keep("dvc.lock", lock, parse_yaml(lock, "dvc.lock"))
-    return ParsedLocks(folder).find("dvc.lock", lock)
+    return ParsedFiles(folder).find("dvc.lock", lock)
 
 
 @pytest.mark.parametrize("content", PLAIN)
@@ -61,17 +65,17 @@ def test_what_json_has_no_form_for_is_not_kept(content: str, tmp_path: Path) -> 
 def test_another_text_file_or_version_is_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parsed = ParsedLocks(tmp_path)
+    parsed = ParsedFiles(tmp_path)
     parsed.keep("a/dvc.lock", LONG, {"a": 1})
     assert parsed.find("a/dvc.lock", LONG) == {"a": 1}
     assert parsed.find("a/dvc.lock", f"{LONG}\n") is None
     assert parsed.find("b/dvc.lock", LONG) is None
-    monkeypatch.setattr(locks, "__version__", "0")
+    monkeypatch.setattr(files, "__version__", "0")
     assert parsed.find("a/dvc.lock", LONG) is None
 
 
 def test_a_damaged_file_is_none(tmp_path: Path) -> None:
-    parsed = ParsedLocks(tmp_path)
+    parsed = ParsedFiles(tmp_path)
     parsed.keep("dvc.lock", LONG, {"a": [1, 2.5, "x"]})
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
@@ -106,7 +110,58 @@ def test_a_plan_is_the_same_by_it(tmp_path: Path, commands: str) -> None:
         answers = []
         for _ in range(2):
             answers.append(made.run("reprise", "plan", "--json"))
-            assert len([*folder.iterdir()]) == 1
+            assert len([*folder.iterdir()]) == 2  # of dvc.yaml and dvc.lock
         (next(folder.iterdir())).unlink()
         answers.append(made.run("reprise", "plan", "--json"))
         assert len(set(answers)) == 1
+
+
+def test_a_long_dvc_yaml_is_parsed_once_and_a_shorter_one_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "dvc.yaml"
+    asked = []
+
+    def load(loaded: Any) -> tuple[Any, str]:
+        asked.append(loaded)
+        content = file.read_text()
+        return parse_yaml(content, "dvc.yaml"), content
+
+    stands_for_it: Any = SimpleNamespace(path=str(file), repo=SimpleNamespace(fs=localfs))
+    for stages, times in ((1000, 1), (1, 3)):
+        file.write_text(text({"stages": {f"s{i}": {"cmd": "true"} for i in range(stages)}}))
+        asked.clear()
+        for _ in range(3):
+            cache = FileCache(ParsedFiles(tmp_path / "parsed"))  # of another process
+            data, content = cache.parse(stands_for_it, load)
+            assert (data, content) == (parse_yaml(file.read_text(), ""), file.read_text())
+        assert len(asked) == times
+
+
+def test_runs_are_parsed_once_until_another_file_is_in_the_place(tmp_path: Path) -> None:
+    runs, kept = tmp_path / "runs", tmp_path / "runs.json"
+    asked = []
+
+    def load(path: Path) -> dict[str, Any] | None:
+        asked.append(path.name)
+        content = path.read_text()
+        return {"cmd": content} if content else None
+
+    for name, content in {"ab/abc/1": "one", "ab/abc/2": "two", "cd/cde/3": ""}.items():
+        path = runs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    def read() -> tuple[list[str], list[str]]:
+        asked.clear()
+        return sorted(entry["cmd"] for entry in read_runs(runs, kept, load)), sorted(asked)
+
+    assert read() == (["one", "two"], ["1", "2", "3"])
+    assert read() == (["one", "two"], ["3"])
+    (runs / "ab/abc/1").unlink()
+    (runs / "ab/abc/2").write_text("another")
+    assert read() == (["another"], ["2", "3"])
+    kept.write_text("damaged")
+    assert read() == (["another"], ["2", "3"])
+    kept.unlink()
+    kept.mkdir()
+    assert read() == (["another"], ["2", "3"])
+    assert list(read_runs(tmp_path / "none", kept, load)) == []

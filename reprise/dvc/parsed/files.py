@@ -1,4 +1,4 @@
-"""Keeps what a dvc.lock holds as JSON, which is parsed a hundred times as fast."""
+"""Keeps what a dvc.yaml or dvc.lock holds as JSON, which is parsed a hundred times as fast."""
 
 import hashlib
 import math
@@ -9,11 +9,11 @@ from dvc import __version__
 
 from reprise.checked_json import read_checked, write_checked
 
-LEAST = 10_000  # characters of a dvc.lock; shorter ones are parsed in no time
+LEAST = 10_000  # characters; shorter ones are parsed in no time
 
 
-class ParsedLocks:
-    """Holds a file for each dvc.lock, with what was in it when it was last parsed and checked."""
+class ParsedFiles:
+    """Holds a file for each of DVC's, with what was in it when it was last parsed and checked."""
 
     def __init__(self, folder: Path) -> None:
         """Take the folder. Nothing is read or made yet."""
@@ -31,7 +31,7 @@ class ParsedLocks:
 
     def keep(self, path: str, text: str, data: Any) -> None:
         """Keep what the text holds, if JSON gives back the very same."""
-        if len(text) >= LEAST and _is_plain(data, set()):
+        if len(text) >= LEAST and is_plain(data):
             record = {"text": _digest(text), "dvc": __version__, "data": data}
             write_checked(self._file(path), record)
 
@@ -43,8 +43,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
-def _is_plain(value: Any, containers: set[int]) -> bool:
+def is_plain(value: Any) -> bool:
     """Tell whether the value is made of what JSON has, and nothing in it stands in two places."""
+    return _is_plain(value, set())
+
+
+def _is_plain(value: Any, containers: set[int]) -> bool:
     if value is None or type(value) in (str, int, bool):
         return True
     if type(value) is float:

@@ -1,0 +1,318 @@
+"""Test that stages of which nothing moved stand as they were, without DVC, and no others do."""
+
+import json
+import os
+import random
+import re
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reprise.cli import main
+from reprise.dvc.recorded.loader import RecordLoader
+from reprise.dvc.recorded.recorded_stage import RecordedStage
+from reprise.dvc.recorded.stage_record import record_stage
+from reprise.dvc.repository import Repository
+from reprise.state.folders import StateFolders
+from reprise.state.trace.signature import TICK
+from tests.conftest import made_once
+from tests.reprise.corpus import Made
+from tests.reprise.random_dags import text
+from tests.reprise.runner.repository import stage
+from tests.reprise.state.test_idle_plan import forget, replace, settle
+
+STAGES = {
+    "first": stage("cat a.in > first", ["a.in"], "first"),
+    "second": {**stage("cat b.in > second", ["b.in"], "second"), "params": ["p"]},
+    "folder": {**stage("mkdir -p f; cat in/* > f/a", ["in"], "f"), "params": ["q.r"]},
+    "whole": {**stage("cat b.in > whole", ["b.in"], "whole"), "params": [{"other.yaml": None}]},
+    "both": stage("cat first second f/a > both", ["first", "second", "f"], "both"),
+    "last": stage("wc -l both > last", ["both"], "last"),
+}
+FILES = {
+    "dvc.yaml": text({"stages": STAGES}),
+    "params.yaml": "p: 1\nq: {r: 1, s: 1}\n",
+    "other.yaml": "x: 1\n",
+    "a.in": "1\n",
+    "b.in": "2\n",
+    "in/c.in": "3\n",
+}
+
+
+@pytest.fixture(scope="session")
+def finished(shared_folder: Path, commands: str) -> Made:
+    """Return a repository that has run once, to copy; all workers have the same one."""
+    spec = {"files": FILES}
+
+    def finish(folder: Path) -> None:
+        made = Made(folder, spec, commands).create()
+        made.run("reprise", "run")
+        made.run("git", "add", "-A")
+        made.run("git", "commit", "-qm", "all")
+
+    return Made(made_once(shared_folder / "standing", finish), spec, commands)
+
+
+@pytest.fixture
+def made(finished: Made, tmp_path: Path) -> Made:
+    """Return a repository of which a plan has said that there is nothing to do."""
+    shutil.copytree(finished.root, tmp_path / "repo", symlinks=True)
+    copy = Made(tmp_path, finished.spec, finished.path)
+    settle(copy)
+    return copy
+
+
+Asked = Callable[[], tuple[set[str], dict[str, str]]]
+
+
+@pytest.fixture
+def asked(made: Made, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Asked:
+    """Return what plans, in this process: the stages that DVC was asked about, and the plan."""
+    monkeypatch.chdir(made.root)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(made.folder.parent / "site"))
+    loaded: set[str] = set()
+    load, collect = RecordLoader.load, Repository.collect_stages
+
+    def note(loader: RecordLoader, record: Any) -> Any:
+        loaded.add(record.name)
+        return load(loader, record)
+
+    def note_all(repository: Repository, *args: Any) -> Any:
+        stages = collect(repository, *args)
+        loaded.update(stage.name for stage in stages)
+        return stages
+
+    monkeypatch.setattr(RecordLoader, "load", note)
+    monkeypatch.setattr(Repository, "collect_stages", note_all)
+
+    def plan() -> tuple[set[str], dict[str, str]]:
+        loaded.clear()
+        with pytest.raises(SystemExit):
+            main(["plan", "--json"])
+        entries = json.loads(capsys.readouterr().out)["stages"]
+        return set(loaded), {entry["stage"]: entry["kind"] for entry in entries}
+
+    plan()
+    return plan
+
+
+def write(path: Path, content: str) -> None:
+    """Write into the file, which may be a link of the cache's or not to be written to."""
+    path.chmod(0o644)
+    path.write_text(content)
+
+
+ALL = {*STAGES}
+EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
+    "a dep": (lambda root: write(root / "a.in", "7\n"), {"first"}),
+    "a dep of two": (lambda root: write(root / "b.in", "7\n"), {"second", "whole"}),
+    "a dep, as it was": (lambda root: replace(root / "a.in", "1\n"), {"first"}),
+    "in a folder": (lambda root: write(root / "in/c.in", "7\n"), {"folder"}),
+    "more in a folder": (lambda root: (root / "in/new").write_text("7\n"), {"folder"}),
+    "an out": (lambda root: write(root / "last", "7\n"), {"last"}),
+    "an out that is a dep": (lambda root: write(root / "first", "7\n"), {"first", "both"}),
+    "in an out": (lambda root: write(root / "f/a", "7\n"), {"folder", "both"}),
+    "an out less": (lambda root: (root / "last").unlink(), {"last"}),
+    "a param": (lambda root: replace(root / "params.yaml", "p: 2\nq: {r: 1, s: 1}\n"), {"second"}),
+    "a deep param": (
+        lambda root: replace(root / "params.yaml", "p: 1\nq: {r: 2, s: 1}\n"),
+        {"folder"},
+    ),
+    "a param less": (lambda root: replace(root / "params.yaml", "q: {r: 1, s: 1}\n"), {"second"}),
+    "a param of nobody": (
+        lambda root: replace(root / "params.yaml", "p: 1\nq: {r: 1, s: 2}\nt: 1\n"),
+        set(),
+    ),
+    "a whole params file": (lambda root: replace(root / "other.yaml", "x: 2\n"), {"whole"}),
+    "all files anew": (lambda root: os.utime(root / "params.yaml"), set()),
+    "dvc.yaml as it was": (lambda root: replace(root / "dvc.yaml", FILES["dvc.yaml"]), set()),
+    "a file beside": (lambda root: (root / "notes.txt").write_text("7\n"), set()),
+    "an entry": (
+        lambda root: replace(
+            root / "dvc.lock", (root / "dvc.lock").read_text().replace("cat a.in", "tac a.in")
+        ),
+        {"first"},
+    ),
+    "dvc.yaml": (
+        lambda root: replace(root / "dvc.yaml", FILES["dvc.yaml"].replace("cat a", "tac a")),
+        ALL,
+    ),
+    "a stage elsewhere": (
+        lambda root: (root / "in/dvc.yaml").write_text("stages: {s: {cmd: 'true'}}"),
+        ALL,
+    ),
+    "a folder more": (lambda root: (root / "in/sub").mkdir(), ALL),
+    "an object": (
+        lambda root: sorted((root / ".dvc/cache/files/md5").glob("*/*[!r]"))[0].unlink(),
+        ALL,
+    ),
+    "config": (
+        lambda root: (root / ".dvc/config.local").write_text("[core]\nanalytics = false\n"),
+        ALL,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_only_stages_that_an_edit_is_of_are_asked_about(
+    name: str, made: Made, asked: Asked
+) -> None:
+    change, expected = EDITS[name]
+    change(made.root)
+    loaded, plan = asked()
+    assert loaded == expected
+    forget(made)
+    assert asked() == (ALL | (loaded - ALL), plan)
+
+
+def edit(made: Made, files: dict[str, str]) -> None:
+    """Edit files, and wait until they are old enough for what is then found to be kept."""
+    made.edit(files)
+    time.sleep(5 * TICK)
+
+
+def test_stages_stand_from_plan_to_plan(made: Made, asked: Asked) -> None:
+    edit(made, {"a.in": "7\n"})
+    loaded, plan = asked()
+    assert loaded == {"first"}
+    assert {name for name, kind in plan.items() if kind == "may run"} == {"both", "last"}
+    edit(made, {"other.yaml": "x: 2\n"})
+    assert asked()[0] == {"first", "whole"}
+    edit(made, {"a.in": "1\n"})
+    edit(made, {"other.yaml": "x: 1\n"})
+    loaded, plan = asked()
+    assert loaded == {"first", "whole"}
+    assert {*plan.values()} == {"unchanged"}
+    assert asked()[0] == set()  # the answer of before
+
+
+def test_what_may_run_stands_though_all_were_asked_about(made: Made, asked: Asked) -> None:
+    made.edit({"a.in": "7\n"})
+    forget(made)
+    assert asked()[0] == ALL
+    assert asked()[0] == {"first"}
+
+
+def test_a_known_run_wakes_what_reads_its_outs(made: Made, asked: Asked) -> None:
+    made.edit({"a.in": "7\n"})
+    made.run("reprise", "run")
+    made.edit({"a.in": "1\n"})
+    made.run("reprise", "run")
+    while asked()[0]:
+        pass
+    made.edit({"a.in": "7\n"})
+    loaded, plan = asked()
+    assert loaded == {"first", "both", "last"}
+    assert plan == dict.fromkeys(STAGES, "unchanged") | dict.fromkeys(loaded, "restored")
+
+
+def test_templates_may_take_any_param(made: Made, asked: Asked) -> None:
+    stages = {**STAGES, "first": stage("cat a.in ${p} > first", ["a.in"], "first")}
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    asked()
+    replace(made.root / "params.yaml", "p: 1\nq: {r: 1, s: 1}\nt: 1\n")
+    assert asked()[0] == ALL
+    made.edit({"a.in": "7\n"})
+    assert asked()[0] == {"first"}
+
+
+def test_a_frozen_stage_and_one_that_always_changes(made: Made, asked: Asked) -> None:
+    stages = {**STAGES, "always": {"cmd": "true", "deps": ["a.in"], "always_changed": True}}
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    made.run("dvc", "freeze", "last")
+    made.run("reprise", "run")
+    for _ in range(3):
+        loaded, plan = asked()
+    assert loaded == {"always"}
+    made.edit({"first": "7\n"})
+    loaded, plan = asked()
+    forget(made)
+    assert asked()[1] == plan
+
+
+@pytest.mark.parametrize("option", ["-f", "--force-downstream", "--allow-missing", "-s"])
+def test_options_that_decide_more_ask_about_all(option: str, made: Made) -> None:
+    target = ["first"] if option == "-s" else []
+    for _ in range(2):
+        made.edit({"b.in": "7\n"})
+        output = made.run("reprise", "plan", option, *target)
+        forget(made)
+        assert made.run("reprise", "plan", option, *target) == output
+
+
+def lock_and_outs(root: Path) -> dict[str, bytes]:
+    names = ["dvc.lock", ".gitignore", "first", "second", "f/a", "whole", "both", "last"]
+    return {name: (root / name).read_bytes() for name in names}
+
+
+@pytest.mark.parametrize("edited", ["a.in", "b.in", "params.yaml", "both"])
+def test_a_run_is_the_same_with_stages_that_stand(edited: str, made: Made, tmp_path: Path) -> None:
+    other = Made(tmp_path / "other", made.spec, made.path)
+    shutil.copytree(made.root, other.root, symlinks=True)
+    content = {"params.yaml": "p: 7\nq: {r: 1, s: 1}\n"}.get(edited, "7\n")
+    outputs = []
+    for repository in (made, other):
+        repository.edit({edited: content})
+        if repository is other:
+            forget(other)
+        output = repository.run("reprise", "run", "-j1")
+        outputs.append(re.sub(r"[0-9.]+ s\b", "", output))
+    assert outputs[0] == outputs[1]
+    assert lock_and_outs(made.root) == lock_and_outs(other.root)
+    assert made.run("dvc", "status") == "Data and pipelines are up to date.\n"
+
+
+def test_an_edit_in_the_middle_of_a_run_is_seen(made: Made) -> None:
+    """Its stage stood when the run began, and its turn comes when the file has moved."""
+    stages = {**STAGES, "first": stage("cat a.in > first; echo 8 > b.in", ["a.in"], "first")}
+    stages["first"]["meta"] = {"reprise": {"sandbox": False}}
+    made.edit({"dvc.yaml": text({"stages": stages})})
+    made.run("reprise", "run")
+    made.edit({"b.in": "2\n"})
+    made.run("reprise", "run")
+    settle(made)
+    made.edit({"a.in": "7\n"})
+    made.run("reprise", "run", "-j1")
+    assert "6 unchanged" in made.run("reprise", "run")
+    assert (made.root / "second").read_text() == "8\n"
+    assert made.run("dvc", "status") == "Data and pipelines are up to date.\n"
+
+
+def test_damage_is_no_answer(made: Made) -> None:
+    file = StateFolders.in_repository(made.root).standing
+    content = file.read_bytes()
+    rng = random.Random(1)
+    for number in range(6):
+        made.edit({"a.in": f"{number}\n"})
+        forget(made)
+        truth = made.run("reprise", "plan", "--json")
+        index = rng.randrange(len(content))
+        damaged = [content[:index], content[:index] + b"7" + content[index + 1 :], b""]
+        file.write_bytes(rng.choice(damaged))
+        assert made.run("reprise", "plan", "--json") == truth
+    forget(made)
+    file.mkdir()
+    assert made.run("reprise", "plan", "--json") == truth
+
+
+def test_a_recorded_stage_has_all_that_a_stage_has(made: Made) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made.root)
+        with Repository() as repository:
+            (first, *_) = repository.collect_stages(["first"])
+            recorded = RecordedStage(
+                repository.workspace,
+                record_stage(first, []),
+                lambda: repository.loader.load(record_stage(first, [])),
+                lambda: True,
+            )
+            for name in dir(first):
+                if name.startswith("_") or callable(getattr(first, name)):
+                    continue
+                if name not in ("dvc", "kept_by_git", "locked", "upstream"):
+                    assert getattr(recorded, name) == getattr(first, name), name
+            assert recorded.changes() == []
