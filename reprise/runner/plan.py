@@ -1,8 +1,9 @@
 """Plan a run before anything runs: which stages will run, and why."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from reprise.dvc import Change, ChangeKind, Repository, Stage, dvc_boundary
 from reprise.dvc.lock_file import Entry, Key
@@ -59,12 +60,18 @@ class _ExpectedOuts:
         return found
 
 
-def _folders(path: str) -> Iterator[str]:
-    """Iterate over the folders that a path lies in."""
-    folder = os.path.dirname(path)
-    while folder != path:
-        yield folder
-        path, folder = folder, os.path.dirname(folder)
+def _folders(path: str) -> tuple[str, ...]:
+    """List the folders that a path lies in."""
+    return _with_folders(os.path.dirname(path))
+
+
+@lru_cache
+def _with_folders(folder: str) -> tuple[str, ...]:
+    """List a folder and those that it lies in."""
+    folders = [folder]
+    while (above := os.path.dirname(folders[-1])) != folders[-1]:
+        folders.append(above)
+    return tuple(folders)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,13 +62,14 @@ class Standing:
 
     awake: positions of those that do not. moved: paths of params files and lock files with another
     content. seen: how each path stood that a stage reads or writes, by the stage's position.
-    is_taken: whether stages were taken as they stand.
+    is_taken: whether stages were taken as they stand. told: of which stages it was told so.
     """
 
     kept: _Kept
     seen: list[dict[str, Signature]]
     awake: set[int] = field(default_factory=set)
     is_taken: bool = False
+    told: set[int] = field(default_factory=set)
     moved: list[str] = field(default_factory=list)
 
     def take_stages(self, repository: Repository) -> list[Stage] | None:
@@ -122,7 +123,13 @@ class Standing:
         )
 
     def is_unmoved(self, position: int) -> bool:
-        """Tell whether no file that the stage at the position reads or writes has moved."""
+        """Tell whether no file that the stage at the position reads or writes has moved.
+
+        A plan, which asks first, is told what was seen just before it.
+        """
+        if position not in self.told:
+            self.told.add(position)
+            return True
         return all(
             Look(path).signature == signature for path, signature in self.seen[position].items()
         )
@@ -223,7 +230,7 @@ def keep_standing(
     with suppress(PipelineError, *DVC_ERRORS):
         kept = _Keeping(looks, repository, before).keep(stages, unchanged)
         if kept is not None:
-            document = {"question": question, "time": looks.start, "kept": asdict(kept)}
+            document = {"question": question, "time": looks.start, "kept": _to_json(kept)}
             write_checked(looks.folder / STANDING, document)
 
 
@@ -346,6 +353,12 @@ def _read(file: Path, question: Question) -> _Kept | None:
             if kept <= time.time_ns():
                 return _from_json(document)
     return None
+
+
+def _to_json(kept: _Kept) -> dict[str, Any]:
+    """Make a document of what is kept; `asdict` would copy every value of every record."""
+    records = [vars(record) for record in kept.records]
+    return {**vars(kept), "records": records, "inventory": vars(kept.inventory)}
 
 
 def _from_json(document: Mapping[str, Any]) -> _Kept | None:
