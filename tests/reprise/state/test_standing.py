@@ -90,6 +90,7 @@ def asked(made: Made, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Asked:
     monkeypatch.setattr(Repository, "collect_stages", note_all)
 
     def plan() -> tuple[set[str], dict[str, str]]:
+        time.sleep(5 * TICK)  # until edits are old enough for what is found to be kept
         loaded.clear()
         with pytest.raises(SystemExit):
             main(["plan", "--json"])
@@ -169,21 +170,15 @@ def test_only_stages_that_an_edit_is_of_are_asked_about(
     assert asked() == (ALL | (loaded - ALL), plan)
 
 
-def edit(made: Made, files: dict[str, str]) -> None:
-    """Edit files, and wait until they are old enough for what is then found to be kept."""
-    made.edit(files)
-    time.sleep(5 * TICK)
-
-
 def test_stages_stand_from_plan_to_plan(made: Made, asked: Asked) -> None:
-    edit(made, {"a.in": "7\n"})
+    made.edit({"a.in": "7\n"})
     loaded, plan = asked()
     assert loaded == {"first"}
     assert {name for name, kind in plan.items() if kind == "may run"} == {"both", "last"}
-    edit(made, {"other.yaml": "x: 2\n"})
+    made.edit({"other.yaml": "x: 2\n"})
     assert asked()[0] == {"first", "whole"}
-    edit(made, {"a.in": "1\n"})
-    edit(made, {"other.yaml": "x: 1\n"})
+    made.edit({"a.in": "1\n"})
+    made.edit({"other.yaml": "x: 1\n"})
     loaded, plan = asked()
     assert loaded == {"first", "whole"}
     assert {*plan.values()} == {"unchanged"}
