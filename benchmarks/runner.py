@@ -4,10 +4,12 @@ python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000, then the de
 
 At 100 stages commands take 30 ms and `dvc repro` runs them all too. Beyond, commands take no time,
 and only what `dvc repro` does when nothing changed is compared, since the time it takes to run them
-all grows with their square. At 4,000 each command runs once. `anew`: without the answer that is
-kept where nothing was to be done. NINJA=path/to/ninja (`pip install ninja` into an environment of
-its own) compares with it on the same graph; PARAFFIN=path/to/paraffin at 100 stages. Seconds are of
-the clock; in brackets those of the processor, which other work on the machine changes less.
+all grows with their square. From 4,000 on each command runs once. `anew`: without what is kept of
+plans. Of the edits, that of the source and of a param may have all stages run that come after it.
+NINJA=path/to/ninja and SNAKEMAKE=path/to/snakemake (`pip install ninja snakemake` into an
+environment of its own) compare with them on the same graph; PARAFFIN=path/to/paraffin at 100
+stages. Seconds are of the clock; in brackets those of the processor, which other work on the
+machine changes less.
 """
 
 import os
@@ -130,6 +132,22 @@ def ninja(repo: Path, stages: int) -> list[Cost]:
     return [run(folder, os.environ["NINJA"]) for _ in range(REPEATS)]
 
 
+def snakemake(repo: Path, stages: int) -> list[Cost]:
+    """Do a dry run of snakemake where all outs are there; its cost."""
+    folder = repo.with_name(f"snakemake-{stages}")
+    folder.mkdir()
+    shutil.copy(repo / "a.txt", folder)
+    shutil.copytree(repo / "o", folder / "o")
+    rules = ["rule all:", f"    input: expand('o/{{n}}', n=range({stages}))"]
+    for number in range(stages):
+        deps = ", ".join(f"'{dep}'" for dep in _deps(number))
+        rules += [f"rule s{number}:", f"    input: {deps}", f"    output: 'o/{number}'"]
+        rules.append("    shell: 'cat {input} | head -c 100 > {output}'")
+    (folder / "Snakefile").write_text("\n".join([*rules, ""]))
+    command = (os.environ["SNAKEMAKE"], "-n", "-q", "--rerun-triggers", "mtime")
+    return [run(folder, *command) for _ in range(REPEATS if stages < 4000 else 1)]
+
+
 def paraffin(repo: Path) -> Cost:
     """Run all stages by paraffin's workers.
 
@@ -153,9 +171,17 @@ def measure(folder: Path, stages: int) -> None:
     idle = _idle_runs(repo, REPEATS if stages < 4000 else 1)
     compare(f"{stages} stages: run -j{JOBS}", ours, theirs)
     _compare_idle(f"{stages} stages", idle)
-    if "NINJA" in os.environ:
-        costs = ninja(repo, stages)
-        compare(f"{stages} stages: plan", idle["reprise plan"], costs, "ninja")
+    for name, others in {"ninja": ninja, "snakemake": snakemake}.items():
+        if name.upper() in os.environ:
+            compare(f"{stages} stages: plan", idle["reprise plan"], others(repo, stages), name)
+    for edited, costs in _edits(repo, stages).items():
+        compare(f"{stages} stages: plan, {edited} edited", costs, idle["dvc status"], "dvc status")
+    clone = repo.with_name(f"clone-{stages}")
+    run(repo, "git", "add", "-A")
+    run(repo, "git", "-c", "user.name=b", "-c", "user.email=b@localhost", "commit", "-qm", "all")
+    run(repo, "git", "clone", "-q", str(repo), str(clone))
+    first = [run(clone, "reprise", "plan")]
+    compare(f"{stages} stages: first plan of a clone", first, idle["dvc status"], "dvc status")
     if small and "PARAFFIN" in os.environ:
         compare(f"{stages} stages: run -j{JOBS}", ours, [paraffin(repo)], "paraffin")
     slept = stages * SLEEP / JOBS if small else 0
@@ -189,9 +215,28 @@ def _idle_runs(repo: Path, repeats: int) -> dict[str, list[Cost]]:
         for command in commands:
             if command.endswith(ANEW):
                 answer.unlink(missing_ok=True)
+                answer.with_name("standing.json").unlink(missing_ok=True)
             else:
                 assert answer.exists()
             costs[command].append(run(repo, *command.removesuffix(ANEW).split()))
+    return costs
+
+
+def _edits(repo: Path, stages: int) -> dict[str, list[Cost]]:
+    """Plan after an edit of the source, of a param and of the last out; each is taken back."""
+    edits = {"source": "a.txt", "param": "params.yaml", "last out": f"o/{stages - 1}"}
+    costs: dict[str, list[Cost]] = {edited: [] for edited in edits}
+    for _ in range(REPEATS):
+        for edited, name in edits.items():
+            path = repo / name
+            before = path.read_text()
+            path.unlink()  # it may be a link of the cache's
+            path.write_text(before.replace("p3: 3", "p3: 4") if edited == "param" else "7\n")
+            time.sleep(0.1)  # what is as young as a plan is not kept
+            costs[edited].append(run(repo, "reprise", "plan"))
+            path.write_text(before)
+            time.sleep(0.1)
+            run(repo, "reprise", "plan")
     return costs
 
 
