@@ -103,6 +103,11 @@ class FileCache:
         """Parse and check a dvc.lock, as Lockfile._load_yaml does."""
         return self._read_once("lock", file.path, lambda: self.parse(file, _load_lock))
 
+    def keep_lock(self, path: str, text: str, data: Any) -> None:
+        """Keep what a dvc.lock holds that was just written, for later processes; None: nothing."""
+        if self._parsed_files is not None and data is not None:
+            self._parsed_files.keep(path, text, data)
+
     def parse(
         self, file: Lockfile | ProjectFile, load: Callable[[Any], tuple[Any, str]]
     ) -> tuple[Any, str]:

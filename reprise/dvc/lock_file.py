@@ -47,6 +47,7 @@ PLAIN = re.compile(
     r"|(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*"
     r")"
 )
+MOST_PARSED = 200  # entries that are parsed as they are written
 NOT_FINITE = {"inf", "-inf", "nan"}
 WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 
@@ -82,6 +83,28 @@ def replace_entries(
         return _replace_blocks(text, parsed.get("stages") or {}, entries, moved)
     except _NotSimpleError:
         return _rewrite(text, entries, moved)
+
+
+def replace_parsed(
+    new: str,
+    parsed: Mapping[str, Any],
+    entries: Mapping[str, Mapping[str, Any]],
+    moved: Collection[str] = (),
+) -> dict[str, Any] | None:
+    """Return what DVC reads in `new`, the text that `replace_entries` made of the rest.
+
+    Only the entries are parsed; None where others may read otherwise than before, or they are many.
+    """
+    if len(entries) > MOST_PARSED or BLANKS.search(new) or UNUSUAL.search(new):
+        return None
+    try:
+        part = parse_limited_yaml(_replace_blocks("", {}, entries, ()), "dvc.lock")
+    except (_NotSimpleError, ParseError):
+        return None
+    stages = {**(parsed.get("stages") or {})}
+    for name in moved:
+        del stages[name]
+    return {"schema": "2.0", **parsed, "stages": stages | part["stages"]}
 
 
 def format_run(entry: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from dvc.dvcfile import Lockfile
 from dvc.repo import Repo
 
-from reprise.dvc.lock_file import replace_entries
+from reprise.dvc.lock_file import replace_entries, replace_parsed
 from reprise.dvc.stage import Stage
 from reprise.errors import PipelineError
 
@@ -62,10 +62,13 @@ class LockWriter:
         for stage in stages:
             _, name = stage.key
             entries[name] = stage.entry()
-        new = replace_entries(text, parsed, entries, _names_at_end(parsed, moved))
+        at_end = _names_at_end(parsed, moved)
+        new = replace_entries(text, parsed, entries, at_end)
         if new.encode() != old:  # line ends count
             _replace(file, new, self._part)
             self._repo.scm_context.track_file(os.path.relpath(path))
+            data = replace_parsed(new, parsed, entries, at_end)
+            stages[0].workspace.file_cache.keep_lock(path, new, data)
 
     def remove_parts(self) -> None:
         """Remove what a killed run left beside the lock files."""

@@ -239,6 +239,11 @@ class Repository:
         return folder
 
     @property
+    def object_folder(self) -> str:
+        """Return the folder of the cache's objects, with a separator at its end."""
+        return os.path.join(self._repo.cache.local.path, "")
+
+    @property
     def cache_folders(self) -> tuple[str, ...]:
         """Return the folders of objects and runs, and of what changes without a meaning."""
         return (os.fspath(self.workspace.cache), self._repo.cache.legacy.path, self._repo.tmp_dir)

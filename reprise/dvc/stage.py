@@ -99,6 +99,8 @@ class Stage(Declaration):
 
         A missing dep counts if an upstream stage has written another one meanwhile.
         """
+        if not changes:
+            return []
         renewed = self._renewed_deps()
         return [change for change in changes if not _is_of_missing(change, renewed)]
 

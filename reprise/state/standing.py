@@ -27,7 +27,7 @@ from reprise.state.trace.answer import (
     find_folder,
     has_left_work,
 )
-from reprise.state.trace.signature import Look, Signature, sign_walk
+from reprise.state.trace.signature import LENGTH_OF_FILE, Look, Signature, sign_walk
 
 # Options by which a stage may be unchanged, or not, whatever its files are.
 DECIDING = ("force", "force_downstream", "allow_missing", "no_run_cache", "single_item")
@@ -43,6 +43,7 @@ class _Kept:
     looked through for stages, digests of the names that count there. contents: digests of files
     that decide more than single stages. values: digests of the declared values, by params file
     and key. records: the stages in plan order; stands: whether each was unchanged.
+    objects: the folder of the cache's objects.
     """
 
     looked: dict[str, Signature]
@@ -54,6 +55,7 @@ class _Kept:
     records: list[StageRecord]
     stands: list[bool]
     inventory: Inventory
+    objects: str
 
 
 @dataclass
@@ -187,6 +189,8 @@ def _look(standing: Standing, owners: _Owners, path: str) -> bool:
         standing.seen[position][path] = look.signature
     if look.signature == kept.looked[path]:
         return True
+    if path.startswith(kept.objects) and _is_same_object(look.signature, kept.looked[path]):
+        return True
     standing.awake.update(of)
     if path in kept.contents:
         if digest_file(path) != kept.contents[path]:
@@ -196,6 +200,14 @@ def _look(standing: Standing, owners: _Owners, path: str) -> bool:
         return True
     kept.looked.pop(path)  # it is looked at again with its stages
     return bool(of)
+
+
+def _is_same_object(now: Signature, before: Signature) -> bool:
+    """Tell whether an object of the cache is the same to DVC, which links and protects objects.
+
+    That leaves another time of the last change to the inode, which stands last.
+    """
+    return len(now) == len(before) == LENGTH_OF_FILE and now[:-1] == before[:-1]
 
 
 def _look_into(standing: Standing, owners: _Owners, path: str) -> bool:
@@ -255,7 +267,9 @@ class _Keeping:
                 records.append(record_stage(stage, [position[other] for other in stage.upstream]))
                 stands.append(unchanged[number] and stage.is_local and not stage.adopted)
         inventory = self._repository.workspace.inventory
-        kept = _Kept({}, {}, {}, {}, {}, False, records, stands, inventory)
+        kept = _Kept(
+            {}, {}, {}, {}, {}, False, records, stands, inventory, self._repository.object_folder
+        )
         deciding = {*_deciding_files(records)}
         owners = _Owners(records)
         for path in self._looks.young:

@@ -9,6 +9,7 @@ WHOLE_SECONDS = 2.0  # the tick of a file system that keeps no fractions of seco
 NANO = 10**9
 
 Signature = list[int]
+LENGTH_OF_FILE = 5  # of a file that is no link: mode, inode, size, and both times
 
 
 _lstat, _scandir = os.lstat, os.scandir  # whatever stands in their places later

@@ -10,7 +10,7 @@ import pytest
 from dvc.utils.serialize import dumps_yaml, loads_yaml, parse_yaml_for_update
 
 from reprise.dvc import lock_file
-from reprise.dvc.lock_file import format_run, parse_run, replace_entries
+from reprise.dvc.lock_file import format_run, parse_run, replace_entries, replace_parsed
 from tests.conftest import one_in
 
 # Text that needs quotes, folding, escapes or none of them.
@@ -232,7 +232,11 @@ def by_dvc(text: str, entries: dict[str, Any]) -> str:
 
 
 def replaced(text: str, entries: dict[str, Any]) -> str:
-    return replace_entries(text, loads_yaml(text) or {}, entries)
+    parsed = loads_yaml(text) or {}
+    new = replace_entries(text, parsed, entries)
+    data = replace_parsed(new, parsed, entries)
+    assert repr(data) in ("None", repr(loads_yaml(new)))
+    return new
 
 
 @pytest.mark.parametrize("seed", one_in(4, range(40)))
@@ -329,3 +333,22 @@ def test_a_lock_file_with_more_than_stages_keeps_it() -> None:
     new = {"b": entry(rng)}
     text = replaced(dumps_yaml(old), new)
     assert text == dumps_yaml({**old, "stages": {**old["stages"], **new}})
+
+
+def test_what_was_written_is_known_without_parsing_it_all() -> None:
+    rng = random.Random(0)
+
+    def made() -> dict[str, Any]:
+        return {"cmd": f"run {rng.random()}", "outs": [item(rng, plain=True)]}
+
+    old = {name: made() for name in ("a", "b", "c")}
+    new = {name: made() for name in ("b", "d", "e")}
+    text = replaced("", old)
+    parsed = loads_yaml(text)
+    written = replace_entries(text, parsed, new, {"b"})
+    data = replace_parsed(written, parsed, new, {"b"})
+    assert data is not None
+    assert repr(data) == repr(loads_yaml(written))
+    assert [*data["stages"]] == ["a", "c", "b", "d", "e"]
+    with_comment = f"# of us\n{written}"
+    assert replace_parsed(with_comment, parsed, new, {"b"}) is None
