@@ -4,6 +4,7 @@ import json
 import zlib
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 
 def read_checked(path: Path) -> object:
@@ -33,3 +34,11 @@ def write_checked(path: Path, value: object) -> None:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def survives_json(value: Any) -> bool:
+    """Tell whether JSON gives back an equal value."""
+    try:
+        return bool(json.loads(json.dumps(value)) == value)
+    except (TypeError, ValueError, RecursionError):
+        return False

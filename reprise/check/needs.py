@@ -155,5 +155,8 @@ def _was_passed(accesses: Accesses, folder: Path) -> bool:
 def _replace(paths: list[Path], replaced: list[Path], folder: Path) -> list[Path]:
     """Put the folder in the position of the first of the paths that it replaces."""
     position = paths.index(replaced[0])
-    others = [path for path in paths if path not in replaced]
+    others = []
+    for path in paths:
+        if path not in replaced:
+            others.append(path)
     return [*others[:position], folder, *others[position:]]

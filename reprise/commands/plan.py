@@ -55,17 +55,15 @@ def execute_idle(args: argparse.Namespace) -> int | None:
 def execute(args: argparse.Namespace) -> int:
     """Print the plan. Returns 1 if a stage is an error, 2 with --exit-code when one would run."""
     from reprise.dvc import Repository
-    from reprise.runner.kept_plan import keep_plan, take_stages
+    from reprise.runner.kept_plan import KeptPlan
     from reprise.runner.options import RunOptions
     from reprise.runner.plan import plan_stages
     from reprise.runner.plan_format import plan_json
     from reprise.state.durations import Durations
-    from reprise.state.standing import recall_standing
 
-    question = plan_question(args)
-    standing = recall_standing(question)
-    with answering(question) as pending, Repository() as repository:
-        stages = take_stages(repository, standing, lambda opened: chosen_stages(opened, args))
+    with answering(plan_question(args)) as pending, Repository() as repository:
+        kept = KeptPlan(pending)
+        stages = kept.take_stages(repository, lambda opened: chosen_stages(opened, args))
         options = RunOptions(
             force=args.force,
             force_downstream=args.force_downstream,
@@ -75,7 +73,7 @@ def execute(args: argparse.Namespace) -> int:
         steps = plan_stages(repository, stages, options)
         durations = Durations(repository.temporary)
         if not args.has_warned:
-            keep_plan(pending, repository, steps, durations, standing)
+            kept.keep(repository, steps, durations)
     if args.json:
         print(plan_json(steps, durations))
     else:

@@ -124,26 +124,26 @@ def execute(args: argparse.Namespace) -> int:
     _check_no_engine(args)
 
     from reprise.dvc import Repository, Stage
-    from reprise.runner.kept_plan import keep_plan, take_stages
+    from reprise.runner.kept_plan import KeptPlan
     from reprise.runner.plan import Step, plan_stages
     from reprise.runner.session import plan_and_run
     from reprise.state.durations import Durations
-    from reprise.state.standing import recall_standing
 
     options = _options(args)
     reporter = ConsoleReporter()
-    question = plan_question(args)
-    standing = None if args.pull else recall_standing(question)
-    with answering(question) as pending, Repository() as repository:
+    with answering(plan_question(args)) as pending, Repository() as repository:
+        kept = KeptPlan(pending)
 
         def choose(opened: Repository) -> list[Stage]:
-            return take_stages(opened, standing, lambda opened: chosen_stages(opened, args))
+            if args.pull:
+                return chosen_stages(opened, args)
+            return kept.take_stages(opened, lambda opened: chosen_stages(opened, args))
 
         def keep(steps: Sequence[Step], durations: Durations) -> None:
             if args.has_warned:
                 pending.stop()
             else:
-                keep_plan(pending, repository, steps, durations, standing)
+                kept.keep(repository, steps, durations)
 
         if args.dry:
             steps = plan_stages(repository, choose(repository), options)

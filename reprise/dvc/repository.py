@@ -51,7 +51,7 @@ class Repository:
         self.temporary = self.workspace.temporary
         self._lock_writer = LockWriter(self._repo, self.temporary)
         self._rwlock = RWLockFile(self._repo)
-        self.loader = RecordLoader(self._repo, self.workspace)
+        self.loader = RecordLoader(self._repo)
         self._claims: dict[Stage, Claim] = {}
         self._on_exit = ExitStack()
 
@@ -128,15 +128,17 @@ class Repository:
         awake: the positions of those that DVC is asked about at once. is_unmoved: tells whether
         no file of the stage at a position has moved. Raises PipelineError as DVC does.
         """
-        self.workspace.inventory = inventory
+        workspace, loader = self.workspace, self.loader
+        workspace.inventory = inventory
         stages: list[Stage] = []
         for position, record in enumerate(records):
-            if position in awake:
-                with dvc_boundary():
-                    stages.append(Stage(self.workspace, self.loader.load(record)))
-            else:
-                load, unmoved = partial(self.loader.load, record), partial(is_unmoved, position)
-                stages.append(RecordedStage(self.workspace, record, load, unmoved))
+            with dvc_boundary():
+                loader.open(record)
+                if position in awake:
+                    stages.append(Stage(workspace, loader.load(record)))
+                    continue
+            load, unmoved = partial(loader.load, record), partial(is_unmoved, position)
+            stages.append(RecordedStage(workspace, record, load, unmoved))
         for stage, record in zip(stages, records, strict=True):
             stage.upstream = [stages[position] for position in record.upstream]
         self._lock_writer.note_loaded(stages)
@@ -246,7 +248,7 @@ class Repository:
     @property
     def cache_folders(self) -> tuple[str, ...]:
         """Return the folders of objects and runs, and of what changes without a meaning."""
-        return (os.fspath(self.workspace.cache), self._repo.cache.legacy.path, self._repo.tmp_dir)
+        return (self._repo.cache.local_cache_dir, self._repo.tmp_dir)
 
     @property
     def passing_folders(self) -> list[str]:

@@ -54,6 +54,11 @@ class Stage(Declaration):
         return _locked_entry(self.dvc)  # not yet taken
 
     @property
+    def stands(self) -> bool:
+        """Tell whether all that is known of it is what an earlier plan recorded."""
+        return False
+
+    @property
     def never_ran(self) -> bool:
         """Tell whether neither dvc.lock nor an adopted entry says anything of it."""
         return not self.locked
@@ -102,7 +107,11 @@ class Stage(Declaration):
         if not changes:
             return []
         renewed = self._renewed_deps()
-        return [change for change in changes if not _is_of_missing(change, renewed)]
+        counting = []
+        for change in changes:
+            if not _is_of_missing(change, renewed):
+                counting.append(change)
+        return counting
 
     def _renewed_deps(self) -> set[str]:
         """Name the deps that are not as an upstream stage has them by now."""
@@ -278,9 +287,13 @@ class Stage(Declaration):
             out.ignore = lambda: None
         check_missing_outputs(self.dvc)
         # DVC keeps no runs of stages with outs that are not cached, metrics and plots apart.
-        data = [out for out in self.dvc.outs if not out.is_metric and not out.is_plot]
+        keeps_run = commit
+        for out in self.dvc.outs:
+            is_data = not out.is_metric and not out.is_plot
+            if is_data and not out.use_cache:
+                keeps_run = False
         with inputs.in_force():
-            self.dvc.save(run_cache=commit and all(out.use_cache for out in data))
+            self.dvc.save(run_cache=keeps_run)
         if commit:
             self.dvc.commit()
 

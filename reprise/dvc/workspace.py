@@ -22,17 +22,19 @@ MOST_UNMANAGED = 2000  # folders; each is a mount for every command
 TRACKING_FOLDERS = ("mlruns", "mlartifacts", "wandb", "lightning_logs")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Inventory:
     """Holds whose the files of the workspace are; all paths are absolute.
 
     data: every local out, and its stage or .dvc file. inputs: every local dep, but for params
-    files, and the first stage with it. described_in: each dvc.yaml and .dvc file.
+    files, and the first stage with it. described_in: each dvc.yaml and .dvc file. has_templates:
+    whether a stage in one of them takes a value from elsewhere, as by `${value}`.
     """
 
     data: dict[str, str]
     inputs: dict[str, str]
     described_in: list[str]
+    has_templates: bool
 
 
 class Workspace:
@@ -51,27 +53,35 @@ class Workspace:
     @cached_property
     def inventory(self) -> Inventory:
         """Take from DVC's index whose the files are."""
-        outs = local_items(self._repo.index.outs)
-        inputs: dict[str, str] = {}
+        inventory = Inventory({}, {}, [], has_templates=False)
+        described_in = set()
         for stage in self._repo.index.stages:
+            described_in.add(stage.path)
+            if stage.raw_data.parametrized:
+                inventory.has_templates = True
+            for out in local_items(stage.outs):
+                inventory.data[out.fs_path] = stage.addressing
             for dep in local_items(data_deps(stage.deps)):
-                inputs.setdefault(dep.fs_path, stage.addressing)
-        return Inventory(
-            data={out.fs_path: out.stage.addressing for out in outs},
-            inputs=inputs,
-            described_in=sorted({stage.path for stage in self._repo.index.stages}),
-        )
+                inventory.inputs.setdefault(dep.fs_path, stage.addressing)
+        inventory.described_in += sorted(described_in)
+        return inventory
 
     @cached_property
     def data(self) -> dict[Path, str]:
         """Map every local out, absolute, to its stage or .dvc file."""
-        return {Path(path): owner for path, owner in self.inventory.data.items()}
+        data = {}
+        for path, owner in self.inventory.data.items():
+            data[Path(path)] = owner
+        return data
 
     @cached_property
     def recorded(self) -> dict[str, str]:
         """Map every local out with a hash in dvc.lock or a .dvc file, by absolute path, to it."""
-        outs = local_items(self._repo.index.outs)
-        return {out.fs_path: out.hash_info.value for out in outs if out.hash_info.value}
+        recorded = {}
+        for out in local_items(self._repo.index.outs):
+            if out.hash_info.value:
+                recorded[out.fs_path] = out.hash_info.value
+        return recorded
 
     def missing_in(self, path: str) -> list[Output]:
         """List the outs that are missing in a folder; none for a file."""
@@ -82,7 +92,10 @@ class Workspace:
     @cached_property
     def inputs(self) -> dict[Path, str]:
         """Map every local dep, absolute, but for params files, to the first stage with it."""
-        return {Path(path): reader for path, reader in self.inventory.inputs.items()}
+        inputs = {}
+        for path, reader in self.inventory.inputs.items():
+            inputs[Path(path)] = reader
+        return inputs
 
     @cached_property
     def dvc_files(self) -> list[Path]:
@@ -105,7 +118,10 @@ class Workspace:
     @cached_property
     def ignored(self) -> set[Path]:
         """Collect the files and folders that git ignores, absolute; none where there is no git."""
-        return {self.root / name for name in self._list_files(*LIST_IGNORED)}
+        ignored = set()
+        for name in self._list_files(*LIST_IGNORED):
+            ignored.add(self.root / name)
+        return ignored
 
     @cached_property
     def tracked(self) -> frozenset[str]:

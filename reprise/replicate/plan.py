@@ -104,16 +104,24 @@ def _replicated(
     written = {}
     for other in _reached(revision, [record], _reads):
         written.update(dict.fromkeys(other.outs, other))
-    predictions = [path for path in declared if path in written]
+    predictions = []
+    for path in declared:
+        if path in written:
+            predictions.append(path)
     if not predictions:
         raise PipelineError(
             f"{revision.name}: {where}: found no predictions after the stage; expected an out with "
             "`meta: {reprise: {predictions: …}}`"
         )
-    targets = {written[path].name: written[path] for path in predictions}
+    targets = {}
+    for path in predictions:
+        targets[written[path].name] = written[path]
     seeded = _seeded(reader, revision, (file, key))
     needed = _reached(revision, [*targets.values()], lambda one, other: _reads(other, one))
-    chain = [other for other in _reached(revision, seeded, _reads) if other in needed]
+    chain = []
+    for other in _reached(revision, seeded, _reads):
+        if other in needed:
+            chain.append(other)
     for other in needed:
         _check_outs(revision, other)
     for other in chain:

@@ -47,7 +47,9 @@ class Work(NamedTuple):
         push: bool = False,
     ) -> "Work":
         """Take the numbers of runs that the stages declare for this side of a comparison."""
-        runs = [stage.spec.base if is_base else stage.spec.change for stage in stages]
+        runs = []
+        for stage in stages:
+            runs.append(stage.spec.base if is_base else stage.spec.change)
         return cls(commit, stages, runs, push)
 
 
@@ -116,10 +118,16 @@ class _Revision:
 
     @property
     def missing(self) -> list[Replicate]:
-        return [replicate for replicate in self.replicates if replicate.files is None]
+        missing = []
+        for replicate in self.replicates:
+            if replicate.files is None:
+                missing.append(replicate)
+        return missing
 
     def _copy(self) -> Path:
-        data = {path: None for stage in self._work.stages for path in stage.inputs}
+        data: dict[str, None] = {}
+        for stage in self._work.stages:
+            data.update(dict.fromkeys(stage.inputs))
         folder = self._folder / str(self._copies)
         self._copies += 1
         return copy_revision(folder, self._work.commit, list(data))
@@ -173,8 +181,12 @@ class _Revision:
     def announce(self, durations: Durations, tell: Tell) -> None:
         """Tell what there is, what is to be run, and how long that may take."""
         for stage in self._work.stages:
-            all_ = [r for r in self.replicates if r.stage is stage]
-            missing = [r for r in all_ if r.files is None]
+            all_, missing = [], []
+            for replicate in self.replicates:
+                if replicate.stage is stage:
+                    all_.append(replicate)
+                    if replicate.files is None:
+                        missing.append(replicate)
             line = f"{self.name}: {stage.name}: {len(all_)} trainings with another {stage.key}"
             line += f": {len(all_) - len(missing)} are in the run-cache, {len(missing)} to run"
             if missing:
@@ -243,7 +255,10 @@ def _expected(stage: ReplicatedStage, durations: Durations) -> str:
 
 def _run_missing(revisions: Sequence[_Revision], jobs: int, tell: Tell, commands: Commands) -> None:
     """Run what the run-cache lacks, so many at a time, and tell of each that is done."""
-    work = [(revision, each) for revision in revisions for each in revision.missing]
+    work = []
+    for revision in revisions:
+        for each in revision.missing:
+            work.append((revision, each))
     if not work:
         return
     for revision in revisions:

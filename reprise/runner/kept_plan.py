@@ -4,64 +4,71 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from reprise.dvc import Repository, Stage
-from reprise.dvc.recorded.recorded_stage import RecordedStage
 from reprise.errors import PipelineError
 from reprise.runner.plan import Step
 from reprise.runner.plan_format import format_plan, plan_json
 from reprise.runner.states import StepKind
 from reprise.state.durations import Durations
 from reprise.state.folders import StateFolders
-from reprise.state.standing import Standing, keep_standing
+from reprise.state.standing.keep import keep_standing
+from reprise.state.standing.recall import Standing, recall_standing
 from reprise.state.trace.answer import Answer, PendingAnswer, keep_answer
 
-
-def take_stages(
-    repository: Repository,
-    standing: Standing | None,
-    choose: Callable[[Repository], list[Stage]],
-) -> list[Stage]:
-    """Take the stages as they stand; where that can't be told, let them be chosen anew."""
-    stages = None
-    if standing is not None:
-        stages = standing.take_stages(repository)
-    if stages is None:
-        stages = choose(repository)
-    return stages
+Choose = Callable[[Repository], list[Stage]]
 
 
-def keep_plan(
-    pending: PendingAnswer,
-    repository: Repository,
-    steps: Sequence[Step],
-    durations: Durations,
-    standing: Standing | None,
-) -> None:
-    """Keep what was found of each stage; and the whole plan if no stage is to be run.
+class KeptPlan:
+    """Holds what an earlier plan found, and puts in its place what this one does."""
 
-    Only of what files of this machine alone decide. Ends the noting of what is looked at in any
-    case. standing: what the stages may have been taken from.
-    """
-    if standing is not None and not standing.is_taken:
-        standing = None
-    if any(step.kind is StepKind.ERROR for step in steps):
-        pending.stop()
-        return
-    stages = [step.stage for step in steps]
-    unchanged = [_is_unchanged(step) for step in steps]
-    answer = _idle_answer(steps, durations)
+    def __init__(self, pending: PendingAnswer) -> None:
+        """Take the question, and what notes all that is looked at from here on."""
+        self._pending = pending
+        self._standing: Standing | None = None
+
+    def take_stages(self, repository: Repository, choose: Choose) -> list[Stage]:
+        """Take the stages as they stand; where that can't be told, let them be chosen anew.
+
+        To be called under the same lock as what plans and runs them.
+        """
+        standing = recall_standing(self._pending.question)
+        stages = None
+        if standing is not None:
+            stages = standing.take_stages(repository)
+        if stages is None:
+            return choose(repository)
+        self._standing = standing
+        return stages
+
+    def keep(self, repository: Repository, steps: Sequence[Step], durations: Durations) -> None:
+        """Keep what was found of each stage; and the whole plan if no stage is to be run.
+
+        Only of what files of this machine alone decide. Ends the noting in any case.
+        """
+        if any(step.kind is StepKind.ERROR for step in steps):
+            self._pending.stop()
+            return
+        unchanged = [_is_unchanged(step) for step in steps]
+        answer = _idle_answer(steps, durations)
+        stages = [step.stage for step in steps]
+        looks = self._pending.sign(_trees(repository, stages), repository.passing_folders)
+        if looks is None:
+            return
+        question, standing = self._pending.question, self._standing
+        keep_standing(question, looks, repository, stages, unchanged, standing)
+        if answer is not None:
+            if standing is not None:
+                looks = standing.with_earlier(looks)
+            keep_answer(question, looks, answer)
+
+
+def _trees(repository: Repository, stages: Sequence[Stage]) -> list[str]:
+    """List what decides with all that is in it, of stages that DVC was asked about."""
     folders = StateFolders(repository.temporary)
     trees = [*map(str, (folders.durations, folders.left_files, folders.early_entries))]
     for stage in stages:
-        if not isinstance(stage, RecordedStage) or stage.is_awake:
+        if not stage.stands:
             trees += [*stage.dep_paths, *map(str, stage.outputs)]
-    looks = pending.sign(trees, repository.passing_folders)
-    if looks is None:
-        return
-    keep_standing(pending.question, looks, repository, stages, unchanged, standing)
-    if answer is not None:
-        if standing is not None:
-            looks = standing.before(looks)
-        keep_answer(pending.question, looks, answer)
+    return trees
 
 
 def _idle_answer(steps: Sequence[Step], durations: Durations) -> Answer | None:

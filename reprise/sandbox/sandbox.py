@@ -162,8 +162,11 @@ class Sandbox(ABC):
     def undeclared_writes(self) -> list[str]:
         """List the files that the command left beside the outs, relative to the root."""
         root = self.stage.workspace.root
-        files = [path for path in self._undeclared_files() if not is_compiled(path)]
-        return sorted(os.path.relpath(path, root) for path in files)
+        names = []
+        for path in self._undeclared_files():
+            if not is_compiled(path):
+                names.append(os.path.relpath(path, root))
+        return sorted(names)
 
     def bring_back(self) -> Writes:
         """Move the outs that exist into the workspace, in place of the old ones; then the rest."""

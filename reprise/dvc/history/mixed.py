@@ -48,7 +48,10 @@ def _recorded_hashes(out: Output) -> dict[tuple[str, ...], str] | None:
     listing = load_listing(record_out(out), out.repo.cache)
     if listing is None:
         return None
-    return {tuple(name.split("/")): value for name, value in listing.items()}
+    by_parts = {}
+    for name, value in listing.items():
+        by_parts[tuple(name.split("/"))] = value
+    return by_parts
 
 
 def hash_files(root: Path, commit: str | None, folder: str) -> dict[str, str]:
@@ -60,11 +63,16 @@ def hash_files(root: Path, commit: str | None, folder: str) -> dict[str, str]:
     hashes = {}
     if commit is None:
         # A repository in it that nothing was added of is listed with a slash.
-        listed = [name.removesuffix("/") for name in list_files(root, folder)]
-        there = [name for name in listed if _is_counted(name) and _is_there(root, name)]
+        there = []
+        for listed in list_files(root, folder):
+            name = listed.removesuffix("/")
+            if _is_counted(name) and _is_there(root, name):
+                there.append(name)
         if there:
             known = hash_worktree(root, there)
-            hashes = {name: known[name] for name in there if name in known}
+            for name in there:
+                if name in known:
+                    hashes[name] = known[name]
         return hashes
     for entry in git("ls-tree", "-r", "-z", commit, "--", folder, folder=root).split("\0"):
         described, _, path = entry.partition("\t")

@@ -1,14 +1,15 @@
 """Keeps what a dvc.yaml or dvc.lock holds as JSON, which is parsed a hundred times as fast."""
 
 import hashlib
-import math
+import re
 from pathlib import Path
 from typing import Any
 
 from dvc import __version__
 
-from reprise.checked_json import read_checked, write_checked
+from reprise.checked_json import read_checked, survives_json, write_checked
 
+ANCHOR = re.compile(r"(?:^|[\s\[{,])&\S", re.MULTILINE)  # or what looks like one
 LEAST = 10_000  # characters; shorter ones are parsed in no time
 
 
@@ -30,8 +31,13 @@ class ParsedFiles:
         return None
 
     def keep(self, path: str, text: str, data: Any) -> None:
-        """Keep what the text holds, if JSON gives back the very same."""
-        if len(text) >= LEAST and is_plain(data):
+        """Keep what the text holds, if JSON gives back the very same.
+
+        It has no values that stand in two places, as YAML has by an anchor.
+        """
+        if len(text) < LEAST or ANCHOR.search(text):
+            return
+        if survives_json(data):
             record = {"text": _digest(text), "dvc": __version__, "data": data}
             write_checked(self._file(path), record)
 
@@ -41,23 +47,3 @@ class ParsedFiles:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
-
-
-def is_plain(value: Any) -> bool:
-    """Tell whether the value is made of what JSON has, and nothing in it stands in two places."""
-    return _is_plain(value, set())
-
-
-def _is_plain(value: Any, containers: set[int]) -> bool:
-    if value is None or type(value) in (str, int, bool):
-        return True
-    if type(value) is float:
-        return math.isfinite(value)
-    if type(value) not in (dict, list) or id(value) in containers:
-        return False
-    containers.add(id(value))
-    if type(value) is list:
-        return all(_is_plain(item, containers) for item in value)
-    if not all(type(key) is str for key in value):
-        return False
-    return all(_is_plain(item, containers) for item in value.values())

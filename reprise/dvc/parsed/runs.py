@@ -7,8 +7,7 @@ from typing import Any
 
 from dvc import __version__
 
-from reprise.checked_json import read_checked, write_checked
-from reprise.dvc.parsed.files import is_plain
+from reprise.checked_json import read_checked, survives_json, write_checked
 
 Parsed = dict[str, list[Any]]  # by path: the file's signature, and what it holds
 
@@ -31,7 +30,7 @@ def read_runs(
             case _:
                 entry = load(path)
         if entry:
-            if is_plain(entry):
+            if survives_json(entry):
                 parsed[name] = [signature, entry]
             yield entry
     if parsed != before:

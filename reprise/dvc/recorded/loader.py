@@ -1,7 +1,6 @@
 """Make single stages of DVC's, without those beside them, and read what decides the others."""
 
 import hashlib
-import os
 from collections.abc import Collection
 from typing import Any
 
@@ -11,19 +10,22 @@ from dvc.repo import Repo
 from dvc.stage import Stage as DVCStage
 
 from reprise.dvc.recorded.stage_record import StageRecord, digest_entry
-from reprise.dvc.workspace import Workspace
-
-WHOLE = ""  # in place of a key, of a params file that is declared as a whole
+from reprise.errors import PipelineError
 
 
 class RecordLoader:
     """Makes DVC's stages one by one. Each file is parsed once."""
 
-    def __init__(self, repo: Repo, workspace: Workspace) -> None:
+    def __init__(self, repo: Repo) -> None:
         """Take the open repository; nothing is read yet."""
         self._repo = repo
-        self._workspace = workspace
         self._files: dict[str, ProjectFile | SingleStageFile] = {}
+
+    def open(self, record: StageRecord) -> None:
+        """Read the record's file, if it is a dvc.yaml, so that later writing changes nothing."""
+        file = self._open(record.declared_in)
+        if isinstance(file, ProjectFile):
+            assert file.stages is not None  # DVC keeps them
 
     def load(self, record: StageRecord) -> DVCStage:
         """Make the stage of a record. DVC raises its own errors where that fails."""
@@ -45,30 +47,18 @@ class RecordLoader:
         return {name: digest_entry(entry) for name, entry in entries.items()}
 
     def digest_params(self, path: str, keys: Collection[str]) -> dict[str, str]:
-        """Return a digest of the value of each key of a params file; none of those it lacks."""
-        digests = {}
-        own = [key for key in keys if key != WHOLE]
-        if own:
-            values = read_param_file(self._repo.fs, path, own, flatten=True)
-            digests.update({key: _digest(value) for key, value in values.items()})
-        if WHOLE in keys:
-            digests[WHOLE] = _digest(read_param_file(self._repo.fs, path))
-        return digests
+        """Return digests of a params file's values: of its own keys, and of these dotted ones.
 
-    def has_templates(self, path: str) -> bool:
-        """Tell whether a dvc.yaml may take values from elsewhere: it has a `${`."""
-        with self._repo.fs.open(path, encoding="utf-8") as file:
-            return "${" in file.read()
-
-
-def declared_keys(record: StageRecord, path: str) -> list[str]:
-    """List the keys of a params file that a stage declares."""
-    return record.params[path] or [WHOLE]
-
-
-def lock_of(path: str) -> str:
-    """Return the path of the dvc.lock beside a dvc.yaml."""
-    return f"{os.path.splitext(path)[0]}.lock"
+        Raises PipelineError, or what DVC raises, where they can't be read.
+        """
+        fs = self._repo.fs
+        try:
+            values = {**read_param_file(fs, path)}
+            if keys:
+                values |= read_param_file(fs, path, [*keys], flatten=True)
+        except (TypeError, ValueError) as e:  # no keys, or one that is a pattern and fits several
+            raise PipelineError(f"{path}: {e}") from None
+        return {key: _digest(value) for key, value in values.items()}
 
 
 def _digest(value: Any) -> str:

@@ -45,9 +45,9 @@ class RecordedStage(Stage):
         self._begin(workspace)
 
     @property
-    def is_awake(self) -> bool:
-        """Tell whether DVC's own stage was made."""
-        return "dvc" in self.__dict__
+    def stands(self) -> bool:
+        """Tell whether DVC's own stage was not made yet."""
+        return "dvc" not in self.__dict__
 
     @cached_property
     def dvc(self) -> DVCStage:
@@ -92,11 +92,11 @@ class RecordedStage(Stage):
 
     def changes(self, assumed: Assumed = NOTHING) -> list[Change]:
         """List why `dvc repro` would run the stage, without DVC as long as nothing moved."""
-        if not self.is_awake and self._stands(assumed):
+        if self.stands and self._is_as_recorded(assumed):
             return []
         return super().changes(assumed)
 
-    def _stands(self, assumed: Assumed) -> bool:
+    def _is_as_recorded(self, assumed: Assumed) -> bool:
         for path, value in assumed.items():
             if value is not None and value != self._record.deps.get(path, value):
                 return False
@@ -104,5 +104,5 @@ class RecordedStage(Stage):
 
     def refresh_folders(self) -> None:
         """Forget the hashes of folder deps that were written to, if there are any hashes."""
-        if self.is_awake:
+        if not self.stands:
             super().refresh_folders()

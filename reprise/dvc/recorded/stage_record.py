@@ -1,6 +1,7 @@
 """Hold what a plan asks of a stage, as values that JSON has a form for."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,13 @@ class StageRecord:
     outs: dict[str, bool]
     upstream: list[int]
     entry: str
+
+    @property
+    def lock(self) -> str:
+        """Return the path of the dvc.lock with its entry; empty where it has none."""
+        if not self.has_entry:
+            return ""
+        return f"{os.path.splitext(self.declared_in)[0]}.lock"
 
     @property
     def lock_key(self) -> Key:

@@ -39,7 +39,11 @@ def other_metrics(report: Report) -> list[ValueChange]:
 
 def changed_values(report: Report) -> list[ValueChange]:
     """Return those of `other_metrics` whose value changed."""
-    return [change for change in other_metrics(report) if not values_equal(change.old, change.new)]
+    changed = []
+    for change in other_metrics(report):
+        if not values_equal(change.old, change.new):
+            changed.append(change)
+    return changed
 
 
 def sorted_metrics(comparison: Comparison) -> list[MetricComparison]:
@@ -63,12 +67,20 @@ def shown_parts(parts: Sequence[PartComparison], most: int) -> int:
 def moved_parts(parts: Sequence[PartComparison]) -> list[PartComparison]:
     """Return the classes and slices that are worse or better."""
     moved = (Verdict.WORSE, Verdict.BETTER)
-    return [part for part in parts if part.result.verdict in moved]
+    shown = []
+    for part in parts:
+        if part.result.verdict in moved:
+            shown.append(part)
+    return shown
 
 
 def drifted_columns(diff: TableDiff) -> list[ColumnDiff]:
     """Return the columns with a flag, in the table's order."""
-    return [column for column in diff.columns if column.flag]
+    drifted = []
+    for column in diff.columns:
+        if column.flag:
+            drifted.append(column)
+    return drifted
 
 
 def most_drifted(diff: TableDiff) -> list[ColumnDiff]:
@@ -105,4 +117,8 @@ def with_changed_rows(report: Report) -> list[tuple[ComparedPredictions, Changed
 
 def changed_models(report: Report) -> list[ModelSize]:
     """Return the models whose size changed."""
-    return [model for model in report.models if model.old != model.new]
+    changed = []
+    for model in report.models:
+        if model.old != model.new:
+            changed.append(model)
+    return changed

@@ -163,7 +163,9 @@ def _hidden(count: int) -> Iterator[Text]:
 def _lists(report: Report, width: int) -> Iterator[Text]:
     """Yield what else changed, each kind in a few lines with its title on the left."""
     inner = width - TITLE
-    metrics = [_metric(change) for change in changed_values(report)]
+    metrics = []
+    for change in changed_values(report):
+        metrics.append(_metric(change))
     yield from _titled("metrics", _listed(metrics, inner))
     yield from _titled("params", _listed(list(map(_param, report.params)), inner))
     yield from _titled("stages", _listed(list(map(_stage, report.stages)), inner))
@@ -171,9 +173,13 @@ def _lists(report: Report, width: int) -> Iterator[Text]:
     for compared, rows in with_changed_rows(report):
         title = rows_title(compared, rows).removeprefix("Rows: ")
         yield from _titled("rows", _wrapped(title, inner))
-    confused = [line for compared in report.compared for line in _confused(compared)]
+    confused: list[str] = []
+    for compared in report.compared:
+        confused.extend(_confused(compared))
     yield from _titled("confused", _listed(confused, inner))
-    sizes = [single_line(size_sentence(model), LONGEST) for model in changed_models(report)]
+    sizes = []
+    for model in changed_models(report):
+        sizes.append(single_line(size_sentence(model), LONGEST))
     yield from _titled("model", _listed(sizes, inner))
     notes: list[Text] = []
     for note in report.notes[:NOTES]:

@@ -170,11 +170,15 @@ def unbeaten_sentences(report: Report, write: Callable[[str], str]) -> list[str]
 
 def beaten_sentence(report: Report, write: Callable[[str], str]) -> str:
     """List the baselines that the primary metric beats; empty without any."""
-    beaten = [baseline for baseline in report.baselines if baseline.beaten]
-    if not beaten:
+    metric = ""
+    listed = []
+    for baseline in report.baselines:
+        if baseline.beaten:
+            metric = write(baseline.metric)
+            listed.append(f"{write(baseline.name)} {number(baseline.baseline)}")
+    if not listed:
         return ""
-    listed = [f"{write(baseline.name)} {number(baseline.baseline)}" for baseline in beaten]
-    return f"{write(beaten[0].metric)} beats {', '.join(listed)}: by value alone, not tested"
+    return f"{metric} beats {', '.join(listed)}: by value alone, not tested"
 
 
 def param_sides(change: ValueChange, write: Callable[[Any], str], none: str) -> tuple[str, str]:
@@ -343,21 +347,24 @@ def drifted_name(column: ColumnDiff) -> str:
 
 def drifted_names(diff: TableDiff) -> list[str]:
     """Name what of a table drifted: its classes first, then its columns."""
-    names = [drifted_name(column) for column in drifted_columns(diff)]
+    names = []
     if classes_drifted(diff):
-        names.insert(0, "classes")
+        names.append("classes")
+    for column in drifted_columns(diff):
+        names.append(drifted_name(column))
     return names
 
 
 def column_changes(diff: TableDiff, write: Callable[[str], str]) -> list[str]:
     """List the columns that a table gained, lost, or has with another type."""
-    added = [f"+{write(name)}" for name in diff.columns_added]
-    removed = [f"−{write(name)}" for name in diff.columns_removed]
-    retyped = [
-        f"{write(name)} {write(old_type)} → {write(new_type)}"
-        for name, old_type, new_type in diff.columns_retyped
-    ]
-    return added + removed + retyped
+    changes = []
+    for name in diff.columns_added:
+        changes.append(f"+{write(name)}")
+    for name in diff.columns_removed:
+        changes.append(f"−{write(name)}")
+    for name, old_type, new_type in diff.columns_retyped:
+        changes.append(f"{write(name)} {write(old_type)} → {write(new_type)}")
+    return changes
 
 
 def classes_sentence(diff: TableDiff) -> str:
@@ -370,7 +377,10 @@ def column_summary(values: dict[str, Any] | None) -> str:
     """Write the summary of a column on one side, such as "mean 6.21, sd 2.1"."""
     if values is None:
         return NO_VALUE
-    return ", ".join(f"{name} {number(value, 3)}" for name, value in values.items())
+    parts = []
+    for name, value in values.items():
+        parts.append(f"{name} {number(value, 3)}")
+    return ", ".join(parts)
 
 
 def first_few(texts: Sequence[str], limit: int = 5) -> str:

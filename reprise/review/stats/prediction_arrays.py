@@ -52,8 +52,11 @@ def load_arrays(
     A metric's column may be missing from one side: that side's `values` lack it then. Raises
     PipelineError when a column is missing or of a wrong type, or an id is empty or there twice.
     """
-    named_tables = [("old", table) for table in old]
-    named_tables += [("new", table) for table in new]
+    named_tables = []
+    for table in old:
+        named_tables.append(("old", table))
+    for table in new:
+        named_tables.append(("new", table))
     _require_key_columns(named_tables, spec)
     _require_slices(new, spec)
     _require_metric_columns(named_tables, new[0], spec)

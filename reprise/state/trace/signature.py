@@ -12,7 +12,8 @@ Signature = list[int]
 LENGTH_OF_FILE = 5  # of a file that is no link: mode, inode, size, and both times
 
 
-_lstat, _scandir = os.lstat, os.scandir  # whatever stands in their places later
+# Python's own, whatever stands in their places later.
+_lstat, _stat, _listdir, _scandir = os.lstat, os.stat, os.listdir, os.scandir
 DOTTED = (".dvc", ".git")
 FILES = (".dvc", ".yaml", ".yml")
 
@@ -25,8 +26,8 @@ def find_mode(path: str) -> int:
         return 0
 
 
-def sign_walk(folder: str) -> int | None:
-    """Sign the names in a folder that say where there may be stages; None where it can't be read.
+def sign_walk(folder: str) -> int:
+    """Sign the names in a folder that say where there may be stages; none where it can't be read.
 
     They are those of folders, of links, and of files that DVC or git read for what they say.
     """
@@ -38,7 +39,7 @@ def sign_walk(folder: str) -> int | None:
                 if not is_plain or entry.name.startswith(DOTTED) or entry.name.endswith(FILES):
                     names.append(os.fsencode(entry.name))
     except OSError:
-        return None
+        return -1  # no checksum is
     return zlib.crc32(b"\0".join(sorted(names)))
 
 
@@ -56,12 +57,12 @@ class Look:
         self._times: list[int] = []
         self._listed = listed
         try:
-            status = os.lstat(path)
+            status = _lstat(path)
             self._add(status)
             if stat.S_ISLNK(status.st_mode):
-                self._add(os.stat(path))
+                self._add(_stat(path))
             if listed:
-                names = sorted(map(os.fsencode, os.listdir(path)))
+                names = sorted(map(os.fsencode, _listdir(path)))
                 self.signature.append(zlib.crc32(b"\0".join(names)))
         except OSError as e:
             self.signature.append(-(e.errno or 0))

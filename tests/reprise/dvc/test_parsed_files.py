@@ -27,6 +27,7 @@ PLAIN = [
     "ü: 'ÿ\\n\\u0085 \\ud83d'\n",
     "a: 123456789012345678901234567890\n",
     "a: '1'\nb: ~\n",
+    "a: -.inf\n",
 ]
 # JSON has no dates, no keys but text, no NaN, no values that are shared, no bytes and no sets.
 OTHER = [
@@ -34,7 +35,6 @@ OTHER = [
     "1: a\n",
     "true: a\n",
     "a: .nan\n",
-    "a: -.inf\n",
     "a: &x [1]\nb: *x\n",
     "a: &x {c: 1}\nb: {<<: *x, d: *x}\n",
     "a: !!binary aGk=\n",
