@@ -132,18 +132,15 @@ def execute(args: argparse.Namespace) -> int:
     options = _options(args)
     reporter = ConsoleReporter()
     with answering(plan_question(args)) as pending, Repository() as repository:
-        kept = KeptPlan(pending)
+        kept = KeptPlan(pending, recalls=not args.pull)
 
         def choose(opened: Repository) -> list[Stage]:
-            if args.pull:
-                return chosen_stages(opened, args)
             return kept.take_stages(opened, lambda opened: chosen_stages(opened, args))
 
         def keep(steps: Sequence[Step], durations: Durations) -> None:
-            if args.has_warned:
-                pending.stop()
-            else:
+            if not args.has_warned:
                 kept.keep(repository, steps, durations)
+            kept.end()
 
         if args.dry:
             steps = plan_stages(repository, choose(repository), options)

@@ -129,7 +129,6 @@ class Repository:
         no file of the stage at a position has moved. Raises PipelineError as DVC does.
         """
         workspace, loader = self.workspace, self.loader
-        workspace.inventory = inventory
         stages: list[Stage] = []
         for position, record in enumerate(records):
             with dvc_boundary():
@@ -137,11 +136,12 @@ class Repository:
                 if position in awake:
                     stages.append(Stage(workspace, loader.load(record)))
                     continue
-            load, unmoved = partial(loader.load, record), partial(is_unmoved, position)
-            stages.append(RecordedStage(workspace, record, load, unmoved))
+            unmoved = partial(is_unmoved, position)
+            stages.append(RecordedStage(workspace, record, loader, unmoved))
         for stage, record in zip(stages, records, strict=True):
             stage.upstream = [stages[position] for position in record.upstream]
         self._lock_writer.note_loaded(stages)
+        workspace.inventory = inventory  # no sooner: where this fails, DVC is asked
         return stages
 
     def _select(self, graph: Graph, targets: Sequence[str], selection: Selection) -> list[DVCStage]:

@@ -34,7 +34,7 @@ class Stage(Declaration):
         """Take DVC's stage, and let it hash its deps and outs through the file cache."""
         super().__init__(stage, workspace.root)
         self._begin(workspace)
-        self._take(stage)
+        self._take(stage, _locked_entry(stage))
 
     def _begin(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -42,9 +42,9 @@ class Stage(Declaration):
         self.after: Stage | None = None  # the target named before it, if only targets run
         self.adopted = False  # its entry is of a killed run and not in dvc.lock yet
 
-    def _take(self, stage: DVCStage) -> None:
+    def _take(self, stage: DVCStage, entry: Entry) -> None:
         """Take what dvc.lock says of DVC's stage, and let that hash through the file cache."""
-        self.locked = _locked_entry(stage)
+        self.locked = entry
         for item in local_items([*data_deps(stage.deps), *stage.outs]):
             item._build = partial(self.workspace.file_cache.build, item, item._build)
 

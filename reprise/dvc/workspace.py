@@ -27,14 +27,12 @@ class Inventory:
     """Holds whose the files of the workspace are; all paths are absolute.
 
     data: every local out, and its stage or .dvc file. inputs: every local dep, but for params
-    files, and the first stage with it. described_in: each dvc.yaml and .dvc file. has_templates:
-    whether a stage in one of them takes a value from elsewhere, as by `${value}`.
+    files, and the first stage with it. described_in: each dvc.yaml and .dvc file.
     """
 
     data: dict[str, str]
     inputs: dict[str, str]
     described_in: list[str]
-    has_templates: bool
 
 
 class Workspace:
@@ -53,12 +51,10 @@ class Workspace:
     @cached_property
     def inventory(self) -> Inventory:
         """Take from DVC's index whose the files are."""
-        inventory = Inventory({}, {}, [], has_templates=False)
+        inventory = Inventory({}, {}, [])
         described_in = set()
         for stage in self._repo.index.stages:
             described_in.add(stage.path)
-            if stage.raw_data.parametrized:
-                inventory.has_templates = True
             for out in local_items(stage.outs):
                 inventory.data[out.fs_path] = stage.addressing
             for dep in local_items(data_deps(stage.deps)):

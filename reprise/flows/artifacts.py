@@ -35,7 +35,10 @@ def show_plan(project: str, steps: Sequence[Step], durations: Durations) -> None
     """
     listed = steps
     if len(steps) > ROWS:
-        listed = [step for step in steps if step.kind is not StepKind.UNCHANGED]
+        listed = []
+        for step in steps:
+            if step.kind is not StepKind.UNCHANGED:
+                listed.append(step)
     rows = []
     for row in plan_rows(listed[:ROWS], durations):
         rows.append({name: sentence(text, CELL) for name, text in row.items()})

@@ -44,7 +44,9 @@ def run_flow(args: argparse.Namespace) -> int:
         from reprise.flows.names import Trigger, run_tags
         from reprise.flows.repro import repro
 
-    settings = {option.name: getattr(args, option.name) for option in engine_options()}
+    settings = {}
+    for option in engine_options():
+        settings[option.name] = getattr(args, option.name)
     # An engine that can't run is no failure of a flow run: it is found before.
     make_task_runner(args.runner, args.jobs, settings)
     named = tags(*run_tags(Path(), Trigger.COMMAND_LINE))
@@ -108,7 +110,9 @@ def _patched(flow: "Flow[..., Any]") -> Iterator[None]:
         (flow_engine, heartbeats, partial(getattr(flow_engine, heartbeats), join_on_exit=False)),
         (results, storage, cache(getattr(results, storage))),
     ]
-    usual = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
+    usual = []
+    for owner, name, _ in patches:
+        usual.append((owner, name, getattr(owner, name)))
     for owner, name, replacement in patches:
         setattr(owner, name, replacement)
     try:

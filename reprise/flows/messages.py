@@ -48,7 +48,9 @@ class StageMailbox(Mailbox):
 
     def send_start(self, attempt: int, start: Start) -> None:
         """Ask the task run to run the job."""
-        mounts = [asdict(mount) for mount in start.mounts]
+        mounts = []
+        for mount in start.mounts:
+            mounts.append(asdict(mount))
         message = {"folder": str(start.folder), "note": str(start.note), "mounts": mounts}
         self.send(f"start-{attempt}", message)
 

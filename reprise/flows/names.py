@@ -57,7 +57,11 @@ def run_name(project: str, revision: str | None, trigger: Trigger) -> str:
 def run_tags(folder: Path, trigger: Trigger) -> list[str]:
     """List the tags of a flow run that no deployment has: project, branch and trigger."""
     root = find_root(folder)
-    return [tag for tag in (project_name(root), find_revision(root), trigger) if tag is not None]
+    tags = []
+    for tag in (project_name(root), find_revision(root), trigger):
+        if tag is not None:
+            tags.append(tag)
+    return tags
 
 
 def _project_of(repository: str) -> str:

@@ -124,8 +124,11 @@ class Publication:
             PurePosixPath(inside, path.relative_to(self._checkout.root)) for path in results
         }
         listing = self._checkout.git("diff", "--name-only", "-z", "--no-relative", self._tip)
-        changed = [PurePosixPath(name) for name in listing.split("\0") if name]
-        others = [str(path) for path in changed if expected.isdisjoint({path, *path.parents})]
+        others = []
+        for name in filter(None, listing.split("\0")):
+            path = PurePosixPath(name)
+            if expected.isdisjoint({path, *path.parents}):
+                others.append(name)
         if others:
             raise PipelineError(
                 f"publish: found uncommitted changes ({shorten(others, MOST_NAMES)});"
@@ -133,7 +136,9 @@ class Publication:
             )
         untracked = find_untracked(self._checkout, stages)
         if untracked:
-            names = [os.path.relpath(path, self._checkout.root) for path in untracked]
+            names = []
+            for file in untracked:
+                names.append(os.path.relpath(file, self._checkout.root))
             raise PipelineError(
                 f"publish: found files that stages read and git does not have"
                 f" ({shorten(names, MOST_NAMES)}); expected them in a commit, which the results"
@@ -223,7 +228,10 @@ class Publication:
         git = self._checkout.git
         listing = git("diff", "--name-only", "-z", "--relative", self._tip, commit)
         git("update-ref", f"refs/heads/{self._branch.name}", commit, self._tip)
-        names = [name for name in listing.split("\0") if name]
+        names = []
+        for name in listing.split("\0"):
+            if name:
+                names.append(name)
         git("--literal-pathspecs", "reset", "--quiet", commit, "--", *names)
 
     def _push(self, branch: Branch, commit: str, *, replace: bool) -> None:
@@ -253,7 +261,10 @@ def _load_stages() -> tuple[Path, list[Stage]]:
 
 
 def _kept_by_git(stages: Iterable[Stage]) -> list[Path]:
-    return [path for stage in stages for path in stage.kept_by_git]
+    paths: list[Path] = []
+    for stage in stages:
+        paths.extend(stage.kept_by_git)
+    return paths
 
 
 def _message(changed: Sequence[str]) -> str:

@@ -125,9 +125,14 @@ def repro(
             states = set(stage_runner.states.values())
             if states & CHANGED:
                 show_results(project, report=report)
-            errors = {stage.name: error for stage, error in stage_runner.errors.items()}
+            errors = {}
+            for stage, error in stage_runner.errors.items():
+                errors[stage.name] = error
         if publication is not None:
-            changed = [s.name for s, state in stage_runner.states.items() if state in CHANGED]
+            changed = []
+            for s, state in stage_runner.states.items():
+                if state in CHANGED:
+                    changed.append(s.name)
             publication.finish(changed, failed=bool(errors) and not ignore_errors)
     if errors and not ignore_errors:
         return fail(StagesFailed(errors), _describe_failures(stage_runner.reporter.failures))

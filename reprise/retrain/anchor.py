@@ -91,13 +91,18 @@ def _find_locks(clone: Clone, tip: str) -> list[tuple[str, str]]:
     """List the commits of the base that changed a lock, with the digest of all, newest first."""
     log = ("log", f"-{MOST_COMMITS}", "--first-parent", "--format=%H", tip)
     listing = clone.git(*log, "--", f":(glob)**/{LOCK_FILE}")
-    return [(commit, digest_of_locks(clone, commit)) for commit in listing.split()]
+    digests = []
+    for commit in listing.split():
+        digests.append((commit, digest_of_locks(clone, commit)))
+    return digests
 
 
 def _without_abandoned(locks: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Yield the champions that lead to the newest one: where locks come again, what lay between
     them was given up."""
-    digests = [digest for _, digest in locks]
+    digests = []
+    for _, digest in locks:
+        digests.append(digest)
     position = 0
     while position < len(locks):
         last = len(digests) - 1 - digests[::-1].index(digests[position])

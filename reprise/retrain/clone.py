@@ -111,7 +111,9 @@ class Clone(Checkout):
         tip = self.tip()
         self.git("checkout", "--quiet", "--force", "--detach", tip)
         # Data that the base has no .gitignore line for must go.
-        exclusions = [option for path in KEPT for option in ("-e", path)]
+        exclusions: list[str] = []
+        for path in KEPT:
+            exclusions += ("-e", path)
         self.git("clean", "-ffdxq", *exclusions)
         self._copy_local_config()
         return tip

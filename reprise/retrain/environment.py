@@ -25,7 +25,9 @@ def unattended_environment() -> Iterator[None]:
     changes["DVC_NO_ANALYTICS"] = "1"
     if not _has_ssh_command():
         changes["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
-    before = {name: os.environ.get(name) for name in changes}
+    before = {}
+    for name in changes:
+        before[name] = os.environ.get(name)
     _update(changes)
     try:
         yield

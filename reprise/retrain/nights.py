@@ -37,7 +37,11 @@ class Nights:
             if ref.endswith(f"-{inputs}"):
                 break
             earlier.append(ref)
-        return [self._clone.git("rev-parse", ref) for ref in earlier[-most:] if most > 0]
+        commits = []
+        for ref in earlier[-most:]:
+            if most > 0:
+                commits.append(self._clone.git("rev-parse", ref))
+        return commits
 
     def add(self, inputs: str, tree: str) -> None:
         """Remember a tree as the challenger of tonight, unless that of its inputs is known."""
@@ -60,5 +64,8 @@ class Nights:
 def digest_of_locks(clone: Clone, commit: str) -> str:
     """Compute a digest of every dvc.lock of the commit: who has others is another champion."""
     files = clone.git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
-    locks = [file for file in files if file.endswith((f"\t{LOCK_FILE}", f"/{LOCK_FILE}"))]
+    locks = []
+    for file in files:
+        if file.endswith((f"\t{LOCK_FILE}", f"/{LOCK_FILE}")):
+            locks.append(file)
     return hashlib.sha256("\0".join(locks).encode()).hexdigest()[:16]

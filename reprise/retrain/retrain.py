@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import chdir, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from reprise.errors import PipelineError
 from reprise.retrain.anchor import find_champions
@@ -73,7 +74,9 @@ def _retrain_once(
         return _end(Decision(outcome=Outcome.UNCHANGED, reason=reason, base=tip), echo)
     run(clone, options, echo)
     stages = load_stages(clone.root)
-    kept_by_git = [path for stage in stages for path in stage.kept_by_git]
+    kept_by_git: list[Path] = []
+    for stage in stages:
+        kept_by_git.extend(stage.kept_by_git)
     tree = write_results(clone, tip, kept_by_git)
     if tree is None:
         reason = "the same outs as the base's"

@@ -43,7 +43,10 @@ def run_command(checkout: Checkout, echo: Echo, *command: str) -> None:
 
 def _describe_failure(lines: list[str]) -> str:
     """Pick the errors that DVC logged, or else the last lines."""
-    errors = [line for line in lines if line.startswith("ERROR: ")]
+    errors = []
+    for line in lines:
+        if line.startswith("ERROR: "):
+            errors.append(line)
     last_lines = (errors or lines)[-LAST_LINES:]
     return "; ".join(filter(str.strip, last_lines))
 

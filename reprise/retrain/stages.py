@@ -85,4 +85,7 @@ class EchoReporter(ConsoleReporter):
     def last_lines(self, stages: Iterable[Stage]) -> list[str]:
         """Return the last of what these stages printed, and how they failed, in that order."""
         lines = sorted(chain.from_iterable(self._lines[stage] for stage in stages))
-        return [line for _, line in lines[-LAST_LINES:]]
+        last = []
+        for _, line in lines[-LAST_LINES:]:
+            last.append(line)
+        return last

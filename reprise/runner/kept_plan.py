@@ -20,9 +20,13 @@ Choose = Callable[[Repository], list[Stage]]
 class KeptPlan:
     """Holds what an earlier plan found, and puts in its place what this one does."""
 
-    def __init__(self, pending: PendingAnswer) -> None:
-        """Take the question, and what notes all that is looked at from here on."""
+    def __init__(self, pending: PendingAnswer, *, recalls: bool = True) -> None:
+        """Take the question, and what notes all that is looked at from here on.
+
+        recalls: false asks DVC about all stages.
+        """
         self._pending = pending
+        self._recalls = recalls
         self._standing: Standing | None = None
 
     def take_stages(self, repository: Repository, choose: Choose) -> list[Stage]:
@@ -30,8 +34,9 @@ class KeptPlan:
 
         To be called under the same lock as what plans and runs them.
         """
-        standing = recall_standing(self._pending.question)
-        stages = None
+        standing = stages = None
+        if self._recalls:
+            standing = recall_standing(self._pending.question)
         if standing is not None:
             stages = standing.take_stages(repository)
         if stages is None:
@@ -39,15 +44,20 @@ class KeptPlan:
         self._standing = standing
         return stages
 
+    def end(self) -> None:
+        """Note nothing any more; from here on stages that stand look at their files themselves."""
+        self._pending.stop()
+        if self._standing is not None:
+            self._standing.is_planned = True
+
     def keep(self, repository: Repository, steps: Sequence[Step], durations: Durations) -> None:
         """Keep what was found of each stage; and the whole plan if no stage is to be run.
 
-        Only of what files of this machine alone decide. Ends the noting in any case.
+        Only of what files of this machine alone decide.
         """
         if any(step.kind is StepKind.ERROR for step in steps):
-            self._pending.stop()
             return
-        unchanged = [_is_unchanged(step) for step in steps]
+        unchanged = _find_unchanged(steps)
         answer = _idle_answer(steps, durations)
         stages = [step.stage for step in steps]
         looks = self._pending.sign(_trees(repository, stages), repository.passing_folders)
@@ -84,9 +94,22 @@ def _idle_answer(steps: Sequence[Step], durations: Durations) -> Answer | None:
     )
 
 
-def _is_unchanged(step: Step) -> bool:
-    """Tell whether a stage is unchanged as all stands now, whatever upstream stages will leave."""
-    if step.kind is StepKind.MAY_RUN and not step.changes:
-        with suppress(PipelineError):
-            return not step.stage.changes()
-    return step.kind is StepKind.UNCHANGED
+def _find_unchanged(steps: Sequence[Step]) -> list[bool]:
+    """Tell of each stage whether it is unchanged as all stands now.
+
+    The plan may have taken it as it will be when its upstream stages have run.
+    """
+    kinds = {step.stage: step.kind for step in steps}
+    unchanged = []
+    for step in steps:
+        is_unchanged = step.kind is StepKind.UNCHANGED
+        if any(kinds[other] is not StepKind.UNCHANGED for other in step.stage.upstream):
+            is_unchanged = not step.changes and _has_no_changes(step.stage)
+        unchanged.append(is_unchanged)
+    return unchanged
+
+
+def _has_no_changes(stage: Stage) -> bool:
+    with suppress(PipelineError):
+        return not stage.changes()
+    return False

@@ -7,6 +7,7 @@ from pathlib import Path
 from dvc.stage import Stage as DVCStage
 
 from reprise.dvc.changes import Change
+from reprise.dvc.recorded.loader import RecordLoader
 from reprise.dvc.recorded.stage_record import StageRecord
 from reprise.dvc.run_cache import NOTHING, Assumed
 from reprise.dvc.settings import Settings, parse_settings
@@ -25,13 +26,13 @@ class RecordedStage(Stage):
         self,
         workspace: Workspace,
         record: StageRecord,
-        load: Callable[[], DVCStage],
+        loader: RecordLoader,
         is_unmoved: Callable[[], bool],
     ) -> None:
-        """Take the record. load: makes DVC's stage; is_unmoved: tells whether its files stand."""
+        """Take the record. loader: makes DVC's stage; is_unmoved: tells whether its files stand."""
         # Not the base class's, which takes DVC's stage apart.
         self._record = record
-        self._load = load
+        self._loader = loader
         self._is_unmoved = is_unmoved
         self.name = record.name
         self.key = record.lock_key
@@ -52,8 +53,8 @@ class RecordedStage(Stage):
     @cached_property
     def dvc(self) -> DVCStage:
         """Make DVC's stage."""
-        stage = self._load()
-        self._take(stage)
+        stage = self._loader.load(self._record)
+        self._take(stage, self._loader.entry(self._record))
         return stage
 
     # What the record has
@@ -75,8 +76,8 @@ class RecordedStage(Stage):
 
     @property
     def never_ran(self) -> bool:
-        """Tell whether dvc.lock has no entry of it: it was unchanged, and so it has one."""
-        return False
+        """Tell whether dvc.lock has no entry of it, as of a frozen stage."""
+        return self._record.never_ran
 
     @property
     def params(self) -> dict[Path, list[str]]:

@@ -14,10 +14,12 @@ from reprise.dvc.stage import Stage
 class StageRecord:
     """Holds one stage as it is declared and recorded. Paths are absolute.
 
-    name: as it is addressed from the current folder. declared_in and in_file: its file, and its
-    name there. deps: the local ones, with their hashes in dvc.lock; params: the files and the
-    declared keys; outs: the local ones, and whether they persist. upstream: the positions of the
-    stages that it reads from. entry: a digest of what dvc.lock says of it.
+    name: as it is addressed from the current folder. key: its file, relative to the root, and its
+    name there. declared_in: its file. has_entry: it is one that dvc.lock has entries of; never_ran:
+    but not of this one. meta: what of it reprise reads. deps: the local ones, with their hashes in
+    dvc.lock; params: the files and the declared keys; outs: the local ones, and whether they
+    persist. upstream: the positions of the stages that it reads from. entry: a digest of what
+    dvc.lock says of it. The rest is as in `reprise.dvc.stage`.
     """
 
     name: str
@@ -27,9 +29,10 @@ class StageRecord:
     frozen: bool
     ignores_deps: bool
     has_entry: bool
+    never_ran: bool
     has_command: bool
     keeps_outs: bool
-    meta: dict[str, Any] | None
+    meta: dict[str, Any]
     deps: dict[str, str | None]
     params: dict[str, list[str]]
     outs: dict[str, bool]
@@ -61,15 +64,24 @@ def record_stage(stage: Stage, upstream: list[int]) -> StageRecord:
         frozen=stage.frozen,
         ignores_deps=stage.ignores_deps,
         has_entry=stage.has_entry,
+        never_ran=stage.never_ran,
         has_command=stage.has_command,
         keeps_outs=stage.keeps_outs,
-        meta=stage.dvc.meta,
+        meta=_own_meta(stage),
         deps={dep.fs_path: dep.hash_info.value for dep in deps},
         params={str(path): keys for path, keys in stage.params.items()},
         outs={str(path): persists for path, persists in stage.outputs.items()},
         upstream=upstream,
         entry=digest_entry(stage.locked),
     )
+
+
+def _own_meta(stage: Stage) -> dict[str, Any]:
+    """Take what is reprise's of the stage's `meta`, which may have values of any kind beside."""
+    meta = stage.dvc.meta
+    if not isinstance(meta, dict) or "reprise" not in meta:
+        return {}
+    return {"reprise": meta["reprise"]}
 
 
 def digest_entry(entry: Entry) -> str:

@@ -1,17 +1,17 @@
 """Keep what a plan found of each stage."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
-from reprise.dvc import DVC_ERRORS, Repository, Stage
+from reprise.dvc import DVC_ERRORS, Repository, Stage, dvc_boundary
 from reprise.dvc.recorded.stage_record import StageRecord, record_stage
 from reprise.errors import PipelineError
-from reprise.state.standing.kept import Kept, digest_file, is_kept, write_kept
+from reprise.state.standing.kept import Kept, digest_file, is_of_use, write_kept
 from reprise.state.standing.owners import Owners
 from reprise.state.standing.recall import Standing
 from reprise.state.trace.answer import Looks, Question
-from reprise.state.trace.signature import Signature, sign_walk
+from reprise.state.trace.signature import Look, sign_walk
 
 OWN = (".dvc/", ".git/")  # folders of the repository that DVC does not look through for stages
 
@@ -29,12 +29,13 @@ def keep_standing(
     looks: at all that decided it. unchanged: whether each stage was. before: what the stages were
     taken from; None where DVC was asked about all.
     """
-    if not is_kept(question):
+    if not is_of_use(question):
         return
-    with suppress(PipelineError, *DVC_ERRORS):
+    with suppress(PipelineError, *DVC_ERRORS), dvc_boundary():
         earlier = None if before is None else before.kept
-        kept = _Keeping(looks, repository, earlier).keep(stages, unchanged)
-        if kept is not None:
+        keeping = _Keeping(looks, repository, earlier)
+        kept = keeping.record(stages, unchanged)
+        if keeping.add_signatures(kept):
             write_kept(kept, looks, question)
 
 
@@ -50,8 +51,8 @@ class _Keeping:
         passing = (*repository.passing_folders, repository.run_folder)
         self._passing = tuple(f"{folder}{os.sep}" for folder in passing)
 
-    def keep(self, stages: Sequence[Stage], unchanged: Sequence[bool]) -> Kept | None:
-        """Return what is to be kept; None where what decides more than some stages is young."""
+    def record(self, stages: Sequence[Stage], unchanged: Sequence[bool]) -> Kept:
+        """Record the stages, and whether each stands."""
         repository = self._repository
         position = {stage: number for number, stage in enumerate(stages)}
         records, stands = [], []
@@ -64,13 +65,7 @@ class _Keeping:
                 is_unchanged = unchanged[number] and stage.is_local and not stage.adopted
             records.append(record)
             stands.append(is_unchanged)
-        kept = Kept(records, stands, repository.workspace.inventory, repository.object_folder)
-        owners = Owners(records)
-        if not self._wake_young(kept, owners):
-            return None
-        self._sign(kept, owners)
-        self._add_values(kept)
-        return kept
+        return Kept(records, stands, repository.workspace.inventory, repository.object_folder)
 
     def _standing_record(self, number: int, stage: Stage) -> StageRecord | None:
         """Return the stage's earlier record; None where it does not stand any more."""
@@ -78,12 +73,27 @@ class _Keeping:
             return None
         return self._earlier.records[number]
 
+    def add_signatures(self, kept: Kept) -> bool:
+        """Add how all stands; tell whether that can be told, and nothing was written meanwhile."""
+        owners = Owners(kept.records)
+        if not self._wake_young(kept, owners):
+            return False
+        if self._earlier is not None:
+            kept.looked.update(self._earlier.looked)
+            kept.listed.update(self._earlier.listed)
+            kept.walks.update(self._earlier.walks)
+            kept.contents.update(self._earlier.contents)
+        self._add_files(kept, owners)
+        self._add_folders(kept)
+        self._add_values(kept)
+        return self._is_as_looked_at(kept)
+
     def _wake_young(self, kept: Kept, owners: Owners) -> bool:
-        """Let no stage stand of which a file is too young; tell whether no other file is."""
+        """Let no stage stand of which a file is too young; tell whether nothing else is."""
         for path in self._looks.young:
             if self._is_passing(path):
                 continue
-            if owners.decides_more(path):
+            if path in self._looks.listed or owners.decides_more(path):
                 return False
             for number in owners.find(path):
                 kept.stands[number] = False
@@ -92,41 +102,31 @@ class _Keeping:
     def _is_passing(self, path: str) -> bool:
         return f"{path}{os.sep}".startswith(self._passing)
 
-    def _sign(self, kept: Kept, owners: Owners) -> None:
-        """Add the signatures of all that was looked at, now or earlier."""
-        looks, earlier = self._looks, self._earlier
-        if earlier is not None:
-            kept.looked.update(earlier.looked)
-            kept.listed.update(earlier.listed)
-            kept.walks.update(earlier.walks)
-            kept.contents.update(earlier.contents)
-        for path in self._renew(kept.looked, looks.looked):
+    def _add_files(self, kept: Kept, owners: Owners) -> None:
+        """Add the signatures of paths, and what those hold that decide about several stages."""
+        for path, signature in self._looks.looked.items():
+            kept.looked.pop(path, None)
             kept.contents.pop(path, None)
-            if owners.decides_more(path):
-                self._add_content(kept, path)
-        for path in self._renew(kept.listed, looks.listed):
-            kept.walks.pop(path, None)
-            if self._is_walked(path):
-                kept.walks[path] = sign_walk(path)
-
-    def _renew(
-        self, signatures: dict[str, Signature], looked: dict[str, Signature]
-    ) -> Iterable[str]:
-        """Put new signatures in the place of earlier ones; none for a young path."""
-        for path, signature in looked.items():
-            signatures.pop(path, None)
             if path in self._looks.young or self._is_passing(path):
                 continue
-            signatures[path] = signature
-            yield path
+            kept.looked[path] = signature
+            if self._has_content(path) and owners.decides_more(path):
+                digest = digest_file(path)
+                if digest is not None:
+                    kept.contents[path] = digest
 
-    def _add_content(self, kept: Kept, path: str) -> None:
-        """Add the digest of a file of the repository's, but for what is in its cache."""
-        if not path.startswith(self._root) or path.startswith(self._repository.cache_folders):
-            return
-        digest = digest_file(path)
-        if digest is not None:
-            kept.contents[path] = digest
+    def _has_content(self, path: str) -> bool:
+        """Tell whether the path is of the repository, and not of its cache."""
+        return path.startswith(self._root) and not path.startswith(self._repository.cache_folders)
+
+    def _add_folders(self, kept: Kept) -> None:
+        """Add the signatures of folders, and of the names that count in them."""
+        for path, signature in self._looks.listed.items():
+            if self._is_passing(path):
+                continue
+            kept.listed[path] = signature
+            if self._is_walked(path):
+                kept.walks[path] = sign_walk(path)
 
     def _is_walked(self, path: str) -> bool:
         """Tell whether DVC looks through the folder for stages."""
@@ -135,14 +135,30 @@ class _Keeping:
         return folder.startswith(self._root) and not inside.startswith(OWN)
 
     def _add_values(self, kept: Kept) -> None:
-        """Add the digests of the values of all params files."""
+        """Add the digests of the values of all params files, and whether there are templates."""
         for record in kept.records:
             for path in record.params:
                 if path not in kept.values:
                     kept.values[path] = self._digest_values(kept, path)
+        if self._earlier is not None:
+            kept.has_templates = self._earlier.has_templates
+        else:
+            files = [path for path in kept.contents if os.path.basename(path) == "dvc.yaml"]
+            kept.has_templates = self._repository.loader.have_templates(files)
 
     def _digest_values(self, kept: Kept, path: str) -> dict[str, str]:
         """Digest the values of a params file, if it was not done before."""
         if self._earlier is not None and path not in self._looks.looked:
             return self._earlier.values[path]
         return self._repository.loader.digest_params(path, kept.keys_of(path))
+
+    def _is_as_looked_at(self, kept: Kept) -> bool:
+        """Tell whether what was read now, after the looks, still stands as they found it."""
+        looks = self._looks
+        for path in looks.looked.keys() & kept.contents.keys():
+            if Look(path).signature != looks.looked[path]:
+                return False
+        for path in looks.listed.keys() & kept.walks.keys():
+            if Look(path, listed=True).signature != looks.listed[path]:
+                return False
+        return True

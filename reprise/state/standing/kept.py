@@ -1,8 +1,10 @@
 """Hold what is kept of a plan, and write and read it."""
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,8 @@ class Kept:
     files are. objects: the folder of the cache's objects. looked, listed: the signatures of all
     paths that decided the plan. walks: of the folders that DVC looked through for stages, digests
     of the names that count there. contents: digests of files that decide more than single stages.
-    values: digests of the values of params files, by file and key.
+    values: digests of the values of params files, by file and key. has_templates: whether values
+    may decide more than that.
     """
 
     records: list[StageRecord]
@@ -37,6 +40,7 @@ class Kept:
     walks: dict[str, int] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
+    has_templates: bool = False
 
     def keys_of(self, path: str) -> list[str]:
         """List the keys of a params file that stages declare."""
@@ -46,13 +50,13 @@ class Kept:
         return sorted(keys)
 
 
-def is_kept(question: Question) -> bool:
-    """Tell whether what is found of the stages is of use: their files alone decide about them."""
+def is_of_use(question: Question) -> bool:
+    """Tell whether what is found of the stages may be kept: their files alone decide about them."""
     return not any(map(question["options"].get, DECIDING))
 
 
 def write_kept(kept: Kept, looks: Looks, question: Question) -> None:
-    """Write what is kept, in place of what was kept before."""
+    """Write what is kept, in place of what was kept before; nothing if JSON has no form for it."""
     # `asdict` would copy every value of every record.
     document = {
         **vars(kept),
@@ -60,7 +64,8 @@ def write_kept(kept: Kept, looks: Looks, question: Question) -> None:
         "inventory": vars(kept.inventory),
     }
     written = {"question": question, "time": looks.start, "kept": document}
-    write_checked(looks.folder / STANDING, written)
+    with suppress(TypeError, ValueError):
+        write_checked(looks.folder / STANDING, written)
 
 
 def read_kept(folder: Path, question: Question) -> Kept | None:
@@ -83,7 +88,9 @@ def _from_document(document: Mapping[str, Any]) -> Kept | None:
 
 
 def digest_file(path: str) -> str | None:
-    """Return the SHA-256 of a file's content; None where it can't be read."""
+    """Return the SHA-256 of a file's content; None where it is none, or can't be read."""
+    if not os.path.isfile(path):
+        return None
     try:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 
 from reprise.dvc.recorded.stage_record import StageRecord
+from reprise.state.trace.signature import DOTTED, FILES
 
 _NONE: Sequence[int] = ()
 
@@ -15,13 +16,11 @@ class Owners:
         """Take the records of the stages, in plan order."""
         self._of: dict[str, list[int]] = {}
         self._declaring: dict[str, list[int]] = {}
-        self._deciding: set[str] = set()
         for position, record in enumerate(records):
             for path in (*record.deps, *record.outs):
                 self._of.setdefault(path, []).append(position)
             for path in record.params:
                 self._declaring.setdefault(path, []).append(position)
-            self._deciding.update((record.declared_in, record.lock))
 
     def find(self, path: str) -> list[int]:
         """List the stages of which the path is an out or a dep, or lies in one."""
@@ -38,10 +37,11 @@ class Owners:
         return self._declaring.get(path, _NONE)
 
     def decides_more(self, path: str) -> bool:
-        """Tell whether the path is a file that decides about stages, be it a dep of some or not.
+        """Tell whether the path decides about stages, be it a dep of some or not.
 
-        That is a dvc.yaml or .dvc file, a dvc.lock or a params file; or what belongs to no stage.
+        That is a file of DVC's or git's by its name, or a params file; or what is no stage's.
         """
-        if path in self._deciding or path in self._declaring:
+        name = os.path.basename(path)
+        if name.startswith(DOTTED) or name.endswith(FILES) or path in self._declaring:
             return True
         return not self.find(path)

@@ -15,7 +15,7 @@ LENGTH_OF_FILE = 5  # of a file that is no link: mode, inode, size, and both tim
 # Python's own, whatever stands in their places later.
 _lstat, _stat, _listdir, _scandir = os.lstat, os.stat, os.listdir, os.scandir
 DOTTED = (".dvc", ".git")
-FILES = (".dvc", ".yaml", ".yml")
+FILES = (".dvc", "dvc.yaml", "dvc.lock")
 
 
 def find_mode(path: str) -> int:

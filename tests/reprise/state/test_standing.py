@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from reprise.dvc.recorded.loader import RecordLoader
 from reprise.dvc.recorded.recorded_stage import RecordedStage
 from reprise.dvc.recorded.stage_record import record_stage
 from reprise.dvc.repository import Repository
+from reprise.dvc.selection import Selection
 from reprise.state.folders import StateFolders
+from reprise.state.standing import keep
 from reprise.state.trace.signature import TICK
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
@@ -129,7 +132,7 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
         set(),
     ),
     "a whole params file": (lambda root: replace(root / "other.yaml", "x: 2\n"), {"whole"}),
-    "all files anew": (lambda root: os.utime(root / "params.yaml"), set()),
+    "a file's time": (lambda root: os.utime(root / "params.yaml"), set()),
     "dvc.yaml as it was": (lambda root: replace(root / "dvc.yaml", FILES["dvc.yaml"]), set()),
     "a file beside": (lambda root: (root / "notes.txt").write_text("7\n"), set()),
     "an entry": (
@@ -167,7 +170,7 @@ def test_only_stages_that_an_edit_is_of_are_asked_about(
     loaded, plan = asked()
     assert loaded == expected
     forget(made)
-    assert asked() == (ALL | (loaded - ALL), plan)
+    assert asked() == (ALL, plan)
 
 
 def test_stages_stand_from_plan_to_plan(made: Made, asked: Asked) -> None:
@@ -295,19 +298,158 @@ def test_damage_is_no_answer(made: Made) -> None:
 
 
 def test_a_recorded_stage_has_all_that_a_stage_has(made: Made) -> None:
+    made.run("dvc", "freeze", "last")
+    made.edit({"data": "1\n"})
+    made.run("dvc", "add", "-q", "data")
+    loaded = {"dvc", "kept_by_git", "locked", "commands", "environment", "group", "item"}
+    unlike = {"stands", "upstream", "relative_outside"}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(made.root)
         with Repository() as repository:
-            (first, *_) = repository.collect_stages(["first"])
-            recorded = RecordedStage(
-                repository.workspace,
-                record_stage(first, []),
-                lambda: repository.loader.load(record_stage(first, [])),
-                lambda: True,
-            )
-            for name in dir(first):
-                if name.startswith("_") or callable(getattr(first, name)):
-                    continue
-                if name not in ("dvc", "kept_by_git", "locked", "upstream"):
-                    assert getattr(recorded, name) == getattr(first, name), name
-            assert recorded.changes() == []
+            stages = repository.collect_stages([], Selection(all_pipelines=True))
+            assert {stage.name for stage in stages} == {*STAGES, "data.dvc"}
+            for stage in stages:
+                record = record_stage(stage, [])
+                loader, workspace = repository.loader, repository.workspace
+                recorded = RecordedStage(workspace, record, loader, lambda: True)
+                for name in {*dir(stage)} - loaded - unlike:
+                    value = getattr(stage, name)
+                    if not name.startswith("_") and not callable(value):
+                        assert getattr(recorded, name) == value, (stage, name)
+                assert recorded.changes() == []
+                assert recorded.stands
+                assert recorded.locked == stage.locked
+                assert not recorded.stands
+                assert recorded.changes() == stage.changes()
+
+
+# What a stage reads beside its own files
+
+
+def agrees(made: Made, *options: str) -> dict[str, str]:
+    """Plan with what is kept and without: whole plans. Return the stages' kinds."""
+    time.sleep(5 * TICK)
+    plan = made.run("reprise", "plan", "--json", *options)
+    forget(made)
+    assert made.run("reprise", "plan", "--json", *options) == plan
+    return {entry["stage"]: entry["kind"] for entry in json.loads(plan)["stages"]}
+
+
+def make(made: Made, stages: dict[str, Any], files: dict[str, str], **more: Any) -> None:
+    """Put other stages in the place of those that there are, run them, and let them stand."""
+    made.edit({"dvc.yaml": text({**more, "stages": stages}), **files})
+    made.run("reprise", "run", "-j1")
+    time.sleep(5 * TICK)
+    made.run("reprise", "plan")
+
+
+@pytest.mark.parametrize("file", ["vars.json", "params.yaml", "in/vars.yaml"])
+def test_a_file_of_vars_that_is_a_dep(file: str, made: Made) -> None:
+    dep = "in" if "/" in file else file
+    stages = {
+        "a": stage(f"ls {dep} > a", [dep], "a"),
+        "b": stage("echo ${x} > b", ["b.in"], "b"),
+    }
+    values = {"x": 1} if file.endswith("json") else None
+    content = json.dumps(values) if values else "x: 1\n"
+    make(made, stages, {file: content}, vars=[file])
+    made.edit({file: content.replace("1", "2")})
+    assert agrees(made) == {"a": "run", "b": "run"}
+
+
+def test_a_list_of_stages_that_was_empty(made: Made) -> None:
+    stages = {"a": {**stage("cat a.in > a", ["a.in"], "a"), "params": ["p"]}}
+    each = {"foreach": "${models}", "do": {"cmd": "echo ${item}"}}
+    make(made, {**stages, "m": each}, {"params.yaml": "p: 1\nmodels: []\n"})
+    made.edit({"params.yaml": "p: 1\nmodels: [x]\n"})
+    assert agrees(made) == {"a": "unchanged", "m@x": "run"}
+
+
+def test_stages_in_a_folder_that_is_a_dep(made: Made) -> None:
+    make(made, {"a": stage("ls in > a", ["in"], "a")}, {"in/dvc.yaml": "stages: {}\n"})
+    made.run("reprise", "plan", "-P")
+    inner = {"g": {"cmd": "echo 1 > g", "outs": ["g"]}}
+    made.edit({"in/dvc.yaml": text({"stages": inner})})
+    assert agrees(made, "-P") == {"a": "may run", "in/dvc.yaml:g": "run"}
+
+
+def test_a_folder_from_the_future(made: Made) -> None:
+    make(made, {"a": stage("ls in > a", ["in"], "a")}, {})
+    os.utime(made.root / "in", (4 * 10**9, 4 * 10**9))
+    made.run("reprise", "plan", "-P")
+    made.edit({"in/dvc.yaml": text({"stages": {"g": {"cmd": "echo 1 > g", "outs": ["g"]}}})})
+    made.run("reprise", "plan", "-P")
+    assert agrees(made, "-P") == {"a": "may run", "in/dvc.yaml:g": "run"}
+
+
+def test_what_was_unchanged_only_after_a_run_to_come(made: Made) -> None:
+    stages = {
+        "a": stage("cat a.in > a", ["a.in"], "a"),
+        "b": stage("cat a > b", ["a"], "b"),
+    }
+    make(made, stages, {})
+    made.run("git", "add", "-A")
+    made.run("git", "commit", "-qm", "one")
+    made.edit({"a.in": "7\n"})
+    made.run("reprise", "run", "a")
+    made.run("git", "commit", "-qam", "two")
+    made.run("git", "checkout", "-q", "HEAD~1")
+    time.sleep(5 * TICK)
+    assert "restored" in made.run("reprise", "plan")
+    made.run("git", "checkout", "-q", "-")
+    assert agrees(made) == {"a": "unchanged", "b": "run"}
+
+
+@pytest.mark.parametrize("persists", [True, False])
+def test_a_folder_that_grows_while_stages_run(persists: bool, made: Made) -> None:
+    write_more: dict[str, Any] = {"cmd": "mkdir -p d; echo 1 > d/$(cat a.in)", "deps": ["a.in"]}
+    if persists:
+        write_more["outs"] = [{"d": {"persist": True, "cache": False}}]
+    write_more["meta"] = {"reprise": {"sandbox": False}}
+    stages = {"a": write_more, "b": stage("ls d > b", ["d"], "b")}
+    (made.root / "d").mkdir()
+    make(made, stages, {"d/0": "1\n"})
+    made.edit({"a.in": "7\n"})
+    made.run("reprise", "run", "-j1")
+    made.run("reprise", "run", "-j1")
+    assert (made.root / "b").read_text().split() == ["0", "1", "7"]
+    assert made.run("dvc", "status") == "Data and pipelines are up to date.\n"
+
+
+def test_meta_of_others_may_hold_anything(made: Made) -> None:
+    stages = {"a": {**stage("cat a.in > a", ["a.in"], "a"), "meta": {"reviewed": date(2024, 5, 1)}}}
+    make(made, stages, {})
+    made.edit({"a.in": "7\n"})
+    assert agrees(made) == {"a": "run"}
+
+
+POINTS = ["digest_file", "sign_walk", "record_stage", "write_kept"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("edited", ["params.yaml", "dvc.yaml", "dvc.lock", "in/dvc.yaml"])
+def test_an_edit_while_it_is_kept(
+    edited: str, point: str, made: Made, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes before or after what is kept of the file, and never counts as what was there."""
+    contents = {
+        "params.yaml": "p: 2\nq: {r: 1, s: 1}\n",
+        "dvc.yaml": FILES["dvc.yaml"].replace("cat a", "tac a"),
+        "dvc.lock": (made.root / "dvc.lock").read_text().replace("cat a.in", "tac a.in"),
+        "in/dvc.yaml": "stages: {s: {cmd: 'true'}}",
+    }
+    original = getattr(keep, point)
+    done: list[int] = []
+
+    def edit_first(*args: Any) -> Any:
+        if not done:
+            done.append(1)
+            (made.root / edited).write_text(contents[edited])
+        return original(*args)
+
+    forget(made)
+    monkeypatch.setattr(keep, point, edit_first)
+    asked()
+    assert done
+    monkeypatch.undo()
+    agrees(made)
