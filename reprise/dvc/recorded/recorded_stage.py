@@ -104,6 +104,6 @@ class RecordedStage(Stage):
         return self._is_unmoved()
 
     def refresh_folders(self) -> None:
-        """Forget the hashes of folder deps that were written to, if there are any hashes."""
-        if not self.stands:
+        """Forget the hashes of folder deps that were written to, whichever stage asked for them."""
+        if not self.stands or not self._is_unmoved():
             super().refresh_folders()

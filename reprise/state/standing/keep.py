@@ -85,8 +85,15 @@ class _Keeping:
             kept.contents.update(self._earlier.contents)
         self._add_files(kept, owners)
         self._add_folders(kept)
+        if self._has_templates(kept):
+            return False
         self._add_values(kept)
         return self._is_as_looked_at(kept)
+
+    def _has_templates(self, kept: Kept) -> bool:
+        """Tell whether a file of values, of whatever name and stage, may change any stage."""
+        files = [path for path in kept.contents if os.path.basename(path) == "dvc.yaml"]
+        return self._repository.loader.have_templates(files)
 
     def _wake_young(self, kept: Kept, owners: Owners) -> bool:
         """Let no stage stand of which a file is too young; tell whether nothing else is."""
@@ -135,16 +142,11 @@ class _Keeping:
         return folder.startswith(self._root) and not inside.startswith(OWN)
 
     def _add_values(self, kept: Kept) -> None:
-        """Add the digests of the values of all params files, and whether there are templates."""
+        """Add the digests of the values of all params files."""
         for record in kept.records:
             for path in record.params:
                 if path not in kept.values:
                     kept.values[path] = self._digest_values(kept, path)
-        if self._earlier is not None:
-            kept.has_templates = self._earlier.has_templates
-        else:
-            files = [path for path in kept.contents if os.path.basename(path) == "dvc.yaml"]
-            kept.has_templates = self._repository.loader.have_templates(files)
 
     def _digest_values(self, kept: Kept, path: str) -> dict[str, str]:
         """Digest the values of a params file, if it was not done before."""

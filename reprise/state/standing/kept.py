@@ -27,8 +27,7 @@ class Kept:
     files are. objects: the folder of the cache's objects. looked, listed: the signatures of all
     paths that decided the plan. walks: of the folders that DVC looked through for stages, digests
     of the names that count there. contents: digests of files that decide more than single stages.
-    values: digests of the values of params files, by file and key. has_templates: whether values
-    may decide more than that.
+    values: digests of the values of params files, by file and key.
     """
 
     records: list[StageRecord]
@@ -40,7 +39,6 @@ class Kept:
     walks: dict[str, int] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
     values: dict[str, dict[str, str]] = field(default_factory=dict)
-    has_templates: bool = False
 
     def keys_of(self, path: str) -> list[str]:
         """List the keys of a params file that stages declare."""

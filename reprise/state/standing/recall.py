@@ -12,8 +12,6 @@ from reprise.state.standing.owners import Owners
 from reprise.state.trace.answer import Looks, Question, find_folder, has_left_work
 from reprise.state.trace.signature import LENGTH_OF_FILE, Look, Signature, sign_walk
 
-VALUES = (".yaml", ".yml", ".json", ".toml", ".py")  # files that templates may take values of
-
 
 @dataclass
 class Seen:
@@ -66,7 +64,7 @@ class Standing:
         """Wake the stages of which the file has another part; tell whether it has only parts."""
         if path in self.kept.values:
             self._wake_params(loader, path)
-            return not self.kept.has_templates
+            return True
         return self._wake_entries(loader, path)
 
     def _wake_params(self, loader: RecordLoader, path: str) -> None:
@@ -152,8 +150,6 @@ class _Comparison:
             self._compare_content(path, look)
             return True
         del kept.looked[path]  # it is looked at again with its stages
-        if kept.has_templates and path.endswith(VALUES):
-            return False
         return bool(owners)
 
     def _compare_content(self, path: str, look: Look) -> None:
