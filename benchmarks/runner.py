@@ -23,6 +23,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from reprise.state.folders import StateFolders
+
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 REPEATS = 3
@@ -210,14 +212,14 @@ def _idle_runs(repo: Path, repeats: int) -> dict[str, list[Cost]]:
     commands = ["reprise run" + ANEW, "reprise run", "reprise plan" + ANEW, "reprise plan"]
     commands += ["dvc repro", "dvc status"]
     costs: dict[str, list[Cost]] = {command: [] for command in commands}
-    answer = repo / ".dvc/tmp/reprise/answer.json"
+    folders = StateFolders.in_repository(repo)
     for _ in range(repeats):
         for command in commands:
             if command.endswith(ANEW):
-                answer.unlink(missing_ok=True)
-                answer.with_name("standing.json").unlink(missing_ok=True)
+                folders.answer.unlink(missing_ok=True)
+                folders.standing.unlink(missing_ok=True)
             else:
-                assert answer.exists()
+                assert folders.answer.exists()
             costs[command].append(run(repo, *command.removesuffix(ANEW).split()))
     return costs
 

@@ -51,7 +51,7 @@ class Stage(Declaration):
     @cached_property
     def locked(self) -> Entry:
         """Return what dvc.lock, or an entry that was adopted, says of it; empty for nothing."""
-        return _locked_entry(self.dvc)  # not yet taken
+        raise NotImplementedError  # it is set with DVC's stage
 
     @property
     def stands(self) -> bool:

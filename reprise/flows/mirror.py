@@ -212,10 +212,7 @@ def _failure(error: str, task: _StageTask | None) -> str:
     if task is None or not task.execution.command_failed:
         return error
     lines = Log(task.log).tail().split("\n")
-    said = []
-    for line in map(partial(single_line, limit=LINE), lines):
-        if line:
-            said.append(line)
+    said = [*filter(None, map(partial(single_line, limit=LINE), lines))]
     if said:
         return said[-1]
     return error

@@ -228,10 +228,7 @@ class Publication:
         git = self._checkout.git
         listing = git("diff", "--name-only", "-z", "--relative", self._tip, commit)
         git("update-ref", f"refs/heads/{self._branch.name}", commit, self._tip)
-        names = []
-        for name in listing.split("\0"):
-            if name:
-                names.append(name)
+        names = [*filter(None, listing.split("\0"))]
         git("--literal-pathspecs", "reset", "--quiet", commit, "--", *names)
 
     def _push(self, branch: Branch, commit: str, *, replace: bool) -> None:

@@ -37,10 +37,11 @@ class Nights:
             if ref.endswith(f"-{inputs}"):
                 break
             earlier.append(ref)
+        if most <= 0:
+            return []
         commits = []
         for ref in earlier[-most:]:
-            if most > 0:
-                commits.append(self._clone.git("rev-parse", ref))
+            commits.append(self._clone.git("rev-parse", ref))
         return commits
 
     def add(self, inputs: str, tree: str) -> None:

@@ -52,17 +52,15 @@ class RecordLoader:
         return entry
 
     def digest_params(self, path: str, keys: Collection[str]) -> dict[str, str]:
-        """Return digests of a params file's values: of its own keys, after a dot, and of these.
+        """Return digests of the values of these keys of a params file; none of those it lacks.
 
         Raises PipelineError, or what DVC raises, where they can't be read.
         """
-        fs = self._repo.fs
+        if not keys:  # DVC would take that for all of them
+            return {}
         try:
-            own = read_param_file(fs, path)
-            values = {f".{key}": value for key, value in own.items()}
-            if keys:
-                values |= read_param_file(fs, path, [*keys], flatten=True)
-        except (AttributeError, ValueError) as e:  # no keys, or one that fits several
+            values = read_param_file(self._repo.fs, path, [*keys], flatten=True)
+        except ValueError as e:  # of a key that fits several
             raise PipelineError(f"{path}: {e}") from None
         return {key: _digest(value) for key, value in values.items()}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from dvc.stage import Stage as DVCStage
 
 from reprise.dvc.changes import Change
+from reprise.dvc.lock_file import Entry
 from reprise.dvc.recorded.loader import RecordLoader
 from reprise.dvc.recorded.stage_record import StageRecord
 from reprise.dvc.run_cache import NOTHING, Assumed
@@ -56,6 +57,12 @@ class RecordedStage(Stage):
         stage = self._loader.load(self._record)
         self._take(stage, self._loader.entry(self._record))
         return stage
+
+    @cached_property
+    def locked(self) -> Entry:
+        """Return what dvc.lock said of it when its dvc.yaml was read, and make DVC's stage."""
+        _ = self.dvc  # which is filled from it
+        return self._loader.entry(self._record)
 
     # What the record has
 

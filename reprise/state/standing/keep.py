@@ -11,7 +11,7 @@ from reprise.state.standing.kept import Kept, digest_file, is_of_use, write_kept
 from reprise.state.standing.owners import Owners
 from reprise.state.standing.recall import Standing
 from reprise.state.trace.answer import Looks, Question
-from reprise.state.trace.signature import Look, sign_walk
+from reprise.state.trace.signature import all_stand, sign_walk
 
 OWN = (".dvc/", ".git/")  # folders of the repository that DVC does not look through for stages
 
@@ -33,10 +33,24 @@ def keep_standing(
         return
     with suppress(PipelineError, *DVC_ERRORS), dvc_boundary():
         earlier = None if before is None else before.kept
+        if _have_templates(looks, repository):
+            return
         keeping = _Keeping(looks, repository, earlier)
         kept = keeping.record(stages, unchanged)
         if keeping.add_signatures(kept):
             write_kept(kept, looks, question)
+
+
+def _have_templates(looks: Looks, repository: Repository) -> bool:
+    """Tell whether a file of values, of whatever name and stage, may change any stage.
+
+    Stages that stand are of files that had no templates before, and did not move.
+    """
+    files = []
+    for path in looks.looked:
+        if os.path.basename(path) == "dvc.yaml" and os.path.isfile(path):
+            files.append(path)
+    return repository.loader.have_templates(files)
 
 
 class _Keeping:
@@ -85,15 +99,8 @@ class _Keeping:
             kept.contents.update(self._earlier.contents)
         self._add_files(kept, owners)
         self._add_folders(kept)
-        if self._has_templates(kept):
-            return False
         self._add_values(kept)
         return self._is_as_looked_at(kept)
-
-    def _has_templates(self, kept: Kept) -> bool:
-        """Tell whether a file of values, of whatever name and stage, may change any stage."""
-        files = [path for path in kept.contents if os.path.basename(path) == "dvc.yaml"]
-        return self._repository.loader.have_templates(files)
 
     def _wake_young(self, kept: Kept, owners: Owners) -> bool:
         """Let no stage stand of which a file is too young; tell whether nothing else is."""
@@ -156,11 +163,7 @@ class _Keeping:
 
     def _is_as_looked_at(self, kept: Kept) -> bool:
         """Tell whether what was read now, after the looks, still stands as they found it."""
-        looks = self._looks
-        for path in looks.looked.keys() & kept.contents.keys():
-            if Look(path).signature != looks.looked[path]:
-                return False
-        for path in looks.listed.keys() & kept.walks.keys():
-            if Look(path, listed=True).signature != looks.listed[path]:
-                return False
-        return True
+        looked, listed = self._looks.looked, self._looks.listed
+        files = {path: looked[path] for path in looked.keys() & kept.contents.keys()}
+        folders = {path: listed[path] for path in listed.keys() & kept.walks.keys()}
+        return all_stand(files) and all_stand(folders, listed=True)

@@ -10,7 +10,13 @@ from reprise.errors import PipelineError
 from reprise.state.standing.kept import Kept, digest_file, is_of_use, read_kept
 from reprise.state.standing.owners import Owners
 from reprise.state.trace.answer import Looks, Question, find_folder, has_left_work
-from reprise.state.trace.signature import LENGTH_OF_FILE, Look, Signature, sign_walk
+from reprise.state.trace.signature import (
+    LENGTH_OF_FILE,
+    Look,
+    Signature,
+    all_stand,
+    sign_walk,
+)
 
 
 @dataclass
@@ -22,13 +28,7 @@ class Seen:
 
     def stands(self) -> bool:
         """Tell whether all of them stand so now."""
-        for path, signature in self.looked.items():
-            if Look(path).signature != signature:
-                return False
-        for path, signature in self.listed.items():
-            if Look(path, listed=True).signature != signature:
-                return False
-        return True
+        return all_stand(self.looked) and all_stand(self.listed, listed=True)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Any
 
 import reprise
 from reprise.checked_json import read_checked, write_checked
-from reprise.state.trace.signature import Look, Signature, find_mode
+from reprise.state.trace.signature import Look, Signature, all_stand, find_mode
 from reprise.state.trace.tracing import Trace, tracing
 
 NAME = "answer.json"  # in .dvc/tmp/reprise
@@ -104,17 +104,24 @@ class PendingAnswer:
         trace.listed.update(_package_folders())
         for tree in trees:
             trace.add_tree(tree)
-        looks = Looks(self._folder, self._start, {}, {}, set())
-        for paths, signatures in ((trace.looked, looks.looked), (trace.listed, looks.listed)):
-            for path in sorted(paths):
-                look = Look(path, listed=signatures is looks.listed)
-                signatures[path] = look.signature
-                if look.may_be_written_since(self._start):
-                    looks.young.add(path)
-        looks.young.update(path for path, mode in trace.looked.items() if find_mode(path) != mode)
+        young: set[str] = set()
+        looked = self._sign(trace.looked, young, listed=False)
+        listed = self._sign(trace.listed, young, listed=True)
+        young.update(path for path, mode in trace.looked.items() if find_mode(path) != mode)
         if self._clock_was_set():
             return None
-        return looks
+        return Looks(self._folder, self._start, looked, listed, young)
+
+    def _sign(self, paths: Iterable[str], young: set[str], *, listed: bool) -> dict[str, Signature]:
+        """Return the signature of each path; add those that are too young to be trusted."""
+        assert self._start is not None
+        signatures = {}
+        for path in sorted(paths):
+            look = Look(path, listed=listed)
+            signatures[path] = look.signature
+            if look.may_be_written_since(self._start):
+                young.add(path)
+        return signatures
 
     def _clock_was_set(self) -> bool:
         """Tell whether the clock was set since the beginning: times say nothing then."""
@@ -167,16 +174,9 @@ def recall(question: Question) -> Answer | None:
                 "has_notes": bool(has_notes),
             },
         } if asked == question and kept <= time.time_ns():
-            if _all_stand(looked, listed=False) and _all_stand(listed, listed=True):
+            if all_stand(looked) and all_stand(listed, listed=True):
                 return Answer(lines, document, stages, has_notes)
     return None
-
-
-def _all_stand(signatures: Mapping[str, object], *, listed: bool) -> bool:
-    for path, signature in signatures.items():
-        if Look(path, listed=listed).signature != signature:
-            return False
-    return True
 
 
 def find_folder() -> Path | None:

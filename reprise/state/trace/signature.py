@@ -3,6 +3,7 @@
 import os
 import stat
 import zlib
+from collections.abc import Mapping
 
 TICK = 0.01  # seconds; of two writes within a tick, both may leave the same time
 WHOLE_SECONDS = 2.0  # the tick of a file system that keeps no fractions of seconds
@@ -11,9 +12,9 @@ NANO = 10**9
 Signature = list[int]
 LENGTH_OF_FILE = 5  # of a file that is no link: mode, inode, size, and both times
 
-
 # Python's own, whatever stands in their places later.
 _lstat, _stat, _listdir, _scandir = os.lstat, os.stat, os.listdir, os.scandir
+# Names of files that DVC or git read for what they say.
 DOTTED = (".dvc", ".git")
 FILES = (".dvc", "dvc.yaml", "dvc.lock")
 
@@ -87,6 +88,14 @@ class Look:
         Then another write may leave the very same times. So it is with times in the future.
         """
         return any(time + _tick(time) >= start for time in self._times)
+
+
+def all_stand(signatures: Mapping[str, object], *, listed: bool = False) -> bool:
+    """Tell whether all paths stand as their signatures have it."""
+    for path, signature in signatures.items():
+        if Look(path, listed=listed).signature != signature:
+            return False
+    return True
 
 
 def _tick(time: int) -> int:
