@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.text_columns import is_readable
+from reprise.text.values import percent
 
 MAX_CHANGED = 0.2  # share of the paired rows; with more it is another test set
 
@@ -72,7 +73,7 @@ def why_refused(what: str, changed: int, paired: int) -> str | None:
         return None
     return (
         f"the {what} differ too much: {changed:,} of {paired:,} paired rows have another one; "
-        f"at most {MAX_CHANGED:.0%} may"
+        f"at most {percent(MAX_CHANGED)} may"
     )
 
 

@@ -60,6 +60,11 @@ def percentage_points(share: float, *, sign: bool = True) -> str:
     return f"+{text}"
 
 
+def percent(share: float, decimals: int = 0) -> str:
+    """Format a proportion in percent, 0.25 as "25 %"."""
+    return f"{share * 100:.{decimals}f} %"
+
+
 def format_seconds(seconds: float) -> str:
     """Format a time: `7.5 s`, `2 min 5 s`."""
     minutes, rest = divmod(seconds, 60)

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from reprise.review.render.svg import RIGHT, WIDTH, Axis, label, svg
-from reprise.text.values import single_line
+from reprise.text.values import percent, single_line
 
 LEFT, TOP, GROUND = 4, 6, 100  # of a histogram's bars, in pixels
 GAP = 0.4  # between a bin and one that stands apart, of a bin's width
@@ -141,7 +141,7 @@ def _bar(side: str, share: float, axis: Axis, top: int) -> Iterator[Markup]:
     width = axis.position(share)
     bar = Markup('<rect class="bar {}" x="120" y="{}" width="{}" height="10"/>')
     yield bar.format(side, top, width)
-    yield label(124 + width, top + 9, f"{share:.1%}", "start", small=True)
+    yield label(124 + width, top + 9, percent(share, 1), "start", small=True)
 
 
 def _shares(counts: Sequence[int]) -> list[float]:
@@ -152,4 +152,4 @@ def _shares(counts: Sequence[int]) -> list[float]:
 def _description(names: Iterable[str], old: Sequence[float], new: Sequence[float]) -> str:
     """Write every share in words, for readers who can't see the bars. More names are left out."""
     bins = zip(names, old, new, strict=False)
-    return "; ".join(f"{name}: {a:.1%} old, {b:.1%} new" for name, a, b in bins)
+    return "; ".join(f"{name}: {percent(a, 1)} old, {percent(b, 1)} new" for name, a, b in bins)

@@ -7,7 +7,7 @@ from reprise.review.model_sizes import ModelSize
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.stats.confused_classes import ConfusedClasses
 from reprise.text.markdown import escaped, table
-from reprise.text.values import NO_VALUE, number, number_pair
+from reprise.text.values import NO_VALUE, number, number_pair, percent
 
 PAIRS = 10  # of classes, in a table
 UNITS = ["bytes", "kB", "MB", "GB"]
@@ -45,7 +45,7 @@ def _prediction(value: object, confidence: float | None) -> str:
     """Write a prediction, and its probability where that is known."""
     if confidence is None:
         return number(value)
-    return f"{number(value)} ({confidence:.0%})"
+    return f"{number(value)} ({percent(confidence)})"
 
 
 def row_table(rows: ChangedRows) -> str:

@@ -22,6 +22,7 @@ from reprise.text.values import (
     is_number,
     number,
     number_pair,
+    percent,
     percentage_points,
     signed,
     single_line,
@@ -127,10 +128,10 @@ def _details(primary: MetricComparison, comparison: Comparison) -> list[str]:
 
 def superiority_sentence(chance: Superiority) -> str:
     """Say how often a new training of the new recipe is better than one of the old."""
-    interval_ = f"95 % CI {chance.low:.0%} to {chance.high:.0%}"
+    interval_ = f"95 % CI {percent(chance.low)} to {percent(chance.high)}"
     return (
         "a new training of the new recipe is better than one of the old in "
-        f"{chance.probability:.0%} of cases ({interval_})"
+        f"{percent(chance.probability)} of cases ({interval_})"
     )
 
 
@@ -163,22 +164,29 @@ def unbeaten_sentences(report: Report, write: Callable[[str], str]) -> list[str]
     for baseline in report.baselines:
         if not baseline.beaten:
             value, other = number_pair(baseline.value, baseline.baseline)
-            metric, name = write(baseline.metric), write(baseline.name)
-            sentences.append(f"{metric} {value} does not beat {name} ({other})")
+            subject = f"{write(baseline.metric)} {value}{_of_recorded(report)}"
+            sentences.append(f"{subject} does not beat {write(baseline.name)} ({other})")
     return sentences
 
 
 def beaten_sentence(report: Report, write: Callable[[str], str]) -> str:
     """List the baselines that the primary metric beats; empty without any."""
-    metric = ""
+    subject = ""
     listed = []
     for baseline in report.baselines:
         if baseline.beaten:
-            metric = write(baseline.metric)
+            subject = f"{write(baseline.metric)}{_of_recorded(report)}"
             listed.append(f"{write(baseline.name)} {number(baseline.baseline)}")
     if not listed:
         return ""
-    return f"{metric} beats {', '.join(listed)}: by value alone, not tested"
+    return f"{subject} beats {', '.join(listed)}: by value alone, not tested"
+
+
+def _of_recorded(report: Report) -> str:
+    """Say whose value stands beside the baselines, where the first line has a mean of several."""
+    if report.comparison is None or report.comparison.seeds_new == 1:
+        return ""
+    return " of the recorded training"
 
 
 def param_sides(change: ValueChange, write: Callable[[Any], str], none: str) -> tuple[str, str]:
@@ -190,8 +198,10 @@ def param_sides(change: ValueChange, write: Callable[[Any], str], none: str) -> 
 
 def side_name(side: RevisionLabel) -> str:
     """Name a side as the user did, with its commit where the name does not tell it."""
-    if side.commit is None or side.commit.startswith(side.name):
+    if side.commit is None:
         return side.name
+    if side.commit.startswith(side.name):
+        return side.name[:12]
     return f"{side.name} ({side.commit[:7]})"
 
 

@@ -50,6 +50,7 @@ from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.review.stats.seeds import seeds_difference
 from reprise.review.stats.superiority import Superiority, probability_of_superiority
 from reprise.review.stats.unpaired import compare_unpaired
+from reprise.text.values import percent
 
 MIN_PAIRED = 0.5  # share of either side's rows; with fewer the two test sets are not the same
 # Relative. The float32 results of one model on two machines differ by more, but so do both sides'.
@@ -165,7 +166,7 @@ def _why_refused(predictions: PairedPredictions) -> str | None:
             return (
                 f"the test rows differ too much: {predictions.pairs:,} of the {side.longest:,} "
                 f"rows of {name} are in every table of both sides; "
-                f"at least {MIN_PAIRED:.0%} are needed"
+                f"at least {percent(MIN_PAIRED)} are needed"
             )
     return None
 

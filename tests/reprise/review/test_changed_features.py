@@ -93,7 +93,7 @@ def test_too_many_other_features_are_refused(made: Made) -> None:
     change(made, {"raw.csv": rows(41)})
     comparison = compared(made, "main", "feature")
     assert comparison["refused"] == (
-        "the features differ too much: 41 of 200 paired rows have another one; at most 20% may"
+        "the features differ too much: 41 of 200 paired rows have another one; at most 20 % may"
     )
 
 

@@ -200,7 +200,7 @@ def test_too_many_other_labels_are_refused(made: Made) -> None:
     change(made, rows(200, relabelled=41))
     comparison = compared(made, "main")
     assert comparison["refused"] == (
-        "the labels differ too much: 41 of 200 paired rows have another one; at most 20% may"
+        "the labels differ too much: 41 of 200 paired rows have another one; at most 20 % may"
     )
     assert comparison["metrics"][0]["verdict"] is None
 

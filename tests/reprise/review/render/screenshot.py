@@ -1,6 +1,7 @@
 """Draw the screenshot of docs/reviews.md: the report of a real change of this project.
 
-`make screenshot`: it trains twice in a copy of the project, and opens the report in Chromium.
+`make screenshot`: it trains 10 and 5 times in a copy of the project, and opens the report in
+Chromium.
 """
 
 import base64
@@ -14,7 +15,7 @@ from selenium import webdriver
 from tests.conftest import ROOT, Project, new_project
 from tests.reprise.chromium import chromium
 
-CHANGE = {"train.model.hidden": [32]}
+CHANGE = {"train.model.hidden": [8]}
 WIDTH, HEIGHT, SCALE = 1110, 1300, 0.75  # pixels, and how many of the picture make one
 
 
@@ -28,7 +29,7 @@ def make_report(folder: Path) -> Path:
     project.set(CHANGE)
     project.run("reprise", "run")
     project.run("git", "remote", "add", "origin", "https://github.com/me/digits.git")
-    project.run("reprise", "report", "main", "--out", "report.html")
+    project.run("reprise", "report", "main", "--replicates", "-j2", "--out", "report.html")
     return Project(folder, project.path).root / "report.html"
 
 

@@ -105,8 +105,8 @@ def test_an_interval_is_drawn_around_zero() -> None:
 def test_bars_show_shares_of_rows_whatever_the_rows() -> None:
     chart = parsed(category_bars("colour", ["a", "b"], [1, 3], [100, 100]))
     shares = [text for text in chart.itertext() if "%" in text and ":" not in text]
-    assert shares == ["25.0%", "50.0%", "75.0%", "50.0%"]
-    assert chart.findtext("desc") == "a: 25.0% old, 50.0% new; b: 75.0% old, 50.0% new"
+    assert shares == ["25.0 %", "50.0 %", "75.0 %", "50.0 %"]
+    assert chart.findtext("desc") == "a: 25.0 % old, 50.0 % new; b: 75.0 % old, 50.0 % new"
 
 
 def test_a_histogram_of_a_side_without_rows_is_flat() -> None:

@@ -117,7 +117,7 @@ def test_a_page_has_pictures_and_nothing_to_unfold() -> None:
     lines = [line for line in written.splitlines() if not line.startswith("![chart]")]
     said = [line for line in lines if line and not line.startswith(("| ---", "dashed: "))]
     assert len(said) == len(set(said))  # nothing twice
-    assert "| fixed | a1f | 3 | `8 (93%)` | `3 (90%)` | 2.81 | 0.11 |" in lines
+    assert "| fixed | a1f | 3 | `8 (93 %)` | `3 (90 %)` | 2.81 | 0.11 |" in lines
     drawn = pictures(written)
     assert len(drawn) == 2
     for text in drawn:

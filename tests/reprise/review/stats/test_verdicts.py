@@ -288,7 +288,7 @@ def test_other_test_rows_are_refused() -> None:
     assert (c.paired, c.only_old, c.only_new) == (40, 60, 60)
     assert c.refused == (
         "the test rows differ too much: 40 of the 100 rows of old are in every table "
-        "of both sides; at least 50% are needed"
+        "of both sides; at least 50 % are needed"
     )
     assert (m.verdict, m.why, m.p_value, m.low) == (None, c.refused, None, None)
     assert m.unpaired is not None
