@@ -22,6 +22,8 @@ def dag(rng: random.Random) -> dict[str, Any]:
     sources = [f"src{i}.txt" for i in range(rng.randint(1, 3))]
     stages: Stages = {}
     paths = list(sources)
+    if rng.random() < 0.3:
+        paths.append("params.yaml")  # a file of values that is a dependency, too
     for number in range(rng.randint(3, 8)):
         deps = rng.sample(paths, rng.randint(1, min(3, len(paths))))
         is_folder = rng.random() < 0.25

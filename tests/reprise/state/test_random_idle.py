@@ -6,6 +6,8 @@ EDITS: how many edits, of all graphs together (default: 2,000).
 import os
 import random
 import shutil
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,14 @@ from tests.reprise.random_dags import dag, edit
 EDITS = int(os.environ.get("EDITS", "2000"))
 GRAPHS = 20
 PLAN = ("reprise", "plan", "--json")
+# Pipelines that a file may hold, in the root's or another folder: what they read lies there or not.
+PIPELINES = [
+    "stages: {t: {cmd: 'true', deps: [params.yaml, x]}}\n",
+    "stages: {t: {cmd: 'echo ${p0}', deps: [../src0.txt]}}\n",
+    "stages: {t: {foreach: [], do: {cmd: 'true', deps: [x]}}}\n",
+    "stages: {t: {cmd: echo 1 > new, params: [p0], outs: [new]}}\n",
+    "vars: [params.yaml]\nstages: {t: {foreach: '${p}', do: {cmd: 'true'}}}\n",
+]
 
 
 class Repository:
@@ -116,7 +126,7 @@ class Repository:
         """Add a file beside another: of no meaning, or one that DVC or git reads."""
         names = ["new", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml"]
         path = self.a_file().with_name(self.rng.choice(names))
-        texts = ["", "*\n", "x\n", "stages: {}\n", "p0: 1\n", "src0.txt\n"]
+        texts = ["", "*\n", "x\n", "stages: {}\n", "p0: 1\n", "src0.txt\n", *PIPELINES]
         path.write_text(self.rng.choice(texts))
 
     def touch(self) -> None:
@@ -142,9 +152,38 @@ class Repository:
         self.made.run("git", "clean", "-qfd", code=None)
         self.made.run("reprise", "run", code=None)
 
+    def edit_while_asked(self) -> None:
+        """Edit at some time while a plan reads: what it keeps is of before or of after."""
+        asked = threading.Thread(target=self.made.run, args=PLAN, kwargs={"code": None})
+        asked.start()
+        time.sleep(self.rng.uniform(0, 0.5))
+        try:
+            self.rng.choice([self.edit_graph, self.write_in_place, self.swap, self.add])()
+        finally:
+            asked.join()
+
+    def edit_while_running(self) -> None:
+        """Edit at some time while stages run."""
+        running = threading.Thread(target=self.run)
+        running.start()
+        time.sleep(self.rng.uniform(0, 1))
+        try:
+            self.rng.choice([self.edit_graph, self.write_in_place, self.add, self.remove])()
+        finally:
+            running.join()
+
+    def hide_from_git(self) -> None:
+        """Edit a file that git takes for unchanged, and switch to the other branch."""
+        path = self.a_file()
+        self.made.run("git", "update-index", "--assume-unchanged", path, code=None)
+        path.write_bytes(path.read_bytes() + b"1")
+        self.switch()
+        self.made.run("git", "update-index", "--no-assume-unchanged", path, code=None)
+
     def edits(self) -> list[Callable[[], None]]:
         rare = [self.edit_graph, self.write_in_place, self.write_twice, self.replace, self.swap]
         rare += [self.remove_object, self.damage_object, self.remove, self.add, self.touch]
+        rare += [self.edit_while_asked, self.edit_while_running, self.hide_from_git]
         return [*rare, self.touch_nothing, self.switch, self.switch, self.run, self.run]
 
     def ask(self) -> tuple[str, bool]:
