@@ -181,6 +181,14 @@ def merge_base(commit: str, other: str) -> str | None:
         return None
 
 
+def branch_without_commits() -> str | None:
+    """Name the branch that the first commit will be on; None outside of git."""
+    try:
+        return git("symbolic-ref", "--short", "--quiet", "HEAD")
+    except PipelineError:
+        return None
+
+
 def is_shallow() -> bool:
     """Tell whether this clone lacks a part of its history."""
     return git("rev-parse", "--is-shallow-repository") == "true"

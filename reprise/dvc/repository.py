@@ -154,8 +154,8 @@ class Repository:
                 known.append(stage.addressing)
                 known += map(str, stage.outs)
             for target in targets:
-                near = get_close_matches(target, known, n=1)
-                if near and target in str(e):
+                near = get_close_matches(target.removeprefix("dvc.yaml:"), known, n=1)
+                if near and target.rpartition(":")[2] in str(e):
                     raise PipelineError(f"{e}; did you mean '{near[0]}'?") from None
             raise
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from reprise.dvc.history.reader import RevisionReader
 from reprise.dvc.history.revision import WORKTREE
 from reprise.errors import PipelineError
-from reprise.git import is_shallow, merge_base
+from reprise.git import branch_without_commits, is_shallow, merge_base
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ def find_sides(reader: RevisionReader, old: str, new: str | None) -> tuple[Side 
     """Return the old and the new side.
 
     `A B` are these two; `A...B` is their merge base and B; `A` is the merge base of A and HEAD,
-    and the working tree. The old side is None before the first commit. Raises PipelineError for
-    what git does not know, and where there is no merge base.
+    and the working tree. Before the first commit, the old side of HEAD and of the branch is None.
+    Raises PipelineError for what git does not know, and where there is no merge base.
     """
     if new is not None:
         return Side(old, reader.commit(old)), Side(new, reader.commit(new))
@@ -29,8 +29,9 @@ def find_sides(reader: RevisionReader, old: str, new: str | None) -> tuple[Side 
     if dots:
         tip = Side(second, reader.commit(second))
         return _merge_base(reader, first, tip), tip
-    if not reader.has_commits:
+    if not reader.has_commits and old in ("HEAD", branch_without_commits()):
         return None, Side(WORKTREE, None)
+    reader.commit(old)  # what is wrong with it is said before what HEAD lacks
     head = Side("HEAD", reader.commit("HEAD"))
     return _merge_base(reader, old, head), Side(WORKTREE, None)
 

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Self
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
-from dvc.scm import NoSCM, RevError, resolve_rev
+from dvc.scm import NoSCM, resolve_rev
+from scmrepo.exceptions import SCMError
 
 from reprise.dvc.exceptions import DVC_ERRORS, describe_error, dvc_boundary
 from reprise.dvc.file_cache import FileCache
@@ -76,7 +77,7 @@ class RevisionReader:
         """Find the commit's hash. Raises PipelineError if git knows no such revision."""
         try:
             return str(resolve_rev(self._repo.scm, name))
-        except (RevError, DvcException):
+        except (SCMError, DvcException):
             raise PipelineError(
                 f"{name}: found no such revision; expected a branch, tag or commit of git"
             ) from None

@@ -249,3 +249,21 @@ def assert_plain(value: Any) -> None:
             assert_plain(item)
     else:
         assert value is None or type(value) in {str, int, float, bool}, type(value)
+
+
+@pytest.mark.parametrize("options", [["--no-scm"], []])
+def test_before_the_first_commit_no_other_name_is_taken_for_it(
+    options: list[str], tmp_path: Path, commands: str
+) -> None:
+    """A branch that is misspelt would else be compared with as if it had nothing."""
+    made = Made(tmp_path, {}, commands)
+    made.root.mkdir()
+    names = ["HEAD"]
+    if not options:
+        made.run("git", "init", "-q", "-b", "trunk")
+        names.append("trunk")
+    made.run("dvc", "init", "-q", *options)
+    for name in names:
+        assert "the working tree against nothing" in made.run("reprise", "report", name)
+    for name in ("trunc", "HEAD~1", "trunk...HEAD"):
+        assert "found no such revision" in made.run("reprise", "report", name, code=1)

@@ -57,13 +57,21 @@ def test_a_wdir_that_an_earlier_stage_makes_is_there(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "meant"), [("tran", "train"), ("modle.pkl", "model.pkl"), ("each@c", "each@a")]
+    ("target", "meant"),
+    [
+        ("tran", "train"),
+        ("modle.pkl", "model.pkl"),
+        ("each@c", "each@a"),
+        ("dvc.yaml:trian", "train"),
+        ("sub/dvc.yaml:trian", "sub/dvc.yaml:train"),
+    ],
 )
 def test_an_unknown_target_is_compared_with_the_known_ones(
     make: Make, target: str, meant: str
 ) -> None:
     each = {"foreach": ["a"], "do": {"cmd": "echo > ${item}.o", "outs": ["${item}.o"]}}
     made = make({"train": stage("cp a.in model.pkl", ["a.in"], "model.pkl"), "each": each})
+    made.edit({"sub/dvc.yaml": "stages: {train: {cmd: echo > o, outs: [o]}}\n"})
     for command in ("plan", "run"):
         assert f"did you mean '{meant}'?\n" in made.run("reprise", command, target, code=1)
 
