@@ -6,7 +6,8 @@ What parses it imports no DVC, which takes half a second: a command imports what
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 
 from reprise.commands import (
@@ -27,6 +28,7 @@ from reprise.commands.options import add_directory, format_epilog
 from reprise.errors import PipelineError
 from reprise.process.signals import Interrupted, exiting_at_once
 
+REVIEW = ("duckdb", "numpy", "pyarrow", "scipy")  # packages of that extra
 COMMANDS = (
     init,
     plan,
@@ -115,9 +117,22 @@ def _execute(args: argparse.Namespace) -> int:
         args.has_warned = True
         print(f"reprise: warning: {text}", file=sys.stderr, flush=True)
 
-    with dvc_boundary(), showing_warnings(warn):
+    with dvc_boundary(), showing_warnings(warn), _naming_extra(args.command):
         status: int = args.execute(args)
     return status
+
+
+@contextmanager
+def _naming_extra(command: str) -> Iterator[None]:
+    """Turn a missing package of the extra `review` into one line that says how to install it."""
+    try:
+        yield
+    except ModuleNotFoundError as e:
+        if e.name not in REVIEW:
+            raise
+        raise PipelineError(
+            f"{command}: found no {e.name}; expected: pip install 'dvc-reprise[review]'"
+        ) from None
 
 
 def _enter(folder: str | None) -> None:

@@ -26,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Post the comment and print its address."""
     from reprise.forge.registry import make_forge
-    from reprise.review.render.markdown import MARKER
+    from reprise.text.markdown import MARKER
 
     text = Path(args.file).read_text(encoding="utf-8")
     print(make_forge().comment(args.pull_request, text, MARKER))

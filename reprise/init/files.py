@@ -15,7 +15,7 @@ from reprise.forge.registry import GIT_ADDRESS, find_provider
 from reprise.git import git
 from reprise.init.changes import Change, Outcome, add_file, add_lines, read_yaml
 from reprise.init.source import find_requirements, find_source
-from reprise.review.render.markdown import MARKER
+from reprise.text.markdown import MARKER
 
 FORGES = {"github": GITHUB, "gitlab": GITLAB}
 PREFECT = "/.prefect/"

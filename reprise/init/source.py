@@ -36,7 +36,7 @@ def _requirement(address: str, commit: str) -> str | None:
     bare, _ = split_login(address)
     if not bare.startswith("https://"):
         return None
-    return f"{DISTRIBUTION} @ git+{bare}@{commit}"
+    return f"{DISTRIBUTION}[review] @ git+{bare}@{commit}"
 
 
 def find_requirements(root: Path) -> str:

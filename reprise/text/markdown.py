@@ -11,6 +11,7 @@ from typing import Any
 
 from reprise.text.values import CELL, NO_VALUE, single_line
 
+MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 ROWS = 20  # of a table outside the folded part
 SENTENCE = 400  # characters
 HEX = r"(?!.*\b[0-9a-fA-F]{7,}\b)"  # GitHub takes it for a commit, and GH-1 for an issue

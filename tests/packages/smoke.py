@@ -1,7 +1,9 @@
 """Install the wheel into an empty environment, and run each command in a small DVC repository.
 
+First without extras, where reports say what to install, then with the extra `review`.
+
 python -m tests.packages.smoke [PYTHON]: prints packages and MB, beside DVC alone. It
-takes packages from the index, in the versions of constraints.txt.
+takes packages from the index, in the versions of constraints.txt, and needs none to start.
 """
 
 import os
@@ -10,8 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.conftest import ROOT
-
+ROOT = Path(__file__).parent.parent.parent
 DVC_YAML = """\
 stages:
   square:
@@ -36,7 +37,20 @@ with open("numbers.csv") as source, open("squares.csv", "w", newline="") as targ
     for row in csv.DictReader(source):
         rows.writerow([row["id"], float(row["number"]) ** 2 + offset])
 """
-PREFECT = "pip install 'dvc-reprise[prefect]'"
+INSTALL = "pip install 'dvc-reprise[{}]'"
+COMMANDS = [
+    "check",
+    "comment",
+    "completion",
+    "init",
+    "plan",
+    "publish",
+    "replicate",
+    "report",
+    "retrain",
+    "run",
+    "verify",
+]
 
 
 class Environment:
@@ -92,8 +106,8 @@ def make_repository(root: Path, environment: Environment) -> None:
         environment.run(root, *command.split())
 
 
-def smoke(root: Path, environment: Environment) -> None:
-    """Run each command that needs no forge and no extra, and one that needs an extra."""
+def run_without_extras(root: Path, environment: Environment) -> None:
+    """Run what needs no extra, and see that the rest names the one that it needs."""
     assert environment.run(root, "reprise", "--version").startswith("reprise ")
     assert "square" in environment.run(root, "reprise", "plan", "--exit-code", status=2)
     environment.run(root, "reprise", "run")
@@ -104,13 +118,22 @@ def smoke(root: Path, environment: Environment) -> None:
     (root / "params.yaml").write_text("offset: 2\n")
     assert "offset 1 → 2" in environment.run(root, "reprise", "plan")
     environment.run(root, "reprise", "run")
+    for command in COMMANDS:
+        environment.run(root, "reprise", command, "--help")
+    environment.run(root, "reprise", "init")
+    prefect = environment.run(root, "reprise", "run", "--prefect", status=1)
+    assert INSTALL.format("prefect") in prefect
+    for arguments in (["report"], ["replicate"], ["retrain", "--dry-run"], ["publish", "x"]):
+        said = environment.run(root, "reprise", *arguments, status=1)
+        assert INSTALL.format("review") in said, said
+
+
+def run_reports(root: Path, environment: Environment) -> None:
+    """Write the report of the param that the run above changed."""
     assert "**worse**" in environment.run(root, "reprise", "report")
     environment.run(root, "reprise", "report", "--out", "report.html")
-    assert PREFECT in environment.run(root, "reprise", "run", "--prefect", status=1)
-    environment.run(root, "reprise", "retrain", "--help")
-    environment.run(root, "reprise", "publish", "--help")
-    environment.run(root, "reprise", "comment", "--help")
-    environment.run(root, "reprise", "replicate", "--help")
+    comment = ["reprise", "comment", "report.html", "--pull-request", "1"]
+    assert "found neither GITHUB_REPOSITORY" in environment.run(root, *comment, status=1)
 
 
 def main() -> None:
@@ -137,8 +160,12 @@ def main() -> None:
         environment = Environment(folder / "environment", python)
         environment.install(str(wheel))
         print("{} packages, {} MB: with reprise".format(*environment.size()), flush=True)
-        make_repository(folder / "repository", environment)
-        smoke(folder / "repository", environment)
+        repository = folder / "repository"
+        make_repository(repository, environment)
+        run_without_extras(repository, environment)
+        environment.install(f"{wheel}[review]")
+        print("{} packages, {} MB: with review".format(*environment.size()), flush=True)
+        run_reports(repository, environment)
         print("each command ran")
 
 

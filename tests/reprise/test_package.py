@@ -1,6 +1,7 @@
 """The installed tool lives beside whatever packages a user has."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reprise.cli import REVIEW
 from tests.conftest import ROOT
 from tests.reprise.corpus import Made
 
@@ -55,4 +57,39 @@ def test_a_wheel_holds_the_tool_and_nothing_of_the_project(tmp_path: Path) -> No
 def test_what_a_missing_extra_asks_for_can_be_installed() -> None:
     """A message that says `pip install 'dvc-reprise[x]'` names an extra that is there."""
     assert PROJECT["project"]["name"] == "dvc-reprise"
-    assert {"train", "prefect", "dask", "dev"} <= PROJECT["project"]["optional-dependencies"].keys()
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert {"review", "train", "prefect", "dask", "dev"} <= extras.keys()
+    assert set(REVIEW) == {package.partition(">=")[0] for package in extras["review"]}
+
+
+WITHOUT_REVIEW = f"""
+import sys
+sys.modules.update(dict.fromkeys({REVIEW}))  # as if they were not installed
+from reprise.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "check", "verify", "init", "completion"])
+def test_what_computes_no_report_runs_without_its_packages(
+    command: str, commands: str, tmp_path: Path
+) -> None:
+    made = Made(tmp_path, {"files": {"dvc.yaml": STAGES, "a.txt": "1\n"}}, commands).create()
+    made.run("reprise", "run")
+    made.run("git", "add", "-A")
+    made.run("git", "commit", "-qm", "all")
+    made.run(sys.executable, "-c", WITHOUT_REVIEW, *command.split())
+
+
+@pytest.mark.parametrize(
+    "command", ["report", "replicate", "retrain --dry-run --nights 1", "publish x"]
+)
+def test_what_computes_a_report_names_the_extra(
+    command: str, commands: str, tmp_path: Path
+) -> None:
+    made = Made(tmp_path, {"files": {"dvc.yaml": STAGES, "a.txt": "1\n"}}, commands).create()
+    said = made.run(sys.executable, "-c", WITHOUT_REVIEW, *command.split(), code=1)
+    name = command.partition(" ")[0]
+    assert re.fullmatch(
+        rf"reprise: {name}: found no \w+; expected: pip install 'dvc-reprise\[review\]'\n", said
+    )

@@ -33,9 +33,8 @@ from reprise.review.render.selection import (
 from reprise.review.report import Report, RevisionLabel
 from reprise.review.stats.parts import PartComparison
 from reprise.shorten import shorten
-from reprise.text.markdown import ROWS, escaped, folded, sentence
+from reprise.text.markdown import MARKER, ROWS, escaped, folded, sentence
 
-MARKER = "<!-- reprise report -->"  # by which a workflow finds the comment that it updates
 LIMIT = 60_000  # characters; GitHub takes 65,536 in a comment
 PAGE_LIMIT = 250_000  # characters, most of them of pictures
 NOTE = 2000  # characters that say what was left out, at most

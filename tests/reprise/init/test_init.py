@@ -404,7 +404,7 @@ def test_it_installs_what_the_repository_says(
 
 COMMIT = "a" * 40
 VCS = {"vcs_info": {"vcs": "git", "commit_id": COMMIT}}
-KNOWN = f"dvc-reprise @ git+https://example.org/reprise.git@{COMMIT}"
+KNOWN = f"dvc-reprise[review] @ git+https://example.org/reprise.git@{COMMIT}"
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_a_clone_s_own_origin_and_commit_are_taken(
     installed_as({"url": top.as_uri(), "dir_info": {"editable": True}}, monkeypatch)
     found = find_source()
     assert found is not None
-    assert re.fullmatch(rf"dvc-reprise @ git\+{address}@[0-9a-f]{{40}}", found)
+    assert re.fullmatch(rf"dvc-reprise\[review\] @ git\+{address}@[0-9a-f]{{40}}", found)
 
 
 def installed_as(origin: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch) -> None:
