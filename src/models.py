@@ -20,15 +20,32 @@ def check_sizes(**sizes: list[int]) -> None:
             raise ValueError(f"{name} must be 1 or more")
 
 
+def check_switches(**values: bool) -> None:
+    """Raise ValueError for what is neither true nor false, such as the text "no"."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be true or false")
+
+
 class MLP(nn.Module):
     """Linear layers with relu between them: hidden [128] is the two-layer textbook network.
 
+    skip: outputs are the sum of theirs and of one linear layer's, so that the hidden ones learn
+    what a line does not tell.
     [rows, inputs] → [rows, outputs]
     """
 
-    def __init__(self, inputs: int, outputs: int, hidden: list[int], dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: list[int],
+        dropout: float = 0.0,
+        skip: bool = False,
+    ) -> None:
         super().__init__()
         check_sizes(hidden=hidden)
+        check_switches(skip=skip)
         sizes = [inputs, *hidden]
         layers: list[nn.Module] = []
         for before, after in itertools.pairwise(sizes):
@@ -36,9 +53,12 @@ class MLP(nn.Module):
             if dropout:
                 layers.append(nn.Dropout(dropout))
         self.layers = nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
+        self.skip = nn.Linear(inputs, outputs) if skip else None
 
     def forward(self, x: Tensor) -> Tensor:
         outputs: Tensor = self.layers(x)
+        if self.skip is not None:
+            outputs = outputs + self.skip(x)
         return outputs
 
 
@@ -75,8 +95,7 @@ class CNN(nn.Module):
     ) -> None:
         super().__init__()
         check_sizes(channels=channels, depth=[depth], hidden=[hidden])
-        if not isinstance(mirror, bool):
-            raise ValueError("mirror must be true or false")
+        check_switches(mirror=mirror)
         self.mirror = mirror
         self.side = math.isqrt(inputs)
         if self.side**2 != inputs:

@@ -309,3 +309,14 @@ def test_the_loss_follows_the_task_where_none_is_named() -> None:
     assert chosen_loss(None, "classification").name == "CrossEntropyLoss"
     assert chosen_loss(None, "regression").name == "MSELoss"
     assert chosen_loss(Named(name="L1Loss"), "regression").name == "L1Loss"
+
+
+def test_a_skip_adds_what_one_linear_layer_says() -> None:
+    network = build("model", "mlp", {"hidden": [5], "skip": True}, 3, 2)
+    plain = build("model", "mlp", {"hidden": [5]}, 3, 2)
+    state = network.state_dict()
+    line = {name.removeprefix("skip."): state.pop(name) for name in ("skip.weight", "skip.bias")}
+    plain.load_state_dict(state)  # the rest is named as before
+    x = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+    expected = plain(x) + x @ line["weight"].T + line["bias"]
+    assert torch.allclose(network(x), expected, atol=1e-6)

@@ -55,6 +55,7 @@ BAD: dict[str, list[Any]] = {
         *NO_CLASS,
         *with_name("mlp", {}, *({"hidden": value} for value in NO_SIZES)),
         *with_name("mlp", *({"hidden": [8], "dropout": value} for value in (-1, 2, "a", [1], NAN))),
+        *with_name("mlp", *({"hidden": [8], "skip": value} for value in ("yes", 1, 0.5, None))),
         *with_name("mlp", {"hidden": [8], "hiden": [8]}, {"hidden": [HUGE]}),
         *with_name("linear", {"hidden": [8]}),
         *with_name("cnn", {}, *({"channels": value} for value in (5, "a", [], [0], [2, 2], None))),
