@@ -27,6 +27,9 @@ import dvc.utils.strictyaml
 import voluptuous
 from dvc.dvcfile import Lockfile, ProjectFile
 from dvc.fs import LocalFileSystem
+from dvc.output import Output
+from dvc.stage import Stage as DVCStage
+from dvc.stage.cache import StageCache
 from dvc.utils import relpath
 from dvc.utils.serialize import _yaml
 from dvc_data.hashfile import transfer
@@ -71,6 +74,7 @@ _load_project = ProjectFile._load_yaml
 _dump_yaml = dvc.utils.serialize.dump_yaml
 _log_exception = transfer._log_exception
 _isin = LocalFileSystem.isin
+_uncached_outs = StageCache._uncached_outs
 
 # What is remembered while a repository is open.
 _file_caches: dict[int, FileCache] = {}  # of open repositories, by the id of their file system
@@ -150,6 +154,14 @@ def is_in(path: str, folder: str) -> bool:
     if UNUSUAL.search(f"{path}\n{folder}"):
         return bool(_isin(path, folder))
     return path.startswith(f"{folder}/")
+
+
+def find_uncached_outs(runs: StageCache, stage: DVCStage, entry: Any) -> Iterator[Output]:
+    """Make a stage of the entry only if an out is not cached, in place of _uncached_outs."""
+    if all(out.use_cache for out in stage.outs):
+        return iter(())
+    outs: Iterator[Output] = _uncached_outs(runs, stage, entry)
+    return outs
 
 
 PATCHES: tuple[Patch, ...] = (
@@ -232,6 +244,16 @@ PATCHES: tuple[Patch, ...] = (
         "paths apart each time",
         gain="1.4 of 41.5 from scratch (3 %), 5.4 of 32.9 restored (16 %)",
         test="tests/reprise/dvc/test_patches.py::test_paths_lie_where_dvc_says_that_they_do",
+    ),
+    Patch(
+        owner=StageCache,
+        attribute="_uncached_outs",
+        replacement=find_uncached_outs,
+        reason="DVC makes a stage of each entry of the run-cache to find the outs that are not "
+        "cached, though there are none",
+        gain="0.8 from scratch (timed alone)",
+        test="tests/reprise/dvc/test_patches.py::"
+        "test_a_stage_of_an_entry_is_made_only_for_outs_that_are_not_cached",
     ),
 )
 

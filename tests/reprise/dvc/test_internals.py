@@ -49,6 +49,7 @@ INTERNALS = {
     "dvc.stage.cache:StageCache._load": "387d30ed4675",
     "dvc.stage.cache:StageCache.restore": "c7e43f44087e",
     "dvc.stage.cache:StageCache.save": "49b8f5c04149",
+    "dvc.stage.cache:StageCache._uncached_outs": "789e34a54fee",
     "dvc.stage.cache:_can_hash": "5fbce5b4695b",
     "dvc.stage.decorators:rwlocked": "2f9910ef188b",
     "dvc.stage.loader:StageLoader.fill_from_lock": "da565947ec83",

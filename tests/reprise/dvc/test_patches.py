@@ -12,6 +12,7 @@ import dvc.schema
 import pytest
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
+from dvc.stage.cache import StageCache
 
 from reprise.dvc import Repository, Stage, file_cache
 from reprise.dvc.deps import params_deps
@@ -214,3 +215,18 @@ def test_paths_lie_where_dvc_says_that_they_do(roots: list[Path]) -> None:
     with opened(roots[0]):
         assert [LocalFileSystem.isin(path, folder) for path, folder in pairs] == expected
     assert 0 < sum(expected) < len(pairs)
+
+
+def test_a_stage_of_an_entry_is_made_only_for_outs_that_are_not_cached(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count(monkeypatch, StageCache, "_create_stage")
+    entry = {"cmd": "cat a.in > a", "outs": [{"path": "a", "md5": "0" * 32}]}
+    with opened(roots[0]) as repository, chdir(roots[0]):
+        stage = only_stage(repository).dvc
+        runs = stage.repo.stage_cache
+        assert [*runs._uncached_outs(stage, entry)] == []
+        assert calls == []
+        stage.outs[0].use_cache = False
+        assert [out.def_path for out in runs._uncached_outs(stage, entry)] == ["a"]
+        assert len(calls) == 1
