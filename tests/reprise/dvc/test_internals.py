@@ -65,6 +65,7 @@ INTERNALS = {
     "dvc.render.match:match_defs_renderers": "fc0f220ab00e",
     "dvc_data.hashfile.transfer:_log_exception": "32636076077b",
     "dvc_data.hashfile.state:State.set_link": "da4775635d65",
+    "dvc_objects.fs.generic:test_links": "622b81203f36",
 }
 
 

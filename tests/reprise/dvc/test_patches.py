@@ -13,8 +13,9 @@ import pytest
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.stage.cache import StageCache
+from dvc_data.hashfile import checkout
 
-from reprise.dvc import Repository, Stage, file_cache
+from reprise.dvc import Repository, Stage, file_cache, patches
 from reprise.dvc.deps import params_deps
 from reprise.dvc.lock_file import replace_entries
 from reprise.dvc.patches import PATCHES
@@ -230,3 +231,27 @@ def test_a_stage_of_an_entry_is_made_only_for_outs_that_are_not_cached(
         stage.outs[0].use_cache = False
         assert [out.def_path for out in runs._uncached_outs(stage, entry)] == ["a"]
         assert len(calls) == 1
+
+
+def test_links_are_tried_once_for_a_folder(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = ["reflink", "hardlink", "copy"]
+    works = iter([[], ["copy"]])
+    with opened(roots[0]) as repository:
+        find_links = vars(checkout)["test_links"]
+        fs = only_stage(repository).dvc.repo.fs
+        cache, other = map(str, roots)
+        found = find_links(links, fs, cache, fs, f"{cache}/one")
+        assert "copy" in found
+        calls = count(monkeypatch, patches, "_test_links")
+        assert find_links(links, fs, cache, fs, f"{cache}/two") == found
+        assert calls == []
+        assert find_links(links, fs, cache, fs, f"{other}/one") == found
+        assert find_links(links, fs, other, fs, f"{other}/one") == found
+        assert find_links(["copy"], fs, cache, fs, f"{cache}/one") == ["copy"]
+        assert len(calls) == 3
+        monkeypatch.setattr(patches, "_test_links", lambda *_: next(works))
+        assert find_links(["hardlink"], fs, cache, fs, f"{cache}/one") == []
+        assert find_links(["hardlink"], fs, cache, fs, f"{cache}/one") == ["copy"]
+    assert [*roots[0].glob("*.tmp")] == []
