@@ -216,7 +216,17 @@ def _is_like_new(path: str) -> bool:
     expected = (stat.S_IFREG, 1, os.geteuid(), group)
     if (kind, found.st_nlink, found.st_uid, found.st_gid) != expected:
         return False
-    return not os.listxattr(path) and not os.listxattr(folder)  # among these are rights
+    return not _attributes(path) and not _attributes(folder)  # among these are rights
+
+
+def _attributes(path: str) -> list[str]:
+    """List the extended attributes; none on a file system without such."""
+    try:
+        return os.listxattr(path)
+    except OSError as e:
+        if e.errno != errno.ENOTSUP:
+            raise
+        return []
 
 
 PATCHES: tuple[Patch, ...] = (

@@ -1,5 +1,6 @@
 """DVC's parts are replaced while a repository is open, for it alone, and then put back."""
 
+import errno
 import json
 import os
 from contextlib import ExitStack, chdir
@@ -283,6 +284,20 @@ def test_an_out_that_is_a_copy_is_left_with_the_mode_of_a_new_one(
     with opened(roots[0]) as repository, chdir(roots[0]):
         repo = only_stage(repository).dvc.repo
         assert commit(roots[0], repo, mode) == (content, new_mode, True)
+
+
+def test_an_out_is_left_on_a_file_system_without_attributes(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> list[str]:
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    (root, _) = roots
+    (root / "a").write_text("1\n")
+    monkeypatch.setattr(os, "listxattr", refuse)
+    with opened(root) as repository, chdir(root):
+        repo = only_stage(repository).dvc.repo
+        assert commit(root, repo, 0o600) == (b"1\n", 0o100644, True)
 
 
 @pytest.mark.parametrize("kind", ["hard link", "symbolic link", "group"])
