@@ -12,8 +12,6 @@ the objects.)
 import errno
 import os
 import re
-import stat
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -38,7 +36,6 @@ from dvc.utils import relpath
 from dvc.utils.serialize import _yaml
 from dvc_data.hashfile import checkout, transfer
 from dvc_data.hashfile.state import State
-from dvc_objects.fs.utils import umask
 
 from reprise.dvc.file_cache import FileCache
 from reprise.dvc.lock_file import format_run
@@ -81,7 +78,6 @@ _log_exception = transfer._log_exception
 _isin = LocalFileSystem.isin
 _uncached_outs = StageCache._uncached_outs
 _test_links = dvc_objects.fs.generic.test_links
-_determine_files_to_relink = checkout._determine_files_to_relink
 
 # What is remembered while a repository is open.
 _file_caches: dict[int, FileCache] = {}  # of open repositories, by the id of their file system
@@ -188,47 +184,6 @@ def test_links_once(
     return _links[key]
 
 
-def leave_copies(diff: Any, path: str, fs: Any, cache: Any) -> None:
-    """Leave a file that is as a new copy of its object would be, which DVC would make.
-
-    In place of _determine_files_to_relink. DVC itself leaves the files of a folder.
-    """
-    _determine_files_to_relink(diff, path, fs, cache)
-    is_unchanged_file = len(diff.modified) == 1 and diff.modified == diff.unchanged
-    if not is_unchanged_file or not isinstance(fs, LocalFileSystem) or not _is_like_new(path):
-        return
-    links = test_links_once(cache.cache_types, cache.fs, cache.path, fs, path)
-    if links[:1] == ["copy"]:
-        os.chmod(path, 0o666 & ~umask)
-        diff.modified.clear()
-
-
-def _is_like_new(path: str) -> bool:
-    """Tell whether it is a file, and, but for its mode, as if this process had made it."""
-    if sys.platform != "linux":
-        return False
-    folder = os.path.dirname(path)
-    group = os.getegid()
-    if os.stat(folder).st_mode & stat.S_ISGID:
-        group = os.stat(folder).st_gid
-    found = os.lstat(path)
-    kind = stat.S_IFMT(found.st_mode)
-    expected = (stat.S_IFREG, 1, os.geteuid(), group)
-    if (kind, found.st_nlink, found.st_uid, found.st_gid) != expected:
-        return False
-    return not _attributes(path) and not _attributes(folder)  # among these are rights
-
-
-def _attributes(path: str) -> list[str]:
-    """List the extended attributes; none on a file system without such."""
-    try:
-        return os.listxattr(path)
-    except OSError as e:
-        if e.errno != errno.ENOTSUP:
-            raise
-        return []
-
-
 PATCHES: tuple[Patch, ...] = (
     Patch(
         owner=dvc.rwlock,
@@ -327,15 +282,6 @@ PATCHES: tuple[Patch, ...] = (
         reason="DVC tries for each file which links work, by files that it makes and removes",
         gain="1.1 from scratch, as much restored (timed alone)",
         test="tests/reprise/dvc/test_patches.py::test_links_are_tried_once_for_a_folder",
-    ),
-    Patch(
-        owner=checkout,
-        attribute="_determine_files_to_relink",
-        replacement=leave_copies,
-        reason="DVC copies each out into the cache, and then its object back in place of the out",
-        gain="1.0 from scratch (timed alone), and the time to copy the out",
-        test="tests/reprise/dvc/test_patches.py::"
-        "test_an_out_that_is_a_copy_is_left_with_the_mode_of_a_new_one",
     ),
 )
 

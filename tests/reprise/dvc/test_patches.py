@@ -1,6 +1,5 @@
 """DVC's parts are replaced while a repository is open, for it alone, and then put back."""
 
-import errno
 import json
 import os
 from contextlib import ExitStack, chdir
@@ -256,65 +255,3 @@ def test_links_are_tried_once_for_a_folder(
         assert find_links(["hardlink"], fs, cache, fs, f"{cache}/one") == []
         assert find_links(["hardlink"], fs, cache, fs, f"{cache}/one") == ["copy"]
     assert [*roots[0].glob("*.tmp")] == []
-
-
-def commit(root: Path, repo: Repo, mode: int) -> tuple[bytes, int, bool]:
-    """Save an out as DVC does; return its content and mode by then, and whether it is the same."""
-    (stage,) = repo.index.stages
-    out = root / "a"
-    out.chmod(mode)
-    os.utime(out, (1, 1))
-    with repo.lock:
-        stage.save()
-        stage.commit()
-    assert repo.cache.local.exists(stage.outs[0].hash_info.value)
-    assert not stage.outs[0].workspace_status()
-    status = out.stat()
-    return out.read_bytes(), status.st_mode, status.st_mtime == 1
-
-
-@pytest.mark.parametrize("mode", [0o644, 0o600, 0o755, 0o444, 0o666])
-def test_an_out_that_is_a_copy_is_left_with_the_mode_of_a_new_one(
-    roots: list[Path], mode: int
-) -> None:
-    for root in roots:
-        (root / "a").write_text("1\n")
-    with chdir(roots[1]):
-        content, new_mode, _ = commit(roots[1], Repo(), mode)
-    with opened(roots[0]) as repository, chdir(roots[0]):
-        repo = only_stage(repository).dvc.repo
-        assert commit(roots[0], repo, mode) == (content, new_mode, True)
-
-
-def test_an_out_is_left_on_a_file_system_without_attributes(
-    roots: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> list[str]:
-        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
-
-    (root, _) = roots
-    (root / "a").write_text("1\n")
-    monkeypatch.setattr(os, "listxattr", refuse)
-    with opened(root) as repository, chdir(root):
-        repo = only_stage(repository).dvc.repo
-        assert commit(root, repo, 0o600) == (b"1\n", 0o100644, True)
-
-
-@pytest.mark.parametrize("kind", ["hard link", "symbolic link", "group"])
-def test_an_out_that_is_not_as_a_new_copy_would_be_is_copied_by_dvc(
-    roots: list[Path], kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (root, _) = roots
-    match kind:
-        case "hard link":
-            (root / "a").hardlink_to(root / "a.in")
-        case "symbolic link":
-            (root / "a").symlink_to("a.in")
-        case "group":
-            (root / "a").write_text("1\n")
-            monkeypatch.setattr(os, "getegid", lambda: 12345)
-    with opened(root) as repository, chdir(root):
-        repo = only_stage(repository).dvc.repo
-        assert commit(root, repo, 0o600) == (b"1\n", 0o100644, False)
-    assert not (root / "a").is_symlink()
-    assert (root / "a").stat().st_nlink == 1
