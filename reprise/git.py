@@ -181,12 +181,13 @@ def merge_base(commit: str, other: str) -> str | None:
         return None
 
 
-def branch_without_commits() -> str | None:
-    """Name the branch that the first commit will be on; None outside of git."""
+def branch_without_commits() -> list[str]:
+    """Name the branch of the first commit to come, in full and in short; none outside of git."""
     try:
-        return git("symbolic-ref", "--short", "--quiet", "HEAD")
+        full = git("symbolic-ref", "--quiet", "HEAD")
     except PipelineError:
-        return None
+        return []
+    return [full, full.removeprefix("refs/heads/")]
 
 
 def is_shallow() -> bool:

@@ -149,15 +149,24 @@ class Repository:
         try:
             return select(self._repo, graph, targets, selection)
         except (StageNotFound, NoOutputOrStageError, StageFileDoesNotExistError) as e:
-            known = []
-            for stage in self._repo.index.stages:
-                known.append(stage.addressing)
-                known += map(str, stage.outs)
             for target in targets:
-                near = get_close_matches(target.removeprefix("dvc.yaml:"), known, n=1)
-                if near and target.rpartition(":")[2] in str(e):
-                    raise PipelineError(f"{e}; did you mean '{near[0]}'?") from None
+                file, _, name = target.rpartition(":")
+                known = self._names_in(os.path.normpath(file) if file else file)
+                near = get_close_matches(name, known, n=1)
+                if near and f"'{name}'" in str(e):
+                    raise PipelineError(f"{e}; did you mean '{known[near[0]]}'?") from None
             raise
+
+    def _names_in(self, file: str) -> dict[str, str]:
+        """List a file's stages, or without one all stages and outs, each with how to name it."""
+        names: dict[str, str] = {}
+        for stage in self._repo.index.stages:
+            target = str(stage.addressing)
+            if not file:
+                names |= {target: target} | {str(out): str(out) for out in stage.outs}
+            elif stage.relpath == file:
+                names[target.rpartition(":")[2]] = target
+        return names
 
     # Claims on files
 

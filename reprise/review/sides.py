@@ -29,7 +29,7 @@ def find_sides(reader: RevisionReader, old: str, new: str | None) -> tuple[Side 
     if dots:
         tip = Side(second, reader.commit(second))
         return _merge_base(reader, first, tip), tip
-    if not reader.has_commits and old in ("HEAD", branch_without_commits()):
+    if not reader.has_commits and old in ("HEAD", "@", *branch_without_commits()):
         return None, Side(WORKTREE, None)
     reader.commit(old)  # what is wrong with it is said before what HEAD lacks
     head = Side("HEAD", reader.commit("HEAD"))

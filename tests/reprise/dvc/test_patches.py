@@ -244,6 +244,9 @@ def test_links_are_tried_once_for_a_folder(
         cache, other = map(str, roots)
         found = find_links(links, fs, cache, fs, f"{cache}/one")
         assert "copy" in found
+        found.remove("copy")  # as DVC does with one that fails for a file
+        found = find_links(links, fs, cache, fs, f"{cache}/one")
+        assert "copy" in found
         calls = count(monkeypatch, patches, "_test_links")
         assert find_links(links, fs, cache, fs, f"{cache}/two") == found
         assert calls == []

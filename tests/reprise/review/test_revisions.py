@@ -258,10 +258,10 @@ def test_before_the_first_commit_no_other_name_is_taken_for_it(
     """A branch that is misspelt would else be compared with as if it had nothing."""
     made = Made(tmp_path, {}, commands)
     made.root.mkdir()
-    names = ["HEAD"]
+    names = ["HEAD", "@"]
     if not options:
         made.run("git", "init", "-q", "-b", "trunk")
-        names.append("trunk")
+        names += ["trunk", "refs/heads/trunk"]
     made.run("dvc", "init", "-q", *options)
     for name in names:
         assert "the working tree against nothing" in made.run("reprise", "report", name)

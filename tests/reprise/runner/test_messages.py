@@ -64,6 +64,7 @@ def test_a_wdir_that_an_earlier_stage_makes_is_there(make: Make) -> None:
         ("each@c", "each@a"),
         ("dvc.yaml:trian", "train"),
         ("sub/dvc.yaml:trian", "sub/dvc.yaml:train"),
+        ("./dvc.yaml:trian", "train"),
     ],
 )
 def test_an_unknown_target_is_compared_with_the_known_ones(
@@ -73,7 +74,15 @@ def test_an_unknown_target_is_compared_with_the_known_ones(
     made = make({"train": stage("cp a.in model.pkl", ["a.in"], "model.pkl"), "each": each})
     made.edit({"sub/dvc.yaml": "stages: {train: {cmd: echo > o, outs: [o]}}\n"})
     for command in ("plan", "run"):
-        assert f"did you mean '{meant}'?\n" in made.run("reprise", command, target, code=1)
+        said = made.run("reprise", command, "train", target, code=1)  # another one that is known
+        assert f"did you mean '{meant}'?\n" in said
+
+
+@pytest.mark.parametrize("target", ["zzz", "sub/dvc.yaml:zzz", "dvc.yaml:", "none/dvc.yaml:train"])
+def test_a_target_like_no_other_is_compared_with_none(make: Make, target: str) -> None:
+    made = make({"train": stage("cp a.in model.pkl", ["a.in"], "model.pkl")})
+    made.edit({"sub/dvc.yaml": "stages: {train: {cmd: echo > o, outs: [o]}}\n"})
+    assert "did you mean" not in made.run("reprise", "plan", "train", target, code=None)
 
 
 @pytest.mark.parametrize("command", ["run", "check"])
