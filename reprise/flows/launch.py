@@ -138,13 +138,15 @@ def _lost_server_named() -> Iterator[None]:
 @contextmanager
 def _closed_server() -> Iterator[None]:
     """Have the temporary server ask for a secret, which this process and its own have."""
-    from prefect.settings import PREFECT_API_AUTH_STRING, temporary_settings
+    import prefect.settings
 
     own = closed(secrets.token_urlsafe(), NO_PAGE)
+    # The server is started with the settings of this process before its environment.
+    settings = {getattr(prefect.settings, name): value for name, value in own.items()}
     before = dict(os.environ)
     os.environ.update(own)
     try:
-        with temporary_settings({PREFECT_API_AUTH_STRING: own["PREFECT_API_AUTH_STRING"]}):
+        with prefect.settings.temporary_settings(settings):
             yield
     finally:
         for name in own:
