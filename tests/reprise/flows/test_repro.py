@@ -150,10 +150,12 @@ def test_a_stage_that_names_itself_is_named_once(make: Make, api: str) -> None:
     assert last_run(api)["state"]["message"] == "a: no column x; ab: a: no column x"
 
 
-def test_a_training_shows_its_progress(make: Make, api: str) -> None:
-    rows = "for n in 1 2 3; do sleep 1.5; echo $n >> $live; done"
-    live = "live=$REPRISE_TMP/live/train.csv; mkdir -p $REPRISE_TMP/live; echo epoch > $live"
-    cmd = f"{live}; {rows}; cat a.in > a"
+def test_a_training_shows_its_progress(make: Make, api: str, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    folder = "folder=$(printenv REPRISE_TMP || echo .dvc/tmp/reprise)/live; mkdir -p $folder"
+    live = f"{folder}; live=$folder/train.csv; echo epoch > $live"
+    wait = f"for n in $(seq 600); do test -e {seen} && break; sleep 0.1; done"
+    cmd = f"{live}; echo 1 >> $live; {wait}; cat a.in > a"
     train = stage(cmd, ["a.in"], "a", params=["train.epochs"])
     made = make({"train": train}, {"params.yaml": "train: {epochs: 4}\n"})
     found = set()
@@ -162,8 +164,10 @@ def test_a_training_shows_its_progress(make: Make, api: str) -> None:
             for artifact in post(api, "artifacts"):
                 if artifact["key"] == "repo-train-progress":
                     found.add((artifact["data"], artifact["description"]))
+            if (25, "epoch 1 of 4") in found:
+                seen.touch()
             time.sleep(0.2)
-    assert found & {(25, "epoch 1 of 4"), (50, "epoch 2 of 4"), (75, "epoch 3 of 4")}
+    assert (25, "epoch 1 of 4") in found
     shown = artifacts(api)["repo-train-progress"]
     assert (shown["type"], shown["data"], shown["description"]) == ("progress", 100, "done")
 
