@@ -73,4 +73,4 @@ def test_the_second_report_trains_nothing(
     assert ": done" not in output
     (comment,) = stand_in.comments
     assert "the change is better" in comment["body"]
-    assert "is better than one of the old in 100% of cases" in comment["body"]
+    assert "is better than one of the old in 100 % of cases" in comment["body"]

@@ -66,7 +66,7 @@ def test_a_change_that_trainings_confirm_is_better(tmp_path: Path, commands: str
     assert "the working tree: train: 3 trainings with another train.seed: 0 are in" in report
     assert "the change is better" in first_line(report)
     assert ", by the recorded training of either side" in report
-    assert "a new training of the new recipe is better than one of the old in 100% of" in report
+    assert "a new training of the new recipe is better than one of the old in 100 % of" in report
     assert state(made.root) == before
     again = made.run("reprise", "report", "main", "--replicates", "--format", "json")
     assert "4 are in the run-cache, 0 to run" in again
