@@ -25,7 +25,7 @@ from reprise.commands import (
     verify,
 )
 from reprise.commands.options import add_directory, format_epilog
-from reprise.errors import PipelineError
+from reprise.errors import PipelineError, missing_package
 from reprise.process.signals import Interrupted, exiting_at_once
 
 REVIEW = ("duckdb", "numpy", "pyarrow", "scipy")  # packages of that extra
@@ -130,9 +130,7 @@ def _naming_extra(command: str) -> Iterator[None]:
     except ModuleNotFoundError as e:
         if e.name not in REVIEW:
             raise
-        raise PipelineError(
-            f"{command}: found no {e.name}; expected: pip install 'dvc-reprise[review]'"
-        ) from None
+        raise missing_package(command, e.name, "review") from None
 
 
 def _enter(folder: str | None) -> None:

@@ -10,6 +10,13 @@ class PipelineError(Exception):
         super().__init__(" ".join(str(message).split()))
 
 
+def missing_package(where: str, package: str, extra: str) -> PipelineError:
+    """Make the error for a package that is not installed. extra: whose package it is."""
+    return PipelineError(
+        f"{where}: found no {package}; expected: pip install 'dvc-reprise[{extra}]'"
+    )
+
+
 class StagesFailed(PipelineError):  # noqa: N818
     """Raised when stages failed. errors: each one's error, by the stage's name."""
 

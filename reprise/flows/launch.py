@@ -11,7 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reprise.errors import PipelineError
+from reprise.errors import PipelineError, missing_package
 from reprise.flows.engines import engine_options, make_task_runner
 from reprise.flows.server.secret import closed
 from reprise.git import redacted
@@ -163,9 +163,7 @@ def _check_prefect() -> bool:
     try:
         import prefect.settings
     except ModuleNotFoundError:
-        raise PipelineError(
-            "--prefect: found no prefect; expected: pip install 'dvc-reprise[prefect]'"
-        ) from None
+        raise missing_package("--prefect", "prefect", "prefect") from None
     url = prefect.settings.PREFECT_API_URL.value()
     if url:
         _check_server(url)

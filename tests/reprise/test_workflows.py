@@ -252,12 +252,15 @@ def test_gitlab_s_token_is_in_no_job_that_runs_the_merge_request_s_code() -> Non
 
 @pytest.mark.parametrize("name", ["ci.yml", "report.yml", "retrain.yml"])
 def test_stages_run_where_namespaces_are_allowed(name: str) -> None:
-    commands = ("reprise run", "reprise retrain", "reprise report", ".ci/run", "python -m tests")
+    commands = ("reprise", ".ci/run", "python -m tests")
     jobs = 0
     for job in workflow(name)["jobs"].values():
         scripts = [step.get("run", "") for step in job["steps"]]
         allowing = [i for i, script in enumerate(scripts) if "apparmor_restrict" in script]
-        running = [i for i, script in enumerate(scripts) if script.startswith(commands)]
+        running = []
+        for i, script in enumerate(scripts):
+            if script.startswith(commands) and not script.startswith("reprise publish"):
+                running.append(i)  # publish runs no stage
         assert len(allowing) == bool(running)
         assert allowing <= running[:1]
         jobs += bool(running)

@@ -7,7 +7,7 @@ import logging
 import signal
 from typing import TYPE_CHECKING, Any
 
-from reprise.errors import PipelineError
+from reprise.errors import PipelineError, missing_package
 from reprise.flows.engine_option import EngineOption
 
 if TYPE_CHECKING:
@@ -31,9 +31,7 @@ def make_task_runner(jobs: int, dask_address: str | None) -> "TaskRunner[Any]":
     try:
         from prefect_dask.task_runners import DaskTaskRunner
     except ModuleNotFoundError:
-        raise PipelineError(
-            "--runner dask: found no prefect_dask; expected: pip install 'dvc-reprise[dask]'"
-        ) from None
+        raise missing_package("--runner dask", "prefect_dask", "dask") from None
     logging.getLogger("distributed").setLevel(logging.ERROR)  # it logs each connection
     if dask_address is not None:
         _check_scheduler(dask_address)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,23 +155,25 @@ class Repository:
 
     def edit_while_asked(self) -> None:
         """Edit at some time while a plan reads: what it keeps is of before or of after."""
-        asked = threading.Thread(target=self.made.run, args=PLAN, kwargs={"code": None})
-        asked.start()
-        time.sleep(self.rng.uniform(0, 0.5))
-        try:
-            self.rng.choice([self.edit_graph, self.write_in_place, self.swap, self.add])()
-        finally:
-            asked.join()
+        edits = [self.edit_graph, self.write_in_place, self.swap, self.add]
+        self._edit_during(partial(self.made.run, *PLAN, code=None), 0.5, edits)
 
     def edit_while_running(self) -> None:
         """Edit at some time while stages run."""
-        running = threading.Thread(target=self.run)
-        running.start()
-        time.sleep(self.rng.uniform(0, 1))
+        edits = [self.edit_graph, self.write_in_place, self.add, self.remove]
+        self._edit_during(self.run, 1, edits)
+
+    def _edit_during(
+        self, work: Callable[[], object], latest: float, edits: list[Callable[[], None]]
+    ) -> None:
+        """Make one of the edits beside the work, `latest` seconds after its beginning at most."""
+        beside = threading.Thread(target=work)
+        beside.start()
+        time.sleep(self.rng.uniform(0, latest))
         try:
-            self.rng.choice([self.edit_graph, self.write_in_place, self.add, self.remove])()
+            self.rng.choice(edits)()
         finally:
-            running.join()
+            beside.join()
 
     def hide_from_git(self) -> None:
         """Edit a file that git takes for unchanged, and switch to the other branch."""
