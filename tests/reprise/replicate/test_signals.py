@@ -20,7 +20,7 @@ from tests.reprise.runner.repository import is_gone, variables, wait_for
 def made(tmp_path: Path, commands: str) -> Made:
     """Return a repository of a training that takes long with another seed than the declared."""
     (tmp_path / "pids").mkdir()
-    slow = f"{{ echo $$ > {tmp_path}/pid; mv {tmp_path}/pid {tmp_path}/pids/$$; sleep 100; }}"
+    slow = f"{{ : > {tmp_path}/pids/$$; sleep 100; }}"
     train = {
         "cmd": f"grep -q 'seed: 1$' params.yaml || {slow}; printf 'id,correct\\n1,1\\n' > out.csv",
         "params": ["seed"],
