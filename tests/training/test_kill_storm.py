@@ -89,16 +89,25 @@ class Storm:
 
     def start(self) -> warm.Command:
         """Start the runner in a session of its own."""
-        rwlock = self.project.root / ".dvc/tmp/rwlock"
-        if self.arguments[1] == "dvc" and rwlock.exists() and rwlock.stat().st_size == 0:
-            rwlock.unlink()  # which DVC itself, killed as it writes it, never gets over
-            self.counts["torn locks of DVC"] += 1
+        if self.arguments[1] == "dvc":
+            self.mend()
         environment = {**os.environ, "PATH": self.project.path, "OMP_NUM_THREADS": "1"}
         server = warm.server_of(Path(self.project.path.split(os.pathsep)[0]), self.arguments)
         with self.log.open("ab") as log, Path(os.devnull).open() as nothing:
             standard = (nothing.fileno(), log.fileno(), log.fileno())
             root = self.project.root
             return warm.Command(server, self.arguments, root, environment, standard, "new")
+
+    def mend(self) -> None:
+        """Mend what DVC itself, killed as it writes it, never gets over."""
+        rwlock = self.project.root / ".dvc/tmp/rwlock"
+        if rwlock.exists() and rwlock.stat().st_size == 0:
+            rwlock.unlink()
+            self.counts["torn locks of DVC"] += 1
+        lock = self.project.root / "dvc.lock"
+        if not {"schema", "stages"} <= set(YAML_.load(lock) or {}):
+            lock.write_bytes(self.lock)
+            self.counts["torn dvc.lock of DVC"] += 1
 
     @cached_property
     def server(self) -> psutil.Process:
@@ -109,12 +118,16 @@ class Storm:
             command = process.info["cmdline"] or []
             if socket in command and "tests.warm" in command:
                 servers.append(process)
-        (server,) = servers
-        return server
+        return min(servers, key=psutil.Process.create_time)  # its forks look like it
 
     def trainings(self) -> list[psutil.Process]:
-        children: list[psutil.Process] = self.server.children(recursive=True)
-        return children
+        """List those of this project: the server works for other tests, too."""
+        own = []
+        for process in self.server.children(recursive=True):
+            with suppress(psutil.Error):
+                if Path(process.cwd()) == self.project.root:
+                    own.append(process)
+        return own
 
     def parts(self) -> set[Path]:
         """List the checkpoints that are being written, or were as their process was killed."""
