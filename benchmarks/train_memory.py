@@ -8,6 +8,7 @@ python -m benchmarks.train_memory [CASE …]        default: numbers-1M numbers-
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from src.passed import write_passed
 from src.schema import SPLITS, Column, Rows, Schema
 from src.tables.csv_files import dialect
 from src.tables.format import Csv
+from src.tables.split_files import row_group_of
 from src.training.memory import GROUPS, OWN, own_groups
 
 MIB = 1 << 20
@@ -80,14 +82,16 @@ def some_rows(case: Case, rows: int, seed: int) -> pa.Table:
 
 
 def write_prepared(folder: Path, case: Case, rows: int) -> None:
-    """Write the splits, 50,000 rows a row group as `prepare` does, and what goes with them."""
+    """Write the splits, in row groups and pages as `prepare` does, and what goes with them."""
     folder.mkdir()
+    row_group = row_group_of(case.columns + 2)
     for split in SPLITS:
         count = rows if split == "train" else 1000
         writer = None
-        for start in range(0, count, 50_000):
-            table = some_rows(case, min(50_000, count - start), start)
-            writer = writer or pq.ParquetWriter(folder / f"{split}.parquet", table.schema)
+        for start in range(0, count, row_group):
+            table = some_rows(case, min(row_group, count - start), start)
+            path = folder / f"{split}.parquet"
+            writer = writer or pq.ParquetWriter(path, table.schema, use_dictionary=[])
             writer.write_table(table)
         assert writer is not None
         writer.close()
@@ -126,6 +130,8 @@ def train(folder: Path, shuffle: object, memory: int | None, group: Path | None 
     command = [sys.executable, "-c", MEASURE, str(group or ""), ".", ".", "model"]
     environment = {"PYTHONPATH": str(Path.cwd()), "TMPDIR": str(folder)}
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if result.returncode == -signal.SIGKILL:
+        sys.exit("  killed: it takes more memory than its limit leaves")
     if result.returncode:
         sys.exit(result.stderr)
     peak, seconds = (re.search(rf"{word} (\S+)", result.stdout) for word in ("PEAK", "SECONDS"))

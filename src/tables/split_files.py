@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from src.files import named, whole
 from src.schema import SPLITS
 
-ROW_GROUP = 50_000  # rows
+ROW_GROUP = 50_000  # rows, at most
+VALUES = 1 << 22  # of a row group, at most: whoever reads it holds all of its columns
 
 
 class SplitWriter:
@@ -20,9 +21,7 @@ class SplitWriter:
     DuckDB's own COPY gives other bytes on one core than on several.
     """
 
-    def __init__(
-        self, writer: pq.ParquetWriter, schema: pa.Schema, row_group: int = ROW_GROUP
-    ) -> None:
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, row_group: int) -> None:
         self.writer, self.schema, self.row_group = writer, schema, row_group
         self.waiting: list[pa.RecordBatch] = []
         self.rows = 0
@@ -47,17 +46,23 @@ class SplitWriter:
         self.waiting = table.to_batches()
 
 
+def row_group_of(columns: int) -> int:
+    """Compute how many rows of so many columns are one row group."""
+    return max(1, min(ROW_GROUP, VALUES // columns))
+
+
 def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> dict[str, int]:
     """Stream the query's rows to the file of their `split`, in their order; count rows a split."""
     reader = con.execute(query).to_arrow_reader(ROW_GROUP)
     schema = reader.schema.remove(reader.schema.get_field_index("split"))
+    row_group = row_group_of(len(schema))
     with ExitStack() as stack:
         parts = [stack.enter_context(whole(prepared / f"{split}.parquet")) for split in SPLITS]
         stack.enter_context(named(prepared))
         writers = {}
         for split, part in zip(SPLITS, parts, strict=True):
             file = pq.ParquetWriter(part, schema, use_dictionary=dictionary_columns(schema))
-            writers[split] = SplitWriter(stack.enter_context(file), schema)
+            writers[split] = SplitWriter(stack.enter_context(file), schema, row_group)
         for batch in reader:
             column = batch.column("split")
             rows = batch.drop_columns(["split"])
