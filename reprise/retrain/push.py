@@ -1,9 +1,16 @@
 """Brings results to their remotes: data and runs first, so that no commit names what is nowhere."""
 
+from contextlib import chdir
+from pathlib import Path
+
+from reprise.dvc import Repository, dvc_boundary
+from reprise.errors import PipelineError
+from reprise.git import redacted
 from reprise.retrain.branch import Branch
 from reprise.retrain.checkout import Checkout
 from reprise.retrain.options import Echo
 from reprise.retrain.shell import run_command
+from reprise.retrain.stages import all_stages
 
 
 class BranchMoved(Exception):  # noqa: N818
@@ -11,8 +18,31 @@ class BranchMoved(Exception):  # noqa: N818
 
 
 def push_data(checkout: Checkout, echo: Echo) -> None:
-    """Push the data, and the runs that made them. Raises PipelineError when DVC fails."""
+    """Push the data, and the runs that made them. Raises PipelineError when DVC fails.
+
+    Of a run, DVC leaves out what git keeps (`cache: false`), without which nobody restores it.
+    """
     run_command(checkout, echo, "dvc", "push", "--run-cache")
+    try:
+        _push_outs_of_git(checkout.root)
+    except PipelineError as e:
+        raise PipelineError(f"dvc push: failed: {redacted(str(e))}") from None
+
+
+def _push_outs_of_git(root: Path) -> None:
+    """Push the runs of stages, as they are now, that have an out which git keeps."""
+    with (
+        chdir(root),
+        dvc_boundary(),
+        Repository() as repository,
+        repository.lock(lambda _: None),
+    ):
+        for stage in all_stages(repository):
+            if all(out.use_cache for out in stage.dvc.outs):
+                continue
+            run = stage.find_run()
+            if run is not None:
+                repository.workspace.run_cache.push(stage.dvc, run)
 
 
 def push_commit(branch: Branch, commit: str, echo: Echo, *, replace: bool) -> None:

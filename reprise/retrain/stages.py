@@ -22,17 +22,18 @@ from reprise.runner.states import StageState, StepKind
 def load_stages(root: Path) -> list[Stage]:
     """Load the stages of all pipelines in the folder, in plan order."""
     with chdir(root), Repository() as repository:
-        return _all_stages(repository)
+        return all_stages(repository)
 
 
-def _all_stages(repository: Repository) -> list[Stage]:
+def all_stages(repository: Repository) -> list[Stage]:
+    """Collect the stages of all pipelines, in plan order."""
     return repository.collect_stages([], Selection(all_pipelines=True))
 
 
 def has_work(root: Path) -> bool:
     """Tell by the plan whether a stage would run: an import of the same bytes is no work."""
     with chdir(root), Repository() as repository:
-        steps = plan_stages(repository, _all_stages(repository), RunOptions())
+        steps = plan_stages(repository, all_stages(repository), RunOptions())
     return any(step.kind is not StepKind.UNCHANGED for step in steps)
 
 
@@ -49,7 +50,7 @@ def run_stages(clone: Clone, options: RetrainOptions, echo: Echo) -> None:
     run_options = RunOptions(jobs=options.jobs or count_cores(), pull=True)
     try:
         with dvc_boundary(), chdir(clone.root), Repository() as repository:
-            runner = plan_and_run(repository, _all_stages, run_options, reporter)
+            runner = plan_and_run(repository, all_stages, run_options, reporter)
     except PipelineError as error:
         echo(f"reprise: {error}")
         raise PipelineError(f"reprise run: failed: {error}") from None
