@@ -24,19 +24,21 @@ def push_data(checkout: Checkout, echo: Echo) -> None:
     """
     run_command(checkout, echo, "dvc", "push", "--run-cache")
     try:
-        _push_outs_of_git(checkout.root)
+        _push_uncached_outs(checkout.root, echo)
     except PipelineError as e:
-        raise PipelineError(f"dvc push: failed: {redacted(str(e))}") from None
+        raise PipelineError(f"outs with cache: false: failed: {redacted(str(e))}") from None
 
 
-def _push_outs_of_git(root: Path) -> None:
-    """Push the runs of stages, as they are now, that have an out which git keeps."""
+def _push_uncached_outs(root: Path, echo: Echo) -> None:
+    """Push the runs of stages, as they are now, that have an out with `cache: false`."""
     with (
         chdir(root),
         dvc_boundary(),
         Repository() as repository,
-        repository.lock(lambda _: None),
+        repository.lock(lambda who: echo(f"waiting for {who} to release DVC's lock")),
     ):
+        if repository.run_cache_problem is not None:
+            return  # nor can DVC push runs there, which is no failure of its push
         for stage in all_stages(repository):
             if all(out.use_cache for out in stage.dvc.outs):
                 continue

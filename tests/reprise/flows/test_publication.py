@@ -17,6 +17,7 @@ import pytest
 
 from reprise.errors import PipelineError
 from reprise.flows.publication import _is_on_volume, open_publication
+from reprise.retrain.push import _push_uncached_outs
 from tests.conftest import ROOT, YAML_
 from tests.reprise.flows.prefect_server import api, post
 from tests.reprise.retrain.project import Retrainable
@@ -98,6 +99,20 @@ def test_results_are_in_the_remote_and_then_in_the_branch(made: Retrainable, pub
     assert made.branches() == after
     said = "nothing to publish" if publish == "push" else f"{branch} has"
     assert again.lines[-1].startswith(said)
+
+
+def test_a_remote_that_can_have_no_runs_is_no_failure(made: Retrainable) -> None:
+    """DVC pushes all else there: the commit names nothing that is nowhere."""
+    change(made)
+    made.run("reprise", "run", cwd=made.checkout)
+    lines: list[str] = []
+    for address in ("http://127.0.0.1:9/remote", None):
+        if address is None:
+            made.run("dvc", "remote", "default", "--unset", cwd=made.checkout)
+        else:
+            made.run("dvc", "remote", "modify", "store", "url", address, cwd=made.checkout)
+        _push_uncached_outs(made.checkout, lines.append)
+    assert lines == []
 
 
 def test_a_failed_run_keeps_what_finished(made: Retrainable) -> None:
