@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 from pydantic import ValidationError
+from ruamel.yaml.error import YAMLError
 
 from src.train import Train
 from tests import warm
@@ -105,9 +106,19 @@ class Storm:
             rwlock.unlink()
             self.counts["torn locks of DVC"] += 1
         lock = self.project.root / "dvc.lock"
-        if not {"schema", "stages"} <= set(YAML_.load(lock) or {}):
+        if not self.is_whole(lock):
             lock.write_bytes(self.lock)
             self.counts["torn dvc.lock of DVC"] += 1
+
+    def is_whole(self, lock: Path) -> bool:
+        """Tell whether a lock file has all of the stages that are not trained."""
+        others = []
+        try:
+            for text in (lock.read_bytes(), self.lock):
+                others.append({**YAML_.load(text)["stages"], "train": None})
+        except (YAMLError, TypeError, KeyError):
+            return False
+        return bool(others[0] == others[1])
 
     @cached_property
     def server(self) -> psutil.Process:
