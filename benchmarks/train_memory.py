@@ -70,15 +70,15 @@ class Result(NamedTuple):
     outs: list[bytes]
 
 
-def some_rows(case: Case, rows: int, seed: int) -> pa.Table:
-    """Make rows at random, sorted by their class, which is the hardest for blocks."""
-    generator = np.random.default_rng(seed)
+def some_rows(case: Case, start: int, rows: int, all_rows: int) -> pa.Table:
+    """Make some of all rows at random, sorted by their class, which is the hardest for blocks."""
+    generator = np.random.default_rng(start)
     x: np.ndarray = generator.normal(size=(rows, case.columns))
     if case.type == "UTINYINT":
         x = generator.integers(0, 256, (rows, case.columns), dtype=np.uint8)
-    label = np.arange(rows) * 2 // rows
+    number = np.arange(start, start + rows)
     columns = {f"x{i:03}": x[:, i] for i in range(case.columns)}
-    return pa.table({"id": np.arange(rows).astype(str), **columns, "label": label})
+    return pa.table({"id": number.astype(str), **columns, "label": number * 2 // all_rows})
 
 
 def write_prepared(folder: Path, case: Case, rows: int) -> None:
@@ -89,7 +89,7 @@ def write_prepared(folder: Path, case: Case, rows: int) -> None:
         count = rows if split == "train" else 1000
         writer = None
         for start in range(0, count, row_group):
-            table = some_rows(case, min(row_group, count - start), start)
+            table = some_rows(case, start, min(row_group, count - start), count)
             path = folder / f"{split}.parquet"
             writer = writer or pq.ParquetWriter(path, table.schema, use_dictionary=[])
             writer.write_table(table)
