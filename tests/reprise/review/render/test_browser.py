@@ -66,6 +66,7 @@ pytestmark = [pytest.mark.browser, needs_chromium]
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
     with chromium(tmp_path_factory.mktemp("profile")) as browser:
+        browser.get("about:blank")  # else Chromium's own page of a new tab may still ask for parts
         yield browser
 
 
