@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 
-from reprise.dvc import Repository, Selection, Stage
+from reprise.dvc import Repository, Stage
 from reprise.errors import PipelineError
 from reprise.forge.git_credentials import split_login
 from reprise.git import check_address
@@ -24,7 +24,7 @@ from reprise.retrain.fingerprint import digest_of_inputs
 from reprise.retrain.options import Echo
 from reprise.retrain.push import BranchMoved, push_commit, push_data
 from reprise.retrain.sources import find_untracked
-from reprise.retrain.stages import load_stages
+from reprise.retrain.stages import all_stages, load_stages
 from reprise.shorten import shorten
 from reprise.state.folders import StateFolders
 
@@ -253,8 +253,7 @@ def _open_checkout(root: Path) -> Checkout:
 def _load_stages() -> tuple[Path, list[Stage]]:
     """Return the root of the repository around the current folder, and the stages of all of it."""
     with Repository() as repository:
-        stages = repository.collect_stages([], Selection(all_pipelines=True))
-        return Path(repository.workspace.root), stages
+        return Path(repository.workspace.root), all_stages(repository)
 
 
 def _kept_by_git(stages: Iterable[Stage]) -> list[Path]:
