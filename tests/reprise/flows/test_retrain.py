@@ -303,6 +303,7 @@ def test_a_killed_worker_leaves_nothing_that_stops_the_next(deployed: Deployed) 
         deployed.start()
         (run,) = deployed.ended(1)  # the killed one is Running for ever
     assert run["state_name"] == "Promoted"
+    assert is_gone(pid)
     assert len(deployed.made.branches()) == 2
 
 
