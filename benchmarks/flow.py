@@ -7,7 +7,9 @@ The default is 100 stages, whose commands take 30 ms. Beside them the default pi
 Commands take turns, all in one run. Shown are medians of their wall time and CPU time, with
 that of their children, but not that of the warm server. CPU time is the steadier on a machine with
 other work. A cold server is the temporary one that a flow starts, on a home that has a database. It
-is measured once, as is what takes a minute.
+is measured once, as is what takes a minute. Prefect's own share is shown by a flow that does
+nothing, on the warm server. What a stage adds is what the flow adds to a full run, less what it
+adds to one with nothing to do.
 """
 
 import os
@@ -24,7 +26,16 @@ from reprise.flows.serve import wait_for_server
 
 ROUNDS = 3
 DVC, OURS, WARM, COLD = "dvc repro", "reprise run", "flow, warm server", "flow, cold server"
-COMMANDS = {DVC: DVC, OURS: OURS, WARM: "reprise run --prefect", COLD: "reprise run --prefect"}
+EMPTY = "empty flow, warm server"
+FLOW = ["reprise", "run", "--prefect"]
+EMPTY_FLOW = "from prefect import flow\n@flow\ndef empty(): pass\nempty()"
+COMMANDS = {
+    DVC: ["dvc", "repro"],
+    OURS: ["reprise", "run"],
+    WARM: FLOW,
+    COLD: FLOW,
+    EMPTY: [sys.executable, "-c", EMPTY_FLOW],
+}
 Costs = dict[tuple[str, str], list[Cost]]  # by command, and by "full" or "no-op"
 
 
@@ -58,9 +69,9 @@ def server(home: Path) -> Iterator[str]:
 
 def timed(repo: Path, name: str, url: str) -> Cost:
     """Measure one run of the command of that name. `url`: of the warm server."""
-    if name == WARM:
+    if name in (WARM, EMPTY):
         os.environ["PREFECT_API_URL"] = url
-    took = run(repo, *COMMANDS[name].split())
+    took = run(repo, *COMMANDS[name])
     os.environ.pop("PREFECT_API_URL", None)
     return took
 
@@ -73,7 +84,7 @@ def measure(repo: Path, url: str, reset: Callable[[Path], None], once: set[str])
     costs: Costs = {}
     for i in range(ROUNDS):
         for name in COMMANDS:
-            if i == 0 or name not in once:
+            if name != EMPTY and (i == 0 or name not in once):
                 reset(repo)
                 costs.setdefault((name, "full"), []).append(timed(repo, name, url))
         for name in COMMANDS:
@@ -84,19 +95,22 @@ def measure(repo: Path, url: str, reset: Callable[[Path], None], once: set[str])
 
 def show(title: str, stages: int, costs: Costs) -> None:
     """Print a table of the costs, and what the flow adds to `reprise run`."""
-    print(f"\n{title:<20} {'full: wall':>12} {'CPU':>8} {'no-op: wall':>14} {'CPU':>8}   seconds")
+    print(f"\n{title:<24} {'full: wall':>12} {'CPU':>8} {'no-op: wall':>14} {'CPU':>8}   seconds")
     for name in COMMANDS:
-        full, idle = median_cost(costs[name, "full"]), median_cost(costs[name, "no-op"])
-        print(f"{name:<20} {full.wall:12.2f} {full.cpu:8.2f} {idle.wall:14.2f} {idle.cpu:8.2f}")
+        full = ""
+        if name != EMPTY:
+            cost = median_cost(costs[name, "full"])
+            full = f"{cost.wall:12.2f} {cost.cpu:8.2f}"
+        idle = median_cost(costs[name, "no-op"])
+        print(f"{name:<24} {full:21} {idle.wall:14.2f} {idle.cpu:8.2f}")
+    added = {}
     for kind in ("no-op", "full"):
         ours, flow = median_cost(costs[OURS, kind]), median_cost(costs[WARM, kind])
-        wall, cpu = flow.wall - ours.wall, flow.cpu - ours.cpu
-        each = f", {wall / stages * 1000:.0f} ms a stage" if kind == "full" else ""
-        ratio = flow.wall / ours.wall
-        print(
-            f"the flow adds to {kind}: {wall:.2f} s{each}; CPU {cpu:.2f} s; ratio {ratio:.2f}",
-            flush=True,
-        )
+        added[kind] = wall = flow.wall - ours.wall
+        cpu, ratio = flow.cpu - ours.cpu, flow.wall / ours.wall
+        print(f"the flow adds to {kind}: {wall:.2f} s; CPU {cpu:.2f} s; ratio {ratio:.2f}")
+    each = (added["full"] - added["no-op"]) / stages * 1000
+    print(f"the flow adds {each:.0f} ms a stage", flush=True)
 
 
 def clean(clone: Path) -> None:

@@ -19,7 +19,8 @@ from scipy.optimize import brentq
 from benchmarks.calibration import share
 from reprise.retrain.choices import NIGHTS, PromoteWhen
 from reprise.retrain.decision import Outcome
-from reprise.retrain.gate import Gate, decide
+from reprise.retrain.gate import decide
+from reprise.retrain.options import Gate
 from reprise.review.declared import PredictionsSpec
 from reprise.review.predictions import ComparedPredictions, OlderModel
 from reprise.review.report import Report, RevisionLabel

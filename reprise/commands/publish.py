@@ -26,7 +26,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Publish the commit, and propose it if that is asked for."""
-    # statistics, DuckDB and HTTP: a second to import
+    # DVC and HTTP: a third of a second to import
     from reprise.retrain.handover import publish_handover
     from reprise.retrain.options import RetrainOptions
 

@@ -10,10 +10,10 @@ from reprise.dvc.history.revision import Revision
 from reprise.errors import PipelineError
 from reprise.replicate.plan import ReplicatedStage, replicated_as, replicated_stages
 from reprise.replicate.run import Replicate, Work, replicates
-from reprise.review import Report
 from reprise.review.builder import build_report, read_sides
 from reprise.review.predictions import ComparedPredictions, Replicates, compare_predictions
 from reprise.review.recipe import is_same_recipe
+from reprise.review.report import Report
 from reprise.review.sides import find_sides
 from reprise.review.staleness import check_as_recorded
 from reprise.review.stats.results import Verdict

@@ -49,7 +49,8 @@ def add_parser(subparsers: Subparsers) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Write the report. Returns 1 when --fail-on says so."""
     # statistics and DuckDB: a second to import
-    from reprise.review import FORMATS, review
+    from reprise.review.builder import review
+    from reprise.review.formats import FORMATS
     from reprise.review.render.text import print_text
     from reprise.review.stats.results import Verdict
 

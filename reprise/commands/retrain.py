@@ -59,10 +59,9 @@ def parse_nights(text: str) -> int:
 def execute(args: argparse.Namespace) -> int:
     """Retrain, and write what --out and --report ask for."""
     # statistics, DuckDB and HTTP: a second to import
-    from reprise.retrain.gate import Gate
-    from reprise.retrain.options import RetrainOptions
+    from reprise.retrain.options import Gate, RetrainOptions
     from reprise.retrain.retrain import retrain
-    from reprise.review import markdown
+    from reprise.review.render.markdown import markdown
 
     gate = Gate(
         metric=args.metric,

@@ -20,7 +20,7 @@ from reprise.text.markdown import escaped, sentence
 from reprise.text.values import NO_VALUE, is_number, number_pair, signed
 
 if TYPE_CHECKING:
-    from reprise.review import Report
+    from reprise.review.report import Report
 
 # Prefect's page draws all rows of a table at once, and takes the text of a cell for Markdown.
 ROWS = 500
@@ -61,7 +61,7 @@ def show_results(project: str, *, report: bool) -> None:
 
 def make_report() -> "Report | None":
     """Make the report since HEAD. An error is a warning: the stages ran all the same."""
-    from reprise.review import review  # statistics and DuckDB: a second to import
+    from reprise.review.builder import review  # statistics and DuckDB: a second to import
 
     try:
         with dvc_boundary():
@@ -101,7 +101,7 @@ def difference(old: Any, new: Any) -> str:
 
 def show_report(project: str, report: "Report", description: str) -> None:
     """Show a report."""
-    from reprise.review import page_markdown
+    from reprise.review.render.markdown import page_markdown
 
     create_markdown_artifact(
         key=f"{project}-report", description=description, markdown=page_markdown(report)

@@ -26,8 +26,7 @@ from reprise.forge.registry import branch_page
 from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen, PublishMode
 from reprise.retrain.clone import Clone, find_source
 from reprise.retrain.decision import RetrainResult
-from reprise.retrain.gate import Gate
-from reprise.retrain.options import Echo, RetrainOptions
+from reprise.retrain.options import Echo, Gate, RetrainOptions
 from reprise.retrain.retrain import RunStages
 from reprise.retrain.retrain import retrain as retrain_in_clone
 from reprise.retrain.shell import LAST_LINES

@@ -1,13 +1,15 @@
 """Holds what became of a retraining."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from reprise.described import DescribedEnum
-from reprise.review import Report
 from reprise.review.stats.results import Verdict
+
+if TYPE_CHECKING:
+    from reprise.review.report import Report
 
 
 class Outcome(DescribedEnum):
@@ -63,4 +65,4 @@ class RetrainResult:
     """Holds the decision and its report: None when nothing was trained, or can be compared."""
 
     decision: Decision
-    report: Report | None = None
+    report: "Report | None" = None

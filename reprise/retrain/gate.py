@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from reprise.errors import PipelineError
 from reprise.retrain.anchor import KEY
-from reprise.retrain.choices import MOST_NIGHTS, NIGHTS, PromoteWhen
+from reprise.retrain.choices import PromoteWhen
 from reprise.retrain.decision import Decision, Outcome
+from reprise.retrain.options import Gate
 from reprise.review.declared import Direction
 from reprise.review.predictions import ComparedPredictions, OlderModel
 from reprise.review.report import Report
@@ -15,24 +14,6 @@ from reprise.review.stats.results import Comparison, MetricComparison, Verdict
 from reprise.text.values import number
 
 WIDTH = 2 * 1.959964  # standard errors of a 95 % interval
-
-
-class Gate(BaseModel):
-    """Says what a challenger must reach.
-
-    metric: the primary one if None; min_effect: the least difference worth a promotion, in the
-    metric's unit; when: which verdicts promote; nights: how many nights' challengers have to be
-    better together, tonight's among them; margin: how much worse a model may be that is promoted
-    when not worse, None for the margin that dvc.yaml declares of the metric.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    metric: str | None = None
-    min_effect: float = Field(0.0, ge=0, allow_inf_nan=False)
-    when: PromoteWhen = PromoteWhen.BETTER
-    nights: int = Field(NIGHTS, ge=1, le=MOST_NIGHTS)
-    margin: float | None = Field(None, gt=0, allow_inf_nan=False)
 
 
 def decide(report: Report, gate: Gate, base: str) -> Decision:

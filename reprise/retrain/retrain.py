@@ -14,15 +14,17 @@ from reprise.retrain.data import bring_data
 from reprise.retrain.decision import Decision, Outcome, RetrainResult
 from reprise.retrain.environment import unattended_environment
 from reprise.retrain.fingerprint import digest_of_inputs
-from reprise.retrain.gate import Gate, decide
+from reprise.retrain.gate import decide
 from reprise.retrain.handover import write_handover
 from reprise.retrain.nights import Nights
-from reprise.retrain.options import Echo, RetrainOptions
+from reprise.retrain.options import Echo, Gate, RetrainOptions
 from reprise.retrain.publish import Publisher, commit_message
 from reprise.retrain.push import BranchMoved
 from reprise.retrain.shell import run_command
 from reprise.retrain.stages import has_work, load_stages, run_stages
-from reprise.review import Report, markdown, review
+from reprise.review.builder import review
+from reprise.review.render.markdown import markdown
+from reprise.review.report import Report
 
 TRIES = 3  # when the base moves meanwhile
 

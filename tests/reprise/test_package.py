@@ -82,8 +82,21 @@ def test_what_computes_no_report_runs_without_its_packages(
 
 
 @pytest.mark.parametrize(
-    "command", ["report", "replicate", "retrain --dry-run --nights 1", "publish x"]
+    ("command", "refusal"),
+    [
+        ("publish x", "x/decision.json: "),  # in CI beside a token that may write
+        ("replicate", "the working tree: found no stage with replicates"),
+    ],
 )
+def test_what_trains_or_pushes_runs_without_its_packages(
+    command: str, refusal: str, commands: str, tmp_path: Path
+) -> None:
+    made = Made(tmp_path, {"files": {"dvc.yaml": STAGES, "a.txt": "1\n"}}, commands).create()
+    said = made.run(sys.executable, "-c", WITHOUT_REVIEW, *command.split(), code=1)
+    assert said.startswith(f"reprise: {refusal}"), said
+
+
+@pytest.mark.parametrize("command", ["report", "retrain --dry-run --nights 1"])
 def test_what_computes_a_report_names_the_extra(
     command: str, commands: str, tmp_path: Path
 ) -> None:

@@ -129,7 +129,7 @@ def test_stages_never_see_a_token_that_may_write() -> None:
     assert publish["if"] == "needs.train.outputs.outcome == 'promoted'"
     assert [*train["outputs"].values()] == ["${{ steps.outcome.outputs.outcome }}"]
     *_, install, download, last = publish["steps"]
-    assert install["run"] == "python -m pip install -c constraints.txt -e '.[review]'"
+    assert install["run"] == "python -m pip install -c constraints.txt ."
     assert download["with"] == {"name": "handover", "path": "${{ runner.temp }}/handover"}
     assert last["run"] == 'reprise publish "$RUNNER_TEMP/handover"'
     tokens = [step["run"] for step in publish["steps"] if "GITHUB_TOKEN" in step.get("env", {})]

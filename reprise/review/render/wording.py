@@ -13,8 +13,7 @@ from reprise.review.render.verdict_style import verdict_style
 from reprise.review.report import Report, RevisionLabel, StageChange, ValueChange, values_equal
 from reprise.review.staleness import Staleness
 from reprise.review.stats.parts import PartComparison, PartKind
-from reprise.review.stats.results import Comparison, MetricComparison, Verdict
-from reprise.review.stats.superiority import Superiority
+from reprise.review.stats.results import Comparison, MetricComparison, Superiority, Verdict
 from reprise.shorten import shorten
 from reprise.text.values import (
     NO_VALUE,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from reprise.described import DescribedEnum
 from reprise.review.declared import Direction
-from reprise.review.stats.superiority import Superiority
 
 
 class Verdict(DescribedEnum):
@@ -35,6 +34,15 @@ class Unpaired:
     difference: float
     low: float | None
     high: float | None
+
+
+@dataclass(frozen=True)
+class Superiority:
+    """Holds how often a new training beats one of the old recipe, with its 95 % interval."""
+
+    probability: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)

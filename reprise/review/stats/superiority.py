@@ -1,21 +1,11 @@
 """Estimates how often a new training of the new recipe beats one of the old."""
 
-from dataclasses import dataclass
-
 from scipy import stats
 
 from reprise.review.stats.estimate import LEVEL, Array, round_result
+from reprise.review.stats.results import Superiority
 
 MIN_TRAININGS = 2  # of either side
-
-
-@dataclass(frozen=True)
-class Superiority:
-    """Holds a probability with its 95 % interval."""
-
-    probability: float
-    low: float
-    high: float
 
 
 def probability_of_superiority(old: Array, new: Array, *, higher: bool) -> Superiority | None:

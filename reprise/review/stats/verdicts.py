@@ -46,9 +46,9 @@ from reprise.review.stats.prediction_arrays import (
     mean_of_seeds,
 )
 from reprise.review.stats.proportions import proportion_difference
-from reprise.review.stats.results import Comparison, MetricComparison, Verdict
+from reprise.review.stats.results import Comparison, MetricComparison, Superiority, Verdict
 from reprise.review.stats.seeds import seeds_difference
-from reprise.review.stats.superiority import Superiority, probability_of_superiority
+from reprise.review.stats.superiority import probability_of_superiority
 from reprise.review.stats.unpaired import compare_unpaired
 from reprise.text.values import percent
 

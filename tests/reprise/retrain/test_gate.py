@@ -12,7 +12,8 @@ from reprise.cli import main
 from reprise.errors import PipelineError
 from reprise.retrain.choices import PromoteWhen
 from reprise.retrain.decision import Decision, Outcome
-from reprise.retrain.gate import Gate, decide
+from reprise.retrain.gate import decide
+from reprise.retrain.options import Gate
 from reprise.retrain.publish import commit_message
 from reprise.review.declared import Direction, MetricSpec, PredictionsSpec
 from reprise.review.predictions import ComparedPredictions, OlderModel

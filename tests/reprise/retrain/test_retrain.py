@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from reprise.retrain.decision import Outcome
-from reprise.retrain.gate import Gate, decide
+from reprise.retrain.gate import decide
+from reprise.retrain.options import Gate
 from reprise.review.declared import MetricSpec, PredictionsSpec
 from reprise.review.predictions import ComparedPredictions
 from reprise.review.report import Report, RevisionLabel

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from reprise.review import FORMATS, Report, review
+from reprise.review.builder import review
+from reprise.review.formats import FORMATS
+from reprise.review.report import Report
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
 from tests.reprise.review.changes import CHANGES, apply, first, stale, without_folder
