@@ -189,8 +189,8 @@ def judgement(metric: str, share: float, scores: Scores) -> str:
     if metric == "accuracy" and share >= LOPSIDED:
         metric = "average_precision"
         text = (
-            f"judge by {metric}, not by accuracy, for {share:.1%} of the test rows are of one class"
-            " (say so in evaluate.metric of params.yaml, or reports go by accuracy)"
+            f"judge by {metric}, not by accuracy, for {100 * share:.1f} % of the test rows are of"
+            " one class (say so in evaluate.metric of params.yaml, or reports go by accuracy)"
         )
     value = scores.metrics[metric]
     text += f": model {value}"

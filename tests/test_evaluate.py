@@ -262,8 +262,8 @@ def test_the_rare_class_is_judged_whichever_name_comes_first(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("given", "line"),
     [
-        ({}, "judge by average_precision, not by accuracy, for 97.1% of the test rows are of one"),
-        ({"metric": "accuracy"}, "judge by average_precision, not by accuracy, for 97.1% of the"),
+        ({}, "judge by average_precision, not by accuracy, for 97.1 % of the test rows are of one"),
+        ({"metric": "accuracy"}, "judge by average_precision, not by accuracy, for 97.1 % of the"),
         ({"metric": "log_loss"}, "judge by log_loss: model "),
         ({"metric": "balanced_accuracy"}, "judge by balanced_accuracy: model "),
     ],
