@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reprise.review.declared import Direction, MetricSpec, PredictionsSpec
+from reprise.review.stats.aligned import AlignedTables
 from reprise.review.stats.estimate import Array
-from reprise.review.stats.pairing import pair_rows
-from reprise.review.stats.prediction_arrays import load_arrays
+from reprise.review.stats.prediction_arrays import read_numbers
 from reprise.review.stats.text_columns import is_readable
 
 LISTED_ROWS = 10  # of those fixed, and of those broken
@@ -52,43 +52,30 @@ class ChangedRows:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class _Pairs:
-    """Holds the pairs of rows: old and new values of each metric, [pairs], and tables to show."""
-
-    values: dict[str, tuple[Array, Array]]
-    old: pa.Table
-    new: pa.Table
-
-
-def find_changed_rows(old: pa.Table, new: pa.Table, spec: PredictionsSpec) -> ChangedRows | None:
+def find_changed_rows(tables: AlignedTables, spec: PredictionsSpec) -> ChangedRows | None:
     """Count the rows that changed by the first metric of both sides, and list the most changed.
 
-    They are listed by the first metric that is more than right or wrong, such as a loss: of that,
-    few rows changed alike. None where the sides have no metric in common that is a mean of rows.
+    tables: the first of either side is looked at. Rows are listed by the first metric that is more
+    than right or wrong, such as a loss: of that, few rows changed alike. None where the sides have
+    no metric in common that is a mean of rows.
     """
-    predictions = pair_rows(*load_arrays([old], [new], spec))
+    old, new = tables.old[0], tables.new[0]
     values = {}
     for name, metric in spec.metrics.items():
-        sides = predictions.values(metric.column)
-        if sides is not None and not metric.same_rows:
-            values[name] = (sides[0][0], sides[1][0])
+        column = metric.column
+        if column in old.column_names and column in new.column_names and not metric.same_rows:
+            values[name] = read_numbers("old", old, column), read_numbers("new", new, column)
     if not values:
         return None
     first = next(iter(values))
-    pairs = _Pairs(
-        values,
-        old.take(pa.array(predictions.old_rows)),
-        new.take(pa.array(predictions.new_rows)),
-    )
     gains = _gains(values[first], spec.metrics[first])
     listed = _graded(values) or first
     by_listed = _gains(values[listed], spec.metrics[listed])
     return ChangedRows(
         fixed=int((gains > 0).sum()),
         broken=int((gains < 0).sum()),
-        top_fixed=_most_changed(pairs, listed, by_listed, spec),
-        top_broken=_most_changed(pairs, listed, -by_listed, spec),
+        top_fixed=_most_changed(tables, values[listed], by_listed, spec),
+        top_broken=_most_changed(tables, values[listed], -by_listed, spec),
         name=listed,
     )
 
@@ -111,29 +98,33 @@ def _graded(values: dict[str, tuple[Array, Array]]) -> str | None:
 
 
 def _most_changed(
-    pairs: _Pairs, name: str, gains: Array, spec: PredictionsSpec
+    tables: AlignedTables, values: tuple[Array, Array], gains: Array, spec: PredictionsSpec
 ) -> list[ChangedRow]:
-    """List the rows of the highest gains above 0, those of equal gains by id."""
+    """List the rows of the highest gains above 0, those of equal gains by id.
+
+    values: old and new ones of the metric, [pairs]; gains: by it, [pairs].
+    """
+    old, new = tables.old[0], tables.new[0]
+    old_values, new_values = values
     candidates = np.flatnonzero(gains > 0)
     if len(candidates) > LISTED_ROWS:
         least = np.partition(gains[candidates], -LISTED_ROWS)[-LISTED_ROWS]
         candidates = candidates[gains[candidates] >= least]
-    ids = pairs.new[spec.id].take(pa.array(candidates))
+    ids = new[spec.id].take(pa.array(candidates))
     table = pa.table({"id": ids, "gain": gains[candidates], "row": candidates})
     table = table.sort_by([("gain", "descending"), ("id", "ascending")])
-    old, new = pairs.values[name]
     rows = []
     for row in table["row"].to_pylist()[:LISTED_ROWS]:
         changed = ChangedRow(
-            id=_value(pairs.new, spec.id, row),
-            target=_value(pairs.new, spec.target, row),
-            old=_value(pairs.old, spec.prediction, row),
-            new=_value(pairs.new, spec.prediction, row),
-            change=_rounded(new[row] - old[row]),
-            old_value=_rounded(old[row]),
-            new_value=_rounded(new[row]),
-            old_confidence=_confidence(pairs.old, spec, row),
-            new_confidence=_confidence(pairs.new, spec, row),
+            id=_value(new, spec.id, row),
+            target=_value(new, spec.target, row),
+            old=_value(old, spec.prediction, row),
+            new=_value(new, spec.prediction, row),
+            change=_rounded(new_values[row] - old_values[row]),
+            old_value=_rounded(old_values[row]),
+            new_value=_rounded(new_values[row]),
+            old_confidence=_confidence(old, spec, row),
+            new_confidence=_confidence(new, spec, row),
         )
         rows.append(changed)
     return rows

@@ -407,7 +407,7 @@ def _compare(
         one = aligned
         if max(len(old), len(new)) != 1:
             one = align_tables(old[:1], new[:1], spec)
-        rows = find_changed_rows(old[0], new[0], spec)
+        rows = find_changed_rows(one, spec)
         compared = replace(compared, rows=rows, confusion=_count_confusion(one, spec))
     if comparison.refused is not None:
         return compared

@@ -6,12 +6,11 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from reprise.review.declared import PredictionsSpec
 from reprise.review.stats.estimate import Array, is_zero_one
 from reprise.review.stats.pairing import pair_rows
-from reprise.review.stats.prediction_arrays import load_arrays
+from reprise.review.stats.prediction_arrays import PredictionArrays, load_arrays
 from reprise.review.stats.text_columns import class_labels
 
 BITS = {16: pa.uint16(), 32: pa.uint32(), 64: pa.uint64()}  # by the width of a float
@@ -65,12 +64,19 @@ def align_tables(
 ) -> AlignedTables:
     """Take the rows that all tables have, in one order. Raises as `load_arrays`."""
     predictions = pair_rows(*load_arrays(old, new, spec))
-    ids = predictions.old.ids.take(pa.array(predictions.old_rows))
     return AlignedTables(
-        [_take(table, ids, spec) for table in old],
-        [_take(table, ids, spec) for table in new],
+        _take(old, predictions.old, predictions.old_rows),
+        _take(new, predictions.new, predictions.new_rows),
         predictions.group,
     )
+
+
+def _take(tables: Sequence[pa.Table], predictions: PredictionArrays, rows: Array) -> list[pa.Table]:
+    """Take these rows of the side's predictions from each of its tables."""
+    taken = []
+    for table, positions in zip(tables, predictions.positions, strict=True):
+        taken.append(table.take(pa.array(positions[rows])))
+    return taken
 
 
 def _tells_predictions(table: pa.Table, spec: PredictionsSpec) -> bool:
@@ -100,8 +106,3 @@ def _bytes_of(column: Any) -> Any:
         return column
     bits = BITS[column.type.bit_width]
     return pa.chunked_array([chunk.view(bits) for chunk in column.chunks], bits)
-
-
-def _take(table: pa.Table, ids: Any, spec: PredictionsSpec) -> pa.Table:
-    own = table[spec.id].cast(ids.type).combine_chunks()
-    return table.take(pc.index_in(ids, value_set=own))

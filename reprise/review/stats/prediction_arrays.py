@@ -29,11 +29,13 @@ TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 class PredictionArrays:
     """Holds one revision's predictions: the rows that every seed's table has.
 
-    ids: pyarrow array, [rows]; values: [seeds, rows] of each column, NaN where a table has none;
-    groups: pyarrow array, [rows], or None; longest: the rows of the longest table.
+    ids: pyarrow array, [rows]; positions: where these are in each table, [seeds] arrays of [rows];
+    values: [seeds, rows] of each column, NaN where a table has none; groups: pyarrow array, [rows],
+    or None; longest: the rows of the longest table.
     """
 
     ids: Any
+    positions: Sequence[Array]
     values: dict[str, Array]
     groups: Any | None
     longest: int
@@ -164,7 +166,8 @@ def _load(side: str, tables: Tables, spec: PredictionsSpec, id_type: Any) -> Pre
     groups = None
     if spec.group:
         groups = _read_groups(side, tables[0][spec.group], spec.group).take(in_first)
-    return PredictionArrays(ids[0].take(in_first), values, groups, max(map(len, ids)))
+    longest = max(map(len, ids))
+    return PredictionArrays(ids[0].take(in_first), positions, values, groups, longest)
 
 
 def _positions_of_common_ids(ids: Sequence[Any]) -> list[Array]:
