@@ -32,6 +32,7 @@ WIDTH = 20  # stages that can run at a time
 SMALL = 100  # stages, up to which `dvc repro` runs them all as well
 SLEEP = 0.03  # seconds that a command takes then
 JOBS = 8
+MANY, ONE = f"reprise run -j{JOBS}", "reprise run -j1"
 ANEW = ", anew"  # a command without the answer that was kept
 
 
@@ -169,9 +170,11 @@ def measure(folder: Path, stages: int) -> None:
     """Print what all stages cost, what a run with nothing to do costs, and what a stage does."""
     small = stages <= SMALL
     repo = make(folder / f"r{stages}", stages, SLEEP if small else 0)
-    ours, theirs = _full_runs(repo, small)
+    full = _full_runs(repo, small)
     idle = _idle_runs(repo, REPEATS if stages < 4000 else 1)
-    compare(f"{stages} stages: run -j{JOBS}", ours, theirs)
+    theirs = full.pop("dvc repro", [])
+    for command, costs in full.items():
+        compare(f"{stages} stages: {command}", costs, theirs)
     _compare_idle(f"{stages} stages", idle)
     for name, others in {"ninja": ninja, "snakemake": snakemake}.items():
         if name.upper() in os.environ:
@@ -185,26 +188,28 @@ def measure(folder: Path, stages: int) -> None:
     first = [run(clone, "reprise", "plan")]
     compare(f"{stages} stages: first plan of a clone", first, idle["dvc status"], "dvc status")
     if small and "PARAFFIN" in os.environ:
-        compare(f"{stages} stages: run -j{JOBS}", ours, [paraffin(repo)], "paraffin")
+        compare(f"{stages} stages: {MANY}", full[MANY], [paraffin(repo)], "paraffin")
     slept = stages * SLEEP / JOBS if small else 0
-    beyond = median_cost(ours).wall - median_cost(idle["reprise run" + ANEW]).wall - slept
+    beyond = median_cost(full[MANY]).wall - median_cost(idle["reprise run" + ANEW]).wall - slept
     each = beyond / stages * 1000
     print(f"{'':<34} {each:8.1f} ms a stage beyond its command and the start", flush=True)
 
 
-def _full_runs(repo: Path, small: bool) -> tuple[list[Cost], list[Cost]]:
-    """Run all stages by `reprise run` and, if they are few, by `dvc repro`. Locks must agree."""
-    ours: list[Cost] = []
-    theirs: list[Cost] = []
-    for _ in range(REPEATS if small else 1):
-        clear(repo)
-        ours.append(run(repo, "reprise", "run", f"-j{JOBS}"))
-        if small:
-            lock = (repo / "dvc.lock").read_bytes()
+def _full_runs(repo: Path, small: bool) -> dict[str, list[Cost]]:
+    """Run all stages; if they are few, also one at a time and by `dvc repro`. Locks must agree."""
+    commands = [MANY, ONE, "dvc repro"]
+    repeats = REPEATS
+    if not small:
+        commands, repeats = [MANY], 1
+    costs: dict[str, list[Cost]] = {command: [] for command in commands}
+    locks = set()
+    for _ in range(repeats):
+        for command in commands:
             clear(repo)
-            theirs.append(run(repo, "dvc", "repro"))
-            assert (repo / "dvc.lock").read_bytes() == lock
-    return ours, theirs
+            costs[command].append(run(repo, *command.split()))
+            locks.add((repo / "dvc.lock").read_bytes())
+    assert len(locks) == 1
+    return costs
 
 
 def _idle_runs(repo: Path, repeats: int) -> dict[str, list[Cost]]:
