@@ -2,10 +2,11 @@
 
 python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000, then the default pipeline)
 
-At 100 stages commands take 30 ms and `dvc repro` runs them all too. Beyond, commands take no time,
-and only what `dvc repro` does when nothing changed is compared, since the time it takes to run them
-all grows with their square. From 4,000 on each command runs once. `anew`: without what is kept of
-plans. Of the edits, that of the source and of a param may have all stages run that come after it.
+At 100 stages commands take 30 ms; `reprise run -j1` and `dvc repro` run them all too. Beyond,
+commands take no time, and only what `dvc repro` does when nothing changed is compared, since the
+time it takes to run them all grows with their square. From 4,000 on each command runs once. `anew`:
+without what is kept of plans. Of the edits, that of the source and of a param may have all stages
+run that come after it.
 NINJA=path/to/ninja and SNAKEMAKE=path/to/snakemake (`pip install ninja snakemake` into an
 environment of its own) compare with them on the same graph; PARAFFIN=path/to/paraffin at 100
 stages. Seconds are of the clock; in brackets those of the processor, which other work on the

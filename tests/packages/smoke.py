@@ -123,9 +123,13 @@ def run_without_extras(root: Path, environment: Environment) -> None:
     environment.run(root, "reprise", "init")
     prefect = environment.run(root, "reprise", "run", "--prefect", status=1)
     assert INSTALL.format("prefect") in prefect
-    for arguments in (["report"], ["replicate"], ["retrain", "--dry-run"], ["publish", "x"]):
+    for arguments in (["report"], ["retrain", "--dry-run"]):
         said = environment.run(root, "reprise", *arguments, status=1)
         assert INSTALL.format("review") in said, said
+    replicate = environment.run(root, "reprise", "replicate", status=1)
+    assert "found no stage with replicates" in replicate, replicate
+    publish = environment.run(root, "reprise", "publish", "x", status=1)
+    assert "x/decision.json: No such file" in publish, publish
 
 
 def run_reports(root: Path, environment: Environment) -> None:

@@ -12,6 +12,7 @@ import pytest
 from reprise.cli import REVIEW
 from tests.conftest import ROOT
 from tests.reprise.corpus import Made
+from tests.reprise.without_review import WITHOUT_REVIEW
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 STAGES = "stages:\n  copy:\n    cmd: cp a.txt b.txt\n    deps: [a.txt]\n    outs: [b.txt]\n"
@@ -60,14 +61,6 @@ def test_what_a_missing_extra_asks_for_can_be_installed() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     assert {"review", "train", "prefect", "dask", "dev"} <= extras.keys()
     assert set(REVIEW) == {package.partition(">=")[0] for package in extras["review"]}
-
-
-WITHOUT_REVIEW = f"""
-import sys
-sys.modules.update(dict.fromkeys({REVIEW}))  # as if they were not installed
-from reprise.cli import main
-main(sys.argv[1:])
-"""
 
 
 @pytest.mark.parametrize("command", ["plan", "run", "check", "verify", "init", "completion"])

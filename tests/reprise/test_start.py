@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from reprise.cli import REVIEW
 from tests.conftest import ROOT
 from tests.reprise.corpus import Made
 from tests.reprise.random_dags import text
@@ -53,6 +54,16 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     found = imported(*arguments)
     assert "argparse" in found
     assert not HEAVY & found
+
+
+def test_a_flow_run_imports_no_statistics() -> None:
+    """They take most of a second, and the report alone computes with them."""
+    code = "import sys, reprise.flows.launch, reprise.flows.repro; print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    found = {*done.stdout.split()}
+    assert "prefect" in found
+    assert not {*REVIEW} & found
 
 
 def test_a_folder_that_is_not_there_is_one_line() -> None:

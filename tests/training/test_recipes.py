@@ -213,7 +213,7 @@ AIMS = {"fashion-mlp": 0.895, "fashion-cnn": 0.935, "fashion-accurate": 0.945}
 @pytest.mark.parametrize("name", sorted(AIMS))
 def test_the_committed_result_reaches_its_aim_with_each_seed(name: str) -> None:
     results = measured(FOLDER / f"{name}.json", fingerprint(read_recipe(name)))
-    assert len(results) == 3, "of another recipe: python -m benchmarks.recipe"
+    assert len(results) == 3, "expected three seeds of this recipe: python -m benchmarks.recipe"
     assert min(result["accuracy"] for result in results.values()) >= AIMS[name]
 
 
