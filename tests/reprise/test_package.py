@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from reprise.cli import REVIEW
 from tests.conftest import ROOT
@@ -53,6 +55,16 @@ def test_a_wheel_holds_the_tool_and_nothing_of_the_project(tmp_path: Path) -> No
         check=True,
     )
     assert done.stdout.split() == ["True", str(site / "reprise" / "cli.py")]
+
+
+def test_the_pinned_packages_take_the_first_python_3_11() -> None:
+    """Debian 12 has 3.11.2, in which pip refuses what wants 3.11.5."""
+    wanting = []
+    for package in distributions():
+        wants = package.metadata["Requires-Python"] or ""
+        if not SpecifierSet(wants).contains("3.11.0"):
+            wanting.append(f"{package.name} {package.version} wants {wants}")
+    assert wanting == []
 
 
 def test_what_a_missing_extra_asks_for_can_be_installed() -> None:
