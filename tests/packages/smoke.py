@@ -7,6 +7,7 @@ takes packages from the index, in the versions of constraints.txt, and needs non
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -140,6 +141,15 @@ def run_reports(root: Path, environment: Environment) -> None:
     assert "found neither GITHUB_REPOSITORY" in environment.run(root, *comment, status=1)
 
 
+def copy_tracked(target: Path) -> Path:
+    """Copy what git tracks: pip leaves `build/` where it builds, and takes old files from there."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in filter(None, os.fsdecode(listing.stdout).split("\0")):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target / name)
+    return target
+
+
 def main() -> None:
     """Print a line for each environment, and fail where a command does."""
     python = sys.argv[1] if len(sys.argv) > 1 else sys.executable
@@ -157,7 +167,7 @@ def main() -> None:
             "--no-deps",
             "-w",
             str(folder),
-            str(ROOT),
+            str(copy_tracked(folder / "source")),
         ]
         subprocess.run(pip, check=True)
         (wheel,) = folder.glob("dvc_reprise-*.whl")
