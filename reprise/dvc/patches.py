@@ -21,6 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import dvc.dependency.param
+import dvc.output
 import dvc.rwlock
 import dvc.schema
 import dvc.utils.serialize
@@ -78,11 +79,13 @@ _log_exception = transfer._log_exception
 _isin = LocalFileSystem.isin
 _uncached_outs = StageCache._uncached_outs
 _test_links = dvc_objects.fs.generic.test_links
+_get_cloud_fs = dvc.output.get_cloud_fs
 
 # What is remembered while a repository is open.
 _file_caches: dict[int, FileCache] = {}  # of open repositories, by the id of their file system
 _schemas: dict[int, tuple[Any, voluptuous.Schema]] = {}  # compiled, by the id of the source
 _links: dict[tuple[str, ...], tuple[str, ...]] = {}  # that work, by link types and folders
+_local: dict[int | None, tuple[Any, Any]] = {}  # class and settings of local files, by their jobs
 
 
 def leave_claims_alone(
@@ -184,6 +187,22 @@ def test_links_once(
     return list(_links[key])  # of its own: DVC drops one that fails for a file
 
 
+def find_file_system(config: Any, **kwargs: Any) -> tuple[Any, dict[str, Any], str]:
+    """Find out once what DVC takes for all local paths, in place of get_cloud_fs.
+
+    A path with a colon may name a remote or a bucket; one that begins with two slashes, a host.
+    """
+    path = kwargs["url"]
+    if len(kwargs) > 1 or ":" in path or path.startswith("//"):
+        found: tuple[Any, dict[str, Any], str] = _get_cloud_fs(config, **kwargs)
+        return found
+    jobs = (config or {}).get("core", {}).get("checksum_jobs")
+    if jobs not in _local:
+        _local[jobs] = _get_cloud_fs(config, **kwargs)[:2]
+    file_system, settings = _local[jobs]
+    return file_system, dict(settings), file_system._strip_protocol(path)
+
+
 PATCHES: tuple[Patch, ...] = (
     Patch(
         owner=dvc.rwlock,
@@ -283,6 +302,15 @@ PATCHES: tuple[Patch, ...] = (
         gain="1.1 from scratch, as much restored (timed alone)",
         test="tests/reprise/dvc/test_patches.py::test_links_are_tried_once_for_a_folder",
     ),
+    Patch(
+        owner=dvc.output,
+        attribute="get_cloud_fs",
+        replacement=find_file_system,
+        reason="DVC checks for each dep and out, by a schema, that a local path may be a remote's",
+        gain="1.4 of 16.1 from scratch (8 %), 0.19 of 1.17 planned (17 %)",
+        test="tests/reprise/dvc/test_patches.py::"
+        "test_the_file_system_of_a_path_is_the_one_that_dvc_finds",
+    ),
 )
 
 PATCHES += tuple(
@@ -341,3 +369,4 @@ def _undo() -> None:
             setattr(patch.owner, patch.attribute, original)
     _schemas.clear()
     _links.clear()
+    _local.clear()

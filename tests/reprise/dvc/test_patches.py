@@ -7,9 +7,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import dvc.output
 import dvc.rwlock
 import dvc.schema
 import pytest
+from dvc.config import RemoteNotFoundError
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.stage.cache import StageCache
@@ -258,3 +260,26 @@ def test_links_are_tried_once_for_a_folder(
         assert find_links(["hardlink"], fs, cache, fs, f"{cache}/one") == []
         assert find_links(["hardlink"], fs, cache, fs, f"{cache}/one") == ["copy"]
     assert [*roots[0].glob("*.tmp")] == []
+
+
+PATHS = ["a", "a b/ü", "/a", "./a", "//host/a", "a:b", "C:\\a", "file:///a", "#a?b=c", "[a", "a\nb"]
+CONFIGS: list[dict[str, Any]] = [{}, {"core": {"checksum_jobs": 2}}, {"core": {}}]
+
+
+def test_the_file_system_of_a_path_is_the_one_that_dvc_finds(
+    roots: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = patches._get_cloud_fs
+    with opened(roots[0]):
+        find = vars(dvc.output)["get_cloud_fs"]
+        for path, config in product(PATHS, CONFIGS):
+            assert find(config, url=path) == original(config, url=path)
+        versioned = {"url": "a", "version_aware": True}
+        assert find({}, **versioned) == original({}, **versioned)
+        with pytest.raises(RemoteNotFoundError):
+            find({"remote": {}}, url="remote://name/a")
+        calls = count(monkeypatch, patches, "_get_cloud_fs")
+        _, settings, path = find({}, url="b")
+        assert (calls, path) == ([], "b")
+        settings["mine"] = True  # of its own
+        assert "mine" not in find({}, url="c")[1]
