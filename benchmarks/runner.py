@@ -4,24 +4,23 @@ python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000, then the de
 
 At 100 stages commands take 30 ms; `reprise run -j1` and `dvc repro` run them all too. Beyond,
 commands take no time, and only what `dvc repro` does when nothing changed is compared, since the
-time it takes to run them all grows with their square. From 4,000 on each command runs once. `anew`:
-without what is kept of plans. Of the edits, that of the source and of a param may have all stages
-run that come after it.
+time it takes to run them all grows with their square. From 4,000 on each command runs once; beyond,
+DVC's own and snakemake are left out. `anew`: without what is kept of plans. Of the edits, that of
+the source and of a param may have all stages run that come after it.
 NINJA=path/to/ninja and SNAKEMAKE=path/to/snakemake (`pip install ninja snakemake` into an
 environment of its own) compare with them on the same graph; PARAFFIN=path/to/paraffin at 100
 stages. Seconds are of the clock; in brackets those of the processor, which other work on the
-machine changes less.
+machine changes less, and the memory of the largest process.
 """
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import NamedTuple
 
 from reprise.state.folders import StateFolders
@@ -31,9 +30,11 @@ BIN = Path(sys.executable).parent
 REPEATS = 3
 WIDTH = 20  # stages that can run at a time
 SMALL = 100  # stages, up to which `dvc repro` runs them all as well
+MOST = 4000  # stages, up to which `dvc repro`, `dvc status` and `snakemake -n` end in minutes
 SLEEP = 0.03  # seconds that a command takes then
 JOBS = 8
 MANY, ONE = f"reprise run -j{JOBS}", "reprise run -j1"
+OF_DVC = ("dvc repro", "dvc status")
 ANEW = ", anew"  # a command without the answer that was kept
 
 
@@ -75,26 +76,26 @@ def _deps(number: int) -> list[str]:
 
 
 class Cost(NamedTuple):
-    """Holds the seconds of a command, of the clock and of the processor."""
+    """Holds what a command took: seconds of the clock and of the processor, and MiB of memory."""
 
     wall: float
     cpu: float
-
-
-def cpu() -> float:
-    """Return the seconds of the processor that commands have taken until now."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    memory: float
 
 
 def run(folder: Path, *command: str) -> Cost:
     """Run a command in a folder. It must succeed."""
     env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
     env["DVC_SITE_CACHE_DIR"] = str(folder.parent / f"site-{folder.name}")
-    start, before = time.perf_counter(), cpu()
-    result = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return Cost(time.perf_counter() - start, cpu() - before)
+    with TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=output, stderr=output)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        assert process.returncode == 0, output.read().decode()
+    return Cost(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def clear(folder: Path) -> None:
@@ -106,19 +107,23 @@ def clear(folder: Path) -> None:
 
 
 def median_cost(costs: list[Cost]) -> Cost:
-    """Return the median of the clock and that of the processor."""
-    return Cost(median(cost.wall for cost in costs), median(cost.cpu for cost in costs))
+    """Return the medians of the clock, the processor and the memory."""
+    return Cost(*map(median, zip(*costs, strict=True)))
 
 
 def compare(title: str, ours: list[Cost], theirs: list[Cost], name: str = "dvc repro") -> None:
     """Print the medians of our command and of the one called `name`, if that ran."""
     our_cost = median_cost(ours)
-    line = f"{title:<34} {our_cost.wall:8.2f} s ({our_cost.cpu:.2f})"
+    line = f"{title:<34} {_format(our_cost)}"
     if theirs:
         their_cost = median_cost(theirs)
-        line += f"   {name} {their_cost.wall:8.2f} s ({their_cost.cpu:.2f})"
+        line += f"   {name} {_format(their_cost)}"
         line += f"   ratio {their_cost.wall / our_cost.wall:5.1f}"
     print(line, flush=True)
+
+
+def _format(cost: Cost) -> str:
+    return f"{cost.wall:8.2f} s ({cost.cpu:.2f}; {cost.memory:.0f} MiB)"
 
 
 def ninja(repo: Path, stages: int) -> list[Cost]:
@@ -149,7 +154,7 @@ def snakemake(repo: Path, stages: int) -> list[Cost]:
         rules.append("    shell: 'cat {input} | head -c 100 > {output}'")
     (folder / "Snakefile").write_text("\n".join([*rules, ""]))
     command = (os.environ["SNAKEMAKE"], "-n", "-q", "--rerun-triggers", "mtime")
-    return [run(folder, *command) for _ in range(REPEATS if stages < 4000 else 1)]
+    return [run(folder, *command) for _ in range(REPEATS if stages < MOST else 1)]
 
 
 def paraffin(repo: Path) -> Cost:
@@ -164,7 +169,8 @@ def paraffin(repo: Path) -> Cost:
     run(repo, "git", *author, "commit", "-qm", "all", "--allow-empty")
     submit = run(repo, os.environ["PARAFFIN"], "submit")
     work = run(repo, os.environ["PARAFFIN"], "worker", f"-j{JOBS}", "--timeout", "1")
-    return Cost(submit.wall + work.wall - 1, submit.cpu + work.cpu)
+    memory = max(submit.memory, work.memory)
+    return Cost(submit.wall + work.wall - 1, submit.cpu + work.cpu, memory)
 
 
 def measure(folder: Path, stages: int) -> None:
@@ -172,13 +178,13 @@ def measure(folder: Path, stages: int) -> None:
     small = stages <= SMALL
     repo = make(folder / f"r{stages}", stages, SLEEP if small else 0)
     full = _full_runs(repo, small)
-    idle = _idle_runs(repo, REPEATS if stages < 4000 else 1)
+    idle = _idle_runs(repo, REPEATS if stages < MOST else 1, with_dvc=stages <= MOST)
     theirs = full.pop("dvc repro", [])
     for command, costs in full.items():
         compare(f"{stages} stages: {command}", costs, theirs)
     _compare_idle(f"{stages} stages", idle)
     for name, others in {"ninja": ninja, "snakemake": snakemake}.items():
-        if name.upper() in os.environ:
+        if name.upper() in os.environ and (stages <= MOST or name == "ninja"):
             compare(f"{stages} stages: plan", idle["reprise plan"], others(repo, stages), name)
     for edited, costs in _edits(repo, stages).items():
         compare(f"{stages} stages: plan, {edited} edited", costs, idle["dvc status"], "dvc status")
@@ -213,11 +219,12 @@ def _full_runs(repo: Path, small: bool) -> dict[str, list[Cost]]:
     return costs
 
 
-def _idle_runs(repo: Path, repeats: int) -> dict[str, list[Cost]]:
+def _idle_runs(repo: Path, repeats: int, *, with_dvc: bool = True) -> dict[str, list[Cost]]:
     """Run each command in turn where there is nothing to do."""
     commands = ["reprise run" + ANEW, "reprise run", "reprise plan" + ANEW, "reprise plan"]
-    commands += ["dvc repro", "dvc status"]
-    costs: dict[str, list[Cost]] = {command: [] for command in commands}
+    costs: dict[str, list[Cost]] = {command: [] for command in (*commands, *OF_DVC)}
+    if with_dvc:
+        commands += OF_DVC
     folders = StateFolders.in_repository(repo)
     for _ in range(repeats):
         for command in commands:
