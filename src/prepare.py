@@ -144,8 +144,7 @@ def ingest(con: Connection, query: str, typed_file: Path) -> None:
 def count_missing(con: Connection, names: list[str]) -> tuple[int, dict[str, int]]:
     """Count the rows, and those without a value in each of the columns."""
     counts = ", ".join(f"count({ident(name)})" for name in names)
-    row = con.execute(f"SELECT count(*), {counts} FROM typed").fetchone()
-    assert row is not None
+    (row,) = con.execute(f"SELECT count(*), {counts} FROM typed").fetchall()
     total, *present = row
     return total, {name: total - n for name, n in zip(names, present, strict=True)}
 
@@ -184,7 +183,7 @@ def no_feature(con: Connection, name: str, type_: str, missing: int, total: int)
     if type_ == "UTINYINT":
         return None
     column = ident(name)
-    row = con.execute(f"SELECT min({column}) = max({column}) FROM typed").fetchone()
+    (row,) = con.execute(f"SELECT min({column}) = max({column}) FROM typed").fetchall()
     if row == (True,):
         return "the same value in all rows"
     return None

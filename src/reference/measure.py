@@ -171,6 +171,5 @@ def describe(column: Measured, rows: int, edges: Edges, found: dict[str, Any]) -
 
 def one_row(con: Connection, selected: str, table: str = "rows") -> list[Any]:
     """Ask for one row."""
-    row = con.execute(f"SELECT {selected} FROM {table}").fetchone()
-    assert row is not None
+    (row,) = con.execute(f"SELECT {selected} FROM {table}").fetchall()
     return list(row)

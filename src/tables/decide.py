@@ -125,7 +125,8 @@ def check_dates(con: Connection, csv: Csv, table: list[Part]) -> None:
 def is_date_format(con: Connection, date: str) -> bool:
     """Tell whether DuckDB's strptime reads dates by this format."""
     try:
-        con.execute(f"SELECT strptime(strftime(DATE '2024-03-25', {text(date)}), {text(date)})")
+        query = f"SELECT strptime(strftime(DATE '2024-03-25', {text(date)}), {text(date)})"
+        con.execute(query).fetchall()
     except duckdb.Error:
         return False
     return "%" in date
@@ -201,8 +202,7 @@ def survey(
             f"min({column})",
             f"max({column})",
         ]
-    row = con.execute(f"SELECT {', '.join(selected)} FROM {rows}").fetchone()
-    assert row is not None
+    (row,) = con.execute(f"SELECT {', '.join(selected)} FROM {rows}").fetchall()
     count, *values = row
     if count != expected:
         raise InputError("the raw tables", f"{count} rows read", f"{expected}, as the files have")
@@ -221,8 +221,8 @@ def first_values(con: Connection, rows: str, names: list[str]) -> dict[str, list
     for column in columns:
         present = f"list({column}) FILTER ({column} IS NOT NULL)"
         selected.append(f"coalesce({present}, [])")
-    row = con.execute(f"SELECT {', '.join(selected)} FROM (FROM {rows} LIMIT {FIRST})").fetchone()
-    assert row is not None
+    query = f"SELECT {', '.join(selected)} FROM (FROM {rows} LIMIT {FIRST})"
+    (row,) = con.execute(query).fetchall()
     return dict(zip(names, row, strict=False))
 
 
@@ -260,8 +260,7 @@ def count_rows_where(con: Connection, rows: str, conditions: list[str]) -> list[
     if not conditions:
         return []
     selected = [f"count(*) FILTER ({condition})" for condition in conditions]
-    row = con.execute(f"SELECT {', '.join(selected)} FROM {rows}").fetchone()
-    assert row is not None
+    (row,) = con.execute(f"SELECT {', '.join(selected)} FROM {rows}").fetchall()
     return list(row)
 
 

@@ -293,12 +293,12 @@ def stream(con: Connection, part: Part, form: Format, query: str, rows: int) -> 
     rows: so many at a time; of CSV, those of about 500 kB.
     """
     if not part.is_text:
-        for batch in con.execute(query).to_arrow_reader(rows):
+        for batch in con.sql(query).to_arrow_reader(rows):
             yield pa.Table.from_batches([batch])
         return
     for block in joined(blocks(part.paths[0], part.aliases, form)):
         con.register(view(part), block)
-        yield con.execute(query).to_arrow_table()
+        yield con.sql(query).to_arrow_table()
 
 
 def joined(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -361,11 +361,12 @@ def misfit_in(
         rows = f"SELECT row_number() OVER () AS n, {ident(name)} FROM {stored}"
         value = f"CAST({ident(name)} AS VARCHAR)"
         query = f"SELECT n, {value} FROM ({rows}) WHERE {wrong} ORDER BY n LIMIT 1"
-        row = con.execute(query).fetchone()
-        if row:
+        found = con.execute(query).fetchall()
+        if found:
+            number, wrong_value = found[0]
             (path,) = part.paths
-            line = f" row {row[0]}"
+            line = f" row {number}"
             if part.is_text:
-                line = str(line_of(path, form, row[0]))
-            return Misfit(f"{path}:{line}: column {name!r}", row[1], how.name)
+                line = str(line_of(path, form, number))
+            return Misfit(f"{path}:{line}: column {name!r}", wrong_value, how.name)
     return None

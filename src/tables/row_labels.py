@@ -38,7 +38,6 @@ def counts(con: Connection, table: list[Part], form: Format, name: str) -> tuple
         numbers = f"SELECT {ident(name)} AS value, TRY_CAST(value AS BIGINT) AS number"
         ordered = f"SELECT *, lag(number) OVER () AS last FROM ({numbers} FROM {stored})"
         wrong = "count(*) FILTER (number IS NULL OR number <= last)"
-        row = con.execute(f"SELECT count(value), {wrong} FROM ({ordered})").fetchone()
-        assert row is not None
+        (row,) = con.execute(f"SELECT count(value), {wrong} FROM ({ordered})").fetchall()
         total = (total[0] + row[0], total[1] + row[1])
     return total

@@ -53,7 +53,7 @@ def row_group_of(columns: int) -> int:
 
 def write_splits(con: duckdb.DuckDBPyConnection, query: str, prepared: Path) -> dict[str, int]:
     """Stream the query's rows to the file of their `split`, in their order; count rows a split."""
-    reader = con.execute(query).to_arrow_reader(ROW_GROUP)
+    reader = con.sql(query).to_arrow_reader(ROW_GROUP)
     schema = reader.schema.remove(reader.schema.get_field_index("split"))
     row_group = row_group_of(len(schema))
     with ExitStack() as stack:

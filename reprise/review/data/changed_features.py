@@ -5,7 +5,13 @@ from typing import Any
 import pyarrow as pa
 
 from reprise.review.data.column_types import common_type
-from reprise.review.data.database import Files, identifier, open_database, readable_errors
+from reprise.review.data.database import (
+    Files,
+    fetch_table,
+    identifier,
+    open_database,
+    readable_errors,
+)
 from reprise.review.data.tables import create_view
 from reprise.review.declared import TableSpec
 
@@ -38,5 +44,5 @@ def find_changed_features(old: Files, new: Files, spec: TableSpec, name: str) ->
             f"WHERE {' OR '.join(differs)} ORDER BY id"
         )
         with readable_errors(name, old, new):
-            table = con.execute(query).to_arrow_table()
+            table = fetch_table(con, query)
         return pa.concat_arrays([*table["id"].chunks, pa.array([], table["id"].type)])

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from reprise.errors import PipelineError
 
@@ -33,6 +34,17 @@ def allow_columns(con: duckdb.DuckDBPyConnection, columns: int) -> None:
 def fetch_rows(con: duckdb.DuckDBPyConnection, query: str) -> list[Any]:
     """Run the query and return its rows, as tuples."""
     return con.execute(query).fetchall()
+
+
+def fetch_table(con: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    """Run the query and return its rows, as an Arrow table.
+
+    They come batch by batch: for a moment `to_arrow_table` of DuckDB 1.5 holds all of them twice.
+    """
+    try:
+        return con.sql(query).to_arrow_reader().read_all()
+    except OSError as e:  # Arrow's, for an error of DuckDB's in a stream
+        raise duckdb.Error(str(e)) from None
 
 
 def literal(value: str) -> str:

@@ -17,6 +17,7 @@ from reprise.review.data.database import (
     Files,
     allow_columns,
     fetch_rows,
+    fetch_table,
     identifier,
     literal,
     open_database,
@@ -78,7 +79,7 @@ def read_table(
         types = create_view(con, "data", files, name, numbers)
         present = ", ".join(_expressions(columns, list(types)))
         with readable_errors(name):
-            return con.execute(f"SELECT {present or '1'} FROM data").to_arrow_table()
+            return fetch_table(con, f"SELECT {present or '1'} FROM data")
 
 
 def _expressions(columns: Sequence[str], known: Sequence[str]) -> Iterator[str]:
