@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 from reprise.cli import REVIEW
 from tests.conftest import ROOT
@@ -59,9 +60,17 @@ def test_a_wheel_holds_the_tool_and_nothing_of_the_project(tmp_path: Path) -> No
 
 def test_the_pinned_packages_take_the_first_python_3_11() -> None:
     """Debian 12 has 3.11.2, in which pip refuses what wants 3.11.5."""
+    pinned = set()
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            pinned.add(canonicalize_name(line.partition("==")[0]))
     wanting = []
     for package in distributions():
-        wants = package.metadata["Requires-Python"] or ""
+        if canonicalize_name(package.name) not in pinned:
+            continue
+        if "Requires-Python" not in package.metadata:
+            continue
+        wants = package.metadata["Requires-Python"]
         if not SpecifierSet(wants).contains("3.11.0"):
             wanting.append(f"{package.name} {package.version} wants {wants}")
     assert wanting == []
