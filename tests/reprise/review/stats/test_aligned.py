@@ -29,9 +29,11 @@ def test_each_seed_has_its_own_order_and_lacks_rows_of_its_own(chunks: int) -> N
 
 
 def test_a_group_is_that_of_the_new_side_s_row() -> None:
-    old, new = side("abc", group=["x", "x", "x"]), side("cba", group=["u", "v", "u"])
+    old = side("abc", group=["x", "x", "x"])
+    new = side("zcba", group=["w", "u", "u", "v"])
+    second_seed = side("bac", group=["u", "v", "u"])
     spec = PredictionsSpec.model_validate({"metrics": ACCURACY, "group": "group"})
-    aligned = align_tables([old], [new], spec)
+    aligned = align_tables([old], [new, second_seed], spec)
     assert aligned.group is not None
     first, second, third = aligned.group.tolist()  # of a, b and c
-    assert first == third != second
+    assert second == third != first
