@@ -56,7 +56,7 @@ def test_help_and_version_import_nothing_heavy(arguments: list[str]) -> None:
     assert not HEAVY & found
 
 
-def test_a_flow_run_imports_no_statistics() -> None:
+def test_the_modules_of_a_flow_run_import_no_statistics() -> None:
     """They take most of a second, and the report alone computes with them."""
     code = "import sys, reprise.flows.launch, reprise.flows.repro; print(*sys.modules)"
     command = [sys.executable, "-c", code]

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from prefect import flow_engine, results
 
+from reprise.cli import REVIEW
 from reprise.errors import PipelineError
 from reprise.flows.launch import _check_server, _patched
 from reprise.flows.repro import repro
@@ -31,6 +32,14 @@ def traced(client, request, **options):
     return send(client, request, **options)
 httpx.Client.send = traced
 main(["run", "--prefect"])
+"""
+IMPORTED = """
+import sys
+from reprise.cli import main
+try:
+    main(["run", "--prefect"])
+finally:
+    print("imported", *sys.modules)
 """
 
 
@@ -73,3 +82,13 @@ def test_a_run_of_nothing_waits_for_few_answers(make: Make, api: str) -> None:
         f"asked POST /api/flow_runs/{run}/set_state": 2,
         "asked POST /api/artifacts/": 1,
     }
+
+
+@pytest.mark.slow
+def test_a_run_of_nothing_imports_no_statistics(make: Make, api: str) -> None:
+    made = make({"a": stage("cat a.in > a", ["a.in"], "a")})
+    flow(made)
+    printed = made.run(sys.executable, "-c", IMPORTED)
+    imported = {*printed.splitlines()[-1].split()}
+    assert {"imported", "prefect"} <= imported
+    assert not {*REVIEW} & imported
