@@ -141,12 +141,17 @@ def run_reports(root: Path, environment: Environment) -> None:
     assert "found neither GITHUB_REPOSITORY" in environment.run(root, *comment, status=1)
 
 
-def copy_tracked(target: Path) -> Path:
-    """Copy what git tracks: pip leaves `build/` where it builds, and takes old files from there."""
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+def copy_source(target: Path) -> Path:
+    """Copy what git does not ignore, new files too.
+
+    pip leaves `build/` where it builds, and takes old files from there.
+    """
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
     for name in filter(None, os.fsdecode(listing.stdout).split("\0")):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, target / name)
+        if (ROOT / name).is_file():  # not one that was removed and not yet committed
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
     return target
 
 
@@ -167,7 +172,7 @@ def main() -> None:
             "--no-deps",
             "-w",
             str(folder),
-            str(copy_tracked(folder / "source")),
+            str(copy_source(folder / "source")),
         ]
         subprocess.run(pip, check=True)
         (wheel,) = folder.glob("dvc_reprise-*.whl")
