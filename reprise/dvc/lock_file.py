@@ -20,12 +20,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarfloat import ScalarFloat
 from voluptuous import Invalid
 
-from reprise.dvc.yaml_limits import parse_limited_yaml
+from reprise.dvc.yaml.limits import parse_limited_yaml
+from reprise.dvc.yaml.plain import HEAD, Formatter, NotSimpleError
 
 Key = tuple[str, str]  # the lock file relative to the root, the stage's name in it
 Entry = dict[str, Any]  # as it stands in dvc.lock
 
-HEAD = "schema: '2.0'\nstages:\n"
 STAGES = "stages:\n"
 INDENT = "    "  # of an entry's keys
 KEY = re.compile(r"^\S", re.MULTILINE)  # of the file itself: it has more than stages
@@ -37,19 +37,7 @@ UNUSUAL = re.compile(r"(?:^|\s)#|[:?-] +[&*]", re.MULTILINE)
 # Blanks that may be lost where ruamel.yaml folds a line.
 BLANKS = re.compile(r"\S(?:  |\t| $)", re.MULTILINE)
 
-# Text that ruamel.yaml writes as it is. Of ASCII, without `: ` and ` #`, and none of the words that
-# a YAML reader may take for another value.
-NOT_RESERVED = r"(?!(?i:null|true|false|yes|no|on|off|y|n)\Z)"
-WORD = re.compile(rf"{NOT_RESERVED}(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{{0,59}}")
-PLAIN = re.compile(
-    rf"{NOT_RESERVED}(?:"
-    r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(?:\.dir)?"  # a hash with a letter that no number has
-    r"|(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*"
-    r")"
-)
 MOST_PARSED = 200  # entries that are parsed as they are written
-NOT_FINITE = {"inf", "-inf", "nan"}
-WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 
 
 def is_entry(value: Any) -> bool:
@@ -81,7 +69,7 @@ def replace_entries(
     """
     try:
         return _replace_blocks(text, parsed.get("stages") or {}, entries, moved)
-    except _NotSimpleError:
+    except NotSimpleError:
         return _rewrite(text, entries, moved)
 
 
@@ -99,7 +87,7 @@ def replace_parsed(
         return None
     try:
         part = parse_limited_yaml(_replace_blocks("", {}, entries, ()), "dvc.lock")
-    except (_NotSimpleError, ParseError):
+    except (NotSimpleError, ParseError):
         return None
     stages = {**(parsed.get("stages") or {})}
     for name in moved:
@@ -110,8 +98,8 @@ def replace_parsed(
 def format_run(entry: Mapping[str, Any]) -> str:
     """Format an entry as DVC writes it into the run-cache."""
     try:
-        return _Formatter().mapping(entry, "")
-    except _NotSimpleError:
+        return Formatter().mapping(entry, "")
+    except NotSimpleError:
         text: str = dumps_yaml(entry)
         return text
 
@@ -131,14 +119,14 @@ def _replace_blocks(
     entries: Mapping[str, Mapping[str, Any]],
     moved: Collection[str],
 ) -> str:
-    """Write a file block by block. Raises _NotSimpleError where it is more than its blocks."""
+    """Write a file block by block. Raises NotSimpleError where it is more than its blocks."""
     lock = text or HEAD
     stages = lock.removeprefix(HEAD)
     if stages == lock or KEY.search(stages):
-        raise _NotSimpleError
+        raise NotSimpleError
     starts = [match.start() for match in STAGE.finditer(stages)]
     if len(starts) != len(parsed):
-        raise _NotSimpleError
+        raise NotSimpleError
     blocks = {}
     for name, (start, end) in zip(parsed, itertools.pairwise([*starts, len(stages)]), strict=True):
         if name in moved:
@@ -160,7 +148,7 @@ def _format_block(name: str, entry: Mapping[str, Any]) -> str:
     """Format a new block."""
     try:
         return _format_plain_block(name, entry)
-    except _NotSimpleError:
+    except NotSimpleError:
         return _only_block(dumps_yaml({"stages": {name: entry}}))
 
 
@@ -169,25 +157,25 @@ def _write_again(block: str, name: str, entry: Mapping[str, Any]) -> str:
     try:
         if _format_plain_block(name, entry) == block:
             return block
-    except _NotSimpleError:
+    except NotSimpleError:
         pass
     if UNUSUAL.search(block):
-        raise _NotSimpleError
+        raise NotSimpleError
     return _only_block(_dump_parsed(_parse(STAGES + block)))
 
 
 def _format_plain_block(name: str, entry: Mapping[str, Any]) -> str:
-    formatter = _Formatter()
+    formatter = Formatter()
     return f"  {formatter.key(name)}:\n{formatter.mapping(entry, INDENT)}"
 
 
 def _only_block(text: str) -> str:
-    """Take the one block of a file. Raises _NotSimpleError where it may have an anchor.
+    """Take the one block of a file. Raises NotSimpleError where it may have an anchor.
 
     DVC numbers anchors over the whole file.
     """
     if UNUSUAL.search(text):
-        raise _NotSimpleError
+        raise NotSimpleError
     return text.removeprefix(STAGES)
 
 
@@ -267,101 +255,3 @@ def _keep_floats(document: Any) -> None:
                 document[key] = float(value)
         else:
             _keep_floats(value)
-
-
-# Without ruamel.yaml
-
-
-class _NotSimpleError(Exception):
-    """Signals what needs quotes, anchors or other thought."""
-
-
-class _Formatter:
-    """Formats an entry in block YAML. Raises _NotSimpleError where that needs ruamel.yaml."""
-
-    def __init__(self) -> None:
-        self._seen: set[int] = set()  # ids of mappings and lists: one that comes twice is aliased
-
-    def mapping(self, mapping: Mapping[str, Any], indent: str) -> str:
-        """Format the lines of a mapping that is not empty."""
-        self._see(mapping)
-        lines = []
-        for key, value in mapping.items():
-            written = f"{indent}{self.key(key)}:"
-            lines.append(written + self._value(value, indent, len(written)))
-        return "".join(lines)
-
-    def key(self, key: Any) -> str:
-        """Format a key, without the colon."""
-        if type(key) is int:
-            return str(key)
-        if type(key) is str and WORD.fullmatch(key):
-            return key
-        raise _NotSimpleError
-
-    def _value(self, value: Any, indent: str, column: int) -> str:
-        """Format what follows the colon of a key.
-
-        indent: the key's; column: where the colon ends.
-        """
-        if isinstance(value, Mapping) and value:
-            return "\n" + self.mapping(value, f"{indent}  ")
-        if isinstance(value, list) and value:
-            self._see(value)
-            return "\n" + "".join(self._item(item, indent) for item in value)
-        return _format_scalar(value, f"{indent}  ", column)
-
-    def _item(self, item: Any, indent: str) -> str:
-        """Format an item of a list, whose dash has this indent."""
-        inner = f"{indent}  "
-        if isinstance(item, Mapping) and item:
-            lines = self.mapping(item, inner)
-            return f"{indent}- {lines[len(inner) :]}"
-        if item is None:
-            return f"{indent}- \n"
-        return f"{indent}-{_format_scalar(item, inner, len(indent) + 1)}"
-
-    def _see(self, value: Any) -> None:
-        if id(value) in self._seen:
-            raise _NotSimpleError
-        self._seen.add(id(value))
-
-
-def _format_scalar(value: Any, indent: str, column: int) -> str:
-    """Format what is neither mapping nor list, after a blank, with its line end.
-
-    indent: of the lines that follow, if it is folded; column: where what stands before it ends.
-    """
-    # By the very type: ruamel.yaml's own kinds of numbers remember how they were written.
-    kind = type(value)
-    if value is None:
-        return "\n"
-    if kind is bool:
-        return f" {str(value).lower()}\n"
-    if kind in (int, float) and repr(value) not in NOT_FINITE:
-        return f" {value!r}\n"
-    if kind is str and PLAIN.fullmatch(value):
-        return f" {_fold(value, indent, column + 1)}\n"
-    raise _NotSimpleError
-
-
-def _fold(text: str, indent: str, column: int) -> str:
-    """Break long text into lines as ruamel.yaml does.
-
-    indent: of the lines that follow; column: where the text begins.
-    """
-    line_break = f"\n{indent}"
-    written = []
-    for number, word in enumerate(text.split(" ")):
-        if number and column >= WIDTH:
-            written.append(line_break)
-            column = len(indent)
-        elif number:
-            written.append(" ")
-            column += 1
-        if column + len(word) > WIDTH and column > len(indent):
-            written.append(line_break)
-            column = len(indent)
-        written.append(word)
-        column += len(word)
-    return "".join(written)

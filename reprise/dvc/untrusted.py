@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from dvc_data.hashfile.hash import file_md5
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from reprise.dvc.yaml_limits import parse_limited_yaml
+from reprise.dvc.yaml.limits import parse_limited_yaml
 from reprise.errors import PipelineError
 
 # Where DVC keeps a file: since version 3, and before, when it took both line ends of text for one.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from dvc.utils.serialize import ParseError, parse_yaml
 
-from reprise.dvc.yaml_limits import parse_limited_yaml
+from reprise.dvc.yaml.limits import parse_limited_yaml
 from tests.reprise.runner.repository import Make, make, stage
 
 __all__ = ["make"]  # the fixture

@@ -20,6 +20,8 @@ from ruamel.yaml.tokens import (
     Token,
 )
 
+from reprise.dvc.yaml.plain import read_plain
+
 MOST_LEVELS = 1000  # the C parser ends the process at some ten thousand
 MOST_VALUES = 100_000  # that aliases may stand for; a text may have more if it spells them out
 BRACKETS = re.compile(r"[\[\]{}]")
@@ -41,6 +43,10 @@ def parse_limited_yaml(text: str, path: str, typ: str = "safe") -> Any:
     """Parse YAML, in place of parse_yaml. Raises ParseError where it is too deep or too large."""
     if _may_be_deep(text) and _is_deep(text):
         raise ParseError(path, f"found more than {MOST_LEVELS} levels of values; expected less")
+    if typ == "safe":
+        plain = read_plain(text)
+        if plain is not None:
+            return plain
     most_values = max(MOST_VALUES, len(text))
     if "<<" in text:
         _check_size(path, _count_merged(text), most_values)

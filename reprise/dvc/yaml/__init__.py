@@ -1,0 +1,1 @@
+"""Reads and writes YAML: within limits, and where it is plain without ruamel.yaml."""
