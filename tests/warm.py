@@ -106,6 +106,8 @@ PREFIXES: dict[str, list[str]] = {  # of the arguments that a command is given
 CLIENT = """#!{python} -ISE
 import _socket, os, sys, time
 args = [*{prefix!r}, *sys.argv[1:]]
+if args[0][0] == "-" and args[0] != "-m":  # of Python itself
+    os.execv("{python}", ["{python}", *args])
 imports_torch = any(arg.startswith(("src.", "torch", "safetensors")) for arg in args)
 server = "stages" if imports_torch else "tools"
 s = _socket.socket(_socket.AF_UNIX)
@@ -127,6 +129,9 @@ s.recv({pid_size})
 code = int.from_bytes(s.recv(2), sys.byteorder, signed=True)
 os._exit(code if code >= 0 else 128 - code)  # ended by a signal, as a shell says it
 """
+# Commands of `reprise` that start the `dvc` beside Python. All others start Python itself, which
+# a stand-in would only delay.
+UNATTENDED = ("retrain", "publish")
 PID_SIZE = 8  # bytes, of the number that a server answers with; two for the exit status follow
 
 
@@ -246,12 +251,13 @@ def serve(address: str, run: str, *modules: str) -> None:
     listener.bind(address + ".new")
     listener.listen(64)
     Path(address + ".new").rename(address)
+    python = os.fspath(Path(address).parent / "bin" / "python")
     commands = selectors.DefaultSelector()
     commands.register(listener, selectors.EVENT_READ)
     while _is_alive(int(run)):
         for key, _ in commands.select(timeout=0.5):
             if key.fileobj is listener:
-                _start(listener, commands)
+                _start(listener, commands, python)
             else:
                 commands.unregister(key.fileobj)
                 _finish(*key.data)
@@ -265,8 +271,11 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _start(listener: socket.socket, commands: selectors.BaseSelector) -> None:
-    """Start the next client's command in a fork, and wait for its end from now on."""
+def _start(listener: socket.socket, commands: selectors.BaseSelector, python: str) -> None:
+    """Start the next client's command in a fork, and wait for its end from now on.
+
+    python: the stand-in for the command `python`.
+    """
     client, _ = listener.accept()
     size, (*standard, user, mnt), _, _ = socket.recv_fds(client, 8, 5)
     with client.makefile("rb") as stream:
@@ -281,7 +290,7 @@ def _start(listener: socket.socket, commands: selectors.BaseSelector) -> None:
         for number, fd in enumerate(standard):  # stdin, stdout, stderr
             os.dup2(fd, number)
             os.close(fd)
-        _run(*map(os.fsdecode, request.split(b"\0")))
+        _run(python, *map(os.fsdecode, request.split(b"\0")))
     for fd in (*standard, user, mnt):
         os.close(fd)
     with suppress(BrokenPipeError):
@@ -307,10 +316,11 @@ def _finish(pid: int, ended: int, client: socket.socket) -> None:
         client.sendall(code.to_bytes(2, sys.byteorder, signed=True))
 
 
-def _run(session: str, folder: str, count: str, *texts: str) -> None:
+def _run(python: str, session: str, folder: str, count: str, *texts: str) -> None:
     """Run a command in this process, and end it.
 
-    session: `new` for one of its own; texts: `count` arguments, names and values of variables.
+    python: the stand-in, for commands that look for others beside Python; session: `new` for one
+    of its own; texts: `count` arguments, names and values of variables.
     """
     if session:
         os.setsid()
@@ -323,6 +333,8 @@ def _run(session: str, folder: str, count: str, *texts: str) -> None:
     os.environ.update(zip(variables, variables, strict=True))
     python_path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[1:1] = filter(None, python_path)
+    if args[:2] == ["-m", "reprise"] and args[2] in UNATTENDED:
+        sys.executable = python
     code = 0
     try:
         if args[0] == "-m":

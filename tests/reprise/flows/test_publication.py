@@ -31,6 +31,12 @@ BETTER = (
 )
 
 
+@pytest.fixture(autouse=True)
+def warm_commands(commands: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a publication, which runs in this process, start the warm `dvc` beside `python`."""
+    monkeypatch.setattr(sys, "executable", shutil.which("python", path=commands))
+
+
 def change(made: Retrainable) -> None:
     """Push a commit of another train.py, which nobody ran."""
     (made.checkout / "train.py").write_text(BETTER)
