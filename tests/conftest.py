@@ -25,6 +25,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Of this machine perhaps, and not of a user's: they hide what Python leaves, and what it buffers.
 for variable in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
     os.environ.pop(variable, None)
+gc.set_threshold(warm.GARBAGE_THRESHOLD)  # what imports make stays
 # Before torch is imported: threads of several workers wait for each other's cores, and burn them.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["DVC_NO_ANALYTICS"] = "1"  # each `dvc` starts a process for it, of a second

@@ -22,6 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+GARBAGE_THRESHOLD = 50_000  # objects after which Python looks for garbage, 700 by default
 TOOLS = (
     "configobj",
     "dulwich.ignore",
@@ -263,6 +264,7 @@ def _send(connection: socket.socket, texts: list[str], standard: tuple[int, int,
 
 def serve(address: str, run: str, *modules: str) -> None:
     """Answer commands on the socket at `address`, each in a fork, while the process `run` lives."""
+    gc.set_threshold(GARBAGE_THRESHOLD)
     for name in modules:
         importlib.import_module(name)
     if "dvc.cli" in modules:
