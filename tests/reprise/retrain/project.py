@@ -104,9 +104,13 @@ class Retrainable:
 
     def publish(self, message: str) -> None:
         """What the checkout has, to both remotes."""
+        self.run("dvc", "push", "-q", cwd=self.checkout)
+        self.publish_code(message)
+
+    def publish_code(self, message: str) -> None:
+        """Commit what the checkout has and push it to origin, with no data."""
         self.run("git", "add", "-A", cwd=self.checkout)
         self.run("git", "commit", "-qm", message, cwd=self.checkout)
-        self.run("dvc", "push", "-q", cwd=self.checkout)
         self.run("git", "push", "-q", "origin", "HEAD:main", cwd=self.checkout)
 
     @property
