@@ -4,9 +4,9 @@ python -m benchmarks.runner [STAGES …]    (default: 100 1000 4000, then the de
 
 At 100 stages commands take 30 ms; `reprise run -j1` and `dvc repro` run them all too. Beyond,
 commands take no time, and only what `dvc repro` does when nothing changed is compared, since the
-time it takes to run them all grows with their square. From 4,000 on each command runs once; beyond,
-DVC's own and snakemake are left out. `anew`: without what is kept of plans. Of the edits, that of
-the source and of a param may have all stages run that come after it.
+time it takes to run them all grows with their square. From 4,000 on each command runs once. With
+more stages, DVC's own commands and snakemake are left out. `anew`: without what is kept of plans.
+Of the edits, that of the source and of a param may have all stages run that come after it.
 NINJA=path/to/ninja and SNAKEMAKE=path/to/snakemake (`pip install ninja snakemake` into an
 environment of its own) compare with them on the same graph; PARAFFIN=path/to/paraffin at 100
 stages. Seconds are of the clock; in brackets those of the processor, which other work on the
@@ -30,11 +30,11 @@ BIN = Path(sys.executable).parent
 REPEATS = 3
 WIDTH = 20  # stages that can run at a time
 SMALL = 100  # stages, up to which `dvc repro` runs them all as well
-MOST = 4000  # stages, up to which `dvc repro`, `dvc status` and `snakemake -n` end in minutes
+MOST_FOR_DVC = 4000  # stages, up to which its commands end in minutes
 SLEEP = 0.03  # seconds that a command takes then
 JOBS = 8
 MANY, ONE = f"reprise run -j{JOBS}", "reprise run -j1"
-OF_DVC = ("dvc repro", "dvc status")
+DVC_COMMANDS = ("dvc repro", "dvc status")
 ANEW = ", anew"  # a command without the answer that was kept
 
 
@@ -154,7 +154,7 @@ def snakemake(repo: Path, stages: int) -> list[Cost]:
         rules.append("    shell: 'cat {input} | head -c 100 > {output}'")
     (folder / "Snakefile").write_text("\n".join([*rules, ""]))
     command = (os.environ["SNAKEMAKE"], "-n", "-q", "--rerun-triggers", "mtime")
-    return [run(folder, *command) for _ in range(REPEATS if stages < MOST else 1)]
+    return [run(folder, *command) for _ in range(REPEATS if stages < MOST_FOR_DVC else 1)]
 
 
 def paraffin(repo: Path) -> Cost:
@@ -178,13 +178,15 @@ def measure(folder: Path, stages: int) -> None:
     small = stages <= SMALL
     repo = make(folder / f"r{stages}", stages, SLEEP if small else 0)
     full = _full_runs(repo, small)
-    idle = _idle_runs(repo, REPEATS if stages < MOST else 1, with_dvc=stages <= MOST)
+    idle = _idle_runs(
+        repo, REPEATS if stages < MOST_FOR_DVC else 1, with_dvc=stages <= MOST_FOR_DVC
+    )
     theirs = full.pop("dvc repro", [])
     for command, costs in full.items():
         compare(f"{stages} stages: {command}", costs, theirs)
     _compare_idle(f"{stages} stages", idle)
     for name, others in {"ninja": ninja, "snakemake": snakemake}.items():
-        if name.upper() in os.environ and (stages <= MOST or name == "ninja"):
+        if name.upper() in os.environ and (stages <= MOST_FOR_DVC or name == "ninja"):
             compare(f"{stages} stages: plan", idle["reprise plan"], others(repo, stages), name)
     for edited, costs in _edits(repo, stages).items():
         compare(f"{stages} stages: plan, {edited} edited", costs, idle["dvc status"], "dvc status")
@@ -219,12 +221,12 @@ def _full_runs(repo: Path, small: bool) -> dict[str, list[Cost]]:
     return costs
 
 
-def _idle_runs(repo: Path, repeats: int, *, with_dvc: bool = True) -> dict[str, list[Cost]]:
+def _idle_runs(repo: Path, repeats: int, *, with_dvc: bool) -> dict[str, list[Cost]]:
     """Run each command in turn where there is nothing to do."""
     commands = ["reprise run" + ANEW, "reprise run", "reprise plan" + ANEW, "reprise plan"]
-    costs: dict[str, list[Cost]] = {command: [] for command in (*commands, *OF_DVC)}
+    costs: dict[str, list[Cost]] = {command: [] for command in (*commands, *DVC_COMMANDS)}
     if with_dvc:
-        commands += OF_DVC
+        commands += DVC_COMMANDS
     folders = StateFolders.in_repository(repo)
     for _ in range(repeats):
         for command in commands:
@@ -277,7 +279,7 @@ def default_pipeline(folder: Path) -> None:
         bare.append(run(project, *evaluate, str(folder / "evaluation")))
         whole.append(run(project, "reprise", "run"))
     compare("default pipeline, evaluate edited", whole, bare, "its bare command")
-    _compare_idle("default pipeline", _idle_runs(project, REPEATS))
+    _compare_idle("default pipeline", _idle_runs(project, REPEATS, with_dvc=True))
 
 
 def main(sizes: list[int]) -> None:

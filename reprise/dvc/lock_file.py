@@ -21,7 +21,7 @@ from ruamel.yaml.scalarfloat import ScalarFloat
 from voluptuous import Invalid
 
 from reprise.dvc.yaml.limits import parse_limited_yaml
-from reprise.dvc.yaml.plain import HEAD, Formatter, NotSimpleError
+from reprise.dvc.yaml.plain import HEAD, Formatter, NotPlainError
 
 Key = tuple[str, str]  # the lock file relative to the root, the stage's name in it
 Entry = dict[str, Any]  # as it stands in dvc.lock
@@ -69,7 +69,7 @@ def replace_entries(
     """
     try:
         return _replace_blocks(text, parsed.get("stages") or {}, entries, moved)
-    except NotSimpleError:
+    except NotPlainError:
         return _rewrite(text, entries, moved)
 
 
@@ -87,7 +87,7 @@ def replace_parsed(
         return None
     try:
         part = parse_limited_yaml(_replace_blocks("", {}, entries, ()), "dvc.lock")
-    except (NotSimpleError, ParseError):
+    except (NotPlainError, ParseError):
         return None
     stages = {**(parsed.get("stages") or {})}
     for name in moved:
@@ -99,7 +99,7 @@ def format_run(entry: Mapping[str, Any]) -> str:
     """Format an entry as DVC writes it into the run-cache."""
     try:
         return Formatter().mapping(entry, "")
-    except NotSimpleError:
+    except NotPlainError:
         text: str = dumps_yaml(entry)
         return text
 
@@ -119,14 +119,14 @@ def _replace_blocks(
     entries: Mapping[str, Mapping[str, Any]],
     moved: Collection[str],
 ) -> str:
-    """Write a file block by block. Raises NotSimpleError where it is more than its blocks."""
+    """Write a file block by block. Raises NotPlainError where it is more than its blocks."""
     lock = text or HEAD
     stages = lock.removeprefix(HEAD)
     if stages == lock or KEY.search(stages):
-        raise NotSimpleError
+        raise NotPlainError
     starts = [match.start() for match in STAGE.finditer(stages)]
     if len(starts) != len(parsed):
-        raise NotSimpleError
+        raise NotPlainError
     blocks = {}
     for name, (start, end) in zip(parsed, itertools.pairwise([*starts, len(stages)]), strict=True):
         if name in moved:
@@ -148,7 +148,7 @@ def _format_block(name: str, entry: Mapping[str, Any]) -> str:
     """Format a new block."""
     try:
         return _format_plain_block(name, entry)
-    except NotSimpleError:
+    except NotPlainError:
         return _only_block(dumps_yaml({"stages": {name: entry}}))
 
 
@@ -157,10 +157,10 @@ def _write_again(block: str, name: str, entry: Mapping[str, Any]) -> str:
     try:
         if _format_plain_block(name, entry) == block:
             return block
-    except NotSimpleError:
+    except NotPlainError:
         pass
     if UNUSUAL.search(block):
-        raise NotSimpleError
+        raise NotPlainError
     return _only_block(_dump_parsed(_parse(STAGES + block)))
 
 
@@ -170,12 +170,12 @@ def _format_plain_block(name: str, entry: Mapping[str, Any]) -> str:
 
 
 def _only_block(text: str) -> str:
-    """Take the one block of a file. Raises NotSimpleError where it may have an anchor.
+    """Take the one block of a file. Raises NotPlainError where it may have an anchor.
 
     DVC numbers anchors over the whole file.
     """
     if UNUSUAL.search(text):
-        raise NotSimpleError
+        raise NotPlainError
     return text.removeprefix(STAGES)
 
 

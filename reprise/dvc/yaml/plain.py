@@ -1,7 +1,7 @@
-"""Writes and reads plain YAML without ruamel.yaml, and as that does.
+"""Writes and reads plain YAML without ruamel.yaml, as that would.
 
-Plain are numbers, text without quotes, and block mappings and lists of them. DVC writes most
-entries of dvc.lock and the run-cache so. Tests compare the two.
+Numbers, text without quotes, and block mappings and lists of them are plain: most of what DVC
+writes into dvc.lock and the run-cache. Tests compare the two.
 """
 
 import re
@@ -14,10 +14,10 @@ HEAD = "schema: '2.0'\nstages:\n"  # of a dvc.lock
 # Text that ruamel.yaml writes as it is. Of ASCII, without `: ` and ` #`, and none of the words that
 # a YAML reader may take for another value.
 NOT_RESERVED = r"(?!(?i:null|true|false|yes|no|on|off|y|n)\Z)"
-WORD = re.compile(rf"{NOT_RESERVED}(\.\./)*[A-Za-z_][A-Za-z0-9_./-]{{0,59}}")
+WORD = re.compile(rf"{NOT_RESERVED}(?=.{{1,60}}\Z)(\.\./)*[A-Za-z_][A-Za-z0-9_./-]*")
 PLAIN = re.compile(
     rf"{NOT_RESERVED}(?:"
-    r"(?!0x)(?=.*[a-df])[0-9a-f]{32}(?:\.dir)?"  # a hash with a letter that no number has
+    r"(?!0[bx])(?=.*[a-df])[0-9a-f]{32}(?:\.dir)?"  # a hash, and no number in another base
     r"|(?:\.\.?/)*[A-Za-z_/](?:[!-~](?<!:)|:(?=[!-~])| (?=[!-~])(?!#))*"
     r")"
 )
@@ -27,18 +27,18 @@ WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 # What the reader takes apart.
 ENTRY = re.compile(r"([A-Za-z0-9_./-]+):( .*)?")
 INT = re.compile(r"-?[0-9]{1,18}")
-FLOAT = re.compile(r"-?[0-9]+\.[0-9]+")
+FLOAT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?")
 WORDS = {"": None, "true": True, "false": False}
 Line = tuple[int, str]  # blanks before it, and the rest
 END = (-1, "")
 
 
-class NotSimpleError(Exception):
-    """Signals what needs quotes, anchors or other thought."""
+class NotPlainError(Exception):
+    """Signals what is not plain: it needs quotes, anchors or the like."""
 
 
 class Formatter:
-    """Formats an entry in block YAML. Raises NotSimpleError where that needs ruamel.yaml."""
+    """Formats an entry in block YAML. Raises NotPlainError where that needs ruamel.yaml."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()  # ids of mappings and lists: one that comes twice is aliased
@@ -58,7 +58,7 @@ class Formatter:
             return str(key)
         if type(key) is str and WORD.fullmatch(key):
             return key
-        raise NotSimpleError
+        raise NotPlainError
 
     def _value(self, value: Any, indent: str, column: int) -> str:
         """Format what follows the colon of a key.
@@ -84,7 +84,7 @@ class Formatter:
 
     def _see(self, value: Any) -> None:
         if id(value) in self._seen:
-            raise NotSimpleError
+            raise NotPlainError
         self._seen.add(id(value))
 
 
@@ -98,12 +98,12 @@ def _format_scalar(value: Any, indent: str, column: int) -> str:
     if value is None:
         return "\n"
     if kind is bool:
-        return f" {str(value).lower()}\n"
+        return f" {_fold(str(value).lower(), indent, column + 1)}\n"
     if kind in (int, float) and repr(value) not in NOT_FINITE:
-        return f" {value!r}\n"
+        return f" {_fold(repr(value), indent, column + 1)}\n"
     if kind is str and PLAIN.fullmatch(value):
         return f" {_fold(value, indent, column + 1)}\n"
-    raise NotSimpleError
+    raise NotPlainError
 
 
 def _fold(text: str, indent: str, column: int) -> str:
@@ -132,7 +132,7 @@ def _fold(text: str, indent: str, column: int) -> str:
 
 
 def read_plain(text: str) -> dict[Any, Any] | None:
-    """Read a mapping, or a dvc.lock, if it is written as this very text; None for all other text.
+    """Read a mapping, or a dvc.lock, if the formatter writes it as this very text; else None.
 
     A hand-written file may have the form, too: what it says is the same.
     """
@@ -145,12 +145,12 @@ def read_plain(text: str) -> dict[Any, Any] | None:
 
 
 def _read(text: str, indent: int) -> dict[Any, Any] | None:
-    """Read a mapping, if it is written as this very text. indent: blanks before its keys."""
+    """Read a mapping, if the formatter writes it as this text. indent: blanks before its keys."""
     lines = [END]
     for line in reversed(text.splitlines()):
         content = line.lstrip(" ")
         lines.append((len(line) - len(content), content))
-    with suppress(NotSimpleError, RecursionError):
+    with suppress(NotPlainError, RecursionError):
         mapping = _read_mapping(lines, indent)
         if mapping and Formatter().mapping(mapping, " " * indent) == text:
             return mapping

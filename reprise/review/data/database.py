@@ -43,8 +43,10 @@ def fetch_table(con: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
     """
     try:
         return con.sql(query).to_arrow_reader().read_all()
-    except OSError as e:  # Arrow's, for an error of DuckDB's in a stream
-        raise duckdb.Error(str(e)) from None
+    except OSError as e:
+        if e.errno is not None:
+            raise
+        raise duckdb.Error(str(e)) from None  # Arrow has it from DuckDB, in a stream
 
 
 def literal(value: str) -> str:

@@ -82,6 +82,9 @@ TEXTS += [
     "a\u2028b",
     "\x07",
     "1e" + "2" * 30,
+    "0b" + "1" * 30,
+    "0x" + "1" * 30,
+    "../" * 42 + "a",
 ]
 WORDS = [
     "python",
@@ -276,6 +279,17 @@ def test_commands_are_written_as_dvc_writes_them(seed: int) -> None:
             made = {"cmd": line, "outs": [{"path": "o", "size": 1}]}
             assert format_run(made) == dumps_yaml(made)
             assert replaced("", {"s": made}) == by_dvc("", {"s": made})
+
+
+@pytest.mark.parametrize("depth", range(8))
+def test_long_keys_and_numbers_are_folded_as_dvc_folds_them(depth: int) -> None:
+    for length in range(1, 70, 3):
+        for value in (0.0012345678901234567, True, -1e-300, 10**40, None, 12, [10**70, False]):
+            params: dict[str, Any] = {"k" * length: value}
+            for _ in range(depth):
+                params = {"a": params}
+            made = {"cmd": "x", "params": params}
+            assert format_run(made) == dumps_yaml(made)
 
 
 def test_plain_entries_need_no_yaml_writer(monkeypatch: pytest.MonkeyPatch) -> None:

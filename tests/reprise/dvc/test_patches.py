@@ -262,7 +262,21 @@ def test_links_are_tried_once_for_a_folder(
     assert [*roots[0].glob("*.tmp")] == []
 
 
-PATHS = ["a", "a b/ü", "/a", "./a", "//host/a", "a:b", "C:\\a", "file:///a", "#a?b=c", "[a", "a\nb"]
+PATHS = [
+    "a",
+    "a b/ü",
+    "/a",
+    "./a",
+    "//host/a",
+    "a:b",
+    "C:\\a",
+    "file:///a",
+    "#a?b=c",
+    "[a",
+    "a\nb",
+    " //a",
+    "a//b",
+]
 CONFIGS: list[dict[str, Any]] = [{}, {"core": {"checksum_jobs": 2}}, {"core": {}}]
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from tests.conftest import made_once
 from tests.reprise.corpus import Made
-from tests.reprise.dvc.test_yaml_limits import BOMBS
+from tests.reprise.dvc.yaml.test_limits import BOMBS
 
 CASES = 36  # of each batch
 BATCHES = 10

@@ -30,7 +30,7 @@ def test_each_seed_has_its_own_order_and_lacks_rows_of_its_own(chunks: int) -> N
 
 def test_a_group_is_that_of_the_new_side_s_row() -> None:
     old = side("abc", group=["x", "x", "x"])
-    new = side("zcba", group=["w", "u", "u", "v"])
+    new = side("czba", group=["u", "w", "u", "v"])
     second_seed = side("bac", group=["u", "v", "u"])
     spec = PredictionsSpec.model_validate({"metrics": ACCURACY, "group": "group"})
     aligned = align_tables([old], [new, second_seed], spec)
