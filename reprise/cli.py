@@ -26,7 +26,7 @@ from reprise.commands import (
 )
 from reprise.commands.options import add_directory, format_epilog
 from reprise.errors import PipelineError, missing_package
-from reprise.process.signals import Interrupted, exiting_at_once
+from reprise.process.signals import Interrupted, exiting_at_once, unwrapping_ctrl_c
 
 REVIEW = ("duckdb", "numpy", "pyarrow", "scipy")  # packages of that extra
 COMMANDS = (
@@ -117,7 +117,7 @@ def _execute(args: argparse.Namespace) -> int:
         args.has_warned = True
         print(f"reprise: warning: {text}", file=sys.stderr, flush=True)
 
-    with dvc_boundary(), showing_warnings(warn), _naming_extra(args.command):
+    with unwrapping_ctrl_c(), dvc_boundary(), showing_warnings(warn), _naming_extra(args.command):
         status: int = args.execute(args)
     return status
 

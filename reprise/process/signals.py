@@ -72,6 +72,23 @@ def exiting_at_once() -> Iterator[None]:
 
 
 @contextmanager
+def unwrapping_ctrl_c() -> Iterator[None]:
+    """Raise KeyboardInterrupt again where an error has come of it.
+
+    A module in C that is imported meanwhile makes it an ImportError, and others may wrap that.
+    """
+    try:
+        yield
+    except Exception as e:
+        error: BaseException | None = e
+        while error is not None:
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            error = error.__cause__ or error.__context__
+        raise
+
+
+@contextmanager
 def interruptible() -> Iterator[None]:
     """Raise Interrupted for SIGNALS. Only the main thread gets signals."""
 

@@ -115,6 +115,44 @@ def test_an_interrupted_start_ends_at_once_and_without_a_word(make: Make, comman
         assert seconds < 10
 
 
+# As a module in C does, for which Ctrl-C is an error like any other.
+SWALLOWING = """
+import os, signal, time
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt as e:
+    raise ImportError("initialization failed") from e
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package"),
+    [
+        (["report"], "duckdb"),
+        (["retrain", "--workplace", "w", "--base", "main", "."], "duckdb"),
+        (["publish", "--workplace", "w", "d", "."], "pydantic"),
+        (["run", "--prefect"], "prefect"),
+    ],
+)
+def test_ctrl_c_in_an_import_that_swallows_it_is_no_error(
+    arguments: list[str], package: str, make: Make, tmp_path: Path
+) -> None:
+    made = make({"a": stage("cat a.in > o", ["a.in"], "o")})
+    folder = tmp_path / "packages" / package
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(SWALLOWING)
+    done = subprocess.run(
+        [sys.executable, "-m", "reprise", *arguments],
+        cwd=made.root,
+        env={**os.environ, "PYTHONPATH": f"{folder.parent}{os.pathsep}{ROOT}"},
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs util-linux")
 def test_a_flow_without_a_loopback_network_is_one_line(tmp_path: Path, commands: str) -> None:
     spec = {"files": {"dvc.yaml": text({"stages": {"a": {"cmd": "true"}}})}}
