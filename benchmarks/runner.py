@@ -122,6 +122,11 @@ def compare(title: str, ours: list[Cost], theirs: list[Cost], name: str = "dvc r
     print(line, flush=True)
 
 
+def _repeats(stages: int) -> int:
+    """Return how often each command is run: once where DVC's own take minutes."""
+    return REPEATS if stages < MOST_FOR_DVC else 1
+
+
 def _format(cost: Cost) -> str:
     return f"{cost.wall:8.2f} s ({cost.cpu:.2f}; {cost.memory:.0f} MiB)"
 
@@ -154,7 +159,7 @@ def snakemake(repo: Path, stages: int) -> list[Cost]:
         rules.append("    shell: 'cat {input} | head -c 100 > {output}'")
     (folder / "Snakefile").write_text("\n".join([*rules, ""]))
     command = (os.environ["SNAKEMAKE"], "-n", "-q", "--rerun-triggers", "mtime")
-    return [run(folder, *command) for _ in range(REPEATS if stages < MOST_FOR_DVC else 1)]
+    return [run(folder, *command) for _ in range(_repeats(stages))]
 
 
 def paraffin(repo: Path) -> Cost:
@@ -178,9 +183,7 @@ def measure(folder: Path, stages: int) -> None:
     small = stages <= SMALL
     repo = make(folder / f"r{stages}", stages, SLEEP if small else 0)
     full = _full_runs(repo, small)
-    idle = _idle_runs(
-        repo, REPEATS if stages < MOST_FOR_DVC else 1, with_dvc=stages <= MOST_FOR_DVC
-    )
+    idle = _idle_runs(repo, _repeats(stages), with_dvc=stages <= MOST_FOR_DVC)
     theirs = full.pop("dvc repro", [])
     for command, costs in full.items():
         compare(f"{stages} stages: {command}", costs, theirs)

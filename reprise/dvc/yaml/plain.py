@@ -28,7 +28,7 @@ WIDTH = 80  # of a line; ruamel.yaml folds longer ones
 ENTRY = re.compile(r"([A-Za-z0-9_./-]+):( .*)?")
 INT = re.compile(r"-?[0-9]{1,18}")
 FLOAT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?")
-WORDS = {"": None, "true": True, "false": False}
+CONSTANTS = {"": None, "true": True, "false": False}
 Line = tuple[int, str]  # blanks before it, and the rest
 END = (-1, "")
 
@@ -213,4 +213,4 @@ def _read_word(text: str) -> Any:
         return int(text)
     if FLOAT.fullmatch(text):
         return float(text)
-    return WORDS.get(text, text)
+    return CONSTANTS.get(text, text)
